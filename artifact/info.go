@@ -1,0 +1,67 @@
+package artifact
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/module"
+)
+
+// An info is what a .info file says, as far as it matters here.
+type info struct {
+	Version string
+	Time    time.Time // zero if unknown
+	Origin  struct {
+		URL  string
+		Hash string
+	}
+}
+
+// parseInfo parses the .info file of m.
+func parseInfo(m module.Version, data []byte) (*info, error) {
+	if len(data) > maxInfo {
+		return nil, fmt.Errorf(".info: %d bytes, at most %d are accepted: %w", len(data), maxInfo, ErrLimit)
+	}
+	var i info
+	if err := json.Unmarshal(data, &i); err != nil {
+		return nil, fmt.Errorf(".info: %w: %w", ErrCorrupt, err)
+	}
+	if i.Version != m.Version {
+		return nil, fmt.Errorf(".info: %w: it is of version %q", ErrCorrupt, i.Version)
+	}
+	return &i, nil
+}
+
+// time returns the time of the version, or the epoch if it is unknown. Digests
+// depend on it, so it is in UTC whatever the zone it was written in.
+func (i *info) time() time.Time {
+	if i.Time.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return i.Time.UTC()
+}
+
+// source returns where the version comes from, or "" if that is not known. It
+// is an address to follow, so it leaves out what a URL says about the account.
+func (i *info) source() string {
+	const maxURL = 2048
+	u, err := url.Parse(i.Origin.URL)
+	if err != nil || len(i.Origin.URL) > maxURL || u.Host == "" {
+		return ""
+	}
+	u.User = nil
+	return u.String()
+}
+
+// revision returns the commit, or "" if that is not known.
+func (i *info) revision() string {
+	const maxHash = 128
+	h := i.Origin.Hash
+	if len(h) > maxHash || strings.Trim(h, "0123456789abcdef") != "" {
+		return ""
+	}
+	return h
+}

@@ -1,0 +1,130 @@
+package artifact
+
+import (
+	"archive/tar"
+	"bufio"
+	"compress/gzip"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A layerReader reads the tar inside a layer, checks the layer against its
+// descriptor, and bounds what comes out of decompression.
+type layerReader struct {
+	*tar.Reader
+	plain io.Reader // what the tar is read from
+	src   *blobReader
+}
+
+// newLayerReader reads the layer described by d, gzipped or plain. More than
+// limit bytes after decompression are ErrLimit.
+func newLayerReader(layer io.Reader, d ocispec.Descriptor, limit int64) (*layerReader, error) {
+	src := &blobReader{src: layer, want: d, hash: sha256.New()}
+	buf := bufio.NewReaderSize(src, 64<<10)
+	l := &layerReader{src: src}
+	l.plain = buf
+	if magic, _ := buf.Peek(2); string(magic) == gzipHeader[:2] {
+		z, err := gzip.NewReader(buf)
+		if err != nil {
+			return nil, l.fault(err)
+		}
+		l.plain = z
+	}
+	l.plain = &limitedReader{src: l.plain, left: limit}
+	l.Reader = tar.NewReader(l.plain)
+	return l, nil
+}
+
+// finish reads the rest of the layer, where nothing but zeros may follow the
+// last entry, and checks size and digest.
+func (l *layerReader) finish() error {
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := l.plain.Read(buf)
+		for _, c := range buf[:n] {
+			if c != 0 {
+				return l.fault(errors.New("data after the end of the tar"))
+			}
+		}
+		if err == io.EOF {
+			return l.src.verify()
+		}
+		if err != nil {
+			return l.fault(err)
+		}
+	}
+}
+
+// fault classifies an error met while reading: one of the source is passed
+// on, every other is a matter of the content.
+func (l *layerReader) fault(err error) error {
+	switch {
+	case l.src.err != nil:
+		return l.src.err
+	case errors.Is(err, ErrLimit), errors.Is(err, ErrCorrupt):
+		return err
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
+}
+
+// A blobReader hashes a blob while it is read, and never reads much more of
+// it than it should have.
+type blobReader struct {
+	src  io.Reader
+	want ocispec.Descriptor
+	hash hash.Hash
+	size int64
+	err  error // what reading src failed with, if not with io.EOF
+}
+
+// Read implements io.Reader.
+func (b *blobReader) Read(p []byte) (int, error) {
+	if b.size > b.want.Size {
+		return 0, b.mismatch()
+	}
+	p = p[:min(int64(len(p)), b.want.Size-b.size+1)]
+	n, err := b.src.Read(p)
+	b.size += int64(n)
+	b.hash.Write(p[:n])
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// verify is called at the end of the blob.
+func (b *blobReader) verify() error {
+	if b.size != b.want.Size || digest.NewDigest(digest.SHA256, b.hash) != b.want.Digest {
+		return b.mismatch()
+	}
+	return nil
+}
+
+func (b *blobReader) mismatch() error {
+	return fmt.Errorf("%w: blob does not match its digest %s and size %d", ErrCorrupt, b.want.Digest, b.want.Size)
+}
+
+// A limitedReader fails, unlike an io.LimitedReader, when there is more than the limit.
+type limitedReader struct {
+	src  io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (l *limitedReader) Read(p []byte) (int, error) {
+	n, err := l.src.Read(p[:min(int64(len(p)), l.left+1)])
+	l.left -= int64(n)
+	if l.left < 0 {
+		l.left = 0
+		return 0, fmt.Errorf("layer after decompression: %w", ErrLimit)
+	}
+	return n, err
+}

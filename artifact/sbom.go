@@ -1,0 +1,77 @@
+package artifact
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/CycloneDX/cyclonedx-go"
+	"golang.org/x/mod/module"
+)
+
+// toolchainPath is the module path of the Go distributions that the go command
+// downloads, with versions like v0.0.1-go1.26.2.linux-amd64.
+const toolchainPath = "golang.org/toolchain"
+
+// sbom returns a CycloneDX document with m as its only component. Its bytes
+// depend on m alone.
+//
+// Vulnerability scanners look the component up by its name, in its own
+// case, and a document they cannot read is one without findings: so what
+// was written is read back.
+func sbom(m module.Version) ([]byte, error) {
+	c := component(m)
+	bom := cyclonedx.BOM{ // not NewBOM, whose specification version changes with the library
+		JSONSchema:  "http://cyclonedx.org/schema/bom-1.5.schema.json",
+		BOMFormat:   cyclonedx.BOMFormat,
+		SpecVersion: cyclonedx.SpecVersion1_5,
+		Version:     1,
+		Components:  &[]cyclonedx.Component{c},
+	}
+	var buf bytes.Buffer
+	if err := cyclonedx.NewBOMEncoder(&buf, cyclonedx.BOMFileFormatJSON).Encode(&bom); err != nil {
+		return nil, fmt.Errorf("SBOM: %w", err)
+	}
+	var back cyclonedx.BOM
+	if err := cyclonedx.NewBOMDecoder(bytes.NewReader(buf.Bytes()), cyclonedx.BOMFileFormatJSON).Decode(&back); err != nil {
+		return nil, fmt.Errorf("SBOM: %w", err)
+	}
+	if back.Components == nil || len(*back.Components) != 1 {
+		return nil, fmt.Errorf("SBOM does not list %s", m)
+	}
+	if got := (*back.Components)[0]; got.Name != c.Name || got.Version != c.Version || got.PackageURL != c.PackageURL {
+		return nil, fmt.Errorf("SBOM lists %s %s instead of %s %s", got.Name, got.Version, c.Name, c.Version)
+	}
+	return buf.Bytes(), nil
+}
+
+// component describes m. A Go distribution is known to vulnerability databases
+// as the standard library of its release.
+func component(m module.Version) cyclonedx.Component {
+	name, version := m.Path, m.Version
+	if release, ok := toolchainRelease(m); ok {
+		name, version = "stdlib", release
+	}
+	purl := "pkg:golang/" + name + "@" + url.QueryEscape(version) // escapes the + of +incompatible
+	return cyclonedx.Component{
+		BOMRef:     purl,
+		Type:       cyclonedx.ComponentTypeLibrary,
+		Name:       name,
+		Version:    version,
+		PackageURL: purl,
+	}
+}
+
+// toolchainRelease returns the Go release ("1.26.2") that m is a distribution of.
+func toolchainRelease(m module.Version) (release string, ok bool) {
+	if m.Path != toolchainPath {
+		return "", false
+	}
+	rest, ok := strings.CutPrefix(m.Version, "v0.0.1-go")
+	dot := strings.LastIndexByte(rest, '.') // before GOOS-GOARCH
+	if !ok || dot <= 0 {
+		return "", false
+	}
+	return rest[:dot], true
+}

@@ -1,0 +1,106 @@
+package artifact
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+	modzip "golang.org/x/mod/zip"
+)
+
+// GoModSum returns the h1: sum of a go.mod file with the given content, as
+// the /go.mod lines of go.sum have it.
+func GoModSum(data []byte) (string, error) {
+	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	})
+}
+
+// ZipSum returns the h1: sum of the named module zip, as go.sum has it. It
+// does not check that the zip is well formed for its module, nor how much it
+// holds: see [Manifest.CheckZipFile].
+func ZipSum(file string) (string, error) {
+	return dirhash.HashZip(file, dirhash.Hash1)
+}
+
+// A checkedZip is what checkZip learns in its one pass over a zip.
+type checkedZip struct {
+	sum      string
+	goMod    []byte // the root go.mod
+	hasGoMod bool   // whether there is one
+}
+
+// checkZip checks that the named zip is well formed for m, within the limits
+// of [modzip], and computes its sum. A zip that is not has an error that
+// matches ErrCorrupt or ErrLimit.
+func checkZip(m module.Version, file string) (checkedZip, error) {
+	var c checkedZip
+	// The sizes declared in the zip are checked first: archive/zip
+	// then reads no more than they say.
+	if cf, err := modzip.CheckZip(m, file); err != nil {
+		if cf.SizeError != nil {
+			return c, fmt.Errorf("%w: %w", ErrLimit, err)
+		}
+		return c, corruptZip(err)
+	}
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return c, corruptZip(err)
+	}
+	defer z.Close()
+
+	prefix := m.Path + "@" + m.Version + "/"
+	names := make([]string, 0, len(z.File))
+	files := make(map[string]*zip.File, len(z.File))
+	for _, f := range z.File {
+		if f.Name == prefix+"go.mod" {
+			if c.goMod, err = readZipped(f); err != nil {
+				return c, corruptZip(err)
+			}
+			c.hasGoMod = true
+		}
+		names = append(names, f.Name)
+		files[f.Name] = f
+	}
+	c.sum, err = dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return files[name].Open() })
+	if err != nil {
+		return c, corruptZip(err)
+	}
+	return c, nil
+}
+
+func readZipped(f *zip.File) ([]byte, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// corruptZip marks err as a matter of the zip's content, unless it is one of
+// the file system.
+func corruptZip(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return fmt.Errorf("module zip: %w", err)
+	}
+	return fmt.Errorf("module zip: %w: %w", ErrCorrupt, err)
+}
+
+// isSum reports whether s is an h1: sum.
+func isSum(s string) bool {
+	b64, ok := strings.CutPrefix(s, "h1:")
+	if !ok {
+		return false
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(b64)
+	return err == nil && len(b) == 32
+}

@@ -1,0 +1,89 @@
+package artifact
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// Tags
+//
+//	tag of a full version      version, with "_" for "+"
+//	tag of a mod-only version  the same, and ".mod"
+//
+// "_" does not occur in a version, so that reverses. A pre-release may itself
+// end in ".mod" (v1.0.0-rc.mod); its tag gets a final "_", else it would be the tag
+// of the mod-only v1.0.0-rc.
+const (
+	maxTag    = 128 // the distribution specification's limit
+	modSuffix = ".mod"
+)
+
+// Tag returns the tag of the full version. It fails if version is not
+// canonical (see [module.CanonicalVersion]) or its tag would be longer than the 128
+// characters that registries allow.
+func Tag(version string) (string, error) {
+	tag, err := tagOf(version)
+	if err != nil {
+		return "", err
+	}
+	return checkTagLen(version, tag)
+}
+
+// ModTag returns the tag of the mod-only version. It fails as [Tag] does.
+func ModTag(version string) (string, error) {
+	tag, err := tagOf(version)
+	if err != nil {
+		return "", err
+	}
+	return checkTagLen(version, tag+modSuffix)
+}
+
+// ParseTag returns the version whose [Tag], or if modOnly whose [ModTag], is tag. It
+// returns ok = false for every other tag, such as latest or sha256-….sig.
+func ParseTag(tag string) (version string, modOnly, ok bool) {
+	version, modOnly = strings.CutSuffix(tag, modSuffix)
+	if strings.HasSuffix(version, modSuffix+"_") {
+		version = version[:len(version)-1]
+	} else {
+		version = strings.Replace(version, "_", "+", 1)
+	}
+	again, err := Tag(version)
+	if modOnly {
+		again, err = ModTag(version)
+	}
+	if err != nil || again != tag {
+		return "", false, false
+	}
+	return version, modOnly, true
+}
+
+func tagOf(version string) (string, error) {
+	if err := checkVersion(version); err != nil {
+		return "", err
+	}
+	if strings.HasSuffix(version, modSuffix) {
+		return version + "_", nil
+	}
+	return strings.Replace(version, "+", "_", 1), nil
+}
+
+// checkVersion reports whether version is canonical, as every stored version is.
+func checkVersion(version string) error {
+	switch canonical := module.CanonicalVersion(version); canonical {
+	case "":
+		return fmt.Errorf("%q is not a semantic version", version)
+	case version:
+		return nil
+	default:
+		return fmt.Errorf("version %q is not canonical (should be %q)", version, canonical)
+	}
+}
+
+func checkTagLen(version, tag string) (string, error) {
+	if len(tag) > maxTag {
+		return "", fmt.Errorf("version %q: tag has %d characters, registries allow %d: %w", version, len(tag), maxTag, ErrLimit)
+	}
+	return tag, nil
+}
