@@ -1,0 +1,171 @@
+package sign
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+)
+
+// maxKeyFile bounds a file of keys, in bytes.
+const maxKeyFile = 1 << 20
+
+// Keys is a [Verifier] that trusts some public keys: a valid signature by any of
+// them counts. The zero value trusts none and accepts nothing. It may be used
+// concurrently.
+type Keys struct {
+	list []key // no key twice
+}
+
+// key is a trusted public key.
+type key struct {
+	id       string
+	verifier signature.Verifier
+}
+
+// LoadKeys reads public keys from PEM files like cosign.pub, each with one or more
+// keys. A file without a key is an error, as is anything in a file that is not an
+// ECDSA P-256 public key: a key that cannot be used is never passed over.
+func LoadKeys(files ...string) (*Keys, error) {
+	if len(files) == 0 {
+		return nil, errors.New("no public key is given: nothing would be trusted")
+	}
+	all := new(Keys)
+	for _, file := range files {
+		data, err := readKeyFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("public key: %w", err)
+		}
+		k, err := ParseKeys(data)
+		if err != nil {
+			return nil, fmt.Errorf("public key %s: %w", file, err)
+		}
+		all.add(k.list...)
+	}
+	return all, nil
+}
+
+// ParseKeys is [LoadKeys] for the content of a file. Text around the PEM blocks is
+// ignored.
+func ParseKeys(data []byte) (*Keys, error) {
+	keys, begun := new(Keys), bytes.Count(data, []byte("-----BEGIN "))
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		begun--
+		pub, err := parsePublicKey(block)
+		if err != nil {
+			return nil, err
+		}
+		k, err := newKey(pub)
+		if err != nil {
+			return nil, err
+		}
+		keys.add(k)
+	}
+	if begun != 0 { // pem.Decode passes over what it cannot decode
+		return nil, errors.New("there is a damaged PEM block")
+	}
+	if len(keys.list) == 0 {
+		return nil, errors.New("there is no PEM block: a public key begins with -----BEGIN PUBLIC KEY-----")
+	}
+	return keys, nil
+}
+
+// Fingerprint depends on the set of keys, not on their order.
+func (k *Keys) Fingerprint() string {
+	ids := make([]string, 0, len(k.list))
+	for _, key := range k.list {
+		ids = append(ids, key.id)
+	}
+	slices.Sort(ids)
+	return "keys:" + digest.FromString(strings.Join(ids, "\n")).String()
+}
+
+func (k *Keys) add(keys ...key) {
+	for _, n := range keys {
+		if !slices.ContainsFunc(k.list, func(o key) bool { return o.id == n.id }) {
+			k.list = append(k.list, n)
+		}
+	}
+}
+
+// parsePublicKey says what a block is when it is none of what we need.
+func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
+	switch {
+	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+		return nil, errors.New("this is a private key; give the public one, which cosign and keygen call cosign.pub")
+	case block.Type != string(cryptoutils.PublicKeyPEMType):
+		return nil, fmt.Errorf("this is a %.60q, not a %q", block.Type, cryptoutils.PublicKeyPEMType)
+	}
+	pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("not a usable public key: %w", err)
+	}
+	return pub, nil
+}
+
+// newKey refuses every kind of key with which cosign does not verify by default
+// what was signed by default.
+func newKey(pub crypto.PublicKey) (key, error) {
+	p256, ok := pub.(*ecdsa.PublicKey)
+	if !ok || p256.Curve != elliptic.P256() {
+		return key{}, fmt.Errorf("%s keys are not supported, only ECDSA P-256 ones", algorithm(pub))
+	}
+	verifier, err := signature.LoadECDSAVerifier(p256, crypto.SHA256)
+	if err != nil {
+		return key{}, err
+	}
+	id, err := keyID(p256)
+	if err != nil {
+		return key{}, err
+	}
+	return key{id: id, verifier: verifier}, nil
+}
+
+// keyID names a key: the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280).
+func keyID(pub crypto.PublicKey) (string, error) {
+	der, err := cryptoutils.MarshalPublicKeyToDER(pub)
+	if err != nil {
+		return "", err
+	}
+	return digest.FromBytes(der).String(), nil
+}
+
+func algorithm(pub crypto.PublicKey) string {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		return "ECDSA " + k.Params().Name
+	case *rsa.PublicKey:
+		return "RSA"
+	case ed25519.PublicKey:
+		return "Ed25519"
+	}
+	return fmt.Sprintf("%T", pub)
+}
+
+// readKeyFile reads a file of bounded size. Its errors name the file.
+func readKeyFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err == nil && len(data) > maxKeyFile {
+		err = fmt.Errorf("%s is too large for a key, over %d bytes", file, maxKeyFile)
+	}
+	return data, err
+}

@@ -1,0 +1,222 @@
+package sign
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/modferry/modferry/artifact"
+)
+
+const signatureAnnotation = "dev.cosignproject.cosign/signature"
+
+func readTestdata(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func mustAppend(t testing.TB, existing []byte, sig Signature) *SignatureImage {
+	t.Helper()
+	m, err := Append(existing, sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// signatures returns what a reader gets that fetches payloads from blobs.
+func signatures(t testing.TB, manifest []byte, blobs map[digest.Digest][]byte) []Signature {
+	t.Helper()
+	layers, err := Parse(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sigs []Signature
+	for _, l := range layers {
+		var payload []byte
+		if l.Fetch() {
+			payload = blobs[l.Descriptor.Digest]
+		}
+		sigs = append(sigs, l.With(payload))
+	}
+	return sigs
+}
+
+func content(t testing.TB, b artifact.Blob) []byte {
+	t.Helper()
+	r, err := b.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestTag(t *testing.T) {
+	d := digest.FromString("a manifest")
+	if got, want := Tag(d), "sha256-"+d.Encoded()+".sig"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := Tag("nonsense"); got != "nonsense.sig" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestAppendMakesAnImageWhoseSignatureIsInlined(t *testing.T) {
+	s := newSigner(t)
+	sig := mustSign(t, s)
+	sig.Annotations = map[string]string{"corp.example/why": "release"}
+	image := mustAppend(t, nil, sig)
+	if image.Descriptor.Digest != digest.FromBytes(image.Raw) || image.Descriptor.Size != int64(len(image.Raw)) ||
+		image.Descriptor.MediaType != ocispec.MediaTypeImageManifest {
+		t.Errorf("got descriptor %+v", image.Descriptor)
+	}
+	if len(image.Blobs) != 2 || !bytes.Equal(content(t, image.Blobs[0]), sig.Payload) {
+		t.Errorf("got %d blobs", len(image.Blobs))
+	}
+	sigs := signatures(t, image.Raw, nil)
+	if len(sigs) != 1 || sigs[0].Annotations["corp.example/why"] != "release" {
+		t.Fatalf("got %+v", sigs)
+	}
+	if ids, err := s.Verifier().Verify(t.Context(), subject, sigs); err != nil || !slices.Equal(ids, []string{s.KeyID()}) {
+		t.Fatalf("got %v, %v", ids, err)
+	}
+	if len(sig.Annotations) != 1 {
+		t.Error("the caller's annotations were changed")
+	}
+}
+
+func TestAppendIsDeterministic(t *testing.T) {
+	image := mustAppend(t, nil, Signature{Payload: readTestdata(t, "payload.json"), Base64: "c2lnbmF0dXJl"})
+	image = mustAppend(t, image.Raw, Signature{Payload: []byte("another payload"), Base64: "c2lnbmF0dXJl"})
+	const want = "sha256:daf10b09e18dd0d63b2aec42ca7dae6ebb5ae0f18c46aee6c5c8fe4b58d7b0e7"
+	if image.Descriptor.Digest != want {
+		t.Errorf("got %s, want %s", image.Descriptor.Digest, want)
+	}
+}
+
+func TestAppendKeepsWhatIsThere(t *testing.T) {
+	s := newSigner(t)
+	foreign := `{"mediaType":"application/x","digest":"` + digest.FromString("x").String() + `","size":1,"x":{"b":1,"a":2}}`
+	existing := `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json"},` +
+		`"layers":[` + foreign + `],"annotations":{"a":"b"},"x":[1]}`
+	image := mustAppend(t, []byte(existing), mustSign(t, s))
+	image = mustAppend(t, image.Raw, mustSign(t, newSigner(t)))
+	var got struct {
+		Layers      []json.RawMessage
+		Annotations map[string]string
+		X           []int
+	}
+	if err := json.Unmarshal(image.Raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Layers) != 3 || string(got.Layers[0]) != foreign || got.Annotations["a"] != "b" || !slices.Equal(got.X, []int{1}) {
+		t.Fatalf("got %s", image.Raw)
+	}
+	if _, err := s.Verifier().Verify(t.Context(), subject, signatures(t, image.Raw, nil)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAppendToAnImageOfCosign(t *testing.T) {
+	s, existing, payload := newSigner(t), readTestdata(t, "cosign.sig.json"), readTestdata(t, "payload.json")
+	sig, err := s.Sign(t.Context(), cosignSubject.Digest, cosignReference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := mustAppend(t, existing, sig)
+	theirs, err := LoadKeys("testdata/cosign.pub", "testdata/second.pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sigs := signatures(t, image.Raw, map[digest.Digest][]byte{digest.FromBytes(payload): payload})
+	for keys, n := range map[*Keys]int{theirs: 2, s.Verifier(): 1} {
+		if ids, err := keys.Verify(t.Context(), cosignSubject, sigs); err != nil || len(ids) != n {
+			t.Errorf("got %v, %v; want %d keys", ids, err, n)
+		}
+	}
+}
+
+func TestConfigIsTheOneCosignWrites(t *testing.T) {
+	m, err := parseImage(readTestdata(t, "cosign.sig.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got ocispec.Descriptor
+	if err := m.decode("config", &want); err != nil {
+		t.Fatal(err)
+	}
+	if _, renewed, err := m.config(); err != nil || !renewed {
+		t.Fatal(renewed, err)
+	}
+	if err := m.decode("config", &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Digest != want.Digest || got.Size != want.Size || got.MediaType != want.MediaType {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestAppendLeavesAConfigOfAnotherKindAlone(t *testing.T) {
+	existing := `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.empty.v1+json","size":2},"layers":[]}`
+	image := mustAppend(t, []byte(existing), mustSign(t, newSigner(t)))
+	if len(image.Blobs) != 1 || !strings.Contains(string(image.Raw), `"config":{"mediaType":"application/vnd.oci.empty.v1+json","size":2}`) {
+		t.Fatalf("got %d blobs, %s", len(image.Blobs), image.Raw)
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	good := mustSign(t, newSigner(t))
+	full := manifestWith(slices.Repeat([]string{"{}"}, maxLayers)...)
+	huge := Signature{Payload: good.Payload, Base64: good.Base64, Annotations: map[string]string{"a": strings.Repeat("x", artifact.MaxManifest)}}
+	for name, tt := range map[string]struct {
+		existing string
+		sig      Signature
+		want     error
+	}{
+		"an empty manifest":        {"", good, artifact.ErrCorrupt},
+		"null":                     {"null", good, artifact.ErrCorrupt},
+		"no more room":             {full, good, artifact.ErrLimit},
+		"a layer without a digest": {manifestWith("{}"), good, artifact.ErrCorrupt},
+		"a result that is too big": {manifestWith(), huge, artifact.ErrLimit},
+		"no signature":             {manifestWith(), Signature{Payload: good.Payload}, nil},
+		"no payload":               {manifestWith(), Signature{Base64: good.Base64}, nil},
+		"a broken signature":       {manifestWith(), Layer{Err: errors.New("cracked")}.With(nil), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			image, err := Append([]byte(tt.existing), tt.sig)
+			if err == nil || image != nil || (tt.want != nil && !errors.Is(err, tt.want)) {
+				t.Fatalf("got %v, %v", image, err)
+			}
+		})
+	}
+}
+
+// manifestWith returns a .sig manifest with the given layers.
+func manifestWith(layers ...string) string {
+	return `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json"},"layers":[` +
+		strings.Join(layers, ",") + `]}`
+}
+
+// layerJSON returns a layer as cosign writes it, with more members at its end.
+func layerJSON(sig Signature, more string) string {
+	return fmt.Sprintf(`{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","digest":%q,"size":%d,"annotations":{%q:%q}%s}`,
+		digest.FromBytes(sig.Payload), len(sig.Payload), signatureAnnotation, sig.Base64, more)
+}

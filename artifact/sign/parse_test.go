@@ -1,0 +1,173 @@
+package sign
+
+import (
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/modferry/modferry/artifact"
+)
+
+func TestParseRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		manifest string
+		want     error
+	}{
+		"nothing":           {"", artifact.ErrCorrupt},
+		"text":              {"hello", artifact.ErrCorrupt},
+		"null":              {"null", artifact.ErrCorrupt},
+		"an array":          {"[]", artifact.ErrCorrupt},
+		"an empty object":   {"{}", artifact.ErrCorrupt},
+		"an index":          {`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`, artifact.ErrCorrupt},
+		"another type":      {`{"mediaType":"application/x","config":{},"layers":[]}`, artifact.ErrCorrupt},
+		"a type of no type": {`{"mediaType":7,"config":{},"layers":[]}`, artifact.ErrCorrupt},
+		"layers in a map":   {`{"config":{},"layers":{}}`, artifact.ErrCorrupt},
+		"something behind":  {manifestWith() + "{}", artifact.ErrCorrupt},
+		"1000 layers":       {manifestWith(slices.Repeat([]string{"{}"}, 1000)...), artifact.ErrLimit},
+		"over 4 MiB":        {manifestWith() + strings.Repeat(" ", artifact.MaxManifest), artifact.ErrLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layers, err := Parse([]byte(tt.manifest))
+			if !errors.Is(err, tt.want) || layers != nil {
+				t.Fatalf("got %v, %v", layers, err)
+			}
+		})
+	}
+}
+
+func TestParseReadsAsManyLayersAsAllowed(t *testing.T) {
+	layers, err := Parse([]byte(manifestWith(slices.Repeat([]string{"{}"}, maxLayers)...)))
+	if err != nil || len(layers) != maxLayers {
+		t.Fatalf("got %d, %v", len(layers), err)
+	}
+}
+
+func TestBrokenLayersDoNotHideGoodOnes(t *testing.T) {
+	s := newSigner(t)
+	sig := mustSign(t, s)
+	good := layerJSON(sig, "")
+	d := digest.FromBytes(sig.Payload).String()
+	replace := func(old, new string) string { return strings.Replace(good, old, new, 1) }
+	for name, broken := range map[string]string{
+		"null":                     "null",
+		"a number":                 "7",
+		"empty":                    "{}",
+		"digest of no type":        replace(`"`+d+`"`, "7"),
+		"malformed digest":         replace(d, "sha256:00"),
+		"unknown algorithm":        replace(d, "md5:d41d8cd98f00b204e9800998ecf8427e"),
+		"negative size":            replace(`"size":`, `"size":-`),
+		"size 0":                   replace(`"size":`, `"size":0,"x":`),
+		"oversized payload":        replace(`"size":`, `"size":65537,"x":`),
+		"huge size":                replace(`"size":`, `"size":1e99,"x":`),
+		"no signature":             replace(signatureAnnotation, "x"),
+		"signature of no type":     replace(`"annotations":{`, `"annotations":{"x":7,`),
+		"signature of another key": layerJSON(mustSign(t, newSigner(t)), ""),
+		"attestation":              replace("simplesigning", "dsse"),
+		"payload not to be had":    layerJSON(Signature{Payload: []byte("lost"), Base64: sig.Base64}, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			blobs := map[digest.Digest][]byte{digest.FromBytes(sig.Payload): sig.Payload}
+			sigs := signatures(t, []byte(manifestWith(broken, good, broken)), blobs)
+			if len(sigs) != 3 {
+				t.Fatalf("got %d signatures", len(sigs))
+			}
+			if _, err := s.Verifier().Verify(t.Context(), subject, sigs); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestBrokenLayersAreNotFetchedAndCountAsUntrusted(t *testing.T) {
+	sig := mustSign(t, newSigner(t))
+	for _, broken := range []string{"null", "{}", strings.Replace(layerJSON(sig, ""), `"size":`, `"size":65537,"x":`, 1)} {
+		layers, err := Parse([]byte(manifestWith(broken)))
+		if err != nil || len(layers) != 1 || layers[0].Err == nil || layers[0].Fetch() {
+			t.Fatalf("got %+v, %v", layers, err)
+		}
+		_, err = newSigner(t).Verifier().Verify(t.Context(), subject, []Signature{layers[0].With(sig.Payload)})
+		if !errors.Is(err, ErrUntrusted) || !strings.Contains(err.Error(), "broken") {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestInlinedPayloadIsUsedOnlyWhenItMatchesItsDigest(t *testing.T) {
+	s := newSigner(t)
+	sig := mustSign(t, s)
+	data := func(payload string) string {
+		return `,"data":"` + base64.StdEncoding.EncodeToString([]byte(payload)) + `"`
+	}
+	for name, tt := range map[string]struct {
+		more  string
+		fetch bool
+	}{
+		"matches":         {data(string(sig.Payload)), false},
+		"is missing":      {"", true},
+		"is null":         {`,"data":null`, true},
+		"is empty":        {data(""), true},
+		"is another one":  {data(strings.Replace(string(sig.Payload), "sha256", "sha255", 1)), true},
+		"is too long":     {data(string(sig.Payload) + " "), true},
+		"is not base64":   {`,"data":"%%%"`, true},
+		"is of no type":   {`,"data":{}`, true},
+		"is given twice":  {data(string(sig.Payload)) + data("x"), true},
+		"has another key": {`,"DATA":"AAAA"`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layers, err := Parse([]byte(manifestWith(layerJSON(sig, tt.more))))
+			if err != nil || len(layers) != 1 {
+				t.Fatalf("got %v, %v", layers, err)
+			}
+			l := layers[0]
+			if l.Fetch() != tt.fetch || l.Descriptor.Data != nil {
+				t.Fatalf("got %+v", l)
+			}
+			if _, err := s.Verifier().Verify(t.Context(), subject, []Signature{l.With(sig.Payload)}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Verifier().Verify(t.Context(), subject, []Signature{l.With([]byte("forged"))}); (err != nil) != tt.fetch {
+				t.Fatalf("with another payload fetched: %v", err)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	s := newSigner(f)
+	sig := mustSign(f, s)
+	f.Add(readTestdata(f, "cosign.sig.json"))
+	f.Add(mustAppend(f, nil, sig).Raw)
+	f.Add([]byte(manifestWith("null", "{}", layerJSON(sig, `,"data":"AAAA"`))))
+	f.Add([]byte(`{"config":{"mediaType":"application/vnd.oci.image.config.v1+json"},"layers":null}`))
+	f.Fuzz(func(t *testing.T, manifest []byte) {
+		layers, err := Parse(manifest)
+		if err != nil {
+			if !errors.Is(err, artifact.ErrCorrupt) && !errors.Is(err, artifact.ErrLimit) {
+				t.Fatal(err)
+			}
+			return
+		}
+		for _, l := range layers {
+			if l.Payload != nil && l.checkPayload(l.Payload) != nil {
+				t.Fatalf("unchecked payload in %+v", l)
+			}
+			_ = l.With(nil)
+		}
+		image, err := Append(manifest, sig)
+		if err != nil {
+			return
+		}
+		// What was there is there afterwards, and ours is the last.
+		after := signatures(t, image.Raw, nil)
+		if len(after) != len(layers)+1 {
+			t.Fatalf("%d layers became %d", len(layers), len(after))
+		}
+		if _, err := s.Verifier().Verify(t.Context(), subject, after[len(layers):]); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
