@@ -1,0 +1,202 @@
+package sumdb
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// A Snapshot is what a store keeps of a log at one head. It was checked when it
+// was made, by [Build] or [Read], is immutable and safe for concurrent use.
+type Snapshot struct {
+	log      *Log
+	head     Head
+	spine    *Spine
+	edge     []byte
+	earlier  []Head
+	frontier frontier
+	captured time.Time
+	previous digest.Digest
+}
+
+// parts are the unchecked content of a snapshot.
+type parts struct {
+	log      *Log
+	head     Head
+	spine    []byte
+	edge     []byte
+	earlier  []Head // from log.OpenHead
+	frontier []byte // the tiles of frontierTiles, concatenated
+	captured time.Time
+	previous digest.Digest
+}
+
+// newSnapshot checks everything that a snapshot promises, but for signatures.
+func newSnapshot(p parts) (*Snapshot, error) {
+	n := p.head.N
+	if n < 1 {
+		return nil, corrupt("checksum snapshot of %s: the log is empty", p.log.Name())
+	}
+	if err := checkEarlier(p.log, p.earlier, p.head); err != nil {
+		return nil, err
+	}
+	f := frontier{indexes: frontierTiles(n, p.earlier), tiles: p.frontier}
+	if int64(len(p.spine)) != n>>TileHeight*tlog.HashSize || int64(len(p.edge)) != n%TileWidth*tlog.HashSize || len(f.tiles) != len(f.indexes)*TileSize {
+		return nil, corrupt("checksum snapshot of %s: spine, edge and frontier of %d, %d and %d bytes do not fit %d records",
+			p.log.Name(), len(p.spine), len(p.edge), len(f.tiles), n)
+	}
+	spine, err := NewSpine(p.spine)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{
+		log: p.log, head: p.head, spine: spine, edge: p.edge, earlier: p.earlier, frontier: f,
+		captured: day(p.captured), previous: p.previous,
+	}
+	return s, s.check()
+}
+
+// check compares the snapshot's content with the roots of its heads.
+func (s *Snapshot) check() error {
+	root, err := tlog.TreeHash(s.head.N, hashReader{s})
+	if err != nil {
+		return fmt.Errorf("checksum snapshot of %s: %w", s.log.Name(), err)
+	}
+	if root != s.head.Hash {
+		return corrupt("checksum snapshot of %s: the tiles of the log do not hash to the signed root of %d records", s.log.Name(), s.head.N)
+	}
+	for _, n := range s.frontier.indexes {
+		tile, _ := s.frontier.tile(n)
+		if err := s.CheckTile(n, tile); err != nil {
+			return err
+		}
+	}
+	for _, h := range s.earlier {
+		switch s.Compare(h) {
+		case Older:
+		case Forked:
+			return &HistoryError{Log: s.log.Name(), Old: h, New: s.head, Err: ErrForked}
+		default:
+			return corrupt("checksum snapshot of %s: no tile for its earlier head of %d records", s.log.Name(), h.N)
+		}
+	}
+	return nil
+}
+
+// checkEarlier checks the order of the earlier heads.
+func checkEarlier(log *Log, earlier []Head, head Head) error {
+	for i, h := range earlier {
+		if h.N < 1 || h.N >= head.N || i > 0 && h.N <= earlier[i-1].N {
+			return corrupt("checksum snapshot of %s: its earlier heads do not ascend to its head", log.Name())
+		}
+	}
+	return nil
+}
+
+// Log returns the log this is a snapshot of.
+func (s *Snapshot) Log() *Log { return s.log }
+
+// Head returns the signed head that the snapshot pins.
+func (s *Snapshot) Head() Head { return s.head }
+
+// Earlier returns the heads of earlier snapshots, oldest first. A client that
+// holds one of them can move on to this snapshot.
+func (s *Snapshot) Earlier() []Head { return slices.Clone(s.earlier) }
+
+// Spine returns the hashes at level 1 and above.
+func (s *Snapshot) Spine() *Spine { return s.spine }
+
+// Captured returns the day, in UTC, on which the snapshot was made, as far as its
+// maker said so; it is not signed by the log. The zero time is an unknown day.
+func (s *Snapshot) Captured() time.Time { return s.captured }
+
+// Previous returns the manifest digest of the snapshot that this one was built
+// upon, or "".
+func (s *Snapshot) Previous() digest.Digest { return s.previous }
+
+// A Relation is the place of a head in the history of a snapshot.
+type Relation int
+
+const (
+	// Unproven: the head is older, but was never published with a snapshot that
+	// this one knows of. A client that holds it cannot check what lies between.
+	Unproven Relation = iota
+
+	// Older: the head describes a prefix of the snapshot's log.
+	Older
+
+	// Equal: it is the snapshot's head.
+	Equal
+
+	// Newer: the head has more records; the snapshot cannot say more about it.
+	Newer
+
+	// Forked: the head contradicts the snapshot's. Both cannot be of one log.
+	Forked
+)
+
+// String returns the relation in lower case.
+func (r Relation) String() string {
+	names := [...]string{"unproven", "older", "equal", "newer", "forked"}
+	if r < 0 || int(r) >= len(names) {
+		return fmt.Sprintf("relation %d", int(r))
+	}
+	return names[r]
+}
+
+// Compare says what the head h, which must come from OpenHead of the same log, is
+// to the snapshot. A reader that has seen h before must refuse a snapshot to which
+// it is Newer (a rollback) or Forked.
+func (s *Snapshot) Compare(h Head) Relation {
+	if h.N > s.head.N {
+		return Newer
+	}
+	hash, err := tlog.TreeHash(h.N, hashReader{s})
+	switch {
+	case err != nil:
+		return Unproven // the tile that the head ends in is not held
+	case hash != h.Hash:
+		return Forked
+	case h.N == s.head.N:
+		return Equal
+	}
+	return Older
+}
+
+// A frontier holds full level-0 tiles.
+type frontier struct {
+	indexes []int64 // ascending
+	tiles   []byte  // concatenated in that order
+}
+
+func (f frontier) tile(n int64) ([]byte, bool) {
+	i, ok := slices.BinarySearch(f.indexes, n)
+	if !ok {
+		return nil, false
+	}
+	return f.tiles[i*TileSize:][:TileSize:TileSize], true
+}
+
+// frontierTiles returns the indexes of the tiles that belong into the frontier of
+// a log of n records: those that an earlier head ends in and that are full now.
+func frontierTiles(n int64, earlier []Head) []int64 {
+	var indexes []int64
+	for _, h := range earlier {
+		if h.N%TileWidth != 0 && h.N>>TileHeight < n>>TileHeight {
+			indexes = append(indexes, h.N>>TileHeight)
+		}
+	}
+	slices.Sort(indexes)
+	return slices.Compact(indexes)
+}
+
+// day returns t's day in UTC.
+func day(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(24 * time.Hour)
+}
