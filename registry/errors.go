@@ -1,0 +1,150 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+)
+
+// What can go wrong with a store, for errors.Is. Errors of the store itself are
+// of type *Error besides.
+var (
+	// ErrNotFound: the store answered that this repository, tag or blob does
+	// not exist. Nothing else is ever reported as ErrNotFound.
+	ErrNotFound = errors.New("not found")
+	// ErrUnauthorized: the registry wants credentials, or others.
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrDenied: the account may not do this.
+	ErrDenied = errors.New("denied")
+	// ErrPolicy: a policy of the registry holds the artifact back or
+	// protects it against change (HTTP 412).
+	ErrPolicy = errors.New("refused by a policy of the registry")
+	// ErrUnavailable: no answer, a broken one, or one that says to come back
+	// later, after retries.
+	ErrUnavailable = errors.New("registry not available")
+	// ErrUnsupported: this store cannot do that.
+	ErrUnsupported = errors.New("not supported by this store")
+	// ErrConflict: the version is there with other content.
+	ErrConflict = errors.New("version exists with different content")
+	// ErrBlocked: no store is configured for this module path.
+	ErrBlocked = errors.New("no store for this module path")
+	// ErrReference: a store reference, or a repository, tag or digest, is
+	// malformed.
+	ErrReference = errors.New("malformed registry reference")
+	// ErrCorrupt: content contradicts its digest, its size or its sums.
+	ErrCorrupt = artifact.ErrCorrupt
+
+	errUnexpected  = errors.New("unexpected answer")
+	errNotRegistry = errors.New("the answer is not a registry's")
+)
+
+// Error is what a store answered, or why it did not answer.
+type Error struct {
+	Op         string // what was being done: "reading manifest", …
+	Registry   string // host[:port], or oci:DIR
+	Repository string // whole repository name, namespace included
+	Reference  string // tag or digest; may be empty
+	Account    string // user name the request was made with; "" = anonymous
+	Status     int    // HTTP status; 0 = no answer, or a layout
+	Code       string // the registry's error code, upper case; may be empty
+	Message    string // the registry's own message; may be empty
+	Err        error  // what it means: a sentinel above and the cause
+
+	hint        string // what the user can do about it
+	retryAfter  time.Duration
+	scanPending bool // policy answer that changes once a scan has finished
+	permanent   bool // unavailable in a way that no retry mends
+}
+
+// Error says what was being done, where, as whom, what it means, what the
+// registry said, and what to do.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	b.WriteByte(' ')
+	b.WriteString(e.where())
+	if e.Account != "" {
+		b.WriteString(" as ")
+		b.WriteString(e.Account)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (%s)", e.answer())
+	}
+	if e.hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.hint)
+	}
+	return b.String()
+}
+
+// Unwrap returns what the error means.
+func (e *Error) Unwrap() error { return e.Err }
+
+func (e *Error) where() string {
+	s := e.Registry
+	if e.Repository != "" {
+		s += "/" + e.Repository
+	}
+	switch {
+	case e.Reference == "":
+		return s
+	case digest.Digest(e.Reference).Validate() == nil:
+		return s + "@" + e.Reference
+	default:
+		return s + ":" + e.Reference
+	}
+}
+
+func (e *Error) answer() string {
+	s := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	if e.Code != "" {
+		s += ", " + e.Code
+	}
+	if e.Message != "" {
+		s += ": " + e.Message
+	}
+	return s
+}
+
+// ConflictError says that a version exists in a store with other content than
+// the one being published. It is ErrConflict.
+type ConflictError struct {
+	Module                 module.Version
+	Reference              string // where it exists
+	HaveSum, WantSum       string // h1 of the zip stored and of the one being published; "" for mod-only
+	HaveModSum, WantModSum string // h1 of go.mod
+	Reason                 string // set when the sums do not tell the difference
+}
+
+// Error names both sums of what differs.
+func (e *ConflictError) Error() string {
+	s := fmt.Sprintf("publishing %v: %s exists with different content", e.Module, e.Reference)
+	if e.HaveSum != e.WantSum {
+		s += fmt.Sprintf(": zip sum is %s there, %s here", orNone(e.HaveSum), orNone(e.WantSum))
+	}
+	if e.HaveModSum != e.WantModSum {
+		s += fmt.Sprintf(": go.mod sum is %s there, %s here", orNone(e.HaveModSum), orNone(e.WantModSum))
+	}
+	if e.Reason != "" {
+		s += ": " + e.Reason
+	}
+	return s + "; nothing was overwritten: find out which one is right"
+}
+
+// Is reports whether target is ErrConflict.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+func orNone(sum string) string {
+	if sum == "" {
+		return "none"
+	}
+	return sum
+}

@@ -1,0 +1,243 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/registrytest"
+)
+
+// sentinels are all the meanings an error of a store can have.
+var sentinels = []error{
+	ErrNotFound, ErrUnauthorized, ErrDenied, ErrPolicy, ErrUnavailable, ErrUnsupported,
+	ErrCorrupt, ErrReference, artifact.ErrLimit,
+}
+
+// wantMeaning checks that err has this meaning and no other.
+func wantMeaning(t *testing.T, err, want error) {
+	t.Helper()
+	for _, s := range sentinels {
+		if is := errors.Is(err, s); is != (s == want) {
+			t.Errorf("errors.Is(%q, %q) = %v", err, s, is)
+		}
+	}
+}
+
+func TestFaultsWhenReadingAManifest(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault    registrytest.Fault
+		want     error // nil: none of the sentinels
+		requests int
+		text     string
+	}{
+		"project missing":   {registrytest.HarborProjectMissing(), ErrUnauthorized, 1, "project golang not found"},
+		"denied":            {registrytest.Denied(), ErrDenied, 1, "requested access"},
+		"policy":            {registrytest.HarborPolicyViolation(), ErrPolicy, 1, "2 vulnerabilities"},
+		"scan never ends":   {registrytest.HarborPendingScan(), ErrPolicy, 9, `"Pending" status`},
+		"rate limited":      {registrytest.RateLimited(time.Hour), ErrUnavailable, 5, "rate limit"},
+		"internal error":    {registrytest.InternalError(), ErrUnavailable, 5, "500"},
+		"unavailable":       {registrytest.ServiceUnavailable(), ErrUnavailable, 5, "503"},
+		"truncated":         {registrytest.TruncatedBody(), ErrUnavailable, 5, "unexpected EOF"},
+		"too short":         {registrytest.WrongContentLength(), ErrCorrupt, 2, "came as sha256:"},
+		"rotten":            {registrytest.WrongDigestBody(), ErrCorrupt, 2, "came as sha256:"},
+		"huge":              {registrytest.HugeManifest(false), artifact.ErrLimit, 1, "bytes"},
+		"huge and chunked":  {registrytest.HugeManifest(true), artifact.ErrLimit, 1, "bytes"},
+		"web server":        {registrytest.HTMLNotFound(), nil, 1, "a registry?"},
+		"gateway":           {registrytest.Answer(http.StatusNotFound, "", "no route"), nil, 1, "a registry?"},
+		"other 404":         {registrytest.Answer(http.StatusNotFound, "WHATEVER", "odd"), nil, 1, "odd"},
+		"teapot":            {registrytest.Answer(http.StatusTeapot, "TEAPOT", "short and stout"), nil, 1, "short and stout"},
+		"manifest unknown":  {registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", ""), ErrNotFound, 1, "404"},
+		"name unknown":      {registrytest.Answer(http.StatusNotFound, "NAME_UNKNOWN", ""), ErrNotFound, 1, "404"},
+		"harbor's unknown":  {registrytest.Answer(http.StatusNotFound, "NOT_FOUND", "artifact not found"), ErrNotFound, 1, "artifact not found"},
+		"method refused":    {registrytest.Answer(http.StatusMethodNotAllowed, "UNSUPPORTED", ""), ErrUnsupported, 1, "405"},
+		"very long message": {registrytest.Answer(http.StatusForbidden, "DENIED", strings.Repeat("x", 60_000)), ErrDenied, 1, "xxx"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg, s := newRegistry(t, registrytest.Options{})
+			image(t, s, "a", "v1")
+			reg.Reset()
+			reg.Inject(test.fault.On(http.MethodGet, registrytest.Manifest))
+			_, _, err := s.Manifest(t.Context(), "a", "v1")
+			wantMeaning(t, err, test.want)
+			if n := len(reg.Requests()); n != test.requests {
+				t.Errorf("%d requests, want %d", n, test.requests)
+			}
+			var e *Error
+			if !errors.As(err, &e) || e.Registry != reg.Host() || e.Repository != "golang/a" || e.Reference != "v1" {
+				t.Fatalf("%#v does not say where", e)
+			}
+			text := err.Error()
+			if !strings.HasPrefix(text, "reading manifest "+reg.Host()+"/golang/a:v1: ") || !strings.Contains(text, test.text) {
+				t.Errorf("error is %q, want %q in it", text, test.text)
+			}
+			if len(text) > 1500 {
+				t.Errorf("error has %d characters", len(text))
+			}
+		})
+	}
+}
+
+func TestPassingFaultsAreNotSeen(t *testing.T) {
+	for name, fault := range map[string]registrytest.Fault{
+		"scan pending":   registrytest.HarborPendingScan().Times(8),
+		"rate limited":   registrytest.RateLimited(time.Hour).Times(4),
+		"internal error": registrytest.InternalError().Times(4),
+		"unavailable":    registrytest.ServiceUnavailable().Times(4),
+		"truncated":      registrytest.TruncatedBody().Times(4),
+		"rotten once":    registrytest.WrongDigestBody().Times(1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg, s := newRegistry(t, registrytest.Options{})
+			want, _ := image(t, s, "a", "v1")
+			reg.Inject(fault)
+			if got, _, err := s.Manifest(t.Context(), "a", "v1"); err != nil || got.Digest != want.Digest {
+				t.Errorf("%v, %v; want %v", got, err, want)
+			}
+		})
+	}
+}
+
+func TestNoRetriesWhenToldSo(t *testing.T) {
+	reg := registrytest.New(t, registrytest.Options{})
+	s := open(t, newClient(t, ClientOptions{Retries: -1}), reg.Host()+"/golang")
+	reg.Inject(registrytest.InternalError())
+	_, _, err := s.Manifest(t.Context(), "a", "v1")
+	wantMeaning(t, err, ErrUnavailable)
+	if n := len(reg.Requests()); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+func TestRegistryThatIsDown(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	d, _ := image(t, s, "a", "v1")
+	reg.Close()
+	_, _, err := s.Manifest(t.Context(), "a", "v1")
+	wantMeaning(t, err, ErrUnavailable)
+	if !strings.Contains(err.Error(), reg.Host()) {
+		t.Errorf("%q does not name the registry", err)
+	}
+	_, err = s.Resolve(t.Context(), "a", "v1")
+	wantMeaning(t, err, ErrUnavailable)
+	_, err = s.Blob(t.Context(), "a", d)
+	wantMeaning(t, err, ErrUnavailable)
+	wantMeaning(t, s.PushBlob(t.Context(), "a", artifact.NewBlob("text/plain", []byte("x"))), ErrUnavailable)
+	for _, err := range s.Tags(t.Context(), "a") {
+		wantMeaning(t, err, ErrUnavailable)
+	}
+}
+
+func TestRegistryThatIsSlow(t *testing.T) {
+	for name, fault := range map[string]registrytest.Fault{
+		"before its answer": registrytest.SlowHeaders(),
+		"in its answer":     registrytest.SlowBody(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{})
+			s := open(t, newClient(t, ClientOptions{HeaderTimeout: 20 * time.Millisecond, Retries: 1}), reg.Host()+"/golang")
+			blob := artifact.NewBlob("text/plain", []byte("some content"))
+			image(t, s, "a", "v1")
+			if err := s.PushBlob(t.Context(), "a", blob); err != nil {
+				t.Fatal(err)
+			}
+			reg.Inject(fault.On(http.MethodGet, ""))
+			_, _, err := s.Manifest(t.Context(), "a", "v1")
+			wantMeaning(t, err, ErrUnavailable)
+			if !errors.Is(err, errStalled) {
+				t.Errorf("%v; want that it stopped answering", err)
+			}
+			_, err = fetchBlob(t.Context(), s, blob)
+			wantMeaning(t, err, ErrUnavailable)
+		})
+	}
+}
+
+func TestSlowReaderIsNotASlowRegistry(t *testing.T) {
+	reg := registrytest.New(t, registrytest.Options{})
+	s := open(t, newClient(t, ClientOptions{HeaderTimeout: 10 * time.Millisecond, Retries: -1}), reg.Host()+"/golang")
+	blob := artifact.NewBlob("text/plain", []byte(strings.Repeat("content", 1<<17)))
+	if err := s.PushBlob(t.Context(), "a", blob); err != nil {
+		t.Fatal(err)
+	}
+	rc, err := s.Blob(t.Context(), "a", blob.Descriptor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rc.Close()
+	<-time.After(50 * time.Millisecond) // longer than the registry may be silent
+	if _, err := io.Copy(io.Discard, rc); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCancelledRequestIsNotAFailureOfTheRegistry(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	reg.Inject(registrytest.InternalError())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := s.Manifest(ctx, "a", "v1")
+	wantMeaning(t, err, nil)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v; want cancelled", err)
+	}
+}
+
+func TestCancellingEndsTheWaitForARetry(t *testing.T) {
+	reg := registrytest.New(t, registrytest.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	c := newClient(t, ClientOptions{MinBackoff: time.Hour, MaxBackoff: time.Hour})
+	s := open(t, c, reg.Host()+"/golang")
+	reg.Inject(registrytest.InternalError())
+	done := make(chan error)
+	go func() {
+		_, _, err := s.Manifest(ctx, "a", "v1")
+		done <- err
+	}()
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestFaultsWhenReadingABlob(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault registrytest.Fault
+		want  error
+	}{
+		"truncated":    {registrytest.TruncatedBody(), ErrUnavailable},
+		"too short":    {registrytest.WrongContentLength(), ErrCorrupt},
+		"rotten":       {registrytest.WrongDigestBody(), ErrCorrupt},
+		"blob unknown": {registrytest.Answer(http.StatusNotFound, "BLOB_UNKNOWN", ""), ErrNotFound},
+		"web server":   {registrytest.HTMLNotFound(), nil},
+		"unavailable":  {registrytest.ServiceUnavailable(), ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg, s := newRegistry(t, registrytest.Options{})
+			blob := artifact.NewBlob("text/plain", []byte("some content"))
+			if err := s.PushBlob(t.Context(), "a", blob); err != nil {
+				t.Fatal(err)
+			}
+			reg.Inject(test.fault.On(http.MethodGet, registrytest.Blob))
+			_, err := fetchBlob(t.Context(), s, blob)
+			wantMeaning(t, err, test.want)
+			if !strings.Contains(err.Error(), blob.Descriptor.Digest.String()) {
+				t.Errorf("%q does not name the blob", err)
+			}
+		})
+	}
+}
+
+func fetchBlob(ctx context.Context, s *Store, b artifact.Blob) ([]byte, error) {
+	rc, err := s.Blob(ctx, "a", b.Descriptor)
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	return io.ReadAll(rc)
+}

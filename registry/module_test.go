@@ -1,0 +1,309 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry/registrytest"
+)
+
+// eachStore runs a test against a registry and against a layout.
+func eachStore(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Run("registry", func(t *testing.T) {
+		_, s := newRegistry(t, registrytest.Options{PageSize: 2})
+		test(t, s)
+	})
+	t.Run("layout", func(t *testing.T) {
+		test(t, open(t, newClient(t, ClientOptions{}), "oci:"+t.TempDir()+"/layout"))
+	})
+}
+
+func TestPublishedVersionComesBack(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		signer := signerOf(t, 0)
+		a := fullVersion(t, version, "text")
+		if outcome := publish(t, s, a, signer); outcome != Published {
+			t.Errorf("outcome is %v", outcome)
+		}
+		m, keys, err := s.Load(t.Context(), version, signer.Verifier())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Descriptor.Digest != a.Descriptor.Digest || m.Repository != repo || !bytes.Equal(m.Raw, a.Raw) {
+			t.Errorf("found %v in %s", m.Descriptor, m.Repository)
+		}
+		if !slices.Equal(keys, []string{signer.KeyID()}) {
+			t.Errorf("keys are %v, want %s", keys, signer.KeyID())
+		}
+		meta, err := s.Meta(t.Context(), m)
+		if err != nil || string(meta.Info) != string(info(version)) {
+			t.Errorf("meta is %v, %v", meta, err)
+		}
+		checkZip(t, s, m)
+	})
+}
+
+func checkZip(t *testing.T, s *Store, m *Module) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "m.zip")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Zip(t.Context(), m, f), f.Close(), m.CheckZipFile(name)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFindPrefersTheFullVersion(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		publish(t, s, modOnlyVersion(t, version), nil)
+		m, err := s.Find(t.Context(), version)
+		if err != nil || !m.ModOnly() {
+			t.Fatalf("%v, %v; want the mod-only version", m, err)
+		}
+		if err := s.Zip(t.Context(), m, nil); !errors.Is(err, ErrNotFound) {
+			t.Errorf("zip of a mod-only version: %v", err)
+		}
+		publish(t, s, fullVersion(t, version, "text"), nil)
+		if m, err = s.Find(t.Context(), version); err != nil || m.ModOnly() {
+			t.Errorf("%v, %v; want the full version", m, err)
+		}
+		other := module.Version{Path: version.Path, Version: "v9.9.9"}
+		_, err = s.Find(t.Context(), other)
+		wantMeaning(t, err, ErrNotFound)
+		if !strings.Contains(err.Error(), other.String()) {
+			t.Errorf("%v does not name the module", err)
+		}
+	})
+}
+
+func TestManifestInTheWrongPlaceIsRefused(t *testing.T) {
+	signer := signerOf(t, 0)
+	reg, s := newRegistry(t, registrytest.Options{})
+	publish(t, s, fullVersion(t, version, "text"), signer)
+	raw := reg.Manifest(fullRepo, "v1.2.3")
+
+	reg.SetManifest(fullRepo, "v1.2.4", raw)
+	_, _, err := s.Load(t.Context(), module.Version{Path: version.Path, Version: "v1.2.4"}, signer.Verifier())
+	wantIdentityError(t, err, "v1.2.4")
+
+	reg.SetManifest(fullRepo, "v1.2.3.mod", raw)
+	_, err = s.FindKind(t.Context(), version, true)
+	wantIdentityError(t, err, "v1.2.3")
+
+	if err := reg.CopyRepository(fullRepo, namespace+"/evil.example/lib"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.Load(t.Context(), module.Version{Path: "evil.example/lib", Version: "v1.2.3"}, signer.Verifier())
+	wantIdentityError(t, err, "evil.example/lib")
+}
+
+func wantIdentityError(t *testing.T, err error, text string) {
+	t.Helper()
+	wantMeaning(t, err, nil)
+	if !errors.Is(err, artifact.ErrIdentity) || !strings.Contains(err.Error(), text) {
+		t.Errorf("%v; want an identity error with %q", err, text)
+	}
+}
+
+func TestManifestOfNoModuleIsRefused(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		image(t, s, repo, "v1.2.3")
+		_, err := s.Find(t.Context(), version)
+		wantMeaning(t, err, nil)
+		if !errors.Is(err, artifact.ErrNotModule) || !strings.Contains(err.Error(), version.String()) {
+			t.Errorf("%v; want no module manifest", err)
+		}
+	})
+}
+
+func TestVersionsWithoutOrWithForeignSignaturesAreRefused(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		publish(t, s, fullVersion(t, version, "text"), nil)
+		ours := signerOf(t, 0)
+		if _, _, err := s.Load(t.Context(), version, ours.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+			t.Errorf("%v; want unsigned", err)
+		}
+		publish(t, s, fullVersion(t, version, "text"), signerOf(t, 1))
+		if _, _, err := s.Load(t.Context(), version, ours.Verifier()); !errors.Is(err, sign.ErrUntrusted) {
+			t.Errorf("%v; want untrusted", err)
+		}
+	})
+}
+
+func TestOutageWhileReadingSignaturesIsNoVerdict(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	signer := signerOf(t, 0)
+	publish(t, s, fullVersion(t, version, "text"), signer)
+	reg.Inject(registrytest.InternalError().For("sha256-*"))
+	_, _, err := s.Load(t.Context(), version, signer.Verifier())
+	wantMeaning(t, err, ErrUnavailable)
+	if errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
+		t.Errorf("%v is a verdict", err)
+	}
+	reg.Inject(registrytest.HTMLNotFound().For("sha256-*"))
+	_, _, err = s.Load(t.Context(), version, signer.Verifier())
+	wantMeaning(t, err, nil)
+	if errors.Is(err, sign.ErrUnsigned) {
+		t.Errorf("%v is a verdict", err)
+	}
+}
+
+func TestBrokenForeignSignatureHidesNoGoodOne(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	a := fullVersion(t, version, "text")
+	foreign, ours := signerOf(t, 0), signerOf(t, 1)
+	publish(t, s, a, foreign)
+	// The foreign payload is neither inlined nor in the registry.
+	tag := sign.Tag(a.Descriptor.Digest)
+	var image ocispec.Manifest
+	if err := json.Unmarshal(reg.Manifest(fullRepo, tag), &image); err != nil {
+		t.Fatal(err)
+	}
+	image.Layers[0].Data = nil
+	raw, err := json.Marshal(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.SetManifest(fullRepo, tag, raw)
+	reg.Inject(registrytest.Answer(http.StatusNotFound, "BLOB_UNKNOWN", "").For(image.Layers[0].Digest.String()))
+
+	_, _, err = s.Load(t.Context(), version, ours.Verifier())
+	wantMeaning(t, err, ErrCorrupt)
+	if outcome := publish(t, s, a, ours); outcome != SignatureAdded {
+		t.Errorf("outcome is %v", outcome)
+	}
+	if _, _, err := s.Load(t.Context(), version, ours.Verifier()); err != nil {
+		t.Error(err)
+	}
+
+	reg.Heal()
+	if _, _, err := s.Load(t.Context(), version, foreign.Verifier()); err != nil {
+		t.Errorf("payload that has to be fetched: %v", err)
+	}
+}
+
+func TestRequestsOfAColdRead(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	signer := signerOf(t, 0)
+	lib := module.Version{Path: "example.com/modonly", Version: "v0.1.0"}
+	publish(t, s, fullVersion(t, version, "text"), signer)
+	publish(t, s, modOnlyVersion(t, lib), signer)
+	for _, test := range []struct {
+		m    module.Version
+		want []registrytest.Request
+	}{
+		{version, []registrytest.Request{
+			{Method: "GET", Kind: registrytest.Manifest, Status: 200},
+			{Method: "GET", Kind: registrytest.Manifest, Status: 200},
+			{Method: "GET", Kind: registrytest.Blob, Status: 200},
+		}},
+		{lib, []registrytest.Request{
+			{Method: "GET", Kind: registrytest.Manifest, Status: 404},
+			{Method: "GET", Kind: registrytest.Manifest, Status: 200},
+			{Method: "GET", Kind: registrytest.Manifest, Status: 200},
+		}},
+	} {
+		reg.Reset()
+		m, _, err := s.Load(t.Context(), test.m, signer.Verifier())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Meta(t.Context(), m); err != nil {
+			t.Error(err)
+		}
+		if !m.ModOnly() {
+			checkZip(t, s, m)
+		}
+		got := reg.Requests()
+		for i := range got {
+			got[i].Repository, got[i].Reference = "", ""
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%v: requests are %v, want %v", test.m, got, test.want)
+		}
+	}
+}
+
+func TestZipFaultsLeaveAnError(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault registrytest.Fault
+		want  error
+	}{
+		"truncated": {registrytest.TruncatedBody(), ErrUnavailable},
+		"too short": {registrytest.WrongContentLength(), ErrCorrupt},
+		"rotten":    {registrytest.WrongDigestBody(), ErrCorrupt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg, s := newRegistry(t, registrytest.Options{})
+			publish(t, s, fullVersion(t, version, strings.Repeat("text", 10_000)), nil)
+			m, err := s.Find(t.Context(), version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reg.Inject(test.fault.On(http.MethodGet, registrytest.Blob))
+			wantMeaning(t, s.Zip(t.Context(), m, new(bytes.Buffer)), test.want)
+		})
+	}
+}
+
+func TestMissingBlobIsDamageAndNotAbsence(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	publish(t, s, fullVersion(t, version, "text"), nil)
+	m, err := s.Find(t.Context(), version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.Inject(registrytest.Answer(http.StatusNotFound, "BLOB_UNKNOWN", "").On(http.MethodGet, registrytest.Blob))
+	wantMeaning(t, s.Zip(t.Context(), m, new(bytes.Buffer)), ErrCorrupt)
+	m.Manifest.Meta.Data = nil
+	_, err = s.Meta(t.Context(), m)
+	wantMeaning(t, err, ErrCorrupt)
+}
+
+func TestMetaThatIsNotInlinedIsFetched(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		publish(t, s, fullVersion(t, version, "text"), nil)
+		m, err := s.Find(t.Context(), version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Manifest.Meta.Data = nil
+		if meta, err := s.Meta(t.Context(), m); err != nil || string(meta.Info) != string(info(version)) {
+			t.Errorf("%v, %v", meta, err)
+		}
+	})
+}
+
+func TestInlinedMetaThatDoesNotMatchItsDigestIsRefused(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	publish(t, s, fullVersion(t, version, "text"), nil)
+	raw := reg.Manifest(fullRepo, "v1.2.3")
+	before, after, ok := bytes.Cut(raw, []byte(`"data":"`))
+	if !ok {
+		t.Fatal("the meta layer is not inlined")
+	}
+	after = bytes.Clone(after)
+	if after[100]++; after[100] > 'z' || after[100] == '0'-1 {
+		after[100] = 'A'
+	}
+	reg.SetManifest(fullRepo, "v1.2.3", slices.Concat(before, []byte(`"data":"`), after))
+	m, err := s.Find(t.Context(), version)
+	if err == nil {
+		_, err = s.Meta(t.Context(), m)
+	}
+	wantMeaning(t, err, ErrCorrupt)
+}

@@ -1,0 +1,244 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+)
+
+// Outcome is what Publish did.
+type Outcome int
+
+// The outcomes of Publish.
+const (
+	Published      Outcome = iota // the version was not there and is now
+	Exists                        // it was there, with our signature if we sign
+	SignatureAdded                // it was there and has our signature now
+)
+
+// String returns the outcome in words.
+func (o Outcome) String() string {
+	switch o {
+	case Published:
+		return "published"
+	case Exists:
+		return "exists"
+	case SignatureAdded:
+		return "signature added"
+	}
+	return fmt.Sprintf("Outcome(%d)", int(o))
+}
+
+// PublishOptions configures Publish.
+type PublishOptions struct {
+	Signer *sign.Signer // nil = do not sign
+	// Pinned says that both sums were confirmed by the checksum database, so
+	// that nobody else can publish other content for this version.
+	Pinned bool
+}
+
+// Publish stores a module version: blobs, manifest by digest, signature, and the
+// version's tag last, so that nobody ever sees a part of it. What is there
+// already is never overwritten: the same module is left alone (but given our
+// signature), another one is a *ConflictError.
+//
+// A new signed full version takes 14 requests, one more unless it is pinned; one
+// that needs nothing takes two.
+func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
+	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
+	if err != nil {
+		return 0, err
+	}
+	p := publisher{Store: s, PublishOptions: o, a: a, repo: repo, tag: tag}
+	outcome, err := p.existing(ctx)
+	if absent(err) {
+		outcome, err = p.push(ctx)
+	}
+	var conflict *ConflictError
+	if err != nil && !errors.As(err, &conflict) {
+		err = fmt.Errorf("publishing %v: %w", a.Manifest.Module, err)
+	}
+	return outcome, err
+}
+
+// Confirm looks whether a version needs no publishing, before anything of it is
+// fetched: it is there, and with signer's signature unless signer is nil. It
+// takes at most two requests. done is false and m is set when the version is
+// there without our signature; fetch it and let Publish compare before it signs.
+// It is ErrNotFound when the version is not there.
+func (s *Store) Confirm(ctx context.Context, v module.Version, modOnly bool, signer *sign.Signer) (m *Module, done bool, err error) {
+	m, err = s.FindKind(ctx, v, modOnly)
+	if absent(err) {
+		return nil, false, fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	if err != nil || signer == nil {
+		return m, err == nil, err
+	}
+	_, err = s.Verify(ctx, m, signer.Verifier())
+	if errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
+		return m, false, nil
+	}
+	return m, err == nil, err
+}
+
+// absent reports whether a version is not there as yet, perhaps because nothing
+// was ever published to the layout.
+func absent(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoLayout)
+}
+
+// publisher is one call of Publish.
+type publisher struct {
+	*Store
+	PublishOptions
+	a         *artifact.Artifact
+	repo, tag string
+}
+
+// existing deals with a version whose tag is there; it is ErrNotFound otherwise.
+func (p *publisher) existing(ctx context.Context) (Outcome, error) {
+	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
+	if err != nil {
+		return 0, err
+	}
+	want := p.a.Manifest
+	have, err := identify(raw, want.Module, want.ModOnly())
+	if err != nil {
+		return 0, p.conflict(nil, err.Error())
+	}
+	if !want.SameModule(have) {
+		return 0, p.conflict(have, "")
+	}
+	m := &Module{Manifest: have, Repository: p.repo, Descriptor: d, Raw: raw}
+	if p.Signer == nil {
+		return Exists, nil
+	}
+	return p.countersign(ctx, m)
+}
+
+// countersign adds our signature to a version that is there, unless it has it.
+func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error) {
+	digest := m.Descriptor.Digest
+	raw, sigs, unread := p.signatures(ctx, p.repo, digest)
+	_, err := p.Signer.Verifier().Verify(ctx, sign.Subject{Module: m.Module, Digest: digest}, sigs)
+	switch {
+	case err == nil:
+		return Exists, nil
+	case !errors.Is(err, sign.ErrUnsigned) && !errors.Is(err, sign.ErrUntrusted):
+		return 0, err
+	case errors.Is(unread, ErrUnavailable):
+		return 0, unread // ours may be among them
+	}
+	if digest != p.a.Descriptor.Digest {
+		// The sums cover the zip and go.mod. We vouch for the rest as well.
+		if err := p.compareMeta(ctx, m); err != nil {
+			return 0, err
+		}
+	}
+	if err := p.sign(ctx, p.repo, digest, raw, p.Signer); err != nil {
+		return 0, err
+	}
+	return SignatureAdded, nil
+}
+
+// compareMeta checks that a manifest other than ours has the same .info and SBOM.
+func (p *publisher) compareMeta(ctx context.Context, m *Module) error {
+	have, err := p.Meta(ctx, m)
+	if err != nil {
+		return err
+	}
+	want, err := p.ourMeta()
+	if err != nil {
+		return err
+	}
+	switch {
+	case !bytes.Equal(have.Info, want.Info):
+		return p.conflict(m.Manifest, "the sums are equal, but .info is not, so it was not signed")
+	case !bytes.Equal(have.SBOM, want.SBOM):
+		return p.conflict(m.Manifest, "the sums are equal, but the SBOM is not, so it was not signed")
+	}
+	return nil
+}
+
+func (p *publisher) ourMeta() (*artifact.Meta, error) {
+	for _, b := range p.a.Blobs {
+		if b.Descriptor.Digest == p.a.Manifest.Meta.Digest {
+			rc, err := b.Open()
+			if err != nil {
+				return nil, err
+			}
+			defer rc.Close()
+			return p.a.Manifest.ReadMeta(rc)
+		}
+	}
+	return nil, fmt.Errorf("%w: the artifact lacks its meta layer", ErrCorrupt)
+}
+
+// push stores a version that is not there, in the order that shows nobody a part
+// of it.
+func (p *publisher) push(ctx context.Context) (Outcome, error) {
+	if err := p.pushBlobs(ctx, p.repo, p.a.Blobs); err != nil {
+		return 0, err
+	}
+	d := p.a.Descriptor
+	if err := p.PushManifest(ctx, p.repo, d, p.a.Raw, ""); err != nil {
+		return 0, err
+	}
+	if p.Signer != nil {
+		if err := p.sign(ctx, p.repo, d.Digest, nil, p.Signer); err != nil {
+			return 0, err
+		}
+	}
+	err := p.PushManifest(ctx, p.repo, d, p.a.Raw, p.tag)
+	if errors.Is(err, ErrPolicy) {
+		// An immutable tag: someone else was faster, or our own answer got
+		// lost and this was the second attempt.
+		outcome, e := p.existing(ctx)
+		if errors.Is(e, ErrNotFound) {
+			return 0, err
+		}
+		return outcome, e
+	}
+	if err != nil || p.Pinned {
+		return Published, err
+	}
+	return p.settle(ctx)
+}
+
+// settle looks who won if two published different content at the same time.
+func (p *publisher) settle(ctx context.Context) (Outcome, error) {
+	d, err := p.Resolve(ctx, p.repo, p.tag)
+	if errors.Is(err, ErrPolicy) {
+		return Published, nil // held back until it is scanned, or for what is in it
+	}
+	if err != nil {
+		return 0, err
+	}
+	if d.Digest == p.a.Descriptor.Digest {
+		return Published, nil
+	}
+	return p.existing(ctx)
+}
+
+func (p *publisher) conflict(have *artifact.Manifest, reason string) error {
+	want := p.a.Manifest
+	e := &ConflictError{
+		Module:     want.Module,
+		Reference:  p.Reference(p.repo, p.tag),
+		WantSum:    want.Sum,
+		WantModSum: want.GoModSum,
+		Reason:     reason,
+	}
+	if have == nil {
+		e.HaveSum, e.HaveModSum = e.WantSum, e.WantModSum // unknown; Reason says why
+		return e
+	}
+	e.HaveSum, e.HaveModSum = have.Sum, have.GoModSum
+	return e
+}

@@ -1,0 +1,248 @@
+package registry
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry/registrytest"
+)
+
+func TestRequestsOfPublishing(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	signer := signerOf(t, 0)
+	a := fullVersion(t, version, "text")
+	pinned, unpinned := PublishOptions{Signer: signer, Pinned: true}, PublishOptions{Signer: signer}
+	for _, test := range []struct {
+		name    string
+		a       *artifact.Artifact
+		o       PublishOptions
+		outcome Outcome
+		all     int
+		writes  int
+	}{
+		{"new", a, pinned, Published, 14, 13},
+		{"existing", a, pinned, Exists, 2, 0},
+		{"existing and unsigned by choice", a, PublishOptions{}, Exists, 1, 0},
+		{"other key", a, PublishOptions{Signer: signerOf(t, 1)}, SignatureAdded, 2 + 2*2 + 1, 2*2 + 1},
+		{"new and not pinned", fullVersion(t, later("v1.3.0"), "text"), unpinned, Published, 15, 13},
+		{"new and mod-only", modOnlyVersion(t, version), pinned, Published, 12, 11},
+		{"new and unsigned", fullVersion(t, later("v1.4.0"), "text"), PublishOptions{Pinned: true}, Published, 9, 8},
+	} {
+		reg.Reset()
+		outcome, err := s.Publish(t.Context(), test.a, test.o)
+		if err != nil || outcome != test.outcome {
+			t.Errorf("%s: %v, %v; want %v", test.name, outcome, err, test.outcome)
+		}
+		all := len(reg.Requests())
+		writes := all - reg.Count(http.MethodGet, "") - reg.Count(http.MethodHead, "")
+		if all != test.all || writes != test.writes {
+			t.Errorf("%s: %d requests, %d of them writing; want %d and %d", test.name, all, writes, test.all, test.writes)
+		}
+	}
+}
+
+func TestVersionIsVisibleLast(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	a := fullVersion(t, version, "text")
+	publish(t, s, a, signerOf(t, 1))
+	var order []string
+	for _, r := range reg.Requests() {
+		if r.Method == http.MethodPut && r.Kind == registrytest.Manifest {
+			order = append(order, r.Reference)
+		}
+	}
+	want := []string{a.Descriptor.Digest.String(), sign.Tag(a.Descriptor.Digest), "v1.2.3"}
+	if !slices.Equal(order, want) {
+		t.Errorf("manifests were pushed as %v, want %v", order, want)
+	}
+}
+
+func TestInterruptedPublishingIsResumed(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	signer := signerOf(t, 0)
+	a := fullVersion(t, version, "text")
+	for _, fault := range []registrytest.Fault{
+		registrytest.Denied().On(http.MethodPut, registrytest.Upload),
+		registrytest.Denied().On(http.MethodPut, registrytest.Manifest).For("sha256:*"),
+		registrytest.Denied().On(http.MethodPut, registrytest.Manifest).For("sha256-*"),
+		registrytest.Denied().On(http.MethodPut, registrytest.Manifest).For("v1.2.3"),
+	} {
+		reg.Heal()
+		reg.Inject(fault)
+		_, err := s.Publish(t.Context(), a, PublishOptions{Signer: signer})
+		wantMeaning(t, err, ErrDenied)
+		if !strings.Contains(err.Error(), version.String()) {
+			t.Errorf("%v does not name the module", err)
+		}
+		if tags := reg.Tags(fullRepo); slices.Contains(tags, "v1.2.3") {
+			t.Fatalf("a part of the version is visible: %v", tags)
+		}
+	}
+	reg.Heal()
+	publish(t, s, a, signer)
+	if _, _, err := s.Load(t.Context(), version, signer.Verifier()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConflictIsNeverOverwritten(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		first, second := fullVersion(t, version, "first"), fullVersion(t, version, "second")
+		publish(t, s, first, nil)
+		_, err := s.Publish(t.Context(), second, PublishOptions{Signer: signerOf(t, 1)})
+		wantConflict(t, err, first.Manifest.Sum, second.Manifest.Sum)
+		if m, err := s.Find(t.Context(), version); err != nil || m.Descriptor.Digest != first.Descriptor.Digest {
+			t.Errorf("%v, %v; want the first", m, err)
+		}
+	})
+}
+
+func wantConflict(t *testing.T, err error, texts ...string) {
+	t.Helper()
+	var c *ConflictError
+	if !errors.Is(err, ErrConflict) || !errors.As(err, &c) {
+		t.Fatalf("%v; want a conflict", err)
+	}
+	for _, text := range append(texts, version.String(), "v1.2.3 exists") {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%v; want %q in it", err, text)
+		}
+	}
+}
+
+func TestTagThatHoldsSomethingElseIsAConflict(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		image(t, s, repo, "v1.2.3")
+		_, err := s.Publish(t.Context(), fullVersion(t, version, "text"), PublishOptions{})
+		wantConflict(t, err, "not")
+	})
+}
+
+func TestRaceLostToOtherContentIsAConflict(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	ours, theirs := fullVersion(t, version, "ours"), fullVersion(t, version, "theirs")
+	publish(t, s, theirs, nil)
+	// The first look finds nothing; the other publisher is done before our tag.
+	absent := registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).For("v1.2.3").Times(1)
+	reg.Inject(registrytest.HarborImmutableTag())
+	reg.Inject(absent)
+	_, err := s.Publish(t.Context(), ours, PublishOptions{Signer: signerOf(t, 1)})
+	wantConflict(t, err, ours.Manifest.Sum, theirs.Manifest.Sum)
+
+	// Without immutable tags ours comes last, and theirs later still.
+	reg.Heal()
+	reg.Inject(absent)
+	reg.Inject(registrytest.Answer(http.StatusCreated, "", "").On(http.MethodPut, registrytest.Manifest).For("v1.2.3"))
+	_, err = s.Publish(t.Context(), ours, PublishOptions{Signer: signerOf(t, 1)})
+	wantConflict(t, err, ours.Manifest.Sum, theirs.Manifest.Sum)
+}
+
+func TestRaceLostToTheSameModuleIsNone(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	signer := signerOf(t, 0)
+	a := fullVersion(t, version, "text")
+	publish(t, s, a, signer)
+	reg.Inject(registrytest.HarborImmutableTag().For("v1.2.3"))
+	reg.Inject(registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).For("v1.2.3").Times(1))
+	outcome, err := s.Publish(t.Context(), a, PublishOptions{Signer: signer})
+	if err != nil || outcome != Exists {
+		t.Errorf("%v, %v; want that it exists", outcome, err)
+	}
+}
+
+func TestPolicyThatRefusesThePushIsReported(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	reg.Inject(registrytest.Answer(http.StatusPreconditionFailed, "PRECONDITION", "no pushes on Sunday").On(http.MethodPut, registrytest.Manifest).For("v1.2.3"))
+	_, err := s.Publish(t.Context(), fullVersion(t, version, "text"), PublishOptions{})
+	wantMeaning(t, err, ErrPolicy)
+	if !strings.Contains(err.Error(), "no pushes on Sunday") {
+		t.Errorf("%v; want the registry's message", err)
+	}
+}
+
+func TestSignaturesAreAppended(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		a := fullVersion(t, version, "text")
+		all := []*sign.Signer{signerOf(t, 0), signerOf(t, 1), signerOf(t, 2)}
+		for i, signer := range all {
+			if outcome := publish(t, s, a, signer); outcome != []Outcome{Published, SignatureAdded, SignatureAdded}[i] {
+				t.Errorf("signer %d: %v", i, outcome)
+			}
+			if outcome := publish(t, s, a, signer); outcome != Exists {
+				t.Errorf("signer %d again: %v", i, outcome)
+			}
+		}
+		for i, signer := range all {
+			if _, _, err := s.Load(t.Context(), version, signer.Verifier()); err != nil {
+				t.Errorf("signer %d: %v", i, err)
+			}
+		}
+	})
+}
+
+func TestWeDoNotVouchForWhatWeDidNotCheck(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		ours := fullVersion(t, version, "text")
+		theirs := rebuilt(t)
+		if !theirs.Manifest.SameModule(ours.Manifest) || theirs.Descriptor.Digest == ours.Descriptor.Digest {
+			t.Fatal("not the same module in another manifest")
+		}
+		publish(t, s, theirs, nil)
+		signer := signerOf(t, 0)
+		_, err := s.Publish(t.Context(), ours, PublishOptions{Signer: signer})
+		wantConflict(t, err, "not signed")
+		if _, _, err := s.Load(t.Context(), version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+			t.Errorf("%v; want unsigned", err)
+		}
+		if outcome := publish(t, s, ours, nil); outcome != Exists {
+			t.Errorf("without signing: %v", outcome)
+		}
+	})
+}
+
+// rebuilt returns the same module with another .info.
+func rebuilt(t *testing.T) *artifact.Artifact {
+	t.Helper()
+	other := strings.Replace(string(info(version)), "2024", "2014", 1)
+	return build(t, artifact.Files{Module: version, Info: []byte(other), GoMod: goMod(version), ZipFile: zipFile(t, version, "text")})
+}
+
+func TestPublishedButHeldBackIsPublished(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	absent := registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).Times(1)
+	reg.Inject(registrytest.HarborPolicyViolation())
+	reg.Inject(absent)
+	outcome, err := s.Publish(t.Context(), fullVersion(t, version, "text"), PublishOptions{Signer: signerOf(t, 1)})
+	if err != nil || outcome != Published {
+		t.Errorf("%v, %v", outcome, err)
+	}
+}
+
+func TestConfirm(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	signer := signerOf(t, 0)
+	_, _, err := s.Confirm(t.Context(), version, false, signer)
+	wantMeaning(t, err, ErrNotFound)
+	publish(t, s, fullVersion(t, version, "text"), signer)
+	reg.Reset()
+	if _, done, err := s.Confirm(t.Context(), version, false, signer); !done || err != nil {
+		t.Errorf("%v, %v; want done", done, err)
+	}
+	if n := len(reg.Requests()); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+	if _, done, err := s.Confirm(t.Context(), version, false, nil); !done || err != nil {
+		t.Errorf("without a signer: %v, %v; want done", done, err)
+	}
+	if m, done, err := s.Confirm(t.Context(), version, false, signerOf(t, 1)); done || m == nil || err != nil {
+		t.Errorf("other signer: %v, %v; want not done", done, err)
+	}
+	reg.Inject(registrytest.InternalError().For("sha256-*"))
+	_, _, err = s.Confirm(t.Context(), version, false, signer)
+	wantMeaning(t, err, ErrUnavailable)
+}

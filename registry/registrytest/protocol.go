@@ -1,0 +1,263 @@
+package registrytest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// serve answers a request as the OCI distribution-spec says.
+func (r *Registry) serve(w http.ResponseWriter, req *http.Request, l Request) {
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	if l.Kind == Token {
+		r.serveToken(w, req)
+		return
+	}
+	if !r.authorized(req, l) {
+		r.challenge(w, l)
+		return
+	}
+	switch l.Kind {
+	case Ping:
+		writeJSON(w, http.StatusOK, struct{}{})
+	case Catalog:
+		r.serveCatalog(w, req)
+	case Tags:
+		r.serveTags(w, req, l)
+	case Manifest:
+		r.serveManifest(w, req, l)
+	case Blob:
+		r.serveBlob(w, req, l)
+	case Upload:
+		r.serveUpload(w, req, l)
+	default:
+		http.Error(w, "404 page not found", http.StatusNotFound)
+	}
+}
+
+func (r *Registry) serveManifest(w http.ResponseWriter, req *http.Request, l Request) {
+	if req.Method == http.MethodPut {
+		r.putManifest(w, req, l)
+		return
+	}
+	r.mu.Lock()
+	m, d, ok := r.lookup(l.Repository, l.Reference)
+	_, known := r.repos[l.Repository]
+	r.mu.Unlock()
+	switch {
+	case !known:
+		writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
+	case !ok:
+		writeError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
+	default:
+		w.Header().Set("Content-Type", m.mediaType)
+		w.Header().Set("Docker-Content-Digest", d.String())
+		w.Header().Set("Content-Length", strconv.Itoa(len(m.raw)))
+		if req.Method == http.MethodGet {
+			w.Write(m.raw)
+		}
+	}
+}
+
+// lookup finds a manifest by tag or digest. The caller holds mu.
+func (r *Registry) lookup(repo, ref string) (manifest, digest.Digest, bool) {
+	known, ok := r.repos[repo]
+	if !ok {
+		return manifest{}, "", false
+	}
+	d, ok := known.tags[ref]
+	if !ok {
+		d = digest.Digest(ref)
+	}
+	m, ok := known.manifests[d]
+	return m, d, ok
+}
+
+func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Request) {
+	raw, err := io.ReadAll(io.LimitReader(req.Body, 4<<20+1))
+	var parsed ocispec.Manifest
+	switch d := digest.Digest(l.Reference); {
+	case err != nil:
+		writeError(w, http.StatusBadRequest, "MANIFEST_INVALID", err.Error())
+		return
+	case len(raw) > 4<<20:
+		writeError(w, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", "manifest too large")
+		return
+	case json.Unmarshal(raw, &parsed) != nil || parsed.MediaType != req.Header.Get("Content-Type"):
+		writeError(w, http.StatusBadRequest, "MANIFEST_INVALID", "manifest invalid")
+		return
+	case d.Validate() == nil && digest.FromBytes(raw) != d:
+		writeError(w, http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content")
+		return
+	}
+	for _, b := range append(parsed.Layers, parsed.Config) {
+		if _, err := os.Stat(r.blobFile(l.Repository, b.Digest)); err != nil {
+			writeError(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "manifest references an unknown blob "+b.Digest.String())
+			return
+		}
+	}
+	r.mu.Lock()
+	d := r.store(l.Repository, l.Reference, manifest{parsed.MediaType, raw})
+	r.mu.Unlock()
+	w.Header().Set("Docker-Content-Digest", d.String())
+	w.Header().Set("Location", req.URL.Path)
+	w.WriteHeader(http.StatusCreated)
+}
+
+// store keeps a manifest under its digest and, if ref is one, a tag. The caller
+// holds mu.
+func (r *Registry) store(repo, ref string, m manifest) digest.Digest {
+	d := digest.FromBytes(m.raw)
+	to := r.repository(repo)
+	to.manifests[d] = m
+	if digest.Digest(ref).Validate() != nil {
+		to.tags[ref] = d
+	}
+	return d
+}
+
+// repository returns a repository, a new one if need be. The caller holds mu.
+func (r *Registry) repository(name string) *repository {
+	if r.repos[name] == nil {
+		r.repos[name] = &repository{manifests: make(map[digest.Digest]manifest), tags: make(map[string]digest.Digest)}
+	}
+	return r.repos[name]
+}
+
+func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, l Request) {
+	d := digest.Digest(l.Reference)
+	if d.Validate() != nil {
+		writeError(w, http.StatusBadRequest, "DIGEST_INVALID", "invalid digest")
+		return
+	}
+	f, err := os.Open(r.blobFile(l.Repository, d))
+	if err != nil {
+		writeError(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		writeError(w, http.StatusInternalServerError, "UNKNOWN", err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Docker-Content-Digest", d.String())
+	w.Header().Set("Etag", `"`+d.String()+`"`)
+	http.ServeContent(w, req, "", info.ModTime(), f)
+}
+
+func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, l Request) {
+	switch req.Method {
+	case http.MethodPost:
+		r.mu.Lock()
+		r.uploads++
+		id := r.uploads
+		r.repository(l.Repository)
+		r.mu.Unlock()
+		w.Header().Set("Location", fmt.Sprintf("/v2/%s/blobs/uploads/%d?_state=x", l.Repository, id))
+		w.WriteHeader(http.StatusAccepted)
+	case http.MethodPut:
+		r.finishUpload(w, req, l)
+	default:
+		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported")
+	}
+}
+
+func (r *Registry) finishUpload(w http.ResponseWriter, req *http.Request, l Request) {
+	want := digest.Digest(req.URL.Query().Get("digest"))
+	if want.Validate() != nil || l.Reference == "" {
+		writeError(w, http.StatusBadRequest, "DIGEST_INVALID", "invalid digest")
+		return
+	}
+	if err := r.receive(l.Repository, want, req.Body); err != nil {
+		writeError(w, http.StatusBadRequest, "DIGEST_INVALID", err.Error())
+		return
+	}
+	w.Header().Set("Docker-Content-Digest", want.String())
+	w.Header().Set("Location", fmt.Sprintf("/v2/%s/blobs/%s", l.Repository, want))
+	w.WriteHeader(http.StatusCreated)
+}
+
+func (r *Registry) receive(repo string, want digest.Digest, body io.Reader) error {
+	if err := os.MkdirAll(r.blobDir(repo), 0o777); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(r.dir, "upload")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	v := want.Verifier()
+	_, err = io.Copy(io.MultiWriter(f, v), body)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil && !v.Verified() {
+		err = fmt.Errorf("provided digest did not match uploaded content")
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), r.blobFile(repo, want))
+}
+
+func (r *Registry) serveTags(w http.ResponseWriter, req *http.Request, l Request) {
+	r.mu.Lock()
+	repo, known := r.repos[l.Repository]
+	var tags []string
+	if known {
+		tags = slices.Sorted(maps.Keys(repo.tags))
+	}
+	r.mu.Unlock()
+	if !known {
+		writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"name": l.Repository, "tags": r.page(w, req, tags)})
+}
+
+func (r *Registry) serveCatalog(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	names := slices.Sorted(maps.Keys(r.repos))
+	r.mu.Unlock()
+	writeJSON(w, http.StatusOK, map[string]any{"repositories": r.page(w, req, names)})
+}
+
+// page cuts a listing at "last" and "n" and links to the next page.
+func (r *Registry) page(w http.ResponseWriter, req *http.Request, all []string) []string {
+	q := req.URL.Query()
+	n, err := strconv.Atoi(q.Get("n"))
+	if err != nil || r.o.PageSize > 0 && n > r.o.PageSize {
+		n = r.o.PageSize
+	}
+	start, found := slices.BinarySearch(all, q.Get("last"))
+	if found {
+		start++
+	}
+	rest := all[start:]
+	if n <= 0 || len(rest) <= n {
+		return rest
+	}
+	q.Set("last", rest[n-1])
+	w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=\"next\"", req.URL.Path, q.Encode()))
+	return rest[:n]
+}
+
+func writeError(w http.ResponseWriter, status int, code, message string) {
+	writeJSON(w, status, map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}

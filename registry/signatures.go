@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+)
+
+// Signatures returns the signatures stored for a manifest; none is no error. It
+// is one request where payloads are inlined, as ours are. With an error, the
+// signatures are returned nevertheless; those that could not be read count for
+// nothing.
+func (s *Store) Signatures(ctx context.Context, repo string, d digest.Digest) ([]sign.Signature, error) {
+	_, sigs, err := s.signatures(ctx, repo, d)
+	return sigs, err
+}
+
+// signatures returns the .sig manifest as well, nil if there is none.
+func (s *Store) signatures(ctx context.Context, repo string, d digest.Digest) (raw []byte, sigs []sign.Signature, err error) {
+	tag := sign.Tag(d)
+	_, raw, err = s.Manifest(ctx, repo, tag)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	layers, err := sign.Parse(raw)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading signatures %s: %w", s.Reference(repo, tag), err)
+	}
+	var unread error
+	for _, l := range layers {
+		payload := l.Payload
+		if l.Fetch() {
+			if payload, l.Err = s.payload(ctx, repo, l.Descriptor); l.Err != nil {
+				unread = errors.Join(unread, l.Err)
+			}
+		}
+		sigs = append(sigs, l.With(payload))
+	}
+	return raw, sigs, unread
+}
+
+// payload fetches the payload of a signature, whose size sign.Parse has limited.
+func (s *Store) payload(ctx context.Context, repo string, d ocispec.Descriptor) ([]byte, error) {
+	rc, err := s.part(ctx, repo, d)
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	return io.ReadAll(rc)
+}
+
+// sign adds a signature to a manifest that is in the store. existing is its
+// .sig manifest, nil if there is none.
+func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing []byte, signer *sign.Signer) error {
+	reference := repo // the directory of a layout is nobody's business
+	if _, ok := s.b.(*remote); ok {
+		reference = s.Reference(repo, "")
+	}
+	sig, err := signer.Sign(ctx, d, reference)
+	if err != nil {
+		return fmt.Errorf("signing %s: %w", s.Reference(repo, d.String()), err)
+	}
+	image, err := sign.Append(existing, sig)
+	if err != nil {
+		return fmt.Errorf("signing %s: %w", s.Reference(repo, d.String()), err)
+	}
+	if err := s.pushBlobs(ctx, repo, image.Blobs); err != nil {
+		return err
+	}
+	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, sign.Tag(d))
+}
+
+// pushBlobs pushes the blobs of one artifact at the same time.
+func (s *Store) pushBlobs(ctx context.Context, repo string, blobs []artifact.Blob) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, b := range blobs {
+		g.Go(func() error { return s.PushBlob(ctx, repo, b) })
+	}
+	return g.Wait()
+}

@@ -1,0 +1,110 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact"
+)
+
+// Listed is a version in a store's tag listing.
+type Listed struct {
+	Version string
+	ModOnly bool
+}
+
+// Versions lists what the store has of a module in semver order, from one tag
+// listing; a version stored in both forms appears twice, full first. It is
+// ErrNotFound when the module is unknown.
+func (s *Store) Versions(ctx context.Context, path string) ([]Listed, error) {
+	repo, err := artifact.Repository(path)
+	if err != nil {
+		return nil, err
+	}
+	var list []Listed
+	for tag, err := range s.Tags(ctx, repo) {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if version, modOnly, ok := artifact.ParseTag(tag); ok {
+			list = append(list, Listed{Version: version, ModOnly: modOnly})
+		}
+	}
+	slices.SortFunc(list, compareListed)
+	return list, nil
+}
+
+func compareListed(a, b Listed) int {
+	return cmp.Or(
+		semver.Compare(a.Version, b.Version),
+		cmp.Compare(a.Version, b.Version), // semver ignores +incompatible
+		compareBool(a.ModOnly, b.ModOnly),
+	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// Modules lists the paths of the modules in the store. Repositories that hold no
+// modules are left out. A path too long for a repository name is read from one
+// of its manifests; when that fails the error is yielded and the listing goes on.
+func (s *Store) Modules(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for repo, err := range s.Repositories(ctx) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			path, err := artifact.ModulePath(repo)
+			if errors.Is(err, artifact.ErrLongName) {
+				path, err = s.longPath(ctx, repo)
+			} else if err != nil {
+				continue
+			}
+			if !yield(path, err) {
+				return
+			}
+		}
+	}
+}
+
+// longPath returns the module path of a repository whose name is a hash of it.
+func (s *Store) longPath(ctx context.Context, repo string) (string, error) {
+	for tag, err := range s.Tags(ctx, repo) {
+		if err != nil {
+			return "", err
+		}
+		if _, _, ok := artifact.ParseTag(tag); !ok {
+			continue
+		}
+		_, raw, err := s.Manifest(ctx, repo, tag)
+		if err != nil {
+			return "", err
+		}
+		m, err := artifact.ParseManifest(raw)
+		if err == nil {
+			if own, e := artifact.Repository(m.Module.Path); e != nil || own != repo {
+				err = fmt.Errorf("%w: it says it is of %v", artifact.ErrIdentity, m.Module)
+			}
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s.Reference(repo, tag), err)
+		}
+		return m.Module.Path, nil
+	}
+	return "", fmt.Errorf("%s has no version to tell its module path: %w", s.Reference(repo, ""), artifact.ErrNotModule)
+}
