@@ -1,0 +1,89 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/artifact"
+)
+
+// cargo is a version as upstream sent it, unchecked, and what the checksum
+// database says about it.
+type cargo struct {
+	files artifact.Files
+	sums  *sums // nil = the database was not asked
+}
+
+// fetch gets everything that concerns a version, at the same time.
+func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*cargo, error) {
+	c := &cargo{files: artifact.Files{Module: m}}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		c.files.Info, err = r.Upstream.Info(ctx, m)
+		return err
+	})
+	group.Go(func() (err error) {
+		c.files.GoMod, err = r.Upstream.GoMod(ctx, m)
+		return err
+	})
+	var unknown error // told only if upstream has the version, which matters more
+	group.Go(func() error {
+		c.sums, unknown = r.Checksums.lookup(ctx, m)
+		return nil
+	})
+	if !modOnly {
+		group.Go(func() (err error) {
+			c.files.ZipFile, err = r.fetchZip(ctx, m)
+			return err
+		})
+	}
+	err := group.Wait()
+	if err == nil {
+		err = unknown
+	}
+	if err != nil {
+		c.remove()
+		return nil, err
+	}
+	return c, nil
+}
+
+// fetchZip streams a zip into a file.
+func (r *runner) fetchZip(ctx context.Context, m module.Version) (string, error) {
+	f, err := os.CreateTemp(r.temp, "*.zip")
+	if err != nil {
+		return "", fmt.Errorf("fetching the zip of %s: %w", m, err)
+	}
+	err = r.Upstream.Zip(ctx, m, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// pack checks the files and makes an artifact of them. Its blobs need the cargo.
+func (c *cargo) pack() (*artifact.Artifact, error) {
+	if modfile.ModulePath(c.files.GoMod) == "" {
+		// A web page would pass as a go.mod file of unknown statements.
+		return nil, fmt.Errorf("packaging %s: %w: the go.mod file has no module line: upstream sent it so, nothing was published",
+			c.files.Module, artifact.ErrCorrupt)
+	}
+	a, err := artifact.Build(c.files)
+	if errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrLimit) {
+		return nil, fmt.Errorf("%w: upstream sent it so, nothing was published", err)
+	}
+	return a, err
+}
+
+// remove deletes the zip.
+func (c *cargo) remove() {
+	if c.files.ZipFile != "" {
+		_ = os.Remove(c.files.ZipFile) // its directory will be removed anyway
+	}
+}

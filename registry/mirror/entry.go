@@ -1,0 +1,164 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// entry is one entry of a GOPROXY list. Exactly one of tree and direct is set;
+// for "off" none is.
+type entry struct {
+	name     string // the URL without password, or "direct"
+	tree     tree
+	direct   *direct
+	local    bool // on this machine or on a private network address
+	fallBack bool // ask the next entry after any error, not only when something does not exist
+}
+
+// tree is where the files of the protocol are: below an HTTP URL or in a
+// directory. Names are slash-separated. The error for a file that does not exist
+// is ErrNotFound.
+type tree interface {
+	open(ctx context.Context, name string) (io.ReadCloser, error)
+}
+
+// parseList parses a GOPROXY list.
+//
+//	list  = entry { ( "," | "|" ) entry }
+//	entry = "direct" | "off" | URL | host [ "/" path ] | absolute path
+//
+// Spaces around entries and empty entries are ignored, as is everything after
+// "direct" or "off".
+func (u *Upstream) parseList(list string) ([]entry, error) {
+	var entries []entry
+	for list != "" {
+		one, rest, sep := list, "", byte(0)
+		if i := strings.IndexAny(list, ",|"); i >= 0 {
+			one, rest, sep = list[:i], list[i+1:], list[i]
+		}
+		list = rest
+		switch one = strings.TrimSpace(one); one {
+		case "":
+			continue
+		case "off":
+			return append(entries, entry{name: one}), nil
+		case "direct":
+			return append(entries, u.direct), nil
+		}
+		e, err := u.parseURL(one)
+		if err != nil {
+			return nil, err
+		}
+		e.fallBack = sep == '|'
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		return nil, errors.New(`no upstream is known: set GOPROXY, in the environment or with "go env -w", to the URL of a module proxy`)
+	}
+	return entries, nil
+}
+
+// parseURL parses the URL of a proxy. No error shows a password.
+func (u *Upstream) parseURL(s string) (entry, error) {
+	if filepath.IsAbs(s) {
+		s = (&url.URL{Scheme: "file", Path: filepath.ToSlash(s)}).String()
+	}
+	if !strings.Contains(s, ":/") && strings.ContainsAny(s, ".:/") {
+		s = "https://" + s
+	}
+	base, err := url.Parse(s)
+	if err != nil {
+		var detail *url.Error // the error itself repeats the URL
+		if errors.As(err, &detail) {
+			err = detail.Err
+		}
+		return entry{}, fmt.Errorf("an entry is not a URL: %w", err)
+	}
+	name := base.Redacted()
+	switch base.Scheme {
+	case "file":
+		if base.Host != "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+			return entry{}, fmt.Errorf("%s: a file URL is file:// and an absolute path", name)
+		}
+		return entry{name: name, tree: fileTree(filepath.FromSlash(base.Path)), local: true}, nil
+	case "http", "https":
+		if base.Host == "" {
+			return entry{}, fmt.Errorf("%s: the URL lacks a host", name)
+		}
+		local := isLocal(base.Hostname())
+		if base.Scheme == "http" && base.User != nil && !isLoopback(base.Hostname()) {
+			return entry{}, fmt.Errorf("%s: refusing to send a password over plain HTTP: use https", name)
+		}
+		return entry{name: name, tree: u.newHTTPTree(base), local: local}, nil
+	}
+	return entry{}, fmt.Errorf("%s: the scheme must be https, http or file", name)
+}
+
+// entriesFor returns the entries to ask for a module.
+func (u *Upstream) entriesFor(path string) []entry {
+	if module.MatchPrefixPatterns(u.o.NoProxy, path) {
+		return []entry{u.direct}
+	}
+	if !module.MatchPrefixPatterns(u.o.Private, path) {
+		return u.entries
+	}
+	var private []entry
+	for _, e := range u.entries {
+		if e.local {
+			private = append(private, e)
+		}
+	}
+	return append(private, u.direct)
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+func isLocal(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return isLoopback(host) || err == nil && (addr.IsPrivate() || addr.IsLinkLocalUnicast())
+}
+
+// fetch asks one entry for a file and hands its content to sink, again from the
+// start when the answer broke off.
+func (u *Upstream) fetch(ctx context.Context, e entry, w want, sink func(io.Reader) error) error {
+	switch {
+	case e.direct != nil:
+		f, err := e.direct.open(ctx, w)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return sink(f)
+	case e.tree != nil:
+		name, err := w.name()
+		if err != nil {
+			return &localError{err}
+		}
+		return u.fetchFrom(ctx, e.tree, name, sink)
+	}
+	return ErrOff
+}
+
+// fetchFrom is fetch for a file of a tree.
+func (u *Upstream) fetchFrom(ctx context.Context, t tree, name string, sink func(io.Reader) error) error {
+	return u.retry(ctx, path.Base(name), func() error {
+		f, err := t.open(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return sink(f)
+	})
+}

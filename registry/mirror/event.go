@@ -1,0 +1,148 @@
+package mirror
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry"
+)
+
+// Status is what became of an item.
+type Status string
+
+// The statuses of an [Event].
+const (
+	New      Status = "new"      // it is in the store now
+	Existing Status = "existing" // it was there already
+	Signed   Status = "signed"   // it was there and has our signature now (in a dry run: would get)
+	Planned  Status = "planned"  // dry run: it would be mirrored
+	Failed   Status = "failed"   // it could not be mirrored
+)
+
+// Event says what became of an item.
+type Event struct {
+	Item
+	Status    Status
+	Reference string        // of the version in the store, with its tag
+	Digest    digest.Digest // of its manifest there, as far as known
+	Bytes     int64         // of what was stored, the manifest included
+	Pinned    bool          // the checksum database vouches for it
+	Elapsed   time.Duration
+	Err       error // why it failed
+}
+
+// MarshalJSON returns the event as one JSON object, as "modferry mirror --json"
+// prints it.
+func (e Event) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Path      string        `json:"path"`
+		Version   string        `json:"version"`
+		ModOnly   bool          `json:"modOnly,omitempty"`
+		From      string        `json:"from,omitempty"`
+		Status    Status        `json:"status"`
+		Reference string        `json:"reference,omitempty"`
+		Digest    digest.Digest `json:"digest,omitempty"`
+		Bytes     int64         `json:"bytes,omitempty"`
+		Pinned    bool          `json:"checksumDatabase,omitempty"`
+		Seconds   float64       `json:"seconds"`
+		Error     string        `json:"error,omitempty"`
+	}{
+		e.Module.Path, e.Module.Version, e.ModOnly, e.From, e.Status, e.Reference, e.Digest,
+		e.Bytes, e.Pinned, e.Elapsed.Round(time.Millisecond).Seconds(), "",
+	}
+	if e.Err != nil {
+		out.Error = e.Err.Error()
+	}
+	return json.Marshal(out)
+}
+
+// Summary counts what became of items. What a dry run would mirror counts as new.
+type Summary struct {
+	New      int   `json:"new"`
+	Existing int   `json:"existing"`
+	Signed   int   `json:"signed"`
+	Failed   int   `json:"failed"`
+	Bytes    int64 `json:"bytes"` // stored
+}
+
+func (s *Summary) add(e Event) {
+	switch e.Status {
+	case New, Planned:
+		s.New++
+	case Existing:
+		s.Existing++
+	case Signed:
+		s.Signed++
+	case Failed:
+		s.Failed++
+	}
+	s.Bytes += e.Bytes
+}
+
+// sums are what the item's source says they must be.
+func (it Item) sums() *sums { return &sums{zip: it.Sum, mod: it.GoModSum} }
+
+// found fills in the event for a version that is in the store. It is a conflict if
+// that is not the version a go.sum means.
+func (e *Event) found(store *registry.Store, have *registry.Module) error {
+	if err := e.refer(store, have.Manifest); err != nil {
+		return err
+	}
+	if differ(have.Sum, e.Sum) || differ(have.GoModSum, e.GoModSum) {
+		return e.conflict(have)
+	}
+	e.Status, e.Digest = Existing, have.Descriptor.Digest
+	return nil
+}
+
+func (e *Event) conflict(have *registry.Module) error {
+	c := &registry.ConflictError{
+		Module: e.Module, Reference: e.Reference,
+		HaveSum: have.Sum, WantSum: have.Sum,
+		HaveModSum: have.GoModSum, WantModSum: have.GoModSum,
+		Reason: "the sums here are those of " + e.From,
+	}
+	if e.Sum != "" && !e.ModOnly {
+		c.WantSum = e.Sum
+	}
+	if e.GoModSum != "" {
+		c.WantModSum = e.GoModSum
+	}
+	return c
+}
+
+// published fills in the event for a version that was published.
+func (e *Event) published(store *registry.Store, a *artifact.Artifact, outcome registry.Outcome) error {
+	if err := e.refer(store, a.Manifest); err != nil {
+		return err
+	}
+	switch outcome {
+	case registry.Exists:
+		e.Status = Existing
+	case registry.SignatureAdded:
+		e.Status = Signed
+	default:
+		e.Status, e.Digest, e.Bytes = New, a.Descriptor.Digest, a.Descriptor.Size
+		for _, b := range a.Blobs {
+			e.Bytes += b.Descriptor.Size
+		}
+	}
+	return nil
+}
+
+func (e *Event) refer(store *registry.Store, m *artifact.Manifest) error {
+	repo, err := artifact.Repository(m.Module.Path)
+	if err != nil {
+		return fmt.Errorf("naming %s: %w", m.Module, err)
+	}
+	tag, err := m.Tag()
+	if err != nil {
+		return fmt.Errorf("naming %s: %w", m.Module, err)
+	}
+	e.Reference = store.Reference(repo, tag)
+	return nil
+}

@@ -1,0 +1,117 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/modferry/modferry/artifact/sign"
+)
+
+// What TestHelperProcess is to mirror, and where to.
+const (
+	helperUpstream = "MIRROR_TEST_UPSTREAM"
+	helperStore    = "MIRROR_TEST_STORE"
+	helperKey      = "MIRROR_TEST_KEY"
+)
+
+var killed = []Item{
+	full("example.com/a@v1.0.0"), full("example.com/b@v1.0.0"), modOnly("example.com/c@v1.0.0"),
+	full("example.com/d@v1.0.0"), full("example.com/e@v1.0.0"), modOnly("example.com/f@v1.0.0"),
+}
+
+// TestHelperProcess is the process that TestMirrorThatIsKilled… kills.
+func TestHelperProcess(t *testing.T) {
+	if os.Getenv(helperStore) == "" {
+		t.Skip("only for other tests")
+	}
+	run(t, killed, Options{
+		Stores: openStores(t, os.Getenv(helperStore)), Upstream: newUpstream(t, os.Getenv(helperUpstream)),
+		Signer: loadSigner(t, os.Getenv(helperKey)),
+	})
+}
+
+func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
+	tree := newTree(t)
+	for _, it := range killed {
+		tree.add(t, it.Module.String(), nil)
+	}
+	key := newKey(t)
+	signer := loadSigner(t, key)
+	for _, request := range []int32{1, 4, 7, 11, 14, 16} {
+		t.Run(fmt.Sprintf("at request %d", request), func(t *testing.T) {
+			store := "oci:" + filepath.Join(t.TempDir(), "store")
+			ctx, kill := context.WithCancel(t.Context())
+			defer kill()
+			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHelperProcess$")
+			var requests atomic.Int32
+			proxy := newProxy(t, tree, func(_ http.ResponseWriter, r *http.Request) bool {
+				if requests.Add(1) == request {
+					kill()
+				}
+				return false
+			})
+			cmd.Env = append(os.Environ(), helperUpstream+"="+proxy.URL, helperStore+"="+store, helperKey+"="+key, "TMPDIR="+t.TempDir())
+			if err := cmd.Run(); err == nil {
+				t.Fatal("it was not killed")
+			}
+
+			stores := openStores(t, store)
+			_, summary := run(t, killed, Options{Stores: stores, Upstream: newUpstream(t, tree.url()), Signer: signer})
+			if summary.New+summary.Existing != len(killed) {
+				t.Errorf("%+v", summary)
+			}
+			for _, it := range killed {
+				s, err := stores.For(it.Module.Path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, _, err := s.Load(t.Context(), it.Module, signer.Verifier())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Meta(t.Context(), m); err != nil {
+					t.Error(err)
+				}
+				if it.ModOnly {
+					continue
+				}
+				zip := tempFile(t)
+				if err := s.Zip(t.Context(), m, zip); err != nil {
+					t.Error(err)
+				}
+				if err := m.CheckZipFile(zip.Name()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// newKey returns the name of a new private key.
+func newKey(t testing.TB) string {
+	t.Helper()
+	private, _, err := sign.Generate([]byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "cosign.key")
+	if err := os.WriteFile(file, private, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func loadSigner(t testing.TB, file string) *sign.Signer {
+	t.Helper()
+	signer, err := sign.LoadSigner(file, func() ([]byte, error) { return []byte("secret"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}

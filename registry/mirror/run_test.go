@@ -1,0 +1,301 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/registrytest"
+)
+
+func TestRunMirrorsIntoEveryKindOfStore(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/Upper/b@v1.0.0", "example.com/c@v2.0.0+incompatible")
+	signer := newSigner(t)
+	for name, spec := range map[string]string{
+		"layout":   "oci:" + filepath.Join(t.TempDir(), "new", "store"),
+		"registry": registrytest.New(t, registrytest.Options{}).Host() + "/golang",
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := newProxy(t, tree, nil)
+			items := []Item{full("example.com/a@v1.0.0"), full("example.com/Upper/b@v1.0.0"), modOnly("example.com/a@v1.0.0"), full("example.com/c@v2.0.0+incompatible")}
+			stores := openStores(t, spec)
+			o := Options{Stores: stores, Upstream: newUpstream(t, proxy.URL), Signer: signer}
+
+			events, summary := run(t, items, o)
+			if summary.New != 4 || summary.Failed != 0 || summary.Bytes == 0 {
+				t.Fatalf("%+v %+v", summary, events)
+			}
+			for _, e := range events {
+				store, err := stores.For(e.Module.Path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := store.FindKind(t.Context(), e.Module, e.ModOnly)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := store.Verify(t.Context(), m, signer.Verifier()); err != nil {
+					t.Errorf("%v: %v", e.Module, err)
+				}
+				tag, _ := m.Tag()
+				if e.Digest != m.Descriptor.Digest || e.Reference != store.Reference(m.Repository, tag) || e.Bytes < m.Descriptor.Size {
+					t.Errorf("event %+v does not fit %+v", e, m.Descriptor)
+				}
+				zip := tempFile(t)
+				if !e.ModOnly {
+					if err := store.Zip(t.Context(), m, zip); err != nil {
+						t.Error(err)
+					}
+					if readAll(t, zip.Name()) != readAll(t, tree.file(t, e.Module.String(), ".zip")) {
+						t.Errorf("%v: another zip than upstream's", e.Module)
+					}
+				}
+			}
+
+			before := proxy.count("")
+			_, again := run(t, items, o)
+			if again != (Summary{Existing: 4}) || proxy.count("") != before {
+				t.Errorf("again: %+v, %d requests to upstream", again, proxy.count("")-before)
+			}
+		})
+	}
+}
+
+func TestRequestsOfMirroring(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0")
+	log := newLog(t, tree)
+	reg := registrytest.New(t, registrytest.Options{})
+	up := newUpstream(t, tree.url())
+	pinned := Options{
+		Stores: openStores(t, reg.Host()+"/golang"), Upstream: up, Signer: newSigner(t),
+		Checksums: newChecksums(t, ChecksumOptions{GOSUMDB: log.gosumdb(), Upstream: up}),
+	}
+	unsigned := pinned
+	unsigned.Signer = nil
+	other := pinned
+	other.Signer = newSigner(t)
+	for _, tt := range []struct {
+		name   string
+		item   Item
+		o      Options
+		status Status
+		reads  int // at most
+		writes int
+	}{
+		{"new full version", full("example.com/a@v1.0.0"), pinned, New, 2, 13},
+		{"new mod-only version", modOnly("example.com/a@v1.0.0"), pinned, New, 2, 11},
+		{"existing full version", full("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
+		{"existing mod-only version", modOnly("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
+		{"existing, not signing", full("example.com/a@v1.0.0"), unsigned, Existing, 1, 0},
+		{"existing, other key", full("example.com/a@v1.0.0"), other, Signed, 4, 5},
+	} {
+		reg.Reset()
+		events, _ := run(t, []Item{tt.item}, tt.o)
+		if events[0].Status != tt.status {
+			t.Fatalf("%s: %+v", tt.name, events[0])
+		}
+		reads := reg.Count(http.MethodGet, "") + reg.Count(http.MethodHead, "")
+		if writes := len(reg.Requests()) - reads; reads > tt.reads || writes != tt.writes {
+			t.Errorf("%s: %d reads and %d writes, want %d and %d", tt.name, reads, writes, tt.reads, tt.writes)
+		}
+	}
+}
+
+func TestOneBadModuleDoesNotStopTheOthers(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/z@v1.0.0")
+	proxy := newProxy(t, tree, func(w http.ResponseWriter, r *http.Request) bool {
+		for path, status := range map[string]int{"/example.com/gone/": 410, "/example.com/broken/": 500, "/example.com/denied/": 403} {
+			if strings.HasPrefix(r.URL.Path, path) {
+				http.Error(w, "no "+path, status)
+				return true
+			}
+		}
+		return false
+	})
+	items := []Item{
+		full("example.com/a@v1.0.0"), full("example.com/missing@v1.0.0"), full("example.com/gone@v1.0.0"),
+		full("example.com/broken@v1.0.0"), modOnly("example.com/denied@v1.0.0"), full("example.com/z@v1.0.0"),
+	}
+	want := map[string]error{"example.com/missing": ErrNotFound, "example.com/gone": ErrGone, "example.com/broken": ErrUpstream, "example.com/denied": ErrUpstream}
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, proxy.URL), TempDir: t.TempDir()}
+	events, summary := run(t, items, o)
+	if summary.New != 2 || summary.Failed != 4 {
+		t.Errorf("%+v", summary)
+	}
+	for _, e := range events {
+		if target := want[e.Module.Path]; !errors.Is(e.Err, target) || (e.Err != nil) != (e.Status == Failed) {
+			t.Errorf("%v: %s, %v; want %v", e.Module, e.Status, e.Err, target)
+		}
+		if e.Err != nil && (!strings.Contains(e.Err.Error(), e.Module.String()) || !strings.Contains(e.Err.Error(), proxy.URL)) {
+			t.Errorf("%v: %q does not name module and upstream", e.Module, e.Err)
+		}
+	}
+	if left, _ := os.ReadDir(o.TempDir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestRunSignsWhatIsThereUnsigned(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0")
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
+	items := []Item{full("example.com/a@v1.0.0")}
+	run(t, items, o)
+	o.Signer = newSigner(t)
+	o.DryRun = true
+	if events, summary := run(t, items, o); summary != (Summary{Signed: 1}) || events[0].Digest == "" {
+		t.Errorf("dry: %+v", summary)
+	}
+	o.DryRun = false
+	if _, summary := run(t, items, o); summary != (Summary{Signed: 1}) {
+		t.Errorf("%+v", summary)
+	}
+	if _, summary := run(t, items, o); summary != (Summary{Existing: 1}) {
+		t.Errorf("%+v", summary)
+	}
+}
+
+func TestRunNeverSignsWhatUpstreamDoesNotConfirm(t *testing.T) {
+	tree := newTree(t, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
+	items := []Item{full("corp.example/a@v1.0.0")}
+	run(t, items, o)
+	tree.add(t, "corp.example/a@v1.0.0", map[string]string{"new.go": "package lib\n"})
+	o.Signer = newSigner(t)
+	events, summary := run(t, items, o)
+	if summary.Failed != 1 || !errors.Is(events[0].Err, registry.ErrConflict) {
+		t.Errorf("%+v %v", summary, events[0].Err)
+	}
+}
+
+func TestRunRefusesAStoredVersionThatGoSumDoesNotMean(t *testing.T) {
+	tree := newTree(t, "corp.example/a@v1.0.0")
+	zip, mod := treeSums(t, tree, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
+	it := full("corp.example/a@v1.0.0")
+	it.From = "go.sum:7"
+	it.Sum, it.GoModSum = zip, mod
+	if _, summary := run(t, []Item{it}, o); summary.New != 1 {
+		t.Fatal(summary)
+	}
+	it.Sum = sumA
+	events, _ := run(t, []Item{it}, o)
+	err := events[0].Err
+	if !errors.Is(err, registry.ErrConflict) {
+		t.Fatal(err)
+	}
+	for _, want := range []string{zip, sumA, "go.sum:7", "corp.example/a@v1.0.0"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
+	}
+}
+
+func TestDryRunChangesNothing(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	dir := filepath.Join(t.TempDir(), "store")
+	o := Options{Stores: openStores(t, "oci:"+dir), Upstream: newUpstream(t, tree.url()), DryRun: true}
+	items := []Item{full("example.com/a@v1.0.0"), full("example.com/b@v1.0.0"), full("example.com/missing@v1.0.0")}
+	if events, summary := run(t, items, o); summary != (Summary{New: 2, Failed: 1}) || events[0].Status != Planned {
+		t.Errorf("%+v", summary)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the store was made:", err)
+	}
+	o.DryRun = false
+	run(t, items[:1], o)
+	o.DryRun = true
+	if _, summary := run(t, items, o); summary != (Summary{New: 1, Existing: 1, Failed: 1}) {
+		t.Errorf("%+v", summary)
+	}
+}
+
+func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
+	tree := newTree(t)
+	var items []Item
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		v := "example.com/" + name + "@v1.0.0"
+		tree.add(t, v, nil)
+		items = append(items, full(v))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	proxy := newProxy(t, tree, func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/d/") {
+			cancel()
+			<-r.Context().Done()
+			return true
+		}
+		return false
+	})
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, proxy.URL), Jobs: 2, TempDir: t.TempDir()}
+	summary, err := Run(ctx, items, o)
+	if !errors.Is(err, context.Canceled) || summary.Failed != 0 || summary.New > 5 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	if left, _ := os.ReadDir(o.TempDir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	o.Upstream = newUpstream(t, tree.url())
+	if _, again := run(t, items, o); again.Existing != summary.New || again.New != len(items)-summary.New {
+		t.Errorf("again %+v", again)
+	}
+}
+
+func TestRunNeedsAStoreThatIsMeantForTheModule(t *testing.T) {
+	tree := newTree(t, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, "corp.example=none,oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
+	events, _ := run(t, []Item{full("corp.example/a@v1.0.0")}, o)
+	if !errors.Is(events[0].Err, registry.ErrBlocked) || !strings.Contains(events[0].Err.Error(), "corp.example/a@v1.0.0") {
+		t.Error(events[0].Err)
+	}
+	if _, err := Run(t.Context(), nil, Options{}); err == nil {
+		t.Error("no store, and no error")
+	}
+	o.TempDir = filepath.Join(t.TempDir(), "absent")
+	if _, err := Run(t.Context(), nil, o); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestEventIsOneJSONObject(t *testing.T) {
+	e := Event{Item: Item{Module: versionA, ModOnly: true, From: "go.sum:3"}, Status: Failed, Err: ErrGone}
+	got, err := json.Marshal(e)
+	const want = `{"path":"example.com/a","version":"v1.0.0","modOnly":true,"from":"go.sum:3","status":"failed","seconds":0,"error":"is gone upstream"}`
+	if err != nil || string(got) != want {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func full(version string) Item {
+	path, v, _ := strings.Cut(version, "@")
+	return Item{Module: module.Version{Path: path, Version: v}, From: version}
+}
+
+func modOnly(version string) Item {
+	it := full(version)
+	it.ModOnly = true
+	return it
+}
+
+// run runs o and returns the events in the order of the items.
+func run(t testing.TB, items []Item, o Options) ([]Event, Summary) {
+	t.Helper()
+	var events []Event
+	o.Report = func(e Event) { events = append(events, e) }
+	summary, err := Run(t.Context(), items, o)
+	if err != nil || len(events) != len(items) {
+		t.Fatalf("%d events for %d items: %v", len(events), len(items), err)
+	}
+	place := func(e Event) int { return slices.IndexFunc(items, func(it Item) bool { return it == e.Item }) }
+	slices.SortFunc(events, func(a, b Event) int { return place(a) - place(b) })
+	return events, summary
+}

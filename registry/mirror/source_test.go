@@ -1,0 +1,233 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	sumA = "h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	sumB = "h1:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB="
+)
+
+// writeFiles writes files into a new directory, makes it the working directory, and returns it.
+func writeFiles(t *testing.T, files map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+}
+
+// describe writes items as "path@version[/go.mod] from".
+func describeItems(items []Item) []string {
+	var lines []string
+	for _, it := range items {
+		kind := ""
+		if it.ModOnly {
+			kind = "/go.mod"
+		}
+		lines = append(lines, it.Module.String()+kind+" "+it.From)
+	}
+	return lines
+}
+
+func TestCollectReadsEverySource(t *testing.T) {
+	up := newUpstream(t, queryTree(t).url())
+	for _, tt := range []struct {
+		name     string
+		files    map[string]string
+		stdin    string
+		args     []string
+		want     []string
+		problems []string
+	}{
+		{
+			name: "module queries",
+			args: []string{"example.com/a@v1.0", "example.com/a@latest", "example.com/a@v1.1.0", "example.com/B@v1.0.0"},
+			want: []string{
+				"example.com/B@v1.0.0 example.com/B@v1.0.0",
+				"example.com/a@v1.0.3 example.com/a@v1.0",
+				"example.com/a@v1.1.0 example.com/a@latest",
+			},
+		}, {
+			name: "bad arguments do not hinder good ones",
+			args: []string{"example.com/nosuch@latest", "nothing", "@v1", "no-dot@v1.0.0", "example.com/a@<x", "example.com/a@v1.0.0", ""},
+			want: []string{"example.com/a@v1.0.0 example.com/a@v1.0.0"},
+			problems: []string{
+				"nothing: no such file", `malformed module path ""`, "no-dot", "example.com/a@<x", "no such file", "example.com/nosuch@latest",
+			},
+		}, {
+			name: "go.sum",
+			files: map[string]string{"go.sum": "example.com/a v1.0.0 " + sumA + "\nexample.com/a v1.0.0/go.mod " + sumB +
+				"\n\nexample.com/b v1.0.0/go.mod " + sumB + "\nexample.com/c v1.0.0 h9:unknown\n"},
+			args: []string{"go.sum"},
+			want: []string{"example.com/a@v1.0.0 go.sum:1", "example.com/b@v1.0.0/go.mod go.sum:4"},
+		}, {
+			name: "bad lines of a go.sum",
+			files: map[string]string{"go.sum": "example.com/a v1.0.0\nexample.com/a v1.0 " + sumA + "\nexample.com/a/v3 v1.0.0 " + sumA +
+				"\n../../etc v1.0.0 " + sumA + "\nexample.com/b v1.0.0 " + sumA + "\n"},
+			args:     []string{"go.sum"},
+			want:     []string{"example.com/b@v1.0.0 go.sum:5"},
+			problems: []string{"go.sum:1: not a line", "go.sum:2", "go.sum:3", "go.sum:4"},
+		}, {
+			name: "full wins over mod-only, and sums are kept",
+			files: map[string]string{
+				"a/go.sum": "example.com/a v1.0.0/go.mod " + sumB + "\n",
+				"b/go.sum": "example.com/a v1.0.0 " + sumA + "\nexample.com/a v1.0.0/go.mod " + sumB + "\n",
+			},
+			args: []string{"a/go.sum", "b/go.sum", "example.com/a@v1.0.0"},
+			want: []string{"example.com/a@v1.0.0 b/go.sum:1"},
+		}, {
+			name: "sums that contradict each other",
+			files: map[string]string{
+				"a/go.sum": "example.com/a v1.0.0 " + sumA + "\nexample.com/b v1.0.0 " + sumA + "\n",
+				"b/go.sum": "example.com/a v1.0.0 " + sumB + "\n",
+			},
+			args:     []string{"a/go.sum", "b/go.sum"},
+			want:     []string{"example.com/b@v1.0.0 a/go.sum:2"},
+			problems: []string{"SECURITY: example.com/a@v1.0.0: a/go.sum:1 and b/go.sum:1"},
+		}, {
+			name: "go.mod",
+			files: map[string]string{"go.mod": `module corp.example/m
+go 1.24
+require (
+	example.com/a v1.0.0
+	example.com/b v1.0.0 // indirect
+	example.com/fork v1.0.0
+	example.com/local v1.0.0
+	example.com/fork2 v1.0.0
+)
+replace example.com/fork => example.com/ours v1.2.0
+replace example.com/fork2 => ../elsewhere
+replace example.com/fork2 v1.0.0 => example.com/ours2 v1.0.0
+replace example.com/local => ./local
+`},
+			args: []string{"go.mod"},
+			want: []string{
+				"example.com/a@v1.0.0 go.mod:4", "example.com/b@v1.0.0 go.mod:5",
+				"example.com/ours@v1.2.0 go.mod:10", "example.com/ours2@v1.0.0 go.mod:12",
+			},
+		}, {
+			name:     "bad go.mod",
+			files:    map[string]string{"go.mod": "module m\nrequire example.com/a main\n", "x.mod": "<html>"},
+			args:     []string{"go.mod", "x.mod"},
+			problems: []string{"go.mod:2", "x.mod:1"},
+		}, {
+			name: "list",
+			files: map[string]string{"wishes.txt": "# wanted inside\n\nexample.com/a@v1.0 # the old one\n example.com/b v1.0.0 \n" +
+				"example.com/c\na b c d\nexample.com/d@\n"},
+			stdin:    "example.com/e@v1.0.0\n",
+			args:     []string{"wishes.txt", "-"},
+			want:     []string{"example.com/a@v1.0.3 wishes.txt:3", "example.com/b@v1.0.0 wishes.txt:4", "example.com/e@v1.0.0 standard input:1"},
+			problems: []string{`wishes.txt:5: "example.com/c" is not module@version`, "wishes.txt:6", "wishes.txt:7"},
+		}, {
+			name: "project",
+			files: map[string]string{
+				"p/go.mod": "module p.example\nrequire example.com/a v1.0.0\n",
+				"p/go.sum": "example.com/a v1.0.0 " + sumA + "\n", "p/go.work.sum": "example.com/b v1.0.0/go.mod " + sumA + "\n",
+			},
+			args: []string{"p"},
+			want: []string{"example.com/a@v1.0.0 p/go.sum:1", "example.com/b@v1.0.0/go.mod p/go.work.sum:1"},
+		}, {
+			name: "workspace",
+			files: map[string]string{
+				"p/go.work": "go 1.24\nuse (\n\t.\n\t./tool\n\t./bare\n)\n", "p/go.mod": "module p.example\n",
+				"p/tool/go.mod": "module p.example/tool\n", "p/tool/go.sum": "example.com/a v1.0.0 " + sumA + "\n",
+				"p/bare/go.mod": "module p.example/bare\n",
+			},
+			args: []string{"p"},
+			want: []string{"example.com/a@v1.0.0 p/tool/go.sum:1"},
+		}, {
+			name:  "project without dependencies",
+			files: map[string]string{"p/go.mod": "module p.example\n"},
+			args:  []string{"p"},
+		}, {
+			name:     "project that was not tidied",
+			files:    map[string]string{"p/go.mod": "module p.example\nrequire example.com/a v1.0.0\n"},
+			args:     []string{"p"},
+			problems: []string{"no go.sum beside it"},
+		}, {
+			name:     "no project",
+			files:    map[string]string{"p/readme": ""},
+			args:     []string{"p"},
+			problems: []string{"p: no Go project"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			writeFiles(t, tt.files)
+			items, problems := Collect(t.Context(), up, tt.args, CollectOptions{Stdin: strings.NewReader(tt.stdin)})
+			if got := describeItems(items); !slices.Equal(got, tt.want) {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+			if len(problems) != len(tt.problems) {
+				t.Fatalf("problems %q", problems)
+			}
+			for i, want := range tt.problems {
+				if !strings.Contains(problems[i].Error(), want) {
+					t.Errorf("problem %q, want %q", problems[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestCollectKeepsTheSumsOfGoSum(t *testing.T) {
+	writeFiles(t, map[string]string{"go.sum": "example.com/a v1.0.0 " + sumA + "\nexample.com/a v1.0.0/go.mod " + sumB + "\n"})
+	items, problems := Collect(t.Context(), unasked(t), []string{"go.sum"}, CollectOptions{})
+	if len(items) != 1 || len(problems) > 0 || items[0].Sum != sumA || items[0].GoModSum != sumB || items[0].ModOnly {
+		t.Error(items, problems)
+	}
+}
+
+// unasked is an upstream that need not be asked.
+func unasked(t *testing.T) *Upstream { return newUpstream(t, "off") }
+
+func TestCollectSaysWhichReplacementsAreDirectories(t *testing.T) {
+	writeFiles(t, map[string]string{"go.mod": "module m.example\nrequire example.com/a v1.0.0\nreplace example.com/a => ./a\n"})
+	var log strings.Builder
+	items, problems := Collect(t.Context(), unasked(t), []string{"go.mod"}, CollectOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if len(items)+len(problems) != 0 || !strings.Contains(log.String(), "example.com/a@v1.0.0") || !strings.Contains(log.String(), "go.mod:3") {
+		t.Error(items, problems, log.String())
+	}
+}
+
+func TestCollectStopsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	items, problems := Collect(ctx, newUpstream(t, "https://proxy.example"), []string{"example.com/a@latest", "example.com/b@latest"}, CollectOptions{})
+	if len(items) != 0 || len(problems) != 1 || !errors.Is(problems[0], context.Canceled) {
+		t.Error(items, problems)
+	}
+}
+
+func FuzzCollectFiles(f *testing.F) {
+	f.Add("example.com/a v1.0.0 " + sumA + "\nexample.com/a v1.0.0/go.mod " + sumB + "\n")
+	f.Add("module m\nrequire example.com/a v1.0.0\nreplace example.com/a => ./x\n")
+	f.Add("example.com/a@v1.0.0 # x\nexample.com/b latest\n")
+	f.Add("example.com/a v1.0.0/go.mod/go.mod h1:\n\x00@\x00\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, add := range []func(*collector, string, []byte){(*collector).addGoSum, (*collector).addGoMod, (*collector).addList} {
+			c := &collector{log: slog.New(slog.DiscardHandler)}
+			add(c, "file", []byte(text))
+			for _, it := range c.merge() {
+				if _, err := parseQuery(it.Module.Path, it.Module.Version); err != nil {
+					t.Errorf("%v: %v", it, err)
+				}
+			}
+		}
+	})
+}
