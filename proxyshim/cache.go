@@ -1,0 +1,191 @@
+package proxyshim
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
+)
+
+// The cache directory has the layout of GOMODCACHE/cache/download, so that
+// GOPROXY=file://DIR works on what is there. Beside the .info, .mod and .zip of a
+// version lies its verdict: which manifest they came from, who vouched for it
+// and when that was last looked at. It is written last. Files without a verdict,
+// or with another stamp than the verdict says, are never served. Small files are
+// served from memory until they are written, which happens behind the answer.
+const (
+	infoExt    = ".info"
+	modExt     = ".mod"
+	zipExt     = ".zip"
+	verdictExt = ".verdict"
+)
+
+// verdictFormat is raised when verdicts written earlier must not be believed.
+const verdictFormat = 1
+
+// verdict is what was found out about a version.
+type verdict struct {
+	Format     int                 `json:"format"`
+	Module     module.Version      `json:"module"`
+	Store      string              `json:"store"`
+	Repository string              `json:"repository"`
+	Manifest   ocispec.Descriptor  `json:"manifest"`
+	Sum        string              `json:"sum,omitempty"`
+	GoModSum   string              `json:"gomodSum"`
+	ZipLayer   *ocispec.Descriptor `json:"zipLayer,omitempty"` // nil: mod-only
+	Verifier   string              `json:"verifier"`           // fingerprint of what accepted the manifest
+	Keys       []string            `json:"keys,omitempty"`
+	Checked    time.Time           `json:"checked"` // when the store last confirmed all this
+	Info       stamp               `json:"info"`
+	InfoDigest string              `json:"infoDigest"` // sha256, hex
+	Mod        stamp               `json:"mod"`
+	ModDigest  string              `json:"modDigest"`
+	Zip        stamp               `json:"zip,omitzero"` // zero: not fetched yet
+}
+
+// stampOf returns the stamp the file with that extension must have.
+func (v *verdict) stampOf(ext string) stamp {
+	switch ext {
+	case infoExt:
+		return v.Info
+	case modExt:
+		return v.Mod
+	default:
+		return v.Zip
+	}
+}
+
+// entry is a verdict in memory. The verdict never changes; a new one is a new entry.
+type entry struct {
+	verdict
+	unsaved *small       // what of it is not on disk yet, the verdict neither; nil = all is
+	file    string       // path of the files, without extension
+	used    atomic.Int64 // when last served, in nanoseconds since 1970
+	touched atomic.Int64 // the use last recorded on disk
+}
+
+// small has the small files of a version.
+type small struct{ info, gomod []byte }
+
+// touchInterval is how exactly the disk knows when a version was last served.
+const touchInterval = time.Minute
+
+// cache is the cache directory and what is known of it.
+type cache struct {
+	dir string
+	max int64 // bytes; 0 = unlimited
+	now func() time.Time
+
+	mu      sync.RWMutex
+	entries map[module.Version]*entry
+	pins    map[module.Version]int // being served right now: not to be evicted
+
+	writing  sync.Mutex   // held while a verdict is written or removed
+	evicting sync.Mutex   // held while the directory is looked through
+	size     atomic.Int64 // bytes, an estimate
+	saver    *saver
+}
+
+// errUnverified means that a file is missing or not the one that was checked.
+var errUnverified = errors.New("cached file is not the one that was verified")
+
+func newCache(dir string, limit int64, now func() time.Time) (*cache, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o777); err != nil {
+		return nil, err
+	}
+	return &cache{
+		dir: dir, max: limit, now: now,
+		entries: make(map[module.Version]*entry),
+		pins:    make(map[module.Version]int),
+		saver:   newSaver(),
+	}, nil
+}
+
+// path returns the file path of a slash-separated name below the directory.
+func (c *cache) path(name string) string {
+	return filepath.Join(c.dir, filepath.FromSlash(name))
+}
+
+// get returns the entry of m in memory, or nil.
+func (c *cache) get(m module.Version) *entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.entries[m]
+}
+
+// use records that e is being served.
+func (c *cache) use(e *entry, now time.Time) {
+	t := now.UnixNano()
+	e.used.Store(t)
+	if last := e.touched.Load(); t-last > int64(touchInterval) && e.touched.CompareAndSwap(last, t) {
+		_ = os.Chtimes(e.file+verdictExt, now, now)
+	}
+}
+
+// open opens a file of e, if it is still the one that was checked, and returns
+// when it was written.
+func (c *cache) open(e *entry, ext string) (io.ReadSeekCloser, time.Time, error) {
+	if e.unsaved != nil && ext != zipExt {
+		data := e.unsaved.info
+		if ext == modExt {
+			data = e.unsaved.gomod
+		}
+		return memoryFile{bytes.NewReader(data)}, e.Checked, nil
+	}
+	want := e.stampOf(ext)
+	if want == (stamp{}) {
+		return nil, time.Time{}, errUnverified
+	}
+	f, err := os.Open(e.file + ext)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, time.Time{}, errUnverified
+	}
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	fi, err := f.Stat()
+	if err == nil && stampOf(fi) != want {
+		err = errUnverified
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, time.Time{}, err
+	}
+	return f, fi.ModTime(), nil
+}
+
+// memoryFile is a file that is not on disk yet.
+type memoryFile struct{ *bytes.Reader }
+
+func (memoryFile) Close() error { return nil }
+
+// remember makes e the entry in memory.
+func (c *cache) remember(e *entry, used time.Time) *entry {
+	e.used.Store(used.UnixNano())
+	e.touched.Store(used.UnixNano())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries[e.Module] = e
+	return e
+}
+
+// forget drops e from memory, so that the next request looks at the disk again.
+func (c *cache) forget(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries[e.Module] == e {
+		delete(c.entries, e.Module)
+	}
+}

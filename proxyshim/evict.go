@@ -1,0 +1,131 @@
+package proxyshim
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// keepShare is how much of the limit an eviction leaves, in percent, so that the
+// next file does not cause another one at once.
+const keepShare = 90
+
+// pin keeps m from being evicted until the function it returns is called.
+func (c *cache) pin(m module.Version) (unpin func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pins[m]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.pins[m]--; c.pins[m] == 0 {
+			delete(c.pins, m)
+		}
+	}
+}
+
+// grow records that the directory has n bytes more.
+func (c *cache) grow(n int64) { c.size.Add(n) }
+
+// full reports whether it is time to evict.
+func (c *cache) full() bool { return c.max > 0 && c.size.Load() > c.max }
+
+// cached is a version as found in the directory.
+type cached struct {
+	file string // path without extension
+	used int64  // nanoseconds since 1970, by the verdict's modification time
+}
+
+// evict removes versions, the least recently served first, until the directory
+// is clearly below its limit, if it has one and is above it. Other processes may do the same at the same time.
+func (c *cache) evict() error {
+	if c.max <= 0 {
+		return nil
+	}
+	c.evicting.Lock()
+	defer c.evicting.Unlock()
+	versions, total, err := c.scan()
+	if err != nil {
+		return err
+	}
+	c.size.Store(total)
+	if !c.full() {
+		return nil
+	}
+	inMemory := c.byFile()
+	for i := range versions {
+		if e := inMemory[versions[i].file]; e != nil {
+			versions[i].used = max(versions[i].used, e.used.Load())
+		}
+	}
+	slices.SortFunc(versions, func(a, b cached) int { return cmp.Compare(a.used, b.used) })
+	for _, v := range versions {
+		if c.size.Load() <= c.max/100*keepShare {
+			break
+		}
+		if e := inMemory[v.file]; e != nil && !c.release(e) {
+			continue
+		}
+		if err := c.removeFiles(v.file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release forgets e, unless it is pinned.
+func (c *cache) release(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pins[e.Module] > 0 {
+		return false
+	}
+	if c.entries[e.Module] == e {
+		delete(c.entries, e.Module)
+	}
+	return true
+}
+
+func (c *cache) byFile() map[string]*entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	files := make(map[string]*entry, len(c.entries))
+	for _, e := range c.entries {
+		files[e.file] = e
+	}
+	return files
+}
+
+// scan finds the versions that have a verdict, and the size of all files. What
+// disappears meanwhile does not matter.
+func (c *cache) scan() ([]cached, int64, error) {
+	var total int64
+	var versions []cached
+	err := filepath.WalkDir(c.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return ignoreGone(err)
+		}
+		fi, err := d.Info()
+		if err != nil {
+			return ignoreGone(err)
+		}
+		total += fi.Size()
+		if file, ok := strings.CutSuffix(name, verdictExt); ok {
+			versions = append(versions, cached{file: file, used: fi.ModTime().UnixNano()})
+		}
+		return nil
+	})
+	return versions, total, err
+}
+
+func ignoreGone(err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

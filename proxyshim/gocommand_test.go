@@ -1,0 +1,80 @@
+package proxyshim
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+)
+
+// goCommand runs the go command with an empty module cache in a module that
+// imports example.com/lib.
+func goCommand(t *testing.T, proxy string, args ...string) (string, error) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command")
+	}
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/main\n\ngo 1.24\n\nrequire example.com/lib v1.2.3\n"), 0o644))
+	check(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n\nimport _ \"example.com/lib\"\n\nfunc main() {}\n"), 0o644))
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GOSUMDB=off", "GOFLAGS=-modcacherw -mod=mod", "GONOPROXY=", "GOPRIVATE=",
+		"GOMODCACHE="+t.TempDir(), "GOPATH="+t.TempDir(), "GOENV=off", "GOTOOLCHAIN=local", "GOWORK=off", "GO111MODULE=on")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestTheGoCommandBuildsFromTheShimAndFromItsCache(t *testing.T) {
+	e := newEnv(t)
+	e.publish(content{m: lib})
+	if out, err := goCommand(t, e.url, "build", "-o", os.DevNull, "."); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := goCommand(t, e.url, "list", "-m", "-versions", "example.com/lib"); err != nil || !strings.Contains(out, "example.com/lib v1.2.3") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	e.handler.cache.saver.flush()
+	proxy := "file://" + filepath.ToSlash(e.options.CacheDir)
+	if out, err := goCommand(t, proxy, "build", "-o", os.DevNull, "."); err != nil {
+		t.Errorf("from the cache directory: %v\n%s", err, out)
+	}
+	if out, err := goCommand(t, proxy, "get", "example.com/lib@latest"); err != nil {
+		t.Errorf("from the cache directory: %v\n%s", err, out)
+	}
+}
+
+func TestTheGoCommandShowsWhatTheShimSays(t *testing.T) {
+	e := newEnv(t)
+	e.publishAs(content{m: lib}, nil)
+	// The proxy after the comma must not be asked: the refusal is no absence.
+	out, err := goCommand(t, e.url+",file:///nonexistent", "mod", "download")
+	if err == nil || !strings.Contains(out, "SECURITY: ") || !strings.Contains(out, "403") {
+		t.Errorf("refused: %v\n%s", err, out)
+	}
+	e = newEnv(t)
+	e.publish(content{m: lib})
+	out, err = goCommand(t, e.url, "get", "example.com/none@v1.0.0")
+	if err == nil || !strings.Contains(out, "not found: ") || !strings.Contains(out, "modferry mirror example.com/none@v1.0.0") {
+		t.Errorf("absent: %v\n%s", err, out)
+	}
+}
+
+func TestServesFromALayoutToo(t *testing.T) {
+	e := newEnvOn(t, "oci:"+filepath.Join(t.TempDir(), "store"))
+	e.publish(content{m: lib})
+	e.publish(content{m: module.Version{Path: "example.com/lib", Version: "v1.2.4"}, modOnly: true})
+	if out, err := goCommand(t, e.url, "build", "-o", os.DevNull, "."); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	e.want("/example.com/lib/@v/list", 200, "v1.2.3\n")
+	e.want("/example.com/lib/@v/v1.2.4.zip", 404, "only go.mod")
+	e.want("/example.com/none/@v/list", 404, "not found: ")
+	if w := e.serve(context.Background(), libURL+".info"); w.Code != 200 {
+		t.Error(w.Code)
+	}
+}

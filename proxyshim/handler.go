@@ -1,0 +1,226 @@
+// Package proxyshim answers the go command's requests for modules, as
+// https://go.dev/ref/mod#goproxy-protocol has them, out of a store of signed OCI
+// artifacts. Nothing is served or cached before it is verified, and nothing but
+// "the store does not have it" ever becomes a 404.
+package proxyshim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
+)
+
+// Options configures a Handler. Stores, Verifier and CacheDir are required.
+type Options struct {
+	Stores   *registry.Router // where each module path is looked up
+	Verifier sign.Verifier    // decides whose signatures count
+	CacheDir string           // has the layout of GOMODCACHE/cache/download; created when missing
+	CacheMax int64            // bytes of cached files to keep; 0 = unlimited
+	Recheck  time.Duration    // age at which the store is asked again about what is cached; 0 = at every request
+	Absent   time.Duration    // how long absence is remembered; 0 = 10 s, negative = not at all
+	Log      *slog.Logger     // nil = discard
+	Now      func() time.Time // nil = time.Now
+}
+
+// Handler serves modules. It is safe for concurrent use, and several handlers
+// in several processes may share a cache directory.
+type Handler struct {
+	stores   *registry.Router
+	verifier sign.Verifier
+	recheck  time.Duration
+	absent   time.Duration
+	log      *slog.Logger
+	now      func() time.Time
+
+	cache    *cache
+	listings *listings
+	absences *lru[module.Version, absentUntil]
+	misses   *lru[missKey, Miss]
+	outages  *outages
+
+	// Work for clients is detached from them: it runs under ctx, one flight per
+	// key, and Close waits for it.
+	flights singleflight.Group
+	ctx     context.Context
+	cancel  context.CancelFunc
+	mu      sync.Mutex
+	closed  bool
+	working sync.WaitGroup
+	saved   chan struct{} // closed when the cache has nothing left to save
+}
+
+// defaultAbsent is how long absence is remembered unless Options.Absent says.
+const defaultAbsent = 10 * time.Second
+
+// errClosed is the answer to requests that need the store after Close.
+var errClosed = errors.New("the shim is shutting down")
+
+// New returns a Handler. It creates the cache directory and makes no request to
+// a store. The caller keeps ownership of o.Stores, and closes it after the Handler.
+func New(o Options) (*Handler, error) {
+	if o.Stores == nil || o.Verifier == nil || o.CacheDir == "" {
+		return nil, errors.New("proxyshim: Stores, Verifier and CacheDir are required")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Absent == 0 {
+		o.Absent = defaultAbsent
+	}
+	c, err := newCache(o.CacheDir, o.CacheMax, o.Now)
+	if err != nil {
+		return nil, fmt.Errorf("creating the cache directory: %w", err)
+	}
+	h := &Handler{
+		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now,
+		cache:    c,
+		listings: &listings{byPath: make(map[string]*listing)},
+		absences: newLRU[module.Version, absentUntil](maxMisses),
+		misses:   newLRU[missKey, Miss](maxMisses),
+		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
+		saved:    make(chan struct{}),
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	go h.saveVersions()
+	h.background(func() {
+		c.sweep()
+		if err := c.evict(); err != nil {
+			h.log.Warn("looking through the cache directory", "error", err)
+		}
+	})
+	return h, nil
+}
+
+// background runs fn in a goroutine Close waits for; after Close it does nothing.
+func (h *Handler) background(fn func()) {
+	if h.begin() {
+		go func() {
+			defer h.working.Done()
+			fn()
+		}()
+	}
+}
+
+// begin announces work Close has to wait for, unless Close was called.
+func (h *Handler) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.working.Add(1)
+	return true
+}
+
+// saveVersions saves what was put into the cache until it is closed.
+func (h *Handler) saveVersions() {
+	defer close(h.saved)
+	h.cache.saver.run(func(m module.Version) error {
+		_, err := h.cache.save(m)
+		if errors.Is(err, errReplaced) {
+			return nil
+		}
+		if err != nil {
+			h.log.Warn("keeping a version in the cache", "module", m.Path, "version", m.Version, "error", err)
+		}
+		return err
+	})
+}
+
+// Close cancels what is being fetched, waits for it to end and saves what is not
+// on disk yet. What is cached can still be served afterwards.
+func (h *Handler) Close() error {
+	h.mu.Lock()
+	closed := h.closed
+	h.closed = true
+	h.mu.Unlock()
+	h.cancel()
+	h.working.Wait()
+	if !closed {
+		h.cache.saver.close()
+	}
+	<-h.saved
+	return nil
+}
+
+// ServeHTTP answers one request. Errors are text/plain, because the go command
+// shows them to its user then.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		answer(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
+		return
+	}
+	q, err := parse(r.URL)
+	if err == nil {
+		err = h.serve(w, r, q)
+	}
+	if err != nil {
+		h.fail(w, r, q, err)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {
+	switch q.kind {
+	case kindRoot, kindPage:
+		return h.servePage(w, q)
+	case kindList:
+		return h.serveList(w, r, q)
+	case kindLatest:
+		return h.serveLatest(w, r, q)
+	case kindRevision:
+		return h.serveRevision(w, r, q)
+	case kindInfo:
+		return h.serveFile(w, r, q.module, infoExt)
+	case kindMod:
+		return h.serveFile(w, r, q.module, modExt)
+	case kindZip:
+		return h.serveFile(w, r, q.module, zipExt)
+	default:
+		return errNoSumDB
+	}
+}
+
+// servePage answers what is not about modules.
+func (h *Handler) servePage(w http.ResponseWriter, q request) error {
+	switch {
+	case q.kind == kindRoot:
+		answer(w, http.StatusOK, "modferry: Go modules from "+h.stores.String()+"\nSet GOPROXY to this address to use it.")
+	case q.name == "healthz":
+		answer(w, http.StatusOK, "ok")
+	case q.name == "readyz":
+		return h.serveReady(w)
+	default:
+		return errNoModule
+	}
+	return nil
+}
+
+// serveReady answers whether requests can be served: that needs a cache
+// directory which takes files. The store may be down, for that is what the cache
+// is for.
+func (h *Handler) serveReady(w http.ResponseWriter) error {
+	f, err := h.cache.temp()
+	if err != nil {
+		return err
+	}
+	discard(f)
+	if h.ctx.Err() != nil {
+		return errClosed
+	}
+	answer(w, http.StatusOK, "ready")
+	return nil
+}

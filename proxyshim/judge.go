@@ -1,0 +1,121 @@
+package proxyshim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
+)
+
+// judgement is what a store's answer means for what is cached.
+type judgement int
+
+const (
+	settled     judgement = iota // the store answered, all is well
+	unreachable                  // no answer: what is cached may still be served
+	withdrawn                    // gone, refused or untrusted: what is cached must not be served
+	failed                       // anything else: an error now, no word about what is cached
+)
+
+// judge says what err, from a request to store, means.
+func (h *Handler) judge(store *registry.Store, err error) judgement {
+	switch {
+	case err == nil:
+		h.outages.end(store.String())
+		return settled
+	case h.ctx.Err() != nil:
+		return failed
+	case isUnreachable(err):
+		h.outages.begin(store.String(), err)
+		return unreachable
+	case isSecurity(err), isRefused(err), errors.Is(err, registry.ErrNotFound):
+		h.outages.end(store.String())
+		return withdrawn
+	default:
+		return failed
+	}
+}
+
+// isSecurity: what the store has is not what it claims to be, or nobody we trust
+// vouches for it.
+func isSecurity(err error) bool {
+	for _, target := range [...]error{
+		sign.ErrUnsigned, sign.ErrUntrusted,
+		artifact.ErrCorrupt, artifact.ErrIdentity, artifact.ErrLimit, artifact.ErrNotModule,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// isRefused: the registry has it and does not give it away.
+func isRefused(err error) bool {
+	return errors.Is(err, registry.ErrPolicy) || errors.Is(err, registry.ErrDenied) ||
+		errors.Is(err, registry.ErrUnauthorized)
+}
+
+func isUnreachable(err error) bool {
+	return errors.Is(err, registry.ErrUnavailable) || isTimeout(err)
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// isDiskFull: the cache directory takes no more.
+func isDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+// absence says that the store does not have something. It is a registry.ErrNotFound.
+type absence struct{ text string }
+
+func (a *absence) Error() string        { return a.text }
+func (a *absence) Is(target error) bool { return target == registry.ErrNotFound }
+
+// absentUntil is an absence and how long it is believed without asking again.
+type absentUntil struct {
+	*absence
+	until time.Time
+}
+
+// knownAbsent returns the absence of m if it was found out a moment ago. Without a
+// version m stands for the whole module.
+func (h *Handler) knownAbsent(m module.Version) error {
+	a, ok := h.absences.get(m)
+	if !ok {
+		return nil
+	}
+	if h.now().Before(a.until) {
+		return a.absence
+	}
+	h.absences.remove(m)
+	return nil
+}
+
+// explain puts into words that store failed to give m, and remembers absence.
+func (h *Handler) explain(m module.Version, store *registry.Store, err error) error {
+	if !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	text := fmt.Sprintf("not found: module %s is not in %s", m.Path, store)
+	if m.Version != "" {
+		text = fmt.Sprintf("not found: %s is not in %s; to add it: modferry mirror %[1]s", m, store)
+	}
+	a := &absence{text: plain(text)}
+	if h.absent > 0 {
+		h.absences.update(m, func(v *absentUntil) { *v = absentUntil{a, h.now().Add(h.absent)} })
+	}
+	return a
+}

@@ -1,0 +1,137 @@
+package proxyshim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry"
+)
+
+// errNoSumDB is the answer to requests for a checksum database.
+var errNoSumDB = errors.New("no checksum database is served here")
+
+// maxText is how much of an answer the go command shows, in bytes (8 lines of 81);
+// a longer line it drops altogether.
+const maxText = 640
+
+// fail answers a request that cannot be served. Only what does not exist gets a
+// 404, for the go command then asks the next proxy in its list; everything else
+// stops it.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is there to read it
+	}
+	status, text := describe(q.module, err)
+	switch {
+	case status == http.StatusNotFound && q.module.Path != "":
+		h.miss(q)
+	case isSecurity(err):
+		h.log.Error("refused: verification failed", "audit", "security",
+			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr, "error", err)
+	case status != http.StatusNotFound:
+		h.log.Warn("request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr, "error", err)
+	}
+	answer(w, status, text)
+}
+
+// describe returns the HTTP status for err, and what to tell the user. The order
+// matters: an error may wrap several causes, and the strictest one counts.
+func describe(m module.Version, err error) (status int, text string) {
+	var absent *absence
+	switch {
+	case errors.As(err, &absent):
+		return http.StatusNotFound, absent.text
+	case isSecurity(err):
+		return http.StatusForbidden, "SECURITY: " + err.Error()
+	case errors.Is(err, registry.ErrPolicy):
+		return http.StatusForbidden, policyText(m, err)
+	case isRefused(err):
+		return http.StatusForbidden, deniedText(m, err)
+	case errors.Is(err, registry.ErrBlocked):
+		return http.StatusForbidden, "blocked: " + err.Error()
+	case errors.Is(err, errModOnly):
+		return http.StatusNotFound, fmt.Sprintf("not found: of %s only go.mod is mirrored; for the zip: modferry mirror %[1]s", m)
+	case errors.Is(err, errNoModule), errors.Is(err, errNoSumDB):
+		return http.StatusNotFound, "not found: " + err.Error()
+	case errors.Is(err, errSyntax):
+		return http.StatusBadRequest, "bad request: " + err.Error()
+	case isTimeout(err):
+		return http.StatusGatewayTimeout, "the store did not answer in time: " + err.Error()
+	case errors.Is(err, errClosed):
+		return http.StatusServiceUnavailable, err.Error()
+	case isDiskFull(err):
+		return http.StatusInsufficientStorage, "the shim's cache directory is full: " + err.Error()
+	case errors.Is(err, registry.ErrUnavailable), isRegistryError(err):
+		return http.StatusBadGateway, "the store failed: " + err.Error()
+	default:
+		return http.StatusInternalServerError, err.Error()
+	}
+}
+
+func isRegistryError(err error) bool {
+	var answer *registry.Error
+	return errors.As(err, &answer)
+}
+
+// policyText gives the registry's own words, for only it knows its policy.
+func policyText(m module.Version, err error) string {
+	var answer *registry.Error
+	if !errors.As(err, &answer) || answer.Message == "" {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s: %s refused it by policy: %s", m, answer.Registry, answer.Message)
+}
+
+func deniedText(m module.Version, err error) string {
+	var answer *registry.Error
+	if !errors.As(err, &answer) {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s: %s refused access to %s for %s: %s\n"+
+		"Check that the project exists, that the account may pull from it, and that its password is valid (docker login %[2]s).",
+		m, answer.Registry, answer.Repository, cmp.Or(answer.Account, "anonymous"), cmp.Or(answer.Message, answer.Code, "no reason given"))
+}
+
+// answer writes a text/plain answer.
+func answer(w http.ResponseWriter, status int, text string) {
+	header := w.Header()
+	header.Set("Content-Type", typeText)
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, plain(text)+"\n")
+}
+
+// plain returns text as the go command is willing to show it: graphic characters
+// and single line feeds, not too long.
+func plain(text string) string {
+	if len(text) <= maxText && isPlain(text) {
+		return text
+	}
+	text = strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsGraphic(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(text, "?"))
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
+	}
+	return text
+}
+
+// isPlain is a fast test for text that plain need not touch.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c != '\n' && (c < ' ' || c > '~') {
+			return false
+		}
+	}
+	return true
+}
