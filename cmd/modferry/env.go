@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+const (
+	flagShell = "shell"
+	flagShim  = "shim"
+)
+
+func (a *app) envCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "env",
+		Usage: "print the settings that make the go command use a running shim",
+		Description: describe(`
+Prints GOPROXY, GONOPROXY=none (so that a GOPRIVATE set elsewhere cannot lead around the shim) and, with --private,
+GONOSUMDB, in the syntax of a shell. GOFLAGS is left alone.`, `
+eval "$(modferry env)"
+modferry env --private 'corp.example/*' --shell fish | source
+modferry env --shell powershell | Invoke-Expression
+modferry env --shim https://shim.corp.example --json`),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "the shim's `ADDRESS`, as given to serve"},
+			&cli.StringFlag{Name: flagShim, Usage: "the shim's `URL`, when it is another than http:// and the address"},
+			privateFlag(),
+			&cli.StringFlag{Name: flagShell, Value: "sh", Usage: "the `SHELL` to print for: sh, fish, powershell or cmd"},
+			jsonFlag("the settings"),
+		},
+		Action: a.printEnv,
+	}
+}
+
+func (a *app) printEnv(c *cli.Context) error {
+	if c.Args().Present() {
+		return usageErrorf("env takes no arguments")
+	}
+	proxy := c.String(flagShim)
+	if proxy == "" {
+		u, err := shimURL("http", c.String(flagListen))
+		if err != nil {
+			return err
+		}
+		proxy = u
+	}
+	if u, err := url.Parse(proxy); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usageErrorf("--%s %q is not an http or https URL", flagShim, proxy)
+	}
+	vars := goSettings(proxy, c.String(flagPrivate))
+	if c.Bool(flagJSON) {
+		m := make(map[string]string, len(vars))
+		for _, v := range vars {
+			m[v.name] = v.value
+		}
+		return json.NewEncoder(a.out).Encode(m)
+	}
+	format, ok := exportSyntax(c.String(flagShell))
+	if !ok {
+		return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
+	}
+	for _, v := range vars {
+		fmt.Fprintln(a.out, format(v))
+	}
+	return nil
+}
+
+// setting is one environment variable of the go command.
+type setting struct{ name, value string }
+
+func (s setting) String() string { return s.name + "=" + s.value }
+
+// goSettings are the variables that make the go command use the shim at proxy and nothing else. noSumDB lists
+// the patterns of modules the public checksum database does not know.
+func goSettings(proxy, noSumDB string) []setting {
+	// "none" is the value the go command documents for "no exceptions"; an empty one would mean GOPRIVATE.
+	vars := []setting{{"GOPROXY", proxy}, {"GONOPROXY", "none"}}
+	if noSumDB != "" {
+		vars = append(vars, setting{"GONOSUMDB", noSumDB})
+	}
+	return vars
+}
+
+// exportSyntax returns the function that writes a setting as a command of the shell.
+func exportSyntax(shell string) (func(setting) string, bool) {
+	switch shell {
+	case "sh", "bash", "zsh":
+		return func(s setting) string {
+			return "export " + s.name + "='" + strings.ReplaceAll(s.value, "'", `'\''`) + "'"
+		}, true
+	case "fish":
+		return func(s setting) string {
+			return "set -gx " + s.name + " '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s.value) + "'"
+		}, true
+	case "powershell", "pwsh":
+		return func(s setting) string {
+			return "$env:" + s.name + " = '" + strings.ReplaceAll(s.value, "'", "''") + "'"
+		}, true
+	case "cmd":
+		return func(s setting) string { return `set "` + s.String() + `"` }, true
+	}
+	return nil, false
+}
+
+// shimURL is the URL under which a shim listening on addr is reached from this machine.
+func shimURL(scheme, addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", usageErrorf("--%s %q is not an address like %s", flagListen, addr, defaultListen)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Exit codes; the help documents them.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitItems   = 3 // some items failed, each has been named
+	exitRefused = 4 // verification refused something
+)
+
+// exitError is an error that chose its exit code. Without err there is nothing left to say: the command has
+// said it, or the program it ran has.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageErrorf(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// hintError is an error with the advice what to do next.
+type hintError struct {
+	err  error
+	hint string
+}
+
+func (e *hintError) Error() string { return e.err.Error() }
+func (e *hintError) Unwrap() error { return e.err }
+
+func withHint(err error, hint string) error { return &hintError{err: err, hint: hint} }
+
+// report writes err, and the advice that goes with it, for a person and returns the exit code.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var exit *exitError
+	if errors.As(err, &exit) && exit.err == nil {
+		return exit.code
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "modferry: interrupted; run the same command again to go on")
+		return exitFailed
+	}
+	fmt.Fprintf(w, "modferry: %v\n", err)
+	if h := hint(err); h != "" {
+		fmt.Fprintf(w, "  hint: %s\n", h)
+	}
+	if exit != nil {
+		return exit.code
+	}
+	return exitFailed
+}

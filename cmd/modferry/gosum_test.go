@@ -1,0 +1,58 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+)
+
+func TestGoSumSaysWhatIsNeededOfEachVersion(t *testing.T) {
+	got, err := parseGoSum("go.sum", []byte(`example.com/a v1.0.0 h1:zip=
+example.com/a v1.0.0/go.mod h1:mod=
+example.com/b v1.2.0/go.mod h1:bmod=
+
+example.com/b v1.2.0 h9:unknown=
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []wanted{
+		{module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, sum: "h1:zip=", goModSum: "h1:mod="},
+		{module: module.Version{Path: "example.com/b", Version: "v1.2.0"}, modOnly: true, goModSum: "h1:bmod="},
+	}
+	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestMalformedGoSumNamesTheLine(t *testing.T) {
+	for _, bad := range []string{
+		"example.com/a v1.0.0",
+		"example.com/a v1.0.0 h1:x extra",
+		"../../etc v1.0.0 h1:x",
+		"example.com/a latest h1:x",
+		"example.com/a v1.0 h1:x",
+	} {
+		_, err := parseGoSum("my.sum", []byte("\n"+bad+"\n"))
+		if err == nil || !strings.HasPrefix(err.Error(), "my.sum:2: ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func FuzzGoSum(f *testing.F) {
+	f.Add([]byte("example.com/a v1.0.0 h1:zip=\nexample.com/a v1.0.0/go.mod h1:mod=\n"))
+	f.Add([]byte("a b c d\r\n\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		list, err := parseGoSum("go.sum", data)
+		if err != nil {
+			return
+		}
+		for _, w := range list {
+			if err := checkVersion(w.module); err != nil {
+				t.Errorf("accepted %v: %v", w.module, err)
+			}
+		}
+	})
+}

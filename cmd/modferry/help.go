@@ -1,0 +1,59 @@
+package main
+
+import "strings"
+
+const appDescription = `   mirror takes module versions from their upstream GOPROXY, checks them against the checksum database, signs them
+   and pushes them to a store: a container registry (harbor.example/golang) or a directory (oci:DIR). serve and run
+   are the other end: a local GOPROXY that verifies every signature and every hash before the go command sees a byte.
+
+   Every option can be set in the environment as well: --registry as MODFERRY_REGISTRY, --cache-max as
+   MODFERRY_CACHE_MAX. The command line wins.
+
+   Exit codes: 0 all done, 1 failed, 2 usage, 3 some items failed (each is named), 4 verification refused.
+
+A FIRST ROUND:
+   modferry keygen                                             # cosign.key and cosign.pub
+   modferry mirror --key cosign.key go.sum                     # what a project needs, into a local directory
+   modferry run --key cosign.pub -- go build ./...             # build from that alone`
+
+// appHelp and commandHelp are the library's templates with descriptions printed as they are written.
+const appHelp = `{{.Name}} - {{.Usage}}
+
+USAGE:
+   {{.UsageText}}
+
+DESCRIPTION:
+{{.Description}}
+
+COMMANDS:{{range .VisibleCommands}}
+   {{.Name}}{{"\t"}}{{.Usage}}{{end}}
+
+Each command has its own help with examples: modferry COMMAND --help
+`
+
+const commandHelp = `{{.HelpName}} - {{.Usage}}
+
+USAGE:
+   {{.HelpName}}{{if .VisibleFlags}} [options]{{end}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
+
+DESCRIPTION:
+{{.Description}}
+{{if .VisibleFlags}}
+OPTIONS:{{range .VisibleFlags}}
+   {{.}}{{end}}
+{{end}}`
+
+// describe joins a command's description and its examples, both indented the way the help shows them.
+func describe(text, examples string) string {
+	return indent(text) + "\n\nEXAMPLES:\n" + indent(examples)
+}
+
+func indent(text string) string {
+	lines := strings.Split(strings.Trim(text, "\n"), "\n")
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = "   " + l
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
+)
+
+func (a *app) inspectCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "inspect",
+		Usage:     "show what the store has of a version",
+		ArgsUsage: "MODULE@VERSION",
+		Description: describe(`
+Prints the digests, sums, layers and signatures of one version and where it came from, as its manifest claims them.
+With --key each signature is checked and the ID of its key shown. The contents are not downloaded and not checked:
+verify does that.`, `
+modferry inspect golang.org/x/text@v0.14.0
+modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
+		Flags: append(a.storeFlags(),
+			&cli.StringSliceFlag{Name: flagKey, Usage: "check signatures with the public key in `FILE`; repeat it, or separate with commas, for several"},
+			jsonFlag("all of it"),
+		),
+		Action: a.inspect,
+	}
+}
+
+// inspection is what inspect shows of one version.
+type inspection struct {
+	Module     string      `json:"module"`
+	Version    string      `json:"version"`
+	ModOnly    bool        `json:"modOnly"`
+	Reference  string      `json:"reference"`
+	Digest     string      `json:"digest"`
+	Sum        string      `json:"sum,omitempty"`
+	GoModSum   string      `json:"goModSum"`
+	Blobs      []blobInfo  `json:"blobs"`
+	Signatures []signature `json:"signatures"`
+	Time       time.Time   `json:"time,omitzero"`
+	Origin     *origin     `json:"origin,omitempty"`
+}
+
+type blobInfo struct {
+	Name      string `json:"name"`
+	MediaType string `json:"mediaType"`
+	Digest    string `json:"digest"`
+	Size      int64  `json:"size"`
+}
+
+// signature says what is known about one signature: without a key to check it with, only that it is there.
+type signature struct {
+	Checked bool   `json:"checked"`
+	KeyID   string `json:"keyId,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// origin is the part of a version's .info that tells which commit it was made from.
+type origin struct {
+	VCS  string `json:"vcs,omitempty"`
+	URL  string `json:"url,omitempty"`
+	Ref  string `json:"ref,omitempty"`
+	Hash string `json:"hash,omitempty"`
+}
+
+func (a *app) inspect(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usageErrorf("inspect needs exactly one module@version")
+	}
+	want, err := parseVersion(c.Args().First())
+	if err != nil {
+		return err
+	}
+	var keys *sign.Keys
+	if files := c.StringSlice(flagKey); len(files) > 0 {
+		if keys, err = sign.LoadKeys(files...); err != nil {
+			return err
+		}
+	}
+	stores, err := a.openStores(c, nil)
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	store, err := stores.For(want.Path)
+	if err != nil {
+		return err
+	}
+	m, err := store.Find(c.Context, want)
+	if err != nil {
+		return err
+	}
+	found, err := examine(c.Context, store, m, keys)
+	if err != nil {
+		return err
+	}
+	if c.Bool(flagJSON) {
+		return json.NewEncoder(a.out).Encode(found)
+	}
+	return found.print(a.out)
+}
+
+// examine collects what there is to say about m. Keys may be nil.
+func examine(ctx context.Context, store *registry.Store, m *registry.Module, keys *sign.Keys) (*inspection, error) {
+	tag, err := m.Tag()
+	if err != nil {
+		return nil, err
+	}
+	meta, err := store.Meta(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	var info struct {
+		Time   time.Time
+		Origin *origin
+	}
+	if err := json.Unmarshal(meta.Info, &info); err != nil {
+		return nil, fmt.Errorf("%s: .info: %w", m.Module, err)
+	}
+	found := &inspection{
+		Module: m.Module.Path, Version: m.Module.Version, ModOnly: m.ModOnly(),
+		Reference: store.Reference(m.Repository, tag), Digest: m.Descriptor.Digest.String(),
+		Sum: m.Sum, GoModSum: m.GoModSum,
+		Blobs: []blobInfo{describeBlob("config", m.Config), describeBlob("meta", m.Meta)},
+		Time:  info.Time, Origin: info.Origin,
+	}
+	if m.Zip != nil {
+		found.Blobs = append(found.Blobs, describeBlob("zip", *m.Zip))
+	}
+	sigs, err := store.Signatures(ctx, m.Repository, m.Descriptor.Digest)
+	if err != nil {
+		return nil, err
+	}
+	found.Signatures = checkEach(ctx, m, sigs, keys)
+	return found, nil
+}
+
+func describeBlob(name string, d ocispec.Descriptor) blobInfo {
+	return blobInfo{Name: name, MediaType: d.MediaType, Digest: d.Digest.String(), Size: d.Size}
+}
+
+// checkEach checks the signatures one by one, to tell which of them is whose.
+func checkEach(ctx context.Context, m *registry.Module, sigs []sign.Signature, keys *sign.Keys) []signature {
+	out := make([]signature, len(sigs))
+	for i := range sigs {
+		if keys == nil {
+			continue
+		}
+		out[i].Checked = true
+		ids, err := keys.Verify(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs[i:i+1])
+		if err != nil {
+			out[i].Error = err.Error()
+		} else if len(ids) > 0 {
+			out[i].KeyID = ids[0]
+		}
+	}
+	return out
+}
+
+func (f *inspection) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("module", "%s %s%s", f.Module, f.Version, kindName(f.ModOnly))
+	row("stored as", "%s", f.Reference)
+	row("digest", "%s", f.Digest)
+	if f.Sum != "" {
+		row("zip sum", "%s", f.Sum)
+	}
+	row("go.mod sum", "%s", f.GoModSum)
+	for _, b := range f.Blobs {
+		row(b.Name, "%s  %s", b.Digest, humanize.Bytes(uint64(b.Size)))
+	}
+	if len(f.Signatures) == 0 {
+		row("signature", "none")
+	}
+	for _, s := range f.Signatures {
+		row("signature", "%s", s)
+	}
+	if !f.Time.IsZero() {
+		row("time", "%s", f.Time.Format(time.RFC3339))
+	}
+	if f.Origin != nil {
+		row("origin", "%s %s %s %s", f.Origin.VCS, f.Origin.URL, f.Origin.Ref, f.Origin.Hash)
+	}
+	return w.Flush()
+}
+
+func (s signature) String() string {
+	switch {
+	case !s.Checked:
+		return "there, not checked (--key FILE checks it)"
+	case s.Error != "":
+		return "NOT accepted: " + s.Error
+	}
+	return "valid, key " + s.KeyID
+}

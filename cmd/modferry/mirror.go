@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry/mirror"
+)
+
+const (
+	flagSignKey  = "sign-key"
+	flagNoSign   = "no-sign"
+	flagDryRun   = "dry-run"
+	flagNoSumDB  = "no-sumdb"
+	flagUpstream = "upstream"
+)
+
+func (a *app) mirrorCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "mirror",
+		Usage:     "take module versions from upstream, check and sign them, and put them into the store",
+		ArgsUsage: "SOURCE…",
+		Description: describe(`
+A source is a module@version (or @latest, @v1, @v1.2, a branch, a commit), a go.mod, a go.sum, a project directory (its
+go.sum and go.work.sum), a file of module@version lines such as a wish list of serve, or "-" for such lines on standard
+input. Versions for which a go.sum has nothing but a /go.mod line are mirrored with their go.mod alone.
+
+Each version is fetched from the GOPROXY in force (environment or "go env"), checked against the checksum database, and
+signed. What the store has already is left alone, so running mirror again is cheap and finishes what was interrupted.
+One bad version does not stop the others: it is named, and the exit code is 3. Modules matching --private, GOPRIVATE or
+GONOSUMDB are not looked up in the checksum database.`, `
+modferry mirror --key cosign.key golang.org/x/text@v0.14.0 github.com/spf13/cobra@latest
+modferry mirror --key cosign.key --registry harbor.example/golang ./myproject
+modferry mirror --key cosign.key --private 'corp.example/*' --upstream https://athens.corp.example go.sum
+modferry mirror --no-sign --dry-run wishes.txt`),
+		Flags: append(a.storeFlags(),
+			&cli.StringFlag{Name: flagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + passwordEnv + " or is asked for"},
+			boolFlag(flagNoSign, "do not sign; the shim refuses what nobody signed"),
+			&cli.StringFlag{Name: flagUpstream, Usage: "fetch from `GOPROXY`, a list like the variable of that name"},
+			privateFlag(),
+			boolFlag(flagNoSumDB, "do not check anything against the checksum database"),
+			jobsFlag("mirror"),
+			boolFlag(flagDryRun, "say what would be mirrored, and do nothing"),
+			jsonFlag("an event for each version and a summary"),
+		),
+		Action: a.mirror,
+	}
+}
+
+func (a *app) mirror(c *cli.Context) error {
+	if !c.Args().Present() {
+		return usageErrorf("mirror needs at least one source: module@version, go.mod, go.sum, a project directory or a list")
+	}
+	n, err := jobs(c)
+	if err != nil {
+		return err
+	}
+	signer, err := a.signer(c)
+	if err != nil {
+		return err
+	}
+	stores, err := a.openStores(c, nil)
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	up, sums, err := a.upstream(c)
+	if err != nil {
+		return err
+	}
+	defer up.Close()
+	items, problems := mirror.Collect(c.Context, up, c.Args().Slice(), mirror.CollectOptions{Stdin: a.in})
+	show := a.newProgress(len(items), c.Bool(flagJSON))
+	for _, p := range problems {
+		fmt.Fprintf(a.err, "modferry: %v\n", p)
+	}
+	summary, err := mirror.Run(c.Context, items, mirror.Options{
+		Stores: stores, Upstream: up, Checksums: sums, Signer: signer,
+		Jobs: n, DryRun: c.Bool(flagDryRun), Report: show.event,
+	})
+	show.done()
+	if err != nil {
+		return err
+	}
+	summary.Failed += len(problems)
+	return a.summarize(c, summary)
+}
+
+// signer loads the key to sign with. Not to sign has to be said: consumers refuse what is unsigned.
+func (a *app) signer(c *cli.Context) (*sign.Signer, error) {
+	file := c.String(flagSignKey)
+	switch {
+	case c.Bool(flagNoSign) && file != "":
+		return nil, usageErrorf("--%s and --%s contradict each other", flagKey, flagNoSign)
+	case c.Bool(flagNoSign):
+		return nil, nil
+	case file == "" && c.Bool(flagDryRun):
+		return nil, nil
+	case file == "":
+		return nil, withHint(usageErrorf("--%s is needed: the private key to sign with", flagKey),
+			`"modferry keygen" makes cosign.key; --`+flagNoSign+" mirrors unsigned, which the shim refuses to serve")
+	}
+	return sign.LoadSigner(file, func() ([]byte, error) { return a.password("Password for " + file + ": ") })
+}
+
+// upstream is where modules come from, and the checksum database they are checked against: nil when that was
+// turned off.
+func (a *app) upstream(c *cli.Context) (*mirror.Upstream, *mirror.Checksums, error) {
+	env, err := mirror.GoEnv(c.Context)
+	if err != nil {
+		return nil, nil, err
+	}
+	if proxy := c.String(flagUpstream); proxy != "" {
+		env.GOPROXY, env.GONOPROXY = proxy, "" // chosen for this run, for all modules
+	}
+	private := c.String(flagPrivate)
+	up, err := mirror.NewUpstream(mirror.UpstreamOptions{
+		GOPROXY: env.GOPROXY,
+		NoProxy: env.GONOPROXY,
+		Private: joinPatterns(env.GOPRIVATE, private),
+	})
+	if err != nil {
+		return nil, nil, withHint(err, "set GOPROXY, or give --"+flagUpstream)
+	}
+	if c.Bool(flagNoSumDB) {
+		a.warn("nothing is checked against the checksum database (--%s): whatever upstream sends is signed", flagNoSumDB)
+		return up, nil, nil
+	}
+	sums, err := mirror.NewChecksums(c.Context, mirror.ChecksumOptions{
+		GOSUMDB:  env.GOSUMDB,
+		NoSumDB:  joinPatterns(env.GONOSUMDB, private),
+		Upstream: up,
+		CacheDir: cacheDir("sumdb"),
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, up.Close())
+	}
+	return up, sums, nil
+}
+
+// summarize prints the last word of mirror.
+func (a *app) summarize(c *cli.Context, s mirror.Summary) error {
+	if c.Bool(flagJSON) {
+		if err := json.NewEncoder(a.out).Encode(map[string]mirror.Summary{"summary": s}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(a.out, summaryLine(s, c.Bool(flagDryRun)))
+	}
+	if s.Failed > 0 {
+		return itemsFailed(s.Failed, "could not be mirrored")
+	}
+	return nil
+}
+
+// summaryLine reads "12 new, 30 existing, 1 failed, 14 MB".
+func summaryLine(s mirror.Summary, dryRun bool) string {
+	kind := "new"
+	if dryRun {
+		kind = "to be mirrored"
+	}
+	parts := []string{fmt.Sprintf("%d %s", s.New, kind), fmt.Sprintf("%d existing", s.Existing)}
+	if s.Signed > 0 {
+		parts = append(parts, fmt.Sprintf("%d signed", s.Signed))
+	}
+	parts = append(parts, fmt.Sprintf("%d failed", s.Failed), humanize.Bytes(uint64(s.Bytes)))
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestMirrorIsIdempotentAndSumsUp(t *testing.T) {
+	b := newBench(t)
+	private, _ := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK).says("1 new, 0 existing, 0 failed, ").complains("new      example.com/a@v1.0.0")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/b@latest").exits(exitOK).says("1 new, 1 existing, 0 failed, ")
+}
+
+func TestMirrorGoesOnAfterABadVersionAndNamesIt(t *testing.T) {
+	b := newBench(t)
+	private, _ := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0")
+	b.run("mirror", "--key", private, "example.com/missing@v1.0.0", "example.com/a@v1.0.0", "nodots@v1.0.0").exits(exitItems).
+		says("1 new, 0 existing, 2 failed").complains("example.com/missing@v1.0.0", "nodots@v1.0.0")
+	b.run("list").exits(exitOK).prints("example.com/a v1.0.0\n")
+}
+
+func TestMirrorDryRunChangesNothingAndNeedsNoKey(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
+	b.run("mirror", "--dry-run", "example.com/a@v1.0.0").exits(exitOK).says("1 to be mirrored, 0 existing, 0 failed")
+	if _, err := os.Stat(b.path("store")); !os.IsNotExist(err) {
+		t.Errorf("the store was created: %v", err)
+	}
+}
+
+func TestMirrorJSONHasAnEventForEachVersionAndASummary(t *testing.T) {
+	b := newBench(t)
+	private, _ := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0")
+	r := b.run("mirror", "--key", private, "--json", "example.com/a@v1.0.0", "example.com/missing@v1.0.0").exits(exitItems)
+	r.says(`"status":"new"`, `"status":"failed"`, `"example.com/missing"`)
+	lines := jsonLines[map[string]json.RawMessage](r)
+	if len(lines) != 3 || lines[2]["summary"] == nil {
+		t.Errorf("want two events and a summary:\n%s", r.out)
+	}
+}
+
+func TestMirrorWithASecondKeyAddsASignature(t *testing.T) {
+	b := newBench(t)
+	private, public := b.keys("cosign")
+	other, otherPublic := b.keys("other")
+	b.upstream("example.com/a@v1.0.0")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
+	b.run("mirror", "--key", other, "example.com/a@v1.0.0").exits(exitOK).says("0 new, 0 existing, 1 signed, 0 failed")
+	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK)
+	b.run("verify", "--key", otherPublic, "example.com/a@v1.0.0").exits(exitOK)
+}
+
+func TestMirrorReadsAListFromStandardInput(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
+	b.stdin = "# wanted inside\nexample.com/a@v1.0.0\n"
+	b.run("mirror", "--no-sign", "-").exits(exitOK).says("1 new")
+}
+
+func TestMirrorRefusesKeysThatDoNotWork(t *testing.T) {
+	b := newBench(t)
+	private, public := b.keys("cosign")
+	b.run("mirror", "--key", b.path("missing.key"), "example.com/a@v1.0.0").exits(exitFailed).complains("missing.key")
+	b.run("mirror", "--key", b.write("garbage.key", "not a key\n"), "example.com/a@v1.0.0").exits(exitFailed).complains("garbage.key")
+	b.run("mirror", "--key", public, "example.com/a@v1.0.0").exits(exitFailed).complains("cosign.pub")
+	b.env["COSIGN_PASSWORD"] = "mistyped"
+	r := b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitFailed).complains("password", "COSIGN_PASSWORD")
+	if strings.Contains(r.err, "mistyped") {
+		t.Error("the password is in the message")
+	}
+	delete(b.env, "COSIGN_PASSWORD")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitFailed).complains("COSIGN_PASSWORD")
+}
+
+func TestMirrorWithoutTheChecksumDatabaseSaysSo(t *testing.T) {
+	b := newBench(t)
+	b.env["MODFERRY_PRIVATE"] = ""
+	b.upstream("example.com/a@v1.0.0")
+	b.run("mirror", "--no-sign", "--no-sumdb", "example.com/a@v1.0.0").exits(exitOK).complains("WARNING", "--no-sumdb")
+}
+
+func TestMirrorTakesTheGoCommandsGOPROXY(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
+	upstream := b.env["MODFERRY_UPSTREAM"]
+	delete(b.env, "MODFERRY_UPSTREAM")
+	b.env["MODFERRY_PRIVATE"] = "" // private modules do not depend on GOPROXY
+	b.env["MODFERRY_NO_SUMDB"] = "true"
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitItems).complains("GOPROXY=off")
+	t.Setenv("GOPROXY", upstream)
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitOK).says("1 new")
+	b.run("mirror", "--no-sign", "--upstream", "gopher://example.com", "example.com/a@v1.0.0").exits(exitFailed).complains("gopher", "--upstream")
+}
+
+func TestInterruptedMirrorSaysHowToGoOn(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.runIn(ctx, "mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitFailed).complains("interrupted", "again")
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/registry/mirror"
+)
+
+const runName = "run"
+
+func (a *app) runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      runName,
+		Usage:     "run a command with a shim of its own",
+		ArgsUsage: "-- COMMAND [ARGUMENT]…",
+		Description: describe(`
+Starts a shim on a free loopback port, runs the command with GOPROXY set to it, and passes the command's exit code on.
+Signals are passed to the command. GONOPROXY is set to none, so that a GOPRIVATE in the environment cannot lead around
+the shim; modules matching --private are added to GONOSUMDB; GOFLAGS and everything else is left alone.`, `
+modferry run --key cosign.pub -- go build ./...
+modferry run --key cosign.pub --registry harbor.example/golang -- make test
+modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
+		Flags:  append(append(append(a.storeFlags(), trustFlags()...), cacheFlags()...), privateFlag()),
+		Action: a.run,
+	}
+}
+
+func (a *app) run(c *cli.Context) error {
+	if !c.Args().Present() {
+		return usageErrorf("run needs a command, after --")
+	}
+	noSumDB, err := noSumDB(c)
+	if err != nil {
+		return err
+	}
+	log, err := newLog(a.err, "text", slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	s, err := a.newShim(c, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("starting the shim: %w", err)
+	}
+	srv := newServer(s, log)
+	defer srv.Close()
+	go srv.Serve(l) //nolint:errcheck // it ends with ErrServerClosed; before that, the command sees its requests fail
+	return a.runChild(c.Context, c.Args().Slice(), goSettings("http://"+l.Addr().String(), noSumDB))
+}
+
+// noSumDB is the value GONOSUMDB needs: the --private patterns besides what is in force already. Empty without
+// --private, because then nothing is to be changed.
+func noSumDB(c *cli.Context) (string, error) {
+	private := c.String(flagPrivate)
+	if private == "" {
+		return "", nil
+	}
+	env, err := mirror.GoEnv(c.Context)
+	if err != nil {
+		return "", err
+	}
+	return joinPatterns(env.GONOSUMDB, private), nil
+}
+
+// joinPatterns joins comma-separated lists, any of which may be empty.
+func joinPatterns(lists ...string) string {
+	var all []string
+	for _, l := range lists {
+		if l = strings.Trim(l, ", "); l != "" {
+			all = append(all, l)
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// runChild runs a program until it ends by itself. The end of ctx is not the end of the program: the signal
+// that ended ctx is passed on, and what to do about it is the program's business.
+func (a *app) runChild(ctx context.Context, args []string, vars []setting) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
+	cmd.Env = os.Environ()
+	for _, v := range vars {
+		cmd.Env = append(cmd.Env, v.String())
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("running %s: %w", args[0], err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			a.passOn(s, cmd.Process)
+		case err := <-done:
+			return childError(args[0], err)
+		}
+	}
+}
+
+// passOn sends a signal on, except for the interrupt key of a terminal, which the terminal sent to the program
+// as well: many take a second one as a demand to drop everything.
+func (a *app) passOn(s os.Signal, p *os.Process) {
+	if s == os.Interrupt && (isTerminal(a.in) || isTerminal(a.err)) {
+		return
+	}
+	_ = p.Signal(s) // it may have ended meanwhile
+}
+
+// childError turns the end of a program into our exit code: its own, or as shells have it 128 + the signal.
+func childError(name string, err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		if err != nil {
+			return fmt.Errorf("running %s: %w", name, err)
+		}
+		return nil
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return &exitError{code: 128 + int(status.Signal())}
+	}
+	return &exitError{code: exit.ExitCode()}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestRunPassesTheExitCodeOn(t *testing.T) {
+	b := newBench(t)
+	b.run("run", "--insecure-skip-verify", "--", "sh", "-c", "exit 42").exits(42).complains("signatures are NOT verified")
+	b.run("run", "--insecure-skip-verify", "--", "sh", "-c", "kill -TERM $$").exits(128 + 15)
+	b.run("run", "--insecure-skip-verify", "--", "true").exits(exitOK)
+	b.run("run", "--insecure-skip-verify", "--", b.path("no-such-program")).exits(exitFailed).complains("no-such-program")
+}
+
+func TestRunSetsTheGoEnvironment(t *testing.T) {
+	b := newBench(t)
+	t.Setenv("GOPRIVATE", "secret.example")
+	t.Setenv("GOFLAGS", "-modcacherw")
+	t.Setenv("GONOSUMDB", "other.example")
+	show := []string{"sh", "-c", `echo "$GOPROXY|$GONOPROXY|$GONOSUMDB|$GOFLAGS"`}
+	got := strings.Split(b.run(append([]string{"run", "--insecure-skip-verify", "--private", "corp.example/*", "--"}, show...)...).exits(exitOK).out, "|")
+	if len(got) != 4 || !strings.HasPrefix(got[0], "http://127.0.0.1:") || got[1] != "none" ||
+		got[2] != "other.example,corp.example/*" || got[3] != "-modcacherw\n" {
+		t.Errorf("environment of the command: %q", got)
+	}
+	b.env["MODFERRY_PRIVATE"] = ""
+	b.run(append([]string{"run", "--insecure-skip-verify", "--"}, show...)...).exits(exitOK).says("|none|other.example|")
+}
+
+func TestRunGivesStandardInputToTheCommand(t *testing.T) {
+	b := newBench(t)
+	b.stdin = "hello"
+	b.run("run", "--insecure-skip-verify", "cat").exits(exitOK).prints("hello")
+}
+
+func TestRunServesTheGoCommand(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command")
+	}
+	b := newBench(t)
+	private, public := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
+	t.Setenv("GOMODCACHE", b.path("modcache"))
+	t.Setenv("GOFLAGS", "-modcacherw")
+	download := []string{"--", "go", "mod", "download", "-json"}
+	b.run(append([]string{"run", "--key", public}, append(download, "example.com/a@v1.0.0")...)...).exits(exitOK).says(`"Version": "v1.0.0"`)
+	b.run(append([]string{"run", "--key", public}, append(download, "example.com/b@v1.0.0")...)...).exits(1).says("not found")
+
+	_, stranger := b.keys("stranger")
+	b.env["MODFERRY_CACHE"] = b.path("other-cache")
+	t.Setenv("GOMODCACHE", b.path("other-modcache"))
+	b.run(append([]string{"run", "--key", stranger}, append(download, "example.com/a@v1.0.0")...)...).exits(1).says("SECURITY")
+}

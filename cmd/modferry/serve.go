@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+const (
+	flagTLSCert     = "tls-cert"
+	flagTLSKey      = "tls-key"
+	flagAllowRemote = "allow-remote"
+	flagWishlist    = "wishlist"
+	flagLogFormat   = "log-format"
+)
+
+// shutdownTime is how long requests in flight may take once the shim was told to stop.
+const shutdownTime = 15 * time.Second
+
+func (a *app) serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "run the shim: a GOPROXY that answers from the store",
+		Description: describe(`
+Listens for the go command and answers from the store. Whatever is served has been verified: signature, identity, every
+hash. What the store does not have is "not found"; anything else that goes wrong is an error that stops the go command,
+never a silent fall-through to another proxy. Verified versions are kept in a cache and served while the store is down.
+
+The shim has no authentication, so it listens on loopback only. Other addresses need TLS (--tls-cert, --tls-key) or
+--allow-remote. It stops on SIGINT and SIGTERM after answering what is in flight. GET /-/healthz and /-/readyz are for
+supervisors. What was asked for and missing is written to --wishlist, a file that mirror reads; delete the file once
+its modules are mirrored.`, `
+modferry serve --key cosign.pub
+modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
+modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --log-format json`),
+		Flags: append(append(append(a.storeFlags(), trustFlags()...), cacheFlags()...),
+			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "listen on `ADDRESS` (host:port; port 0 takes a free one)"},
+			&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM)"},
+			&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
+			boolFlag(flagAllowRemote, "listen on an address other machines can reach, without TLS"),
+			&cli.StringFlag{Name: flagWishlist, Usage: "write what was asked for and missing to `FILE`"},
+			&cli.StringFlag{Name: flagLogFormat, Value: "text", Usage: "log as `FORMAT`: text or json"},
+		),
+		Action: a.serve,
+	}
+}
+
+func (a *app) serve(c *cli.Context) error {
+	if c.Args().Present() {
+		return usageErrorf("serve takes no arguments")
+	}
+	config, err := listenConfig(c)
+	if err != nil {
+		return err
+	}
+	log, err := newLog(a.err, c.String(flagLogFormat), slog.LevelInfo)
+	if err != nil {
+		return err
+	}
+	wishes, err := openWishlist(c.String(flagWishlist))
+	if err != nil {
+		return err
+	}
+	s, err := a.newShim(c, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	l, err := net.Listen("tcp", c.String(flagListen))
+	if err != nil {
+		return withHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+flagListen+" chooses another address")
+	}
+	scheme := "http"
+	if config != nil {
+		l, scheme = tls.NewListener(l, config), "https"
+	}
+	if err := a.banner(scheme, l.Addr().String(), s.stores.String()); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	stopWishes := wishes.follow(s.Misses, log)
+	defer stopWishes()
+	return serveUntil(c.Context, newServer(s, log), l, log)
+}
+
+// listenConfig checks that the address may be listened on as asked, and returns the TLS configuration, if any.
+func listenConfig(c *cli.Context) (*tls.Config, error) {
+	cert, key := c.String(flagTLSCert), c.String(flagTLSKey)
+	if (cert == "") != (key == "") {
+		return nil, usageErrorf("--%s and --%s go together", flagTLSCert, flagTLSKey)
+	}
+	local, err := isLoopback(c.String(flagListen))
+	if err != nil {
+		return nil, err
+	}
+	if cert == "" {
+		if !local && !c.Bool(flagAllowRemote) {
+			return nil, withHint(usageErrorf("--%s %s can be reached from other machines, without authentication or encryption", flagListen, c.String(flagListen)),
+				fmt.Sprintf("give --%s and --%s, or --%s if that is what you want", flagTLSCert, flagTLSKey, flagAllowRemote))
+		}
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("loading --%s %s and --%s %s: %w", flagTLSCert, cert, flagTLSKey, key, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
+}
+
+// banner tells a person what to do with the shim.
+func (a *app) banner(scheme, addr, stores string) error {
+	url, err := shimURL(scheme, addr)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.err, `modferry %s serves %s at %s
+
+    export GOPROXY=%s
+    export GONOPROXY=none
+
+The go command still asks the public checksum database, over the network, about modules that are missing from go.sum;
+a complete go.sum never needs it. "modferry env" prints these lines for other shells and for private modules.
+
+`, buildVersion(), stores, url, url)
+	return err
+}
+
+// serveUntil serves l until ctx ends, then lets requests in flight finish.
+func serveUntil(ctx context.Context, srv *http.Server, l net.Listener, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("the shim stopped: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("shim stopping")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("requests were still in flight after %v: %w", shutdownTime, err), srv.Close())
+	}
+	return nil
+}

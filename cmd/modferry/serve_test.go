@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// serving is a serve command that runs until stop.
+type serving struct {
+	url  string
+	stop func() result
+}
+
+// serve starts the serve command and returns once it has printed its banner.
+func (b *bench) serve(args ...string) serving {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	r, w := io.Pipe()
+	done := make(chan int, 1)
+	s := streams{in: strings.NewReader(""), out: io.Discard, err: w, env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
+	args = append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)
+	go func() {
+		done <- execute(ctx, s, args)
+		w.Close()
+	}()
+	var log strings.Builder
+	ready := make(chan string, 1)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer close(ready)
+		for lines := bufio.NewScanner(r); lines.Scan(); {
+			log.WriteString(lines.Text() + "\n")
+			if url, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "export GOPROXY="); ok {
+				ready <- url
+			}
+		}
+	}()
+	wait := sync.OnceValue(func() result {
+		cancel()
+		<-read
+		return result{b.t, strings.Join(args, " "), <-done, "", log.String()}
+	})
+	b.t.Cleanup(func() { wait() })
+	url, ok := <-ready
+	if !ok {
+		b.t.Fatalf("serve did not start: %s", wait().err)
+	}
+	return serving{url, wait}
+}
+
+func get(t *testing.T, c *http.Client, url string) (int, string) {
+	t.Helper()
+	resp, err := c.Get(url)
+	must(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return resp.StatusCode, string(body)
+}
+
+func TestServeAnswersAndStopsCleanly(t *testing.T) {
+	b, public := mirrored(t)
+	s := b.serve("--key", public)
+	if code, body := get(t, http.DefaultClient, s.url+"/example.com/a/@v/list"); code != 200 || body != "v1.0.0\nv1.9.0\nv1.10.0\n" {
+		t.Errorf("list: %d %q", code, body)
+	}
+	if code, _ := get(t, http.DefaultClient, s.url+"/-/healthz"); code != 200 {
+		t.Errorf("healthz: %d", code)
+	}
+	s.stop().exits(exitOK).complains("export GOPROXY="+s.url, "export GONOPROXY=none", "oci:"+b.path("store"), "shim stopping")
+}
+
+func TestServeWritesAWishlistThatMirrorReads(t *testing.T) {
+	b, public := mirrored(t)
+	file := b.path("wishes.txt")
+	s := b.serve("--key", public, "--wishlist", file)
+	if code, body := get(t, http.DefaultClient, s.url+"/example.com/b/@v/v1.0.0.info"); code != 404 {
+		t.Errorf("missing version: %d %q", code, body)
+	}
+	s.stop().exits(exitOK)
+	got, err := os.ReadFile(file)
+	must(t, err)
+	if string(got) != "example.com/b@v1.0.0\n" {
+		t.Errorf("wish list: %q", got)
+	}
+	b.upstream("example.com/b@v1.0.0")
+	b.run("mirror", "--no-sign", file).exits(exitOK).says("1 new")
+}
+
+func TestServeRefusesWhatNoTrustedKeySigned(t *testing.T) {
+	b, _ := mirrored(t)
+	_, stranger := b.keys("stranger")
+	s := b.serve("--key", stranger)
+	if code, body := get(t, http.DefaultClient, s.url+"/example.com/a/@v/v1.0.0.info"); code != 403 || !strings.Contains(body, "SECURITY") {
+		t.Errorf("got %d %q", code, body)
+	}
+}
+
+func TestServeOverTLS(t *testing.T) {
+	b, public := mirrored(t)
+	cert, key, pool := b.certificate()
+	s := b.serve("--key", public, "--tls-cert", cert, "--tls-key", key, "--log-format", "json")
+	if !strings.HasPrefix(s.url, "https://127.0.0.1:") {
+		t.Fatalf("banner says %s", s.url)
+	}
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	defer c.CloseIdleConnections()
+	if code, _ := get(t, c, s.url+"/example.com/a/@v/v1.0.0.info"); code != 200 {
+		t.Errorf("got %d", code)
+	}
+	s.stop().exits(exitOK).complains(`"msg":"shim stopping"`)
+}
+
+func TestServeOnATakenAddressSaysSo(t *testing.T) {
+	b, public := mirrored(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	b.run("serve", "--key", public, "--listen", l.Addr().String()).exits(exitFailed).complains(l.Addr().String(), "hint:")
+}
+
+func TestServeNeedsKeysThatCanBeRead(t *testing.T) {
+	b := newBench(t)
+	b.run("serve", "--key", b.path("missing.pub")).exits(exitFailed).complains("missing.pub")
+	b.run("serve", "--insecure-skip-verify", "--tls-cert", b.path("no.crt"), "--tls-key", b.path("no.key")).exits(exitFailed).complains("no.crt")
+	b.run("serve", "--insecure-skip-verify", "--wishlist", b.dir).exits(exitFailed).complains(b.dir)
+}
+
+// certificate writes a certificate for 127.0.0.1 and its key.
+func (b *bench) certificate() (cert, key string, pool *x509.CertPool) {
+	b.t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(b.t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "shim"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	must(b.t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	must(b.t, err)
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	pool = x509.NewCertPool()
+	pool.AppendCertsFromPEM(certPEM)
+	return b.write("shim.crt", string(certPEM)),
+		b.write("shim.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))), pool
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+)
+
+// mirrored returns a bench whose store has example.com/a at v1.0.0, v1.10.0 and v1.9.0, signed, and of
+// example.com/Dep v1.0.0 the go.mod only; and the name of the public key.
+func mirrored(t *testing.T) (b *bench, public string) {
+	t.Helper()
+	b = newBench(t)
+	private, public := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0", "example.com/a@v1.10.0", "example.com/a@v1.9.0", "example.com/Dep@v1.0.0")
+	sum := b.write("dep.sum", "example.com/Dep v1.0.0/go.mod "+b.goModSum("example.com/Dep@v1.0.0")+"\n")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/a@v1.10.0", "example.com/a@v1.9.0", sum).
+		exits(exitOK).says("4 new, 0 existing, 0 failed")
+	return b, public
+}
+
+func (b *bench) goModSum(arg string) string {
+	b.t.Helper()
+	sum, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) { return os.Open(b.upstreamFile(arg, ".mod")) })
+	must(b.t, err)
+	return sum
+}
+
+func (b *bench) zipSum(arg string) string {
+	b.t.Helper()
+	sum, err := dirhash.HashZip(b.upstreamFile(arg, ".zip"), dirhash.Hash1)
+	must(b.t, err)
+	return sum
+}
+
+func (b *bench) upstreamFile(arg, ext string) string {
+	path, version, _ := strings.Cut(arg, "@")
+	escaped, err := module.EscapePath(path)
+	must(b.t, err)
+	return b.path("upstream", filepath.FromSlash(escaped), "@v", version+ext)
+}
+
+func TestListPrintsPathAndVersionInOrder(t *testing.T) {
+	b, _ := mirrored(t)
+	b.run("list").exits(exitOK).prints("example.com/Dep v1.0.0 mod-only\nexample.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
+	b.run("list", "--full").exits(exitOK).prints("example.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
+	b.run("list", "example.com/Dep").exits(exitOK).prints("example.com/Dep v1.0.0 mod-only\n")
+	got := jsonLines[listed](b.run("list", "example.com/a", "--json").exits(exitOK))
+	if len(got) != 3 || got[2] != (listed{"example.com/a", "v1.10.0", false}) {
+		t.Errorf("list --json: %v", got)
+	}
+}
+
+func TestListOfWhatIsNotThereFails(t *testing.T) {
+	b, _ := mirrored(t)
+	b.run("list", "example.com/none").exits(exitFailed).complains("example.com/none")
+	b.run("list", "--registry", "corp.example=oci:"+b.path("store")+",none", "example.com/a").exits(exitFailed).complains("example.com/a")
+	b.run("list", "--registry", "oci:"+b.path("nowhere"), "example.com/a").exits(exitFailed).complains(b.path("nowhere"))
+}
+
+func TestListShowsOnlyModulesThatAreRoutedToTheirStore(t *testing.T) {
+	b, _ := mirrored(t)
+	b.run("list", "--registry", "example.com/a=oci:"+b.path("store")+",oci:"+b.path("empty"), "example.com/a").exits(exitOK).says("v1.0.0")
+}
+
+func TestRefNeedsNoStore(t *testing.T) {
+	b := newBench(t)
+	b.env["MODFERRY_REGISTRY"] = "corp.example=harbor.example/private,harbor.example/golang"
+	b.run("ref", "github.com/BurntSushi/toml@v1.3.2", "corp.example/lib", "example.com/x@v2.0.0+incompatible").exits(exitOK).prints(
+		"harbor.example/golang/github.com/burntsushi_u4u/toml:v1.3.2\n" +
+			"harbor.example/private/corp.example/lib\n" +
+			"harbor.example/golang/example.com/x:v2.0.0_incompatible\n")
+	b.stdin = "example.com/a\n\n  example.com/b@v1.0.0\n"
+	b.run("ref", "-").exits(exitOK).prints("harbor.example/golang/example.com/a\nharbor.example/golang/example.com/b:v1.0.0\n")
+}
+
+func TestInspectShowsDigestsSumsAndSignatures(t *testing.T) {
+	b, public := mirrored(t)
+	b.run("inspect", "example.com/a@v1.0.0").exits(exitOK).
+		says("sha256:", b.zipSum("example.com/a@v1.0.0"), b.goModSum("example.com/a@v1.0.0"), "example.com/a:v1.0.0", "not checked", "2024-05-01T12:00:00Z")
+	b.run("inspect", "example.com/a@v1.0.0", "--key", public).exits(exitOK).says("valid, key ")
+	_, stranger := b.keys("stranger")
+	b.run("inspect", "example.com/a@v1.0.0", "--key", stranger).exits(exitOK).says("NOT accepted")
+
+	got := jsonLines[inspection](b.run("inspect", "--json", "--key", public, "example.com/Dep@v1.0.0").exits(exitOK))
+	if len(got) != 1 || !got[0].ModOnly || got[0].Sum != "" || got[0].GoModSum != b.goModSum("example.com/Dep@v1.0.0") ||
+		len(got[0].Signatures) != 1 || got[0].Signatures[0].KeyID == "" {
+		t.Errorf("inspect --json: %+v", got)
+	}
+}
+
+func TestInspectOfWhatIsNotThereFails(t *testing.T) {
+	b, _ := mirrored(t)
+	b.run("inspect", "example.com/a@v1.0.1").exits(exitFailed).complains("example.com/a", "v1.0.1")
+}
+
+func TestVerifyAcceptsWhatATrustedKeySigned(t *testing.T) {
+	b, public := mirrored(t)
+	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("ok       example.com/a v1.0.0")
+	got := jsonLines[verdict](b.run("verify", "--key", public, "--all", "--json").exits(exitOK))
+	if len(got) != 4 || got[0].Module != "example.com/Dep" || !got[0].ModOnly || len(got[3].Keys) != 1 {
+		t.Errorf("verify --all --json: %+v", got)
+	}
+}
+
+func TestVerifyRefusesWhatNoTrustedKeySigned(t *testing.T) {
+	b, public := mirrored(t)
+	_, stranger := b.keys("stranger")
+	b.run("verify", "--key", stranger, "example.com/a@v1.0.0", "example.com/none@v1.0.0").exits(exitRefused).
+		says("REFUSED  example.com/a v1.0.0", "FAILED   example.com/none v1.0.0").complains("example.com/a@v1.0.0: ", "example.com/none@v1.0.0: ")
+	b.env["MODFERRY_REGISTRY"] = "oci:" + b.path("unsigned")
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitOK)
+	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitRefused).complains("example.com/a@v1.0.0")
+	b.run("verify", "--insecure-skip-verify", "example.com/a@v1.0.0").exits(exitOK).complains("signatures are NOT verified")
+}
+
+func TestVerifyOfWhatIsMissingIsAFailureAndNoRefusal(t *testing.T) {
+	b, public := mirrored(t)
+	b.run("verify", "--key", public, "example.com/a@v1.0.0", "example.com/a@v1.0.1").exits(exitItems).
+		says("ok       example.com/a v1.0.0", "FAILED   example.com/a v1.0.1").complains("example.com/a@v1.0.1")
+}
+
+func TestVerifyComparesWithTheLinesOfAGoSum(t *testing.T) {
+	b, public := mirrored(t)
+	const a = "example.com/a@v1.0.0"
+	good := "example.com/a v1.0.0 " + b.zipSum(a) + "\nexample.com/a v1.0.0/go.mod " + b.goModSum(a) + "\n" +
+		"example.com/Dep v1.0.0/go.mod " + b.goModSum("example.com/Dep@v1.0.0") + "\n"
+	b.run("verify", "--key", public, b.write("go.sum", good)).exits(exitOK).says("example.com/a v1.0.0", "example.com/Dep v1.0.0 mod-only")
+
+	other := strings.ReplaceAll(good, b.zipSum(a), b.goModSum(a))
+	b.run("verify", "--key", public, b.write("go.sum", other)).exits(exitRefused).says("REFUSED  example.com/a v1.0.0").complains(b.zipSum(a), b.goModSum(a))
+
+	needsZip := "example.com/Dep v1.0.0 " + b.zipSum("example.com/Dep@v1.0.0") + "\n"
+	b.run("verify", "--key", public, b.write("go.sum", needsZip)).exits(exitItems).complains("only the go.mod")
+	b.run("verify", "--key", public, b.write("go.sum", "nonsense\n")).exits(exitUsage).complains("go.sum:1")
+}
+
+func TestVerifyRefusesContentThatChangedInTheStore(t *testing.T) {
+	b, public := mirrored(t)
+	got := jsonLines[inspection](b.run("inspect", "--json", "example.com/a@v1.0.0").exits(exitOK))
+	blobs := got[0].Blobs
+	zip := b.path("store", "blobs", "sha256", strings.TrimPrefix(blobs[len(blobs)-1].Digest, "sha256:"))
+	data, err := os.ReadFile(zip)
+	must(t, err)
+	data[len(data)/2] ^= 1
+	must(t, os.Chmod(zip, 0o600))
+	must(t, os.WriteFile(zip, data, 0o600))
+	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitRefused).complains("example.com/a@v1.0.0")
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry"
+)
+
+const flagAll = "all"
+
+func (a *app) verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "check signatures, hashes and sums of what is in the store",
+		ArgsUsage: "MODULE@VERSION… | GO.SUM… | --all",
+		Description: describe(`
+Downloads each version and checks everything the shim checks before it serves: the signature, that the manifest is of
+this module and version, the digests of its layers, and the recomputed sums of go.mod and zip. For a go.sum file the
+sums must also equal those of its lines. One line per version; what is wrong with one goes to standard error:
+
+   ok       path version  keys    the IDs of the keys that signed it
+   REFUSED  path version          it was read and is not to be trusted; exit code 4
+   FAILED   path version          it is missing, or the store cannot be read; exit code 3`, `
+modferry verify --key cosign.pub golang.org/x/text@v0.14.0
+modferry verify --key cosign.pub go.sum
+modferry verify --key cosign.pub --all --json`),
+		Flags: append(append(a.storeFlags(), trustFlags()...),
+			boolFlag(flagAll, "verify every version in the store"),
+			jobsFlag("verify"),
+			jsonFlag("each result"),
+		),
+		Action: a.verify,
+	}
+}
+
+func (a *app) verify(c *cli.Context) error {
+	if c.Bool(flagAll) == c.Args().Present() {
+		return usageErrorf("verify needs module@version or go.sum arguments, or --%s", flagAll)
+	}
+	n, err := jobs(c)
+	if err != nil {
+		return err
+	}
+	list, err := wantedByArgs(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	v, err := a.verifier(c)
+	if err != nil {
+		return err
+	}
+	stores, err := a.openStores(c, nil)
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	if c.Bool(flagAll) {
+		if list, err = everything(c, stores); err != nil {
+			return err
+		}
+	}
+	ch := &checker{stores: stores, verifier: v}
+	return a.printVerdicts(c, ch.checkAll(c.Context, list, n))
+}
+
+// wantedByArgs reads the arguments of verify: what has an @ is a version, everything else the name of a go.sum.
+func wantedByArgs(args []string) ([]wanted, error) {
+	var list []wanted
+	for _, arg := range args {
+		if !strings.Contains(arg, "@") {
+			sums, err := readGoSum(arg)
+			if err != nil {
+				return nil, withHint(usageErrorf("%v", err), "arguments are module@version or the name of a go.sum file")
+			}
+			list = append(list, sums...)
+			continue
+		}
+		m, err := parseVersion(arg)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, wanted{module: m})
+	}
+	return list, nil
+}
+
+// everything lists what the stores have, both kinds where a version has both.
+func everything(c *cli.Context, stores *registry.Router) ([]wanted, error) {
+	var list []wanted
+	paths, err := modules(c.Context, stores)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		store, err := stores.For(path)
+		if err != nil {
+			return nil, err
+		}
+		versions, err := store.Versions(c.Context, path)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue // a repository without a version tag
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range versions {
+			list = append(list, wanted{module: module.Version{Path: path, Version: v.Version}, modOnly: v.ModOnly, exact: true})
+		}
+	}
+	return list, nil
+}
+
+// printVerdicts prints verdicts in the order they were asked for, as soon as each is there.
+func (a *app) printVerdicts(c *cli.Context, verdicts []<-chan verdict) error {
+	count := make(map[outcome]int)
+	for _, ch := range verdicts {
+		v := <-ch
+		if c.Context.Err() != nil {
+			continue // the stores may only be closed when all are done
+		}
+		count[v.Outcome]++
+		if err := a.printVerdict(c, v); err != nil {
+			return err
+		}
+	}
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	switch {
+	case count[outcomeRefused] > 0:
+		return &exitError{code: exitRefused, err: fmt.Errorf("verification refused %d of %d versions", count[outcomeRefused], len(verdicts))}
+	case count[outcomeFailed] > 0:
+		return itemsFailed(count[outcomeFailed], fmt.Sprintf("of %d versions could not be verified", len(verdicts)))
+	}
+	return nil
+}
+
+func (a *app) printVerdict(c *cli.Context, v verdict) error {
+	if c.Bool(flagJSON) {
+		return json.NewEncoder(a.out).Encode(v)
+	}
+	if v.Error != "" {
+		fmt.Fprintf(a.err, "modferry: %s@%s: %s\n", v.Module, v.Version, v.Error)
+	}
+	_, err := fmt.Fprintln(a.out, v)
+	return err
+}
