@@ -1,0 +1,27 @@
+# The shim as a container: static binary, no shell, not root. Built anywhere Go modules can be fetched:
+#   docker build --build-arg GOPROXY="$(go env GOPROXY)" -t modferry .
+FROM golang:1.26 AS build
+ARG GOPROXY
+ARG VERSION=devel
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY cmd cmd
+COPY artifact artifact
+COPY registry registry
+COPY proxyshim proxyshim
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/modferry ./cmd/modferry \
+ && mkdir -p /out/cache
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/modferry /usr/local/bin/modferry
+COPY --from=build --chown=65532:65532 /out/cache /var/cache/modferry
+USER 65532:65532
+ENV MODFERRY_CACHE=/var/cache/modferry \
+    MODFERRY_LISTEN=:7070
+VOLUME /var/cache/modferry
+EXPOSE 7070
+ENTRYPOINT ["/usr/local/bin/modferry"]
+# A container's network is its own: publish the port to hosts you trust, or give --tls-cert and --tls-key.
+CMD ["serve", "--allow-remote"]

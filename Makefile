@@ -1,0 +1,58 @@
+# modferry: build, test, lint, demo. Everything the targets need beside Go, git and make is fetched, at the
+# versions pinned here, through the configured GOPROXY into .tools/.
+
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# Tools the tests and the linters run. A new version gets a new directory, so nothing stale is used.
+REGISTRY    := $(TOOLS)/registry@v3.1.2/registry
+COSIGN2     := $(TOOLS)/cosign@v2.6.5/cosign
+COSIGN3     := $(TOOLS)/cosign@v3.1.3/cosign
+STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
+GOFUMPT     := $(TOOLS)/gofumpt@v0.12.0/gofumpt
+
+.PHONY: build test unit e2e interop lint fmt bench demo clean
+
+build: ## the modferry binary, static, in this directory
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o modferry ./cmd/modferry
+
+test: unit e2e ## all tests, unit and end to end
+
+unit:
+	$(GO) test ./...
+
+e2e: build $(REGISTRY)
+	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) $(GO) test -timeout 20m ./...
+
+interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
+	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \
+		$(GO) test -timeout 20m -count=1 -run TestInterop -v .
+
+lint: $(STATICCHECK) $(GOFUMPT) ## go vet, staticcheck, gofumpt
+	$(GO) vet ./... && cd e2e && $(GO) vet ./...
+	$(STATICCHECK) ./... && cd e2e && $(STATICCHECK) ./...
+	@unformatted=$$($(GOFUMPT) -l cmd artifact registry proxyshim e2e); \
+		if [ -n "$$unformatted" ]; then echo "not gofumpt-clean (run make fmt):"; echo "$$unformatted"; exit 1; fi
+
+fmt: $(GOFUMPT)
+	$(GOFUMPT) -w cmd artifact registry proxyshim e2e
+
+bench: $(REGISTRY) ## Go benchmarks, each beside its limit; feed the output to benchstat
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry $(GO) test -run '^$$' -bench . -timeout 30m .
+
+demo: build ## the main job with real modules from the configured GOPROXY, on an oci: store
+	MODFERRY_BIN=$(CURDIR)/modferry GO=$(GO) sh e2e/demo/demo.sh
+
+clean:
+	rm -rf modferry .tools demo
+
+$(REGISTRY): PKG = github.com/distribution/distribution/v3/cmd/registry@v3.1.2
+$(COSIGN2): PKG = github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5
+$(COSIGN3): PKG = github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+$(STATICCHECK): PKG = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+$(GOFUMPT): PKG = mvdan.cc/gofumpt@v0.12.0
+
+$(REGISTRY) $(COSIGN2) $(COSIGN3) $(STATICCHECK) $(GOFUMPT):
+	GOBIN=$(@D) GOFLAGS= $(GO) install $(PKG)

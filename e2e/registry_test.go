@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/bcrypt"
+)
+
+type registryOptions struct {
+	user, password string // both empty: anybody may push
+}
+
+// distribution is a running CNCF distribution registry on a loopback port.
+type distribution struct {
+	addr           string
+	user, password string
+}
+
+// startRegistry starts the registry binary and returns once it answers. It stops with the test.
+func startRegistry(t testing.TB, o registryOptions) *distribution {
+	t.Helper()
+	bin := os.Getenv(envRegistry)
+	if bin == "" {
+		t.Fatalf("%s is not set; run make e2e, which fetches the registry", envRegistry)
+	}
+	dir := t.TempDir()
+	auth := ""
+	if o.user != "" {
+		hash, err := bcrypt.GenerateFromPassword([]byte(o.password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "htpasswd"), o.user+":"+string(hash)+"\n")
+		auth = fmt.Sprintf("auth:\n  htpasswd:\n    realm: e2e\n    path: %s\n", filepath.Join(dir, "htpasswd"))
+	}
+	config := filepath.Join(dir, "config.yml")
+	write(t, config, fmt.Sprintf(`version: 0.1
+log: {level: info, accesslog: {disabled: true}}
+storage:
+  filesystem: {rootdirectory: %s}
+  delete: {enabled: true}
+  maintenance: {uploadpurging: {enabled: false}}
+http: {addr: "127.0.0.1:0"}
+%s`, filepath.Join(dir, "data"), auth))
+
+	cmd := exec.Command(bin, "serve", config)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	p, err := startProcess(cmd, regexp.MustCompile(`listening on ([0-9.:]+)`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("registry log:\n%s", p.output())
+		}
+	})
+	return &distribution{addr: p.ready, user: o.user, password: o.password}
+}
+
+// open gives a script a namespace and an address of its own (see relay) and, where the registry wants one,
+// the password in the docker configuration, as docker login leaves it.
+func (d *distribution) open(t *testing.T, env *testscript.Env) {
+	r, err := startRelay(d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env.Defer(r.close)
+	env.Values[outageKey{}] = outage(r)
+	addr := r.listener.Addr().String()
+	env.Setenv("REGISTRY", addr)
+	env.Setenv("STORE", addr+"/e2e/"+strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
+	if d.user == "" {
+		return
+	}
+	dir := filepath.Join(env.WorkDir, ".docker")
+	env.Setenv("DOCKER_CONFIG", dir)
+	if err := writeLogin(dir, addr, d.user, d.password); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t testing.TB, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
