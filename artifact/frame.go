@@ -138,6 +138,6 @@ func tarHeader(name string, size int64, mtime time.Time) *tar.Header {
 		Name:     name,
 		Size:     size,
 		Mode:     tarEntryMode,
-		ModTime:  mtime.Truncate(time.Second),
+		ModTime:  mtime,
 	}
 }

@@ -32,16 +32,19 @@ func parseInfo(m module.Version, data []byte) (*info, error) {
 	if i.Version != m.Version {
 		return nil, fmt.Errorf(".info: %w: it is of version %q", ErrCorrupt, i.Version)
 	}
+	if year := i.time().Year(); year < 0 || year > 9999 {
+		return nil, fmt.Errorf(".info: %w: time %v has no RFC 3339 form in UTC", ErrCorrupt, i.Time)
+	}
 	return &i, nil
 }
 
 // time returns the time of the version, or the epoch if it is unknown. Digests
-// depend on it, so it is in UTC whatever the zone it was written in.
+// depend on it, so it is in UTC and in whole seconds however it was written.
 func (i *info) time() time.Time {
 	if i.Time.IsZero() {
 		return time.Unix(0, 0).UTC()
 	}
-	return i.Time.UTC()
+	return i.Time.UTC().Truncate(time.Second)
 }
 
 // source returns where the version comes from, or "" if that is not known. It

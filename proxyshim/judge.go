@@ -64,8 +64,10 @@ func isRefused(err error) bool {
 		errors.Is(err, registry.ErrUnauthorized)
 }
 
+// isUnreachable: the registry does not answer, or the layout's directory is not
+// there, as when its medium is not mounted.
 func isUnreachable(err error) bool {
-	return errors.Is(err, registry.ErrUnavailable) || isTimeout(err)
+	return errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrNoLayout) || isTimeout(err)
 }
 
 func isTimeout(err error) bool {

@@ -41,6 +41,10 @@ type PublishOptions struct {
 	// Pinned says that both sums were confirmed by the checksum database, so
 	// that nobody else can publish other content for this version.
 	Pinned bool
+	// Absent says that Confirm has just not found the version. If it is pinned
+	// too, its tag is not looked at again: whoever published it since then published
+	// the same.
+	Absent bool
 }
 
 // Publish stores a module version: blobs, manifest by digest, signature, and the
@@ -48,15 +52,20 @@ type PublishOptions struct {
 // already is never overwritten: the same module is left alone (but given our
 // signature), another one is a *ConflictError.
 //
-// A new signed full version takes 14 requests, one more unless it is pinned; one
-// that needs nothing takes two.
+// A new signed full version takes 14 requests, one more unless it is pinned, one
+// less if it is pinned and Confirm's request was made before; one that needs
+// nothing takes two.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
 	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
 	if err != nil {
 		return 0, err
 	}
 	p := publisher{Store: s, PublishOptions: o, a: a, repo: repo, tag: tag}
-	outcome, err := p.existing(ctx)
+	var outcome Outcome
+	err = ErrNotFound
+	if !o.Absent || !o.Pinned {
+		outcome, err = p.existing(ctx)
+	}
 	if absent(err) {
 		outcome, err = p.push(ctx)
 	}

@@ -1,1 +1,45 @@
+// Package sign makes and checks the signatures of manifests, in the form of
+// cosign: cosign verify accepts what is signed here, and what cosign sign wrote
+// is accepted here. Keys are ECDSA P-256, and no transparency log or other
+// service is involved.
+//
+// A signature stands in the repository of the manifest it is for, in an image
+// with a tag made of that manifest's digest:
+//
+//	sha256-<hex>.sig   application/vnd.oci.image.manifest.v1+json
+//	├─ config          application/vnd.oci.image.config.v1+json, lists the layers once more
+//	└─ layers          one for each signature, new ones are appended
+//	     mediaType     application/vnd.dev.cosign.simplesigning.v1+json
+//	     digest, size  of the payload, which is also pushed as a blob
+//	     annotations   dev.cosignproject.cosign/signature: the signature in base64
+//	     data          the payload: written here, cosign leaves it out
+//
+// The payload is JSON of some 250 bytes that names the digest:
+//
+//	{"critical": {"identity": {"docker-reference": "registry.example/golang/corp.example/lib"},
+//	              "image": {"docker-manifest-digest": "sha256:<hex>"},
+//	              "type": "cosign container image signature"},
+//	 "optional": null}
+//
+// The signature is ECDSA over the payload's SHA-256. Several keys may sign, and
+// one signature by a trusted key is enough: whatever else is in the image, from
+// other signers or broken, is passed over.
+//
+// To sign:
+//
+//	signer, err := sign.LoadSigner("cosign.key", password)
+//	sig, err := signer.Sign(ctx, digest, reference)
+//	image, err := sign.Append(existing, sig) // push image.Blobs, then image.Raw to sign.Tag(digest)
+//
+// To verify, with the manifest found at that tag:
+//
+//	keys, err := sign.LoadKeys("cosign.pub")
+//	layers, err := sign.Parse(manifest)
+//	// for each layer: fetch its payload if l.Fetch(), then collect l.With(payload)
+//	ids, err := keys.Verify(ctx, sign.Subject{Module: m, Digest: digest}, sigs)
+//
+// A signature covers a digest and nothing else. It does not say which module
+// version the manifest was asked for as, nor in which repository it belongs: the reference
+// in the payload is not compared with anything, since copies live elsewhere.
+// Comparing the manifest's own annotations with the request is up to the caller.
 package sign

@@ -101,11 +101,11 @@ func (m *image) config() (b artifact.Blob, ok bool, err error) {
 	}
 	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
 	for i, raw := range m.layers {
-		var d struct{ Digest v1.Hash }
-		if err := json.Unmarshal(raw, &d); err != nil {
+		diffID, err := layerDigest(raw)
+		if err != nil {
 			return b, false, fmt.Errorf("%w: layer %d of the signature manifest: %w", artifact.ErrCorrupt, i, err)
 		}
-		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, d.Digest)
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, diffID)
 		config.History = append(config.History, v1.History{})
 	}
 	data, err := json.Marshal(config)
@@ -114,4 +114,12 @@ func (m *image) config() (b artifact.Blob, ok bool, err error) {
 	}
 	b = artifact.NewBlob(old.MediaType, data)
 	return b, true, m.encode("config", b.Descriptor)
+}
+
+func layerDigest(raw json.RawMessage) (v1.Hash, error) {
+	var d struct{ Digest string }
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return v1.Hash{}, err
+	}
+	return v1.NewHash(d.Digest)
 }

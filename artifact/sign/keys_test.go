@@ -14,7 +14,7 @@ import (
 )
 
 func TestLoadKeysReadsSeveralKeysFromSeveralFiles(t *testing.T) {
-	a, b, c := newSigner(t), newSigner(t), newSigner(t)
+	a, b, c := testSigner(t), testSigner(t), testSigner(t)
 	windows := bytes.ReplaceAll(b.PublicKey(), []byte("\n"), []byte("\r\n"))
 	both := writeFile(t, "both.pub", slices.Concat([]byte("the platform team\n"), a.PublicKey(), windows))
 	keys, err := LoadKeys(both, writeFile(t, "c.pub", c.PublicKey()))
@@ -51,7 +51,7 @@ func TestLoadKeysNamesTheFile(t *testing.T) {
 }
 
 func TestParseKeysRefusesWhatItCannotUse(t *testing.T) {
-	good := string(newSigner(t).PublicKey())
+	good := string(testSigner(t).PublicKey())
 	p384 := newECDSA(t, elliptic.P384())
 	damaged := strings.Replace(good, "MF", "\x00\x00", 1)
 	for name, tt := range map[string]struct{ data, says string }{
@@ -92,7 +92,7 @@ func TestKeyIDIsDigestOfDER(t *testing.T) {
 }
 
 func TestFingerprintIsOfTheSetOfKeys(t *testing.T) {
-	a, b := newSigner(t).PublicKey(), newSigner(t).PublicKey()
+	a, b := testSigner(t).PublicKey(), testSigner(t).PublicKey()
 	print := func(pems ...[]byte) string {
 		t.Helper()
 		keys, err := ParseKeys(slices.Concat(pems...))
@@ -110,7 +110,7 @@ func TestFingerprintIsOfTheSetOfKeys(t *testing.T) {
 }
 
 func FuzzParseKeys(f *testing.F) {
-	good := newSigner(f).PublicKey()
+	good := testSigner(f).PublicKey()
 	f.Add(good)
 	f.Add(slices.Concat(good, good, []byte("-----BEGIN X-----\n-----END X-----\n")))
 	f.Add(seal(f, newECDSA(f, elliptic.P256()), ""))

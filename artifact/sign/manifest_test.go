@@ -80,7 +80,7 @@ func TestTag(t *testing.T) {
 }
 
 func TestAppendMakesAnImageWhoseSignatureIsInlined(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	sig := mustSign(t, s)
 	sig.Annotations = map[string]string{"corp.example/why": "release"}
 	image := mustAppend(t, nil, sig)
@@ -106,19 +106,19 @@ func TestAppendMakesAnImageWhoseSignatureIsInlined(t *testing.T) {
 func TestAppendIsDeterministic(t *testing.T) {
 	image := mustAppend(t, nil, Signature{Payload: readTestdata(t, "payload.json"), Base64: "c2lnbmF0dXJl"})
 	image = mustAppend(t, image.Raw, Signature{Payload: []byte("another payload"), Base64: "c2lnbmF0dXJl"})
-	const want = "sha256:daf10b09e18dd0d63b2aec42ca7dae6ebb5ae0f18c46aee6c5c8fe4b58d7b0e7"
+	const want = "sha256:7ad4f5870a5393d2e8fa0b44dca64aea931ffee329a6bb14ad1e507ab94db274"
 	if image.Descriptor.Digest != want {
 		t.Errorf("got %s, want %s", image.Descriptor.Digest, want)
 	}
 }
 
 func TestAppendKeepsWhatIsThere(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	foreign := `{"mediaType":"application/x","digest":"` + digest.FromString("x").String() + `","size":1,"x":{"b":1,"a":2}}`
 	existing := `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json"},` +
 		`"layers":[` + foreign + `],"annotations":{"a":"b"},"x":[1]}`
 	image := mustAppend(t, []byte(existing), mustSign(t, s))
-	image = mustAppend(t, image.Raw, mustSign(t, newSigner(t)))
+	image = mustAppend(t, image.Raw, mustSign(t, testSigner(t)))
 	var got struct {
 		Layers      []json.RawMessage
 		Annotations map[string]string
@@ -136,7 +136,7 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 }
 
 func TestAppendToAnImageOfCosign(t *testing.T) {
-	s, existing, payload := newSigner(t), readTestdata(t, "cosign.sig.json"), readTestdata(t, "payload.json")
+	s, existing, payload := testSigner(t), readTestdata(t, "cosign.sig.json"), readTestdata(t, "payload.json")
 	sig, err := s.Sign(t.Context(), cosignSubject.Digest, cosignReference)
 	if err != nil {
 		t.Fatal(err)
@@ -176,14 +176,14 @@ func TestConfigIsTheOneCosignWrites(t *testing.T) {
 
 func TestAppendLeavesAConfigOfAnotherKindAlone(t *testing.T) {
 	existing := `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.empty.v1+json","size":2},"layers":[]}`
-	image := mustAppend(t, []byte(existing), mustSign(t, newSigner(t)))
+	image := mustAppend(t, []byte(existing), mustSign(t, testSigner(t)))
 	if len(image.Blobs) != 1 || !strings.Contains(string(image.Raw), `"config":{"mediaType":"application/vnd.oci.empty.v1+json","size":2}`) {
 		t.Fatalf("got %d blobs, %s", len(image.Blobs), image.Raw)
 	}
 }
 
 func TestAppendRefuses(t *testing.T) {
-	good := mustSign(t, newSigner(t))
+	good := mustSign(t, testSigner(t))
 	full := manifestWith(slices.Repeat([]string{"{}"}, maxLayers)...)
 	huge := Signature{Payload: good.Payload, Base64: good.Base64, Annotations: map[string]string{"a": strings.Repeat("x", artifact.MaxManifest)}}
 	for name, tt := range map[string]struct {

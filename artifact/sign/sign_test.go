@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
 	"golang.org/x/mod/module"
 )
 
@@ -40,14 +41,14 @@ var cosignSubject = Subject{
 	Digest: "sha256:89d9cebff58990ce6c8bb176259c17ad8be50750d5bdc50fc53481e39fd9f040",
 }
 
-// newSigner makes a key pair.
-func newSigner(t testing.TB) *Signer {
+// testSigner makes a key pair. Encrypting it would take most of the time of a test.
+func testSigner(t testing.TB) *Signer {
 	t.Helper()
-	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	raw, err := signature.LoadECDSASigner(newECDSA(t, elliptic.P256()), crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseSigner(seal(t, priv, password), func() ([]byte, error) { return []byte(password), nil })
+	s, err := newSigner(raw)
 	if err != nil {
 		t.Fatal(err)
 	}

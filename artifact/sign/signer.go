@@ -55,6 +55,10 @@ func parseSigner(data []byte, password func() ([]byte, error)) (*Signer, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w, or the file is damaged: %w", ErrPassword, err)
 	}
+	return newSigner(signer)
+}
+
+func newSigner(signer signature.Signer) (*Signer, error) {
 	pub, err := signer.PublicKey()
 	if err != nil {
 		return nil, err

@@ -121,14 +121,14 @@ func TestSignWritesThePayloadOfCosign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sig, err := newSigner(t).Sign(t.Context(), cosignSubject.Digest, cosignReference)
+	sig, err := testSigner(t).Sign(t.Context(), cosignSubject.Digest, cosignReference)
 	if err != nil || !bytes.Equal(sig.Payload, want) {
 		t.Fatalf("got %s, %v; want %s", sig.Payload, err, want)
 	}
 }
 
 func TestSignRefuses(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	for _, d := range []digest.Digest{"", "sha256:00", digest.SHA512.FromString("x"), "latest"} {
 		if _, err := s.Sign(t.Context(), d, "registry.example/lib"); err == nil {
 			t.Errorf("signed %q", d)

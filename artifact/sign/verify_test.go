@@ -11,7 +11,7 @@ import (
 )
 
 func TestVerifyAcceptsWhatTheSignerSigned(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	ids, err := s.Verifier().Verify(t.Context(), subject, []Signature{mustSign(t, s)})
 	if err != nil || !slices.Equal(ids, []string{s.KeyID()}) {
 		t.Fatalf("got %v, %v", ids, err)
@@ -19,7 +19,7 @@ func TestVerifyAcceptsWhatTheSignerSigned(t *testing.T) {
 }
 
 func TestVerifyNamesEachKeyOnceInTheOrderGiven(t *testing.T) {
-	a, b, c := newSigner(t), newSigner(t), newSigner(t)
+	a, b, c := testSigner(t), testSigner(t), testSigner(t)
 	keys, err := ParseKeys(slices.Concat(a.PublicKey(), b.PublicKey(), c.PublicKey(), a.PublicKey()))
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestVerifyNamesEachKeyOnceInTheOrderGiven(t *testing.T) {
 }
 
 func TestVerifyRefuses(t *testing.T) {
-	s, stranger := newSigner(t), newSigner(t)
+	s, stranger := testSigner(t), testSigner(t)
 	good := mustSign(t, s)
 	elsewhere, err := s.Sign(t.Context(), digest.FromString("another manifest"), "registry.example/lib")
 	if err != nil {
@@ -97,7 +97,7 @@ func TestVerifyRefuses(t *testing.T) {
 }
 
 func TestVerifyAcceptsPayloadsOfOthers(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	for name, payload := range map[string]string{
 		"optional members":   payloadWith(t, "null", `{"creator":"someone","timestamp":1700000000,"creator":"again"}`),
 		"no optional":        payloadWith(t, `,"optional":null`, ""),
@@ -115,7 +115,7 @@ func TestVerifyAcceptsPayloadsOfOthers(t *testing.T) {
 }
 
 func TestOneGoodSignatureIsEnough(t *testing.T) {
-	s, stranger := newSigner(t), newSigner(t)
+	s, stranger := testSigner(t), testSigner(t)
 	good := mustSign(t, s)
 	bad := []Signature{
 		{},
@@ -134,21 +134,21 @@ func TestOneGoodSignatureIsEnough(t *testing.T) {
 }
 
 func TestVerifyWithoutSignaturesIsUnsigned(t *testing.T) {
-	_, err := newSigner(t).Verifier().Verify(t.Context(), subject, nil)
+	_, err := testSigner(t).Verifier().Verify(t.Context(), subject, nil)
 	if !errors.Is(err, ErrUnsigned) || errors.Is(err, ErrUntrusted) {
 		t.Fatal(err)
 	}
 }
 
 func TestNoKeysAcceptNothing(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	if _, err := new(Keys).Verify(t.Context(), subject, []Signature{mustSign(t, s)}); !errors.Is(err, ErrUntrusted) {
 		t.Fatal(err)
 	}
 }
 
 func TestVerifyBoundsItsReasons(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	var sigs []Signature
 	for i := range 1000 {
 		sigs = append(sigs, signBytes(t, s, strings.Repeat("x", i+1)))
@@ -161,7 +161,7 @@ func TestVerifyBoundsItsReasons(t *testing.T) {
 }
 
 func TestVerifyStopsWhenCancelled(t *testing.T) {
-	s := newSigner(t)
+	s := testSigner(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Verifier().Verify(ctx, subject, []Signature{mustSign(t, s)}); !errors.Is(err, context.Canceled) {
@@ -185,7 +185,7 @@ func FuzzPayload(f *testing.F) {
 	f.Add([]byte(`{"critical":{"critical":{}}}`))
 	f.Add([]byte(`{"critical":{"type":"x","type":"y"},"optional":1}`))
 	f.Add([]byte("null"))
-	s := newSigner(f)
+	s := testSigner(f)
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		if checkPayload(payload, subject.Digest) != nil || len(payload) > maxPayload {
 			return

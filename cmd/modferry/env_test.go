@@ -4,7 +4,6 @@ import "testing"
 
 func TestEnvPrintsSettingsInTheSyntaxOfTheShell(t *testing.T) {
 	b := newBench(t)
-	b.env["MODFERRY_PRIVATE"] = ""
 	for _, test := range []struct{ args, want string }{
 		{"", "export GOPROXY='http://127.0.0.1:7070'\nexport GONOPROXY='none'\n"},
 		{"fish", "set -gx GOPROXY 'http://127.0.0.1:7070'\nset -gx GONOPROXY 'none'\n"},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,9 +32,8 @@ func newBench(t *testing.T) *bench {
 	b.env["MODFERRY_REGISTRY"] = "oci:" + b.path("store")
 	b.env["MODFERRY_CACHE"] = b.path("cache")
 	b.env["MODFERRY_UPSTREAM"] = "file://" + filepath.ToSlash(b.path("upstream"))
-	b.env["MODFERRY_PRIVATE"] = "*" // nothing here is in a public log
-	// What the go command's own configuration says must not matter.
-	for name, v := range map[string]string{"GOENV": "off", "GOPROXY": "off", "GOFLAGS": "", "GOPRIVATE": "", "GONOPROXY": "", "GONOSUMDB": "", "GOTOOLCHAIN": "local"} {
+	// What the go command's own configuration says must not matter, and nothing here is in a public log.
+	for name, v := range map[string]string{"GOENV": "off", "GOPROXY": "off", "GOFLAGS": "", "GOPRIVATE": "", "GONOPROXY": "", "GONOSUMDB": "*", "GOTOOLCHAIN": "local"} {
 		t.Setenv(name, v)
 	}
 	t.Chdir(b.dir)
@@ -52,6 +52,25 @@ type result struct {
 	out, err string
 }
 
+// lockedBuffer is written to by a shim's log and by the program that run started at the same time, as a file
+// can be.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // run executes a command line in this process. Arguments are used as they are: files need b.path.
 func (b *bench) run(args ...string) result {
 	b.t.Helper()
@@ -60,7 +79,7 @@ func (b *bench) run(args ...string) result {
 
 func (b *bench) runIn(ctx context.Context, args ...string) result {
 	b.t.Helper()
-	var out, errs bytes.Buffer
+	var out, errs lockedBuffer
 	s := streams{in: strings.NewReader(b.stdin), out: &out, err: &errs, env: func(name string) (string, bool) {
 		v, ok := b.env[name]
 		return v, ok

@@ -141,6 +141,9 @@ func (a *app) upstream(c *cli.Context) (*mirror.Upstream, *mirror.Checksums, err
 	if err != nil {
 		return nil, nil, errors.Join(err, up.Close())
 	}
+	if sums == nil {
+		a.warn("nothing is checked against the checksum database (GOSUMDB=off): whatever upstream sends is signed")
+	}
 	return up, sums, nil
 }
 
@@ -154,7 +157,7 @@ func (a *app) summarize(c *cli.Context, s mirror.Summary) error {
 		fmt.Fprintln(a.out, summaryLine(s, c.Bool(flagDryRun)))
 	}
 	if s.Failed > 0 {
-		return itemsFailed(s.Failed, "could not be mirrored")
+		return itemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
 	}
 	return nil
 }

@@ -81,9 +81,11 @@ func TestMirrorRefusesKeysThatDoNotWork(t *testing.T) {
 
 func TestMirrorWithoutTheChecksumDatabaseSaysSo(t *testing.T) {
 	b := newBench(t)
-	b.env["MODFERRY_PRIVATE"] = ""
+	t.Setenv("GONOSUMDB", "")
 	b.upstream("example.com/a@v1.0.0")
 	b.run("mirror", "--no-sign", "--no-sumdb", "example.com/a@v1.0.0").exits(exitOK).complains("WARNING", "--no-sumdb")
+	t.Setenv("GOSUMDB", "off")
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitOK).complains("WARNING", "GOSUMDB=off")
 }
 
 func TestMirrorTakesTheGoCommandsGOPROXY(t *testing.T) {
@@ -91,8 +93,6 @@ func TestMirrorTakesTheGoCommandsGOPROXY(t *testing.T) {
 	b.upstream("example.com/a@v1.0.0")
 	upstream := b.env["MODFERRY_UPSTREAM"]
 	delete(b.env, "MODFERRY_UPSTREAM")
-	b.env["MODFERRY_PRIVATE"] = "" // private modules do not depend on GOPROXY
-	b.env["MODFERRY_NO_SUMDB"] = "true"
 	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitItems).complains("GOPROXY=off")
 	t.Setenv("GOPROXY", upstream)
 	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitOK).says("1 new")

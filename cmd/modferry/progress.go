@@ -43,9 +43,8 @@ func (p lines) done()                {}
 
 // bar is one bar for the whole run; above it only failures are named.
 type bar struct {
-	all     *mpb.Progress
-	bar     *mpb.Bar
-	summary mirror.Summary
+	all *mpb.Progress
+	bar *mpb.Bar
 }
 
 func newBar(w io.Writer, total int) *bar {

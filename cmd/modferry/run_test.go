@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"io"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -25,7 +29,6 @@ func TestRunSetsTheGoEnvironment(t *testing.T) {
 		got[2] != "other.example,corp.example/*" || got[3] != "-modcacherw\n" {
 		t.Errorf("environment of the command: %q", got)
 	}
-	b.env["MODFERRY_PRIVATE"] = ""
 	b.run(append([]string{"run", "--insecure-skip-verify", "--"}, show...)...).exits(exitOK).says("|none|other.example|")
 }
 
@@ -33,6 +36,28 @@ func TestRunGivesStandardInputToTheCommand(t *testing.T) {
 	b := newBench(t)
 	b.stdin = "hello"
 	b.run("run", "--insecure-skip-verify", "cat").exits(exitOK).prints("hello")
+}
+
+func TestRunPassesSignalsOn(t *testing.T) {
+	b := newBench(t)
+	r, w := io.Pipe()
+	code := make(chan int, 1)
+	s := streams{in: strings.NewReader(""), out: w, err: io.Discard, env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
+	go func() {
+		code <- execute(t.Context(), s, []string{"run", "--insecure-skip-verify", "sh", "-c", `trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done`})
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	if !lines.Scan() || lines.Text() != "ready" {
+		t.Fatalf("the command did not start: exit code %d", <-code)
+	}
+	must(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+	if lines.Scan() {
+		t.Errorf("unexpected output %q", lines.Text())
+	}
+	if got := <-code; got != 7 {
+		t.Errorf("exit code %d, want that of the command, 7", got)
+	}
 }
 
 func TestRunServesTheGoCommand(t *testing.T) {

@@ -146,7 +146,7 @@ func (a *app) printVerdict(c *cli.Context, v verdict) error {
 		return json.NewEncoder(a.out).Encode(v)
 	}
 	if v.Error != "" {
-		fmt.Fprintf(a.err, "modferry: %s@%s: %s\n", v.Module, v.Version, v.Error)
+		fmt.Fprintf(a.err, "modferry: %s\n", v.Error)
 	}
 	_, err := fmt.Fprintln(a.out, v)
 	return err

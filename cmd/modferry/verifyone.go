@@ -108,10 +108,10 @@ func (c *checker) verify(ctx context.Context, w wanted, v *verdict) error {
 	v.Digest, v.ModOnly = m.Descriptor.Digest.String(), m.ModOnly()
 	sigs, err := store.Signatures(ctx, m.Repository, m.Descriptor.Digest)
 	if err != nil {
-		return err
+		return fmt.Errorf("%v: %w", w.module, err)
 	}
 	if v.Keys, err = c.verifier.Verify(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs); err != nil {
-		return err
+		return fmt.Errorf("%v: %w", w.module, err)
 	}
 	if _, err := store.Meta(ctx, m); err != nil { // includes the sum of the go.mod
 		return err
@@ -130,7 +130,7 @@ func find(ctx context.Context, store *registry.Store, w wanted) (*registry.Modul
 	}
 	m, err := store.Find(ctx, w.module)
 	if err == nil && m.ModOnly() && w.sum != "" {
-		return nil, fmt.Errorf("only the go.mod is in the store; mirror %s to have the whole version", w.module)
+		return nil, fmt.Errorf("%v: only the go.mod is in the store; mirror it by this name to have the whole version", w.module)
 	}
 	return m, err
 }
@@ -146,16 +146,19 @@ func checkZip(ctx context.Context, store *registry.Store, m *registry.Module) er
 	if err := store.Zip(ctx, m, f); err != nil {
 		return err
 	}
-	return m.CheckZipFile(f.Name())
+	if err := m.CheckZipFile(f.Name()); err != nil {
+		return fmt.Errorf("%v: %w", m.Module, err)
+	}
+	return nil
 }
 
 // compare checks the sums of m, which its contents have been found to have, against the expected ones.
 func (w wanted) compare(m *registry.Module) error {
 	if w.sum != "" && w.sum != m.Sum {
-		return fmt.Errorf("%w: go.sum says %s, the store has %s", errSums, w.sum, m.Sum)
+		return fmt.Errorf("%v: %w: go.sum says %s, the store has %s", w.module, errSums, w.sum, m.Sum)
 	}
 	if w.goModSum != "" && w.goModSum != m.GoModSum {
-		return fmt.Errorf("%w: go.sum says %s for the go.mod, the store has %s", errSums, w.goModSum, m.GoModSum)
+		return fmt.Errorf("%v: %w: go.sum says %s for the go.mod, the store has %s", w.module, errSums, w.goModSum, m.GoModSum)
 	}
 	return nil
 }

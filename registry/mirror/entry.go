@@ -31,14 +31,14 @@ type tree interface {
 	open(ctx context.Context, name string) (io.ReadCloser, error)
 }
 
-// parseList parses a GOPROXY list.
+// parseGOPROXY parses a GOPROXY list.
 //
 //	list  = entry { ( "," | "|" ) entry }
 //	entry = "direct" | "off" | URL | host [ "/" path ] | absolute path
 //
 // Spaces around entries and empty entries are ignored, as is everything after
 // "direct" or "off".
-func (u *Upstream) parseList(list string) ([]entry, error) {
+func (u *Upstream) parseGOPROXY(list string) ([]entry, error) {
 	var entries []entry
 	for list != "" {
 		one, rest, sep := list, "", byte(0)

@@ -102,7 +102,7 @@ func FuzzSettings(f *testing.F) {
 		if text := firstLines([]byte(value)); strings.ContainsAny(text, "\n\r\x00\x1b") {
 			t.Errorf("%q", text)
 		}
-		entries, err := (&Upstream{}).parseList(value)
+		entries, err := (&Upstream{}).parseGOPROXY(value)
 		if err == nil && len(entries) == 0 {
 			t.Error("no entries and no error")
 		}

@@ -150,7 +150,11 @@ func (r *runner) ferry(ctx context.Context, store *registry.Store, e *Event) err
 		}
 		e.Pinned = true
 	}
-	outcome, err := store.Publish(ctx, a, registry.PublishOptions{Signer: r.Signer, Pinned: e.Pinned})
+	outcome, err := store.Publish(ctx, a, registry.PublishOptions{
+		Signer: r.Signer,
+		Pinned: e.Pinned,
+		Absent: e.Reference == "", // nothing was found
+	})
 	if err != nil {
 		return err
 	}

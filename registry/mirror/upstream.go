@@ -44,7 +44,8 @@ type UpstreamOptions struct {
 }
 
 // Upstream fetches module versions from a GOPROXY list. It is safe for
-// concurrent use. Its errors are [*Error], or the context's.
+// concurrent use. What upstreams do wrong is an [*Error]; other errors are the
+// context's, or of this machine.
 type Upstream struct {
 	o       UpstreamOptions
 	entries []entry // as GOPROXY says
@@ -80,7 +81,7 @@ func NewUpstream(o UpstreamOptions) (*Upstream, error) {
 	}
 	u := &Upstream{o: o}
 	u.direct = entry{name: "direct", direct: newDirect(o)}
-	entries, err := u.parseList(o.GOPROXY)
+	entries, err := u.parseGOPROXY(o.GOPROXY)
 	if err != nil {
 		return nil, fmt.Errorf("GOPROXY: %w", err)
 	}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror"
+)
+
+func someEvents() []mirror.Event {
+	item := func(path string, modOnly bool) mirror.Item {
+		return mirror.Item{Module: module.Version{Path: path, Version: "v1.0.0"}, ModOnly: modOnly}
+	}
+	return []mirror.Event{
+		{Item: item("example.com/a", false), Status: mirror.New, Bytes: 12_000},
+		{Item: item("example.com/b", true), Status: mirror.Existing},
+		{Item: item("example.com/c", false), Status: mirror.Failed, Err: errors.New("it is broken")},
+	}
+}
+
+func TestPlainProgressIsALineForEachVersion(t *testing.T) {
+	var out bytes.Buffer
+	p := lines{&out}
+	for _, e := range someEvents() {
+		p.event(e)
+	}
+	p.done()
+	want := "new      example.com/a@v1.0.0  12 kB\nexisting example.com/b@v1.0.0 mod-only\nfailed   example.com/c@v1.0.0: it is broken\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestBarEndsWhetherOrNotAllVersionsCame(t *testing.T) {
+	for _, n := range []int{0, 2, 3} {
+		b := newBar(&bytes.Buffer{}, 3)
+		for _, e := range someEvents()[:n] {
+			b.event(e)
+		}
+		b.done()
+	}
+}
+
+func TestSummaryLine(t *testing.T) {
+	s := mirror.Summary{New: 12, Existing: 30, Failed: 1, Bytes: 14_000_000}
+	if got := summaryLine(s, false); got != "12 new, 30 existing, 1 failed, 14 MB" {
+		t.Error(got)
+	}
+	s.Signed = 2
+	if got := summaryLine(s, true); got != "12 to be mirrored, 30 existing, 2 signed, 1 failed, 14 MB" {
+		t.Error(got)
+	}
+}
