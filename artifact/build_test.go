@@ -39,6 +39,35 @@ func goldenFiles(tb testing.TB) map[string]Files {
 // artifact, without the signatures of the first.
 func TestBuildGivesPinnedDigests(t *testing.T) {
 	want := map[string][]string{ // manifest, config, meta layer, zip layer
+		"full": {
+			"sha256:752f7a940c525863c7bbd32a9838fa0fc0cd8bcc8605e0722fd390aa0ac170bc",
+			"sha256:ef5dc3689125f1aee69bea34bb22390b71241e64515003c9462c7b725620e372",
+			"sha256:67fd9215663776f4e981caf22933a8f62148b1a297dc734a9e8582808b5cff6a",
+			"sha256:3732f0b9b0a0a6907f996b9fa9ce200e8cec89ecadf7aa00bfc6cc001b99ffc5",
+		},
+		"mod-only": {
+			"sha256:cdb0d599cf6df3e95a4ffff75b16c7318ebfe829520680b6dc4ce11047983818",
+			"sha256:973df043814207236271390ed7c70496b9ec8a893142c70ac9bea91c91c6a231",
+			"sha256:49f377993b08cdb0a9bad4fba6ff4e40322f0f2b21ba86d91d704c11e7b910af",
+		},
+		"upper case": {
+			"sha256:af95de65be01727c5f10b5fba0691f12ecedd183a1a0d22100219435ec01ce65",
+			"sha256:eae1e0476e161954f4fe0d73a4f84f315d0af2868a49e1f73fbff7f6c4f9ee46",
+			"sha256:5e7230abcf6c09bbd1ab00aefa2a4868337c01db9019466214ff905c0707f211",
+			"sha256:8dea85a398c72203547d091fc2deccc85fa0b89d80eef8f25d7722fd4cdcd94f",
+		},
+		"incompatible": {
+			"sha256:8d3b44e13d7c3eb5f13b031ceaa973d35c1e82b07865b4374e60f4ac194d0724",
+			"sha256:8fd69dcb0331675622cf2e29710e238502a9a7a0b09cfcd6ca5c2ebd787b3fc2",
+			"sha256:9422ebd7f2ab696a1509c81197a9fb16d111ea226e71399574f04c5109c64c41",
+			"sha256:5668527bf2323aa9c53f3451eaccc1d63d0fde0967ead714568ef0cff6c9ab38",
+		},
+		"long path": {
+			"sha256:ecd8c26dddfaba77dfe3fdd2ae13f50f3d8d9b8db8a9151d1c2313aaf1157530",
+			"sha256:ea922faa5173f14837e1c3a56e17d3f59e97af7f53bab691d76c36ac8c072308",
+			"sha256:5bc429788bbc107e29b3f75784acb40c64b2211860c6fe6c677277d806c93c2d",
+			"sha256:24e83c9b45fd8075bbcd94d2152b3459806b27f9bd898cdef695620a15b12ba2",
+		},
 	}
 	for name, files := range goldenFiles(t) {
 		a := mustBuild(t, files)
@@ -47,7 +76,7 @@ func TestBuildGivesPinnedDigests(t *testing.T) {
 			got = append(got, string(b.Descriptor.Digest))
 		}
 		if !reflect.DeepEqual(got, want[name]) {
-			t.Errorf("%s: digests are\n\t%q,", name, got)
+			t.Errorf("%s: digests are %q, want %q", name, got, want[name])
 		}
 	}
 }
@@ -146,7 +175,7 @@ func TestBuildAnnotatesWhatIsKnown(t *testing.T) {
 		AnnotationModule:           "example.com/old",
 		AnnotationVersion:          "v2.0.0+incompatible",
 		AnnotationSum:              sum,
-		AnnotationGoModSum:         "h1:tUuIR0u6K8S2Lrbr8KjDSD4RCc3EX3vIV3SYJqKXQ9Q=",
+		AnnotationGoModSum:         "h1:nndUtwJSGih0FBv0Tc1KYXyyCQK6J1GXLlqJ3TN3tjg=",
 		ocispec.AnnotationTitle:    "example.com/old",
 		ocispec.AnnotationVersion:  "v2.0.0+incompatible",
 		ocispec.AnnotationCreated:  "2026-01-02T01:04:05Z",

@@ -121,7 +121,7 @@ func TestTwoHandlersShareADirectory(t *testing.T) {
 	for i := range versions {
 		e.publish(content{m: version(i), size: 100 << 10})
 	}
-	_, other := e.start(e.options)
+	second, other := e.start(e.options)
 	var clients sync.WaitGroup
 	for _, url := range []string{e.url, other} {
 		for c := range 3 {
@@ -143,6 +143,8 @@ func TestTwoHandlersShareADirectory(t *testing.T) {
 		}
 	}
 	clients.Wait()
+	check(t, e.handler.Close())
+	check(t, second.Close())
 	if left := e.temporary(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

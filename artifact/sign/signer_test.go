@@ -41,7 +41,7 @@ func TestGeneratedKeysSignAndVerify(t *testing.T) {
 }
 
 func TestLoadSignerReadsKeysOfCosign(t *testing.T) {
-	s, err := LoadSigner("testdata/cosign.key", func() ([]byte, error) { return []byte(password), nil })
+	s, err := LoadSigner("testdata/encrypted.pem", func() ([]byte, error) { return []byte(password), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,16 +60,16 @@ func TestLoadSignerReadsKeysOfCosign(t *testing.T) {
 
 func TestLoadSignerTellsAWrongPassword(t *testing.T) {
 	for _, wrong := range []string{"", "correct hors"} {
-		_, err := LoadSigner("testdata/cosign.key", func() ([]byte, error) { return []byte(wrong), nil })
-		if !errors.Is(err, ErrPassword) || !strings.Contains(err.Error(), "testdata/cosign.key") {
+		_, err := LoadSigner("testdata/encrypted.pem", func() ([]byte, error) { return []byte(wrong), nil })
+		if !errors.Is(err, ErrPassword) || !strings.Contains(err.Error(), "testdata/encrypted.pem") {
 			t.Fatal(err)
 		}
 	}
-	if _, err := LoadSigner("testdata/cosign.key", nil); !errors.Is(err, ErrPassword) {
+	if _, err := LoadSigner("testdata/encrypted.pem", nil); !errors.Is(err, ErrPassword) {
 		t.Fatal(err)
 	}
 	noTerminal := errors.New("no terminal")
-	_, err := LoadSigner("testdata/cosign.key", func() ([]byte, error) { return nil, noTerminal })
+	_, err := LoadSigner("testdata/encrypted.pem", func() ([]byte, error) { return nil, noTerminal })
 	if !errors.Is(err, noTerminal) || errors.Is(err, ErrPassword) {
 		t.Fatal(err)
 	}
