@@ -27,6 +27,11 @@ type Files struct {
 	// ZipFile names the module zip. It must stay as it is for as long as the
 	// artifact's blobs are opened. Empty for a mod-only version.
 	ZipFile string
+
+	// SumDB and Tiles are evidence that the checksum database has the version:
+	// see [Evidence]. Nil if there is none.
+	SumDB []byte
+	Tiles map[string][]byte
 }
 
 // An Artifact is a module version ready to be pushed.
@@ -130,6 +135,10 @@ func declaredPath(goMod []byte) (string, error) {
 
 // metaBlob returns the meta layer.
 func metaBlob(f Files, tree string, mtime time.Time) (b Blob, diffID digest.Digest, err error) {
+	evidence, err := evidenceFiles(tree, f.SumDB, f.Tiles)
+	if err != nil {
+		return Blob{}, "", err
+	}
 	files := []tarFile{{tree + ".info", f.Info}, {tree + ".mod", f.GoMod}}
 	if f.ZipFile != "" {
 		bom, err := sbom(f.Module)
@@ -138,6 +147,11 @@ func metaBlob(f Files, tree string, mtime time.Time) (b Blob, diffID digest.Dige
 		}
 		files = append(files, tarFile{tree + ".cdx.json", bom})
 	}
+	return packLayer(mtime, append(files, evidence...))
+}
+
+// packLayer returns a layer of small files.
+func packLayer(mtime time.Time, files []tarFile) (b Blob, diffID digest.Digest, err error) {
 	plain, err := writeTar(mtime, files...)
 	if err != nil {
 		return Blob{}, "", err

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
 	modzip "golang.org/x/mod/zip"
@@ -39,11 +40,20 @@ func (m *Manifest) ReadMeta(layer io.Reader) (*Meta, error) {
 }
 
 func (m *Manifest) readMeta(layer io.Reader) (*Meta, error) {
-	tree, err := treePath(m.Module)
+	meta, err := readEntries(m.Module, m.Meta, layer)
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLayerReader(layer, m.Meta, MaxMeta)
+	return meta, meta.check(m)
+}
+
+// readEntries reads a layer of v's small files.
+func readEntries(v module.Version, d ocispec.Descriptor, layer io.Reader) (*Meta, error) {
+	tree, err := treePath(v)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLayerReader(layer, d, MaxMeta)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +78,7 @@ func (m *Manifest) readMeta(layer io.Reader) (*Meta, error) {
 	if err := l.finish(); err != nil {
 		return nil, err
 	}
-	return &meta, meta.check(m)
+	return &meta, nil
 }
 
 // readEntry reads one entry of the layer into the field that its name says.

@@ -26,7 +26,7 @@ type layerReader struct {
 // limit bytes after decompression are ErrLimit.
 func newLayerReader(layer io.Reader, d ocispec.Descriptor, limit int64) (*layerReader, error) {
 	src := &blobReader{src: layer, want: d, hash: sha256.New()}
-	buf := bufio.NewReaderSize(src, 64<<10)
+	buf := bufio.NewReaderSize(src, int(min(d.Size+1, 64<<10)))
 	l := &layerReader{src: src}
 	l.plain = buf
 	if magic, _ := buf.Peek(2); string(magic) == gzipHeader[:2] {

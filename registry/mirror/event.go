@@ -39,7 +39,7 @@ type Event struct {
 // prints it.
 func (e Event) MarshalJSON() ([]byte, error) {
 	out := struct {
-		Path      string        `json:"path"`
+		Module    string        `json:"module"`
 		Version   string        `json:"version"`
 		ModOnly   bool          `json:"modOnly,omitempty"`
 		From      string        `json:"from,omitempty"`

@@ -106,7 +106,7 @@ func (r *runner) mirror(ctx context.Context, e *Event) error {
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 	case err != nil:
-		return fmt.Errorf("looking for %s: %w", e.Module, err)
+		return err
 	default:
 		if err := e.found(store, have); err != nil || done {
 			return err

@@ -269,7 +269,7 @@ func TestRunNeedsAStoreThatIsMeantForTheModule(t *testing.T) {
 func TestEventIsOneJSONObject(t *testing.T) {
 	e := Event{Item: Item{Module: versionA, ModOnly: true, From: "go.sum:3"}, Status: Failed, Err: ErrGone}
 	got, err := json.Marshal(e)
-	const want = `{"path":"example.com/a","version":"v1.0.0","modOnly":true,"from":"go.sum:3","status":"failed","seconds":0,"error":"is gone upstream"}`
+	const want = `{"module":"example.com/a","version":"v1.0.0","modOnly":true,"from":"go.sum:3","status":"failed","seconds":0,"error":"is gone upstream"}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v", got, err)
 	}

@@ -1,0 +1,192 @@
+package artifact
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
+)
+
+// Media types of evidence that is stored apart. It is no image, so that image
+// policies leave it alone.
+const (
+	ArtifactTypeEvidence    = "application/vnd.modferry.sumdb.evidence.v1"
+	MediaTypeEvidenceConfig = "application/vnd.modferry.sumdb.evidence.config.v1+json"
+)
+
+// Evidence is what proves, together with a snapshot of the checksum database,
+// that the database has a module version. It belongs into the meta layer.
+// A version that was stored without it keeps its manifest, because tags never
+// change; it gets a companion in the same repository, one for both its full and
+// its mod-only form:
+//
+//	manifest  artifactType ArtifactTypeEvidence; annotations of format, module and version
+//	config    {}
+//	layer     a meta layer with nothing but evidence, always carried inside the manifest
+//
+// Only the form is checked in this package.
+type Evidence struct {
+	// Module is the module version.
+	Module module.Version
+
+	// Record is the checksum database record, at most 64 KiB.
+	Record []byte
+
+	// Tiles holds the complete level-0 tile with the record's hash under its
+	// entry name, sumdb/<log>/tile/8/0/…, or nothing.
+	Tiles map[string][]byte
+}
+
+// An EvidenceImage is evidence ready to be pushed: the blobs, then the manifest.
+type EvidenceImage struct {
+	Descriptor ocispec.Descriptor // of the manifest
+	Raw        []byte             // the manifest
+	Blobs      []Blob             // config, layer
+}
+
+// EvidenceTag returns the tag of the companion with the evidence for a version,
+// "sumdb-" and the version's tag. It is not the tag of any version. It fails as
+// [Tag] does.
+func EvidenceTag(version string) (string, error) {
+	tag, err := tagOf(version)
+	if err != nil {
+		return "", err
+	}
+	return checkTagLen(version, "sumdb-"+tag)
+}
+
+// BuildEvidence packages the companion with evidence. Equal evidence gives equal
+// images. Errors match [ErrCorrupt] or [ErrLimit].
+func BuildEvidence(e Evidence) (*EvidenceImage, error) {
+	image, err := buildEvidence(e)
+	if err != nil {
+		return nil, fmt.Errorf("packaging the checksum database evidence of %s: %w", e.Module, err)
+	}
+	return image, nil
+}
+
+func buildEvidence(e Evidence) (*EvidenceImage, error) {
+	if err := checkModule(e.Module); err != nil {
+		return nil, err
+	}
+	if len(e.Record) == 0 {
+		return nil, fmt.Errorf("%w: there is no record", ErrCorrupt)
+	}
+	tree, err := treePath(e.Module)
+	if err != nil {
+		return nil, err
+	}
+	files, err := evidenceFiles(tree, e.Record, e.Tiles)
+	if err != nil {
+		return nil, err
+	}
+	layer, _, err := packLayer(time.Unix(0, 0).UTC(), files)
+	if err != nil {
+		return nil, err
+	}
+	config := NewBlob(MediaTypeEvidenceConfig, []byte("{}"))
+	inlined := layer.Descriptor
+	if inlined.Data, err = readBlob(layer); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(ocispec.Manifest{
+		Versioned:    specs.Versioned{SchemaVersion: 2},
+		MediaType:    ocispec.MediaTypeImageManifest,
+		ArtifactType: ArtifactTypeEvidence,
+		Config:       config.Descriptor,
+		Layers:       []ocispec.Descriptor{inlined},
+		Annotations: map[string]string{
+			AnnotationFormat:  FormatVersion,
+			AnnotationModule:  e.Module.Path,
+			AnnotationVersion: e.Module.Version,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := NewBlob(ocispec.MediaTypeImageManifest, raw).Descriptor
+	d.ArtifactType = ArtifactTypeEvidence
+	return &EvidenceImage{Descriptor: d, Raw: raw, Blobs: []Blob{config, layer}}, nil
+}
+
+// evidenceFiles returns evidence as entries of a layer.
+func evidenceFiles(tree string, record []byte, tiles map[string][]byte) ([]tarFile, error) {
+	switch {
+	case len(record) > maxRecord:
+		return nil, fmt.Errorf("checksum database record: %d bytes, at most %d are accepted: %w", len(record), maxRecord, ErrLimit)
+	case len(tiles) > 1:
+		return nil, fmt.Errorf("%d tiles of the checksum database, at most 1 is accepted: %w", len(tiles), ErrLimit)
+	case len(record) == 0 && len(tiles) > 0:
+		return nil, fmt.Errorf("%w: a tile of the checksum database without a record", ErrCorrupt)
+	case len(record) == 0:
+		return nil, nil
+	}
+	files := []tarFile{{tree + ".sumdb", record}}
+	for name, tile := range tiles {
+		if !isTile(name, int64(len(tile))) {
+			return nil, fmt.Errorf("%w: %q of %d bytes is not a complete level-0 tile", ErrCorrupt, name, len(tile))
+		}
+		files = append(files, tarFile{name, tile})
+	}
+	return files, nil
+}
+
+// ParseEvidence reads a companion from its manifest, all of it. The error
+// matches [ErrCorrupt] or [ErrLimit]. Whether it is about the module version
+// asked for is for the caller to check.
+func ParseEvidence(manifest []byte) (*Evidence, error) {
+	e, err := parseEvidence(manifest)
+	if err != nil {
+		return nil, fmt.Errorf("checksum database evidence: %w", err)
+	}
+	return e, nil
+}
+
+func parseEvidence(manifest []byte) (*Evidence, error) {
+	if len(manifest) > MaxManifest {
+		return nil, fmt.Errorf("manifest: %d bytes, at most %d are accepted: %w", len(manifest), MaxManifest, ErrLimit)
+	}
+	var im ocispec.Manifest
+	if err := json.Unmarshal(manifest, &im); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	a := im.Annotations
+	e := &Evidence{Module: module.Version{Path: a[AnnotationModule], Version: a[AnnotationVersion]}}
+	switch {
+	case im.SchemaVersion != 2 || im.MediaType != ocispec.MediaTypeImageManifest || im.ArtifactType != ArtifactTypeEvidence ||
+		im.Config.MediaType != MediaTypeEvidenceConfig:
+		return nil, fmt.Errorf("%w: the manifest is of type %q", ErrCorrupt, im.ArtifactType)
+	case a[AnnotationFormat] != FormatVersion:
+		return nil, fmt.Errorf("%w: format %q, known is %q: a newer modferry may read it", ErrCorrupt, a[AnnotationFormat], FormatVersion)
+	case len(im.Layers) != 1:
+		return nil, fmt.Errorf("%w: %d layers instead of 1", ErrCorrupt, len(im.Layers))
+	}
+	if err := errors.Join(checkModule(e.Module), checkBlob("config", im.Config, maxConfig), checkLayer("layer", im.Layers[0], MaxInlineMeta)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return e, e.read(im.Layers[0])
+}
+
+// read reads the layer that d carries.
+func (e *Evidence) read(d ocispec.Descriptor) error {
+	if int64(len(d.Data)) != d.Size || digest.FromBytes(d.Data) != d.Digest {
+		return fmt.Errorf("%w: the manifest does not carry the layer it describes", ErrCorrupt)
+	}
+	meta, err := readEntries(e.Module, d, bytes.NewReader(d.Data))
+	switch {
+	case err != nil:
+		return err
+	case len(meta.SumDB) == 0 || meta.Info != nil || meta.GoMod != nil || meta.SBOM != nil:
+		return fmt.Errorf("%w: the layer has not just a record", ErrCorrupt)
+	case len(meta.Tiles) > 1:
+		return fmt.Errorf("%w: the layer has %d tiles", ErrCorrupt, len(meta.Tiles))
+	}
+	e.Record, e.Tiles = meta.SumDB, meta.Tiles
+	return nil
+}
