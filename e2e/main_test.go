@@ -30,7 +30,7 @@ type storeKind struct {
 
 func TestScripts(t *testing.T) {
 	plain := startRegistry(t, registryOptions{})
-	private := startRegistry(t, registryOptions{user: "robot", password: "s3cret-of-robot"})
+	private := startRegistry(t, registryOptions{user: robot, password: robotPassword})
 	kinds := []storeKind{
 		{"oci", openLayout},
 		{"registry", plain.open},
@@ -49,7 +49,7 @@ func TestRegistryScripts(t *testing.T) {
 
 // TestPasswordScripts are about a registry that wants a password.
 func TestPasswordScripts(t *testing.T) {
-	private := startRegistry(t, registryOptions{user: "robot", password: "s3cret-of-robot"})
+	private := startRegistry(t, registryOptions{user: robot, password: robotPassword})
 	runScripts(t, storeKind{"registry-with-password", private.open}, filepath.Join("testdata", "password"))
 }
 
@@ -88,13 +88,23 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"upstream": cmdUpstream,
 			"sumdb":    cmdSumDB,
+			"grow":     cmdGrow,
+			"asked":    cmdAsked,
 			"shim":     cmdShim,
 			"stopshim": cmdStopShim,
+			"status":   cmdStatus,
+			"client":   cmdClient,
+			"dialled":  cmdDialled,
+			"meddle":   cmdMeddle,
 			"outage":   cmdOutage,
 			"setenv":   cmdSetenv,
 			"login":    cmdLogin,
 			"logout":   cmdLogout,
 			"retag":    cmdRetag,
+
+			"replicate":     cmdReplicate,
+			"forge":         cmdForge,
+			"forgesnapshot": cmdForgeSnapshot,
 		},
 		Condition:           condition(k.name),
 		RequireExplicitExec: true,
@@ -113,6 +123,8 @@ func condition(kind string) func(string) (bool, error) {
 // seen, and unless the script is about the network, GOPROXY is off. Only the build cache is shared, for speed.
 func setup(env *testscript.Env, network bool) error {
 	env.Values[shimKey{}] = &shim{}
+	env.Values[logKey{}] = &sumLog{}
+	env.Values[outsideKey{}] = &outside{}
 	bin := filepath.Join(env.WorkDir, ".bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err

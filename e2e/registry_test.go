@@ -13,6 +13,12 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
+// The account of the registry that wants a password.
+const (
+	robot         = "robot"
+	robotPassword = "s3cret-of-robot"
+)
+
 type registryOptions struct {
 	user, password string // both empty: anybody may push
 }

@@ -196,3 +196,32 @@ func BenchmarkStart(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// BenchmarkSumDB answers for the checksum database out of the snapshot in memory
+// and the tiles on disk.
+func BenchmarkSumDB(b *testing.B) {
+	l := loggedLog(b)
+	e := newEnv(b, withLog(l), func(o *Options) { o.Now = time.Now })
+	e.mirror(l, l.snapshot(nil), logged...)
+	for _, bench := range []struct{ name, path string }{
+		{"supported", "supported"},
+		{"lookup", "lookup/example.com/lib@v1.2.3"},
+		{"tile0", "tile/8/0/000"},
+		{"tile1", "tile/8/1/000.p/4"},
+	} {
+		b.Run("path="+bench.name, func(b *testing.B) {
+			e.want(logURL+"lookup/example.com/lib@v1.2.3", http.StatusOK, "0\n")
+			client := newLean(b, e.url, logURL+bench.path)
+			before := e.transport.count()
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, _ := client.get(b); got != "200" {
+					b.Fatal(got)
+				}
+			}
+			if n := e.transport.count() - before; n > 0 {
+				b.Errorf("%d registry requests", n)
+			}
+		})
+	}
+}

@@ -17,8 +17,8 @@ import (
 
 // The cache directory has the layout of GOMODCACHE/cache/download, so that
 // GOPROXY=file://DIR works on what is there. Beside the .info, .mod and .zip of a
-// version lies its verdict: which manifest they came from, who vouched for it
-// and when that was last looked at. It is written last. Files without a verdict,
+// version lies its verdict: which manifest they came from, who vouched for it,
+// when that was last looked at, and its checksum database record. It is written last. Files without a verdict,
 // or with another stamp than the verdict says, are never served. Small files are
 // served from memory until they are written, which happens behind the answer.
 const (
@@ -43,7 +43,8 @@ type verdict struct {
 	ZipLayer   *ocispec.Descriptor `json:"zipLayer,omitempty"` // nil: mod-only
 	Verifier   string              `json:"verifier"`           // fingerprint of what accepted the manifest
 	Keys       []string            `json:"keys,omitempty"`
-	Checked    time.Time           `json:"checked"` // when the store last confirmed all this
+	Checked    time.Time           `json:"checked"`          // when the store last confirmed all this
+	Record     []byte              `json:"record,omitempty"` // of the checksum database; nil: none is known
 	Info       stamp               `json:"info"`
 	InfoDigest string              `json:"infoDigest"` // sha256, hex
 	Mod        stamp               `json:"mod"`

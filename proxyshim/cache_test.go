@@ -225,3 +225,36 @@ func TestAVersionThatBecameModOnly(t *testing.T) {
 		t.Error("the zip is still there")
 	}
 }
+
+func TestTilesAreEvictedToo(t *testing.T) {
+	l := newTestLog(t, "")
+	versions := make([]content, 20)
+	for i := range versions {
+		versions[i] = content{m: module.Version{Path: fmt.Sprintf("example.com/m%d", i), Version: "v1.0.0"}}
+		l.grow(int64(256 * i))
+		l.add(versions[i])
+	}
+	l.grow(6000)
+	const limit = 100_000
+	e := newEnv(t, withLog(l), func(o *Options) { o.CacheMax = limit })
+	e.mirror(l, l.snapshot(nil), versions...)
+	for _, v := range versions {
+		e.clock.advance(2 * touchInterval)
+		e.client(l, nil).verify(t, v)
+	}
+	e.handler.cache.saver.flush()
+	check(t, e.handler.cache.evict())
+	var size, tiles int64
+	for _, name := range e.files() {
+		fi, err := os.Stat(name)
+		check(t, err)
+		size += fi.Size()
+		if strings.Contains(name, "/tile/") {
+			tiles++
+		}
+	}
+	if size > limit || tiles == 0 || tiles >= 19 {
+		t.Errorf("%d bytes in the cache, %d tiles", size, tiles)
+	}
+	e.client(l, nil).verify(t, versions...) // what is gone is fetched again
+}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/sumdb"
 )
 
 // keepShare is how much of the limit an eviction leaves, in percent, so that the
@@ -35,14 +37,16 @@ func (c *cache) grow(n int64) { c.size.Add(n) }
 // full reports whether it is time to evict.
 func (c *cache) full() bool { return c.max > 0 && c.size.Load() > c.max }
 
-// cached is a version as found in the directory.
+// cached is a version, or a tile of a checksum database, as found in the directory.
 type cached struct {
-	file string // path without extension
-	used int64  // nanoseconds since 1970, by the verdict's modification time
+	file string // path, of a version without extension
+	used int64  // nanoseconds since 1970, by the modification time of the verdict or tile
+	tile bool
 }
 
-// evict removes versions, the least recently served first, until the directory
-// is clearly below its limit, if it has one and is above it. Other processes may do the same at the same time.
+// evict removes versions and tiles, the least recently served first, until the
+// directory is clearly below its limit, if it has one and is above it. The
+// checksum snapshot stays. Other processes may do the same at the same time.
 func (c *cache) evict() error {
 	if c.max <= 0 {
 		return nil
@@ -71,10 +75,21 @@ func (c *cache) evict() error {
 		if e := inMemory[v.file]; e != nil && !c.release(e) {
 			continue
 		}
-		if err := c.removeFiles(v.file); err != nil {
+		if err := c.removeCached(v); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (c *cache) removeCached(v cached) error {
+	if !v.tile {
+		return c.removeFiles(v.file)
+	}
+	if err := remove(v.file); err != nil {
+		return err
+	}
+	c.grow(-sumdb.TileSize)
 	return nil
 }
 
@@ -101,11 +116,12 @@ func (c *cache) byFile() map[string]*entry {
 	return files
 }
 
-// scan finds the versions that have a verdict, and the size of all files. What
-// disappears meanwhile does not matter.
+// scan finds the versions that have a verdict, the tiles, and the size of all
+// files. What disappears meanwhile does not matter.
 func (c *cache) scan() ([]cached, int64, error) {
 	var total int64
 	var versions []cached
+	tiles := c.path("sumdb") + string(filepath.Separator)
 	err := filepath.WalkDir(c.dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return ignoreGone(err)
@@ -115,8 +131,11 @@ func (c *cache) scan() ([]cached, int64, error) {
 			return ignoreGone(err)
 		}
 		total += fi.Size()
+		used := fi.ModTime().UnixNano()
 		if file, ok := strings.CutSuffix(name, verdictExt); ok {
-			versions = append(versions, cached{file: file, used: fi.ModTime().UnixNano()})
+			versions = append(versions, cached{file: file, used: used})
+		} else if strings.HasPrefix(name, tiles) {
+			versions = append(versions, cached{file: name, used: used, tile: true})
 		}
 		return nil
 	})

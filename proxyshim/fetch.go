@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"syscall"
 	"time"
@@ -51,9 +52,15 @@ func share[T any](ctx context.Context, h *Handler, key string, fn func(context.C
 }
 
 // due reports whether what was checked at that time has to be checked again.
-func (h *Handler) due(checked time.Time) bool {
-	age := h.now().Sub(checked)
-	return age < 0 || age >= h.recheck
+func (h *Handler) due(checked time.Time) bool { return h.age(checked) >= h.recheck }
+
+// age returns how long ago that was. A time in the future is infinitely old: a
+// clock that is set back must not prolong anything.
+func (h *Handler) age(checked time.Time) time.Duration {
+	if age := h.now().Sub(checked); age >= 0 {
+		return age
+	}
+	return math.MaxInt64
 }
 
 // fresh returns the entry of m in memory if it can be served without asking.
@@ -74,18 +81,18 @@ func (h *Handler) version(ctx context.Context, m module.Version) (*entry, error)
 		return nil, err
 	}
 	return share(ctx, h, "version "+m.String(), func(ctx context.Context) (*entry, error) {
-		return h.refresh(ctx, m)
+		return h.refresh(ctx, m, h.recheck)
 	})
 }
 
-// refresh brings the entry of m up to date.
-func (h *Handler) refresh(ctx context.Context, m module.Version) (*entry, error) {
+// refresh brings the entry of m up to date, if it was checked that long ago.
+func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.Duration) (*entry, error) {
 	store, err := h.stores.For(m.Path)
 	if err != nil {
 		return nil, err
 	}
 	old := h.stored(m, store.String())
-	if old != nil && (!h.due(old.Checked) || h.outages.holds(store.String())) {
+	if old != nil && (h.age(old.Checked) < interval || h.outages.holds(store.String())) {
 		return old, nil
 	}
 	if old != nil {
@@ -137,16 +144,19 @@ func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Ver
 		Manifest: mod.Descriptor, Sum: mod.Sum, GoModSum: mod.GoModSum, ZipLayer: mod.Zip,
 		Verifier: fingerprint, Keys: keys, Checked: h.now(),
 	}
-	if old != nil {
+	w := witness{h: h, store: store, mod: mod}
+	if old != nil && old.Manifest.Digest == mod.Descriptor.Digest {
+		if v.Record, err = w.again(ctx, old.Record); err != nil {
+			return nil, err
+		}
 		if e := h.cache.renew(v); e != nil {
 			return e, nil
 		}
 	}
-	meta, err := readMeta(ctx, store, mod)
-	if err != nil {
+	if v.Record, err = w.first(ctx); err != nil {
 		return nil, err
 	}
-	return h.cache.put(v, meta.Info, meta.GoMod)
+	return h.cache.put(v, w.meta.Info, w.meta.GoMod)
 }
 
 // readMeta returns .info and go.mod of mod, checked.

@@ -2,6 +2,8 @@ package proxyshim
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,12 @@ import (
 // imports example.com/lib.
 func goCommand(t *testing.T, proxy string, args ...string) (string, error) {
 	t.Helper()
+	return goCommandWith(t, proxy, "off", args...)
+}
+
+// goCommandWith is goCommand with a checksum database.
+func goCommandWith(t *testing.T, proxy, sumdb string, args ...string) (string, error) {
+	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command")
 	}
@@ -23,7 +31,7 @@ func goCommand(t *testing.T, proxy string, args ...string) (string, error) {
 	check(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n\nimport _ \"example.com/lib\"\n\nfunc main() {}\n"), 0o644))
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GOSUMDB=off", "GOFLAGS=-modcacherw -mod=mod", "GONOPROXY=", "GOPRIVATE=",
+	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GOSUMDB="+sumdb, "GONOSUMDB=", "GOFLAGS=-modcacherw -mod=mod", "GONOPROXY=", "GOPRIVATE=",
 		"GOMODCACHE="+t.TempDir(), "GOPATH="+t.TempDir(), "GOENV=off", "GOTOOLCHAIN=local", "GOWORK=off", "GO111MODULE=on")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -61,6 +69,48 @@ func TestTheGoCommandShowsWhatTheShimSays(t *testing.T) {
 	out, err = goCommand(t, e.url, "get", "example.com/none@v1.0.0")
 	if err == nil || !strings.Contains(out, "not found: ") || !strings.Contains(out, "modferry mirror example.com/none@v1.0.0") {
 		t.Errorf("absent: %v\n%s", err, out)
+	}
+}
+
+func TestTheGoCommandVerifiesWithTheLogOfTheShim(t *testing.T) {
+	l := loggedLog(t)
+	e := newEnv(t, withLog(l))
+	e.mirror(l, l.snapshot(nil), logged...)
+	if out, err := goCommandWith(t, e.url, l.Key(), "build", "-o", os.DevNull, "."); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	unmirrored := content{m: module.Version{Path: "example.com/lib", Version: "v1.2.4"}}
+	e.publish(unmirrored)
+	out, err := goCommandWith(t, e.url, l.Key(), "get", unmirrored.m.String())
+	if err == nil || !strings.Contains(out, "example.com/lib@v1.2.4 is not in the checksum snapshot of 2026-11-20; run modferry mirror example.com/lib@v1.2.4") {
+		t.Errorf("not in the snapshot: %v\n%s", err, out)
+	}
+
+	// Between the shim and the go command nobody can change anything.
+	for _, part := range []string{"/lookup/", "/tile/", ".zip", ".mod"} {
+		tampering := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := httptest.NewRecorder()
+			e.handler.ServeHTTP(answer, r)
+			body := answer.Body.Bytes()
+			switch {
+			case !strings.Contains(r.URL.Path, part):
+			case part == ".zip": // another module version under this one's name
+				other, err := os.ReadFile(content{m: lib, text: "evil"}.zip(t))
+				check(t, err)
+				body = other
+			case part == ".mod":
+				body = append(body, "// evil\n"...)
+			default:
+				body = flip(body)
+			}
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(body)
+		}))
+		out, err := goCommandWith(t, tampering.URL, l.Key(), "mod", "download", "example.com/lib@v1.2.3")
+		if err == nil || !strings.Contains(out, "verifying") && !strings.Contains(out, "SECURITY ERROR") {
+			t.Errorf("%s changed on the way: %v\n%s", part, err, out)
+		}
+		tampering.Close()
 	}
 }
 

@@ -1,7 +1,9 @@
 // Package proxyshim answers the go command's requests for modules, as
 // https://go.dev/ref/mod#goproxy-protocol has them, out of a store of signed OCI
 // artifacts. Nothing is served or cached before it is verified, and nothing but
-// "the store does not have it" ever becomes a 404.
+// "the store does not have it" ever becomes a 404. It answers for the checksum
+// database too, from a snapshot in the store, so that the go command can verify
+// what it gets without a network.
 package proxyshim
 
 import (
@@ -17,6 +19,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -24,6 +27,8 @@ import (
 type Options struct {
 	Stores   *registry.Router // where each module path is looked up
 	Verifier sign.Verifier    // decides whose signatures count
+	SumDB    *sumdb.Log       // the checksum database to answer for; nil = sumdb.DefaultLog
+	Private  string           // patterns, as in GONOSUMDB, of modules it is not asked about
 	CacheDir string           // has the layout of GOMODCACHE/cache/download; created when missing
 	CacheMax int64            // bytes of cached files to keep; 0 = unlimited
 	Recheck  time.Duration    // age at which the store is asked again about what is cached; 0 = at every request
@@ -43,6 +48,7 @@ type Handler struct {
 	now      func() time.Time
 
 	cache    *cache
+	sums     *checksums
 	listings *listings
 	absences *lru[module.Version, absentUntil]
 	misses   *lru[missKey, Miss]
@@ -80,6 +86,12 @@ func New(o Options) (*Handler, error) {
 	if o.Absent == 0 {
 		o.Absent = defaultAbsent
 	}
+	if o.SumDB == nil {
+		var err error
+		if o.SumDB, err = sumdb.ParseLog(sumdb.DefaultLog); err != nil {
+			return nil, err
+		}
+	}
 	c, err := newCache(o.CacheDir, o.CacheMax, o.Now)
 	if err != nil {
 		return nil, fmt.Errorf("creating the cache directory: %w", err)
@@ -87,6 +99,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now,
 		cache:    c,
+		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
 		listings: &listings{byPath: make(map[string]*listing)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
 		misses:   newLRU[missKey, Miss](maxMisses),
@@ -165,6 +178,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := parse(r.URL)
+	if err == nil && q.kind == kindSumDB {
+		q, err = h.parseSumDB(q)
+	}
 	if err == nil {
 		err = h.serve(w, r, q)
 	}
@@ -190,7 +206,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 	case kindZip:
 		return h.serveFile(w, r, q.module, zipExt)
 	default:
-		return errNoSumDB
+		return h.serveSumDB(w, r, q)
 	}
 }
 

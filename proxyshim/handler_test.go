@@ -106,7 +106,7 @@ func TestPagesForPeopleAndMachines(t *testing.T) {
 	e.want("/-/readyz", http.StatusOK, "ready")
 	e.want("/-/other", http.StatusNotFound, "not found: ")
 	e.want("/favicon.ico", http.StatusNotFound, "not found: ")
-	e.want("/sumdb/sum.golang.org/supported", http.StatusNotFound, "not found: ")
+	e.want("/sumdb/sum.golang.org/supported", http.StatusOK, "")
 	check(t, e.handler.Close())
 	e.want("/-/readyz", http.StatusServiceUnavailable, "shutting down")
 	e.want(libURL+".info", http.StatusServiceUnavailable, "shutting down")
@@ -151,6 +151,7 @@ func TestRegistryRequestsPerVersion(t *testing.T) {
 		e.publish(content{m: module.Version{Path: "example.com/lib", Version: v}})
 	}
 	e.publish(content{m: graph, modOnly: true})
+	e.askForSnapshot()
 	for _, test := range []struct {
 		name  string
 		paths []string

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -50,6 +51,7 @@ func isSecurity(err error) bool {
 	for _, target := range [...]error{
 		sign.ErrUnsigned, sign.ErrUntrusted,
 		artifact.ErrCorrupt, artifact.ErrIdentity, artifact.ErrLimit, artifact.ErrNotModule,
+		sumdb.ErrSignature, sumdb.ErrShrunk, sumdb.ErrForked, sumdb.ErrNotSnapshot, errUnproven, errBadHead,
 	} {
 		if errors.Is(err, target) {
 			return true

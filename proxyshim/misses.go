@@ -28,6 +28,10 @@ type missKey struct {
 func (h *Handler) miss(q request) {
 	key := missKey{module: q.module}
 	switch q.kind {
+	case kindLookup:
+		if h.sums.isPrivate(q.module.Path) {
+			return
+		}
 	case kindList:
 		key.query = "list"
 	case kindLatest:

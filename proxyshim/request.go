@@ -7,16 +7,22 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modferry/modferry/artifact/sumdb"
 )
 
 // What may be asked for, as https://go.dev/ref/mod#goproxy-protocol has it:
 //
-//	request  = "/" | "/-/" page | "/sumdb/" any
+//	request  = "/" | "/-/" page | "/sumdb/" any "/supported"
+//	         | "/sumdb/" log "/" ( "latest" | "lookup/" path "@" version | "tile/" tile )
 //	         | "/" path "/@latest" | "/" path "/@v/list" | "/" path "/@v/" file
 //	file     = version ( ".info" | ".mod" | ".zip" ) | revision ".info"
 //	path     = a module path as module.EscapePath writes it
 //	version  = a canonical version that suits the path, as module.EscapeVersion writes it
 //	revision = anything else module.EscapeVersion can write
+//	log      = the name of the checksum database that is served
+//	tile     = as tlog.ParseTilePath has it
 //
 // No module path begins with "-" or with an element that has no dot, so the
 // alternatives of the first line collide with nothing. A slash is never escaped.
@@ -25,7 +31,11 @@ type kind int
 const (
 	kindRoot kind = iota
 	kindPage
-	kindSumDB
+	kindSumDB // any checksum database; parseSumDB makes one of the next four of it
+	kindSupported
+	kindHead
+	kindLookup
+	kindTile
 	kindList
 	kindLatest
 	kindInfo
@@ -37,8 +47,9 @@ const (
 // request is a parsed request path.
 type request struct {
 	kind   kind
-	module module.Version // Version only for kindInfo, kindMod and kindZip
-	name   string         // a revision or the name of a page
+	module module.Version // Version only for kindInfo, kindMod, kindZip and kindLookup
+	name   string         // a revision, the name of a page, or what follows "/sumdb/"
+	tile   tlog.Tile
 }
 
 const (
@@ -50,12 +61,16 @@ const (
 var (
 	errSyntax   = errors.New("malformed request")
 	errNoModule = errors.New("not a module request")
+	errOtherLog = errors.New("another checksum database")
 )
 
 // parse parses the path of a request. Its errors are errSyntax, for a module
 // request that breaks the rules, and errNoModule for anything else.
 func parse(u *url.URL) (request, error) {
 	path := u.Path
+	if strings.HasPrefix(path, "/sumdb/") && strings.HasSuffix(path, "/supported") {
+		return request{kind: kindSupported}, nil // whatever is between them
+	}
 	if len(path) > maxPath || hasEscapedSlash(u.RawPath) {
 		return request{}, fmt.Errorf("%w: path too long or with an escaped slash", errSyntax)
 	}
@@ -69,14 +84,42 @@ func parse(u *url.URL) (request, error) {
 	if page, ok := strings.CutPrefix(path, "-/"); ok {
 		return request{kind: kindPage, name: page}, nil
 	}
-	if strings.HasPrefix(path, "sumdb/") {
-		return request{kind: kindSumDB}, nil
+	if name, ok := strings.CutPrefix(path, "sumdb/"); ok {
+		return request{kind: kindSumDB, name: name}, nil
 	}
 	escaped, rest, ok := strings.Cut(path, "/@")
 	if !ok {
 		return request{}, errNoModule
 	}
 	return parseModule(escaped, rest)
+}
+
+// parseSumDB parses what follows "/sumdb/", if it is about the log of that name.
+// Its errors are errSyntax and errOtherLog.
+func parseSumDB(name, log string) (request, error) {
+	rest, ok := strings.CutPrefix(name, log+"/")
+	if !ok {
+		return request{}, errOtherLog
+	}
+	switch {
+	case rest == "latest":
+		return request{kind: kindHead}, nil
+	case strings.HasPrefix(rest, "lookup/"):
+		m, err := sumdb.ParseLookupPath(rest)
+		if err != nil {
+			return request{}, fmt.Errorf("%w: %w", errSyntax, err)
+		}
+		if !fitsFiles(m) {
+			return request{}, fmt.Errorf("%w: path element or version too long", errSyntax)
+		}
+		return request{kind: kindLookup, module: m}, nil
+	default:
+		t, err := tlog.ParseTilePath(rest)
+		if err != nil {
+			return request{}, fmt.Errorf("%w: neither latest, lookup nor tile", errSyntax)
+		}
+		return request{kind: kindTile, tile: t}, nil
+	}
 }
 
 func hasEscapedSlash(raw string) bool {
@@ -136,6 +179,17 @@ func parseFile(q request, name string) (request, error) {
 		return request{kind: kindRevision, module: q.module, name: version}, nil
 	}
 	return request{}, fmt.Errorf("%w: %q is no canonical version of %s", errSyntax, version, q.module.Path)
+}
+
+// fitsFiles reports whether every element of m's file name suits a file system.
+func fitsFiles(m module.Version) bool {
+	name, err := fileName(m)
+	for element := range strings.SplitSeq(name, "/") {
+		if len(element) > maxElement {
+			return false
+		}
+	}
+	return err == nil
 }
 
 // isVersion is module.Check and whether version is canonical, for a path that is

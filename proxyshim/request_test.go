@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modferry/modferry/artifact/sumdb"
 )
 
 func mustURL(t testing.TB, path string) *url.URL {
@@ -28,7 +31,9 @@ func TestParseUnderstandsWhatTheGoCommandAsks(t *testing.T) {
 	}{
 		{"/", request{kind: kindRoot}},
 		{"/-/healthz", request{kind: kindPage, name: "healthz"}},
-		{"/sumdb/sum.golang.org/supported", request{kind: kindSumDB}},
+		{"/sumdb/sum.golang.org/supported", request{kind: kindSupported}},
+		{"/sumdb/a%2F..%2Fb//supported", request{kind: kindSupported}},
+		{"/sumdb/sums.corp.example/log/latest", request{kind: kindSumDB, name: "sums.corp.example/log/latest"}},
 		{
 			"/example.com/m/@v/list",
 			request{kind: kindList, module: module.Version{Path: "example.com/m"}},
@@ -82,6 +87,8 @@ func TestParseRefusesEverythingElse(t *testing.T) {
 		"/example.com/../m/@v/list":             errSyntax,
 		"/example.com/%2e%2e/m/@v/list":         errSyntax,
 		"/example.com%2Fm/@v/list":              errSyntax,
+		"/sumdb":                                errNoModule,
+		"/sumdb/log/lookup/a.b%2Fm@v1.0.0":      errSyntax,
 		"/example.com%2fm/@v/list":              errSyntax,
 		"/example.com/M/@v/list":                errSyntax,
 		"/example.com/m!/@v/list":               errSyntax,
@@ -163,12 +170,81 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func TestParseSumDBUnderstandsWhatTheGoCommandAsks(t *testing.T) {
+	upper := module.Version{Path: "github.com/BurntSushi/toml", Version: "v0.4.0"}
+	for name, want := range map[string]request{
+		"latest": {kind: kindHead},
+		"lookup/github.com/!burnt!sushi/toml@v0.4.0": {kind: kindLookup, module: upper},
+		"tile/8/0/x001/234":                          {kind: kindTile, tile: tlog.Tile{H: 8, L: 0, N: 1234, W: 256}},
+		"tile/8/3/000.p/7":                           {kind: kindTile, tile: tlog.Tile{H: 8, L: 3, N: 0, W: 7}},
+	} {
+		if q, err := parseSumDB("sums.corp.example/log/"+name, "sums.corp.example/log"); err != nil || q != want {
+			t.Errorf("%s: %+v, %v; want %+v", name, q, err, want)
+		}
+	}
+	for name, want := range map[string]error{
+		"":                               errOtherLog,
+		"log":                            errOtherLog,
+		"other/latest":                   errOtherLog,
+		"logs/latest":                    errOtherLog,
+		"log/":                           errSyntax,
+		"log/latest/":                    errSyntax,
+		"log/lookup/":                    errSyntax,
+		"log/lookup/a.b/m":               errSyntax,
+		"log/lookup/a.b/m@master":        errSyntax,
+		"log/lookup/a.b/M@v1.0.0":        errSyntax,
+		"log/lookup/a.b/../m@v1.0.0":     errSyntax,
+		"log/lookup/a.b/m@v1.0.0/go.mod": errSyntax,
+		"log/tile/8/0/x001/1234":         errSyntax,
+		"log/tile/8/0/000.p/0":           errSyntax,
+		"log/tile/8/0/../000":            errSyntax,
+		"log/tile/8/0/-01":               errSyntax,
+		"log/lookup/a.b/" + strings.Repeat("a", maxElement+1) + "@v1.0.0": errSyntax,
+	} {
+		if q, err := parseSumDB(name, "log"); !errors.Is(err, want) {
+			t.Errorf("%s: %+v, %v; want %v", name, q, err, want)
+		}
+	}
+}
+
+// FuzzParseSumDB: what is accepted is written as it was asked for.
+func FuzzParseSumDB(f *testing.F) {
+	for _, name := range []string{"log/latest", "log/lookup/a.b/!m@v1.0.0", "log/tile/8/0/x001/000.p/9", "log/tile/8/data/000", "other"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		q, err := parseSumDB(name, "log")
+		if err != nil {
+			if !errors.Is(err, errSyntax) && !errors.Is(err, errOtherLog) {
+				t.Fatalf("%q: %v", name, err)
+			}
+			return
+		}
+		path := "latest"
+		switch q.kind {
+		case kindLookup:
+			path, err = sumdb.LookupPath(q.module)
+		case kindTile:
+			path = q.tile.Path()
+		}
+		if err != nil || name != "log/"+path {
+			t.Fatalf("%q is %q (%v)", name, path, err)
+		}
+		if q.kind == kindLookup {
+			if file, err := fileName(q.module); err != nil || !filepath.IsLocal(filepath.FromSlash(file)) {
+				t.Fatalf("%q: file %q (%v)", name, file, err)
+			}
+		}
+	})
+}
+
 // FuzzServe: no path makes the handler panic, reach the store with something
 // malformed, or leave the cache directory.
 func FuzzServe(f *testing.F) {
 	e := newEnv(f, func(o *Options) { o.Absent = -1 })
 	for _, path := range []string{
 		"/", "/-/x", "/example.com/m/@v/list", "/example.com/m/@v/v1.0.0.zip", "/example.com/m/@v/..%2f..%2fx.zip",
+		"/sumdb/sum.golang.org/lookup/a.b/m@v1.0.0", "/sumdb/sum.golang.org/tile/8/0/x001/000", "/sumdb/../x/supported",
 		"/../../etc/passwd/@v/list", "/example.com/%00/@latest", "/example.com/m/@v/master.info",
 	} {
 		f.Add(path)

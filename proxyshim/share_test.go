@@ -44,6 +44,7 @@ func (e *env) serve(ctx context.Context, path string) *httptest.ResponseRecorder
 func TestManyClientsCauseOneDownload(t *testing.T) {
 	e := newEnv(t)
 	e.publish(content{m: lib, size: 1 << 20})
+	e.askForSnapshot()
 	g := newGate(e, "/blobs/")
 	before := e.transport.count()
 	var clients sync.WaitGroup

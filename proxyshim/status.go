@@ -11,11 +11,9 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
-
-// errNoSumDB is the answer to requests for a checksum database.
-var errNoSumDB = errors.New("no checksum database is served here")
 
 // maxText is how much of an answer the go command shows, in bytes (8 lines of 81);
 // a longer line it drops altogether.
@@ -58,7 +56,7 @@ func describe(m module.Version, err error) (status int, text string) {
 		return http.StatusForbidden, "blocked: " + err.Error()
 	case errors.Is(err, errModOnly):
 		return http.StatusNotFound, fmt.Sprintf("not found: of %s only go.mod is mirrored; for the zip: modferry mirror %[1]s", m)
-	case errors.Is(err, errNoModule), errors.Is(err, errNoSumDB):
+	case errors.Is(err, errNoModule), errors.Is(err, sumdb.ErrBadTile):
 		return http.StatusNotFound, "not found: " + err.Error()
 	case errors.Is(err, errSyntax):
 		return http.StatusBadRequest, "bad request: " + err.Error()
@@ -86,8 +84,11 @@ func policyText(m module.Version, err error) string {
 	if !errors.As(err, &answer) || answer.Message == "" {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s: %s refused it by policy: %s", m, answer.Registry, answer.Message)
+	return fmt.Sprintf("%s: %s refused it by policy: %s", subject(m), answer.Registry, answer.Message)
 }
+
+// subject names what was asked for.
+func subject(m module.Version) string { return cmp.Or(m.String(), "checksum database") }
 
 func deniedText(m module.Version, err error) string {
 	var answer *registry.Error
@@ -96,7 +97,7 @@ func deniedText(m module.Version, err error) string {
 	}
 	return fmt.Sprintf("%s: %s refused access to %s for %s: %s\n"+
 		"Check that the project exists, that the account may pull from it, and that its password is valid (docker login %[2]s).",
-		m, answer.Registry, answer.Repository, cmp.Or(answer.Account, "anonymous"), cmp.Or(answer.Message, answer.Code, "no reason given"))
+		subject(m), answer.Registry, answer.Repository, cmp.Or(answer.Account, "anonymous"), cmp.Or(answer.Message, answer.Code, "no reason given"))
 }
 
 // answer writes a text/plain answer.

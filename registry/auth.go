@@ -22,7 +22,7 @@ import (
 // helpers.
 func configuredCredentials() auth.CredentialFunc {
 	open := sync.OnceValues(func() (credentials.Store, error) {
-		docker, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
+		docker, err := dockerCredentials()
 		if err != nil {
 			return nil, err
 		}
@@ -46,6 +46,15 @@ func configuredCredentials() auth.CredentialFunc {
 		}
 		return credentials.Credential(store)(ctx, host)
 	}
+}
+
+// dockerCredentials reads the docker configuration, or nothing where it cannot be: a
+// service may have no home.
+func dockerCredentials() (credentials.Store, error) {
+	if _, err := os.UserHomeDir(); err != nil && os.Getenv("DOCKER_CONFIG") == "" {
+		return credentials.NewMemoryStore(), nil
+	}
+	return credentials.NewStoreFromDocker(credentials.StoreOptions{})
 }
 
 // podmanFiles are the files containers-auth.json(5) names, in its order.

@@ -228,6 +228,19 @@ func TestConfiguredCredentials(t *testing.T) {
 	}
 }
 
+func TestWithoutAHomeThereAreNoDockerCredentials(t *testing.T) {
+	_, podman := credentialFiles(t)
+	writeAuth(t, podman, "b.example", "pod:man")
+	t.Setenv("HOME", "")
+	t.Setenv("DOCKER_CONFIG", "")
+	f := configuredCredentials()
+	for host, want := range map[string]string{"a.example": "", "b.example": "pod"} {
+		if c, err := f(t.Context(), host); err != nil || c.Username != want {
+			t.Errorf("%s: user %q, %v; want %q", host, c.Username, err, want)
+		}
+	}
+}
+
 func TestBrokenCredentialsFileIsNamed(t *testing.T) {
 	docker, _ := credentialFiles(t)
 	if err := os.WriteFile(docker, []byte("{"), 0o600); err != nil {

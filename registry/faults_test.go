@@ -52,6 +52,8 @@ func TestFaultsWhenReadingAManifest(t *testing.T) {
 		"gateway":           {registrytest.Answer(http.StatusNotFound, "", "no route"), nil, 1, "a registry?"},
 		"other 404":         {registrytest.Answer(http.StatusNotFound, "WHATEVER", "odd"), nil, 1, "odd"},
 		"teapot":            {registrytest.Answer(http.StatusTeapot, "TEAPOT", "short and stout"), nil, 1, "short and stout"},
+		"no content":        {registrytest.Answer(http.StatusNoContent, "", ""), nil, 1, "204"},
+		"part of it":        {registrytest.Answer(http.StatusPartialContent, "", ""), nil, 1, "206"},
 		"manifest unknown":  {registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", ""), ErrNotFound, 1, "404"},
 		"name unknown":      {registrytest.Answer(http.StatusNotFound, "NAME_UNKNOWN", ""), ErrNotFound, 1, "404"},
 		"harbor's unknown":  {registrytest.Answer(http.StatusNotFound, "NOT_FOUND", "artifact not found"), ErrNotFound, 1, "artifact not found"},
@@ -128,9 +130,7 @@ func TestRegistryThatIsDown(t *testing.T) {
 	_, err = s.Blob(t.Context(), "a", d)
 	wantMeaning(t, err, ErrUnavailable)
 	wantMeaning(t, s.PushBlob(t.Context(), "a", artifact.NewBlob("text/plain", []byte("x"))), ErrUnavailable)
-	for _, err := range s.Tags(t.Context(), "a") {
-		wantMeaning(t, err, ErrUnavailable)
-	}
+	wantMeaning(t, onlyError(t, s.Tags(t.Context(), "a")), ErrUnavailable)
 }
 
 func TestRegistryThatIsSlow(t *testing.T) {
@@ -139,13 +139,13 @@ func TestRegistryThatIsSlow(t *testing.T) {
 		"in its answer":     registrytest.SlowBody(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			reg := registrytest.New(t, registrytest.Options{})
-			s := open(t, newClient(t, ClientOptions{HeaderTimeout: 20 * time.Millisecond, Retries: 1}), reg.Host()+"/golang")
+			reg, patient := newRegistry(t, registrytest.Options{})
 			blob := artifact.NewBlob("text/plain", []byte("some content"))
-			image(t, s, "a", "v1")
-			if err := s.PushBlob(t.Context(), "a", blob); err != nil {
+			image(t, patient, "a", "v1")
+			if err := patient.PushBlob(t.Context(), "a", blob); err != nil {
 				t.Fatal(err)
 			}
+			s := open(t, newClient(t, ClientOptions{HeaderTimeout: 20 * time.Millisecond, Retries: 1}), reg.Host()+"/golang")
 			reg.Inject(fault.On(http.MethodGet, ""))
 			_, _, err := s.Manifest(t.Context(), "a", "v1")
 			wantMeaning(t, err, ErrUnavailable)
@@ -155,24 +155,6 @@ func TestRegistryThatIsSlow(t *testing.T) {
 			_, err = fetchBlob(t.Context(), s, blob)
 			wantMeaning(t, err, ErrUnavailable)
 		})
-	}
-}
-
-func TestSlowReaderIsNotASlowRegistry(t *testing.T) {
-	reg := registrytest.New(t, registrytest.Options{})
-	s := open(t, newClient(t, ClientOptions{HeaderTimeout: 10 * time.Millisecond, Retries: -1}), reg.Host()+"/golang")
-	blob := artifact.NewBlob("text/plain", []byte(strings.Repeat("content", 1<<17)))
-	if err := s.PushBlob(t.Context(), "a", blob); err != nil {
-		t.Fatal(err)
-	}
-	rc, err := s.Blob(t.Context(), "a", blob.Descriptor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rc.Close()
-	<-time.After(50 * time.Millisecond) // longer than the registry may be silent
-	if _, err := io.Copy(io.Discard, rc); err != nil {
-		t.Error(err)
 	}
 }
 

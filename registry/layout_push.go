@@ -207,6 +207,11 @@ func (l *layout) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(l.dir, layoutBlobs), 0o777); err != nil {
 		return err
 	}
+	for _, made := range []string{".", ocispec.ImageBlobsDir} {
+		if err := syncDir(filepath.Join(l.dir, made)); err != nil {
+			return err
+		}
+	}
 	if err := l.create(); err != nil {
 		return err
 	}
@@ -223,11 +228,13 @@ func (l *layout) create() error {
 	if is, err := isLayout(l.dir); is || err != nil {
 		return err
 	}
-	if err := syncDir(filepath.Join(l.dir, ocispec.ImageBlobsDir)); err != nil {
-		return err
-	}
 	_ = syncDir(filepath.Dir(l.dir)) // may be another user's, and then its name is durable
-	if err := l.writeFile(ocispec.ImageIndexFile, []byte(emptyIndex)); err != nil {
+	// One that is there is of an interrupted creation, or of a layout copied in part.
+	_, err := os.Stat(filepath.Join(l.dir, ocispec.ImageIndexFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = l.writeFile(ocispec.ImageIndexFile, []byte(emptyIndex))
+	}
+	if err != nil {
 		return err
 	}
 	marker, err := json.Marshal(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})

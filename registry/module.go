@@ -99,16 +99,11 @@ func (s *Store) Load(ctx context.Context, m module.Version, v sign.Verifier) (*M
 // Verify has the signatures of a module version verified, with one request.
 // Signatures that cannot be read do not matter as long as v accepts the others.
 func (s *Store) Verify(ctx context.Context, m *Module, v sign.Verifier) ([]string, error) {
-	sigs, unread := s.Signatures(ctx, m.Repository, m.Descriptor.Digest)
-	keys, err := v.Verify(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs)
-	switch {
-	case err == nil:
-		return keys, nil
-	case unread != nil:
-		return nil, fmt.Errorf("%v: %w", m.Module, unread)
-	default:
-		return nil, fmt.Errorf("%v: %s: %w", m.Module, s.Reference(m.Repository, m.Descriptor.Digest.String()), err)
+	keys, err := s.verifyManifest(ctx, m.Repository, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, v)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", m.Module, err)
 	}
+	return keys, nil
 }
 
 // part opens a blob that a manifest lists. If it is not there the artifact is
@@ -133,9 +128,6 @@ func (s *Store) Meta(ctx context.Context, m *Module) (*artifact.Meta, error) {
 	}
 	var layer io.Reader = bytes.NewReader(data)
 	if !inline {
-		if m.Manifest.Meta.Size > artifact.MaxMeta {
-			return nil, fail(fmt.Errorf("%w: the meta layer has %d bytes", artifact.ErrLimit, m.Manifest.Meta.Size))
-		}
 		rc, err := s.part(ctx, m.Repository, m.Manifest.Meta)
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", m.Module, err)

@@ -134,30 +134,28 @@ func (p *publisher) existing(ctx context.Context) (Outcome, error) {
 // countersign adds our signature to a version that is there, unless it has it.
 func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error) {
 	digest := m.Descriptor.Digest
-	raw, sigs, unread := p.signatures(ctx, p.repo, digest)
-	_, err := p.Signer.Verifier().Verify(ctx, sign.Subject{Module: m.Module, Digest: digest}, sigs)
+	existing, signed, err := p.signedBy(ctx, p.repo, sign.Subject{Module: m.Module, Digest: digest}, p.Signer)
 	switch {
-	case err == nil:
-		return Exists, nil
-	case !errors.Is(err, sign.ErrUnsigned) && !errors.Is(err, sign.ErrUntrusted):
+	case err != nil:
 		return 0, err
-	case errors.Is(unread, ErrUnavailable):
-		return 0, unread // ours may be among them
+	case signed:
+		return Exists, nil
 	}
 	if digest != p.a.Descriptor.Digest {
-		// The sums cover the zip and go.mod. We vouch for the rest as well.
-		if err := p.compareMeta(ctx, m); err != nil {
+		// So far the two have the same annotations. We vouch for what they are about.
+		if err := p.compareLayers(ctx, m); err != nil {
 			return 0, err
 		}
 	}
-	if err := p.sign(ctx, p.repo, digest, raw, p.Signer); err != nil {
+	if err := p.sign(ctx, p.repo, digest, existing, p.Signer); err != nil {
 		return 0, err
 	}
 	return SignatureAdded, nil
 }
 
-// compareMeta checks that a manifest other than ours has the same .info and SBOM.
-func (p *publisher) compareMeta(ctx context.Context, m *Module) error {
+// compareLayers checks that a manifest other than ours has the same go.mod, .info, SBOM
+// and zip, and no other checksum database evidence; it need not have any.
+func (p *publisher) compareLayers(ctx context.Context, m *Module) error {
 	have, err := p.Meta(ctx, m)
 	if err != nil {
 		return err
@@ -171,6 +169,11 @@ func (p *publisher) compareMeta(ctx context.Context, m *Module) error {
 		return p.conflict(m.Manifest, "the sums are equal, but .info is not, so it was not signed")
 	case !bytes.Equal(have.SBOM, want.SBOM):
 		return p.conflict(m.Manifest, "the sums are equal, but the SBOM is not, so it was not signed")
+	case have.SumDB != nil && want.SumDB != nil && !sameEvidence(have.SumDB, have.Tiles, want.SumDB, want.Tiles):
+		return p.conflict(m.Manifest, "the sums are equal, but the checksum database record or tile is not, so it was not signed")
+	case !m.ModOnly() && m.Manifest.Zip.Digest != p.a.Manifest.Zip.Digest:
+		// The .info being the same, so is the layer of the same zip: it is never compressed.
+		return p.conflict(m.Manifest, "the sums are said to be equal, but the zip layer is not, so it was not signed")
 	}
 	return nil
 }

@@ -2,10 +2,13 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
@@ -210,6 +213,30 @@ func rebuilt(t *testing.T) *artifact.Artifact {
 	t.Helper()
 	other := strings.Replace(string(info(version)), "2024", "2014", 1)
 	return build(t, artifact.Files{Module: version, Info: []byte(other), GoMod: goMod(version), ZipFile: zipFile(t, version, "text")})
+}
+
+// What somebody with a push account could do: annotations are easily written.
+func TestWeDoNotVouchForAZipThatIsOnlySaidToBeTheSame(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		ours, other := fullVersion(t, version, "text"), fullVersion(t, version, "malicious text")
+		forged := strings.NewReplacer(
+			ours.Manifest.Zip.Digest.String(), other.Manifest.Zip.Digest.String(),
+			fmt.Sprintf(`"size":%d`, ours.Manifest.Zip.Size), fmt.Sprintf(`"size":%d`, other.Manifest.Zip.Size),
+		).Replace(string(ours.Raw))
+		b := artifact.NewBlob(ocispec.MediaTypeImageManifest, []byte(forged))
+		if err := s.pushBlobs(t.Context(), repo, slices.Concat(ours.Blobs, other.Blobs)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PushManifest(t.Context(), repo, b.Descriptor, []byte(forged), "v1.2.3"); err != nil {
+			t.Fatal(err)
+		}
+		signer := signerOf(t, 0)
+		_, err := s.Publish(t.Context(), ours, PublishOptions{Signer: signer})
+		wantConflict(t, err, "zip layer", "not signed")
+		if _, _, err := s.Load(t.Context(), version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+			t.Errorf("%v; want unsigned", err)
+		}
+	})
 }
 
 func TestPublishedButHeldBackIsPublished(t *testing.T) {

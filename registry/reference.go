@@ -47,6 +47,10 @@ func parseLocation(ref string) (location, error) {
 	if s, r, ok := strings.Cut(ref, "://"); ok {
 		scheme, rest = s, r
 	}
+	if mayHoldPassword(rest) {
+		// It must not be repeated, whatever else is wrong.
+		return location{}, fmt.Errorf("%w: a store is written without user name and password (use docker login), and without a digest", ErrReference)
+	}
 	if scheme != "" && scheme != "http" && scheme != "https" {
 		return location{}, malformed(ref, "the scheme is http:// or https:// or left out; a layout directory is written oci:DIR")
 	}
@@ -58,9 +62,6 @@ func parseLocation(ref string) (location, error) {
 func (l location) check(ref, scheme string) error {
 	r := oras.Reference{Registry: l.host, Repository: l.namespace}
 	switch {
-	case strings.Contains(l.host, "@"):
-		// It may hold a password, which must not be repeated.
-		return fmt.Errorf("%w: a store is written without user name and password; use docker login", ErrReference)
 	case !hostPort.MatchString(l.host) || r.ValidateRegistry() != nil:
 		return malformed(ref, "it is written host[:port]/namespace")
 	case l.namespace == "" && scheme == "" && !strings.Contains(l.host, ":"):
@@ -81,6 +82,13 @@ func (l location) check(ref, scheme string) error {
 
 func malformed(ref, why string) error {
 	return fmt.Errorf("%w %q: %s", ErrReference, ref, why)
+}
+
+// mayHoldPassword reports whether s could begin with "user:password@" or "token@". A
+// password may have any character.
+func mayHoldPassword(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	return at >= 0 && (strings.Contains(s[:at], ":") || !strings.Contains(s[:at], "/"))
 }
 
 // loopback reports whether host[:port] is this machine by its very name.

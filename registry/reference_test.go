@@ -61,7 +61,13 @@ func TestOpenRefusesMalformedStores(t *testing.T) {
 }
 
 func TestOpenDoesNotRepeatAPassword(t *testing.T) {
-	for _, ref := range []string{"https://user:hunter2@harbor.example/golang", "user:hunter2@harbor.example/golang"} {
+	for _, ref := range []string{
+		"https://user:hunter2@harbor.example/golang", "user:hunter2@harbor.example/golang", "hunter2@harbor.example/golang",
+		"user:a/hunter2@harbor.example/golang", "user:a@hunter2@harbor.example/golang", "docker://user:hunter2@harbor.example/golang",
+	} {
+		if _, err := newClient(t, ClientOptions{}).Route("x.example=none,x.example=" + ref); strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Route: %v", err)
+		}
 		_, err := newClient(t, ClientOptions{}).Open(ref)
 		if !errors.Is(err, ErrReference) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Open: %v", err)

@@ -136,7 +136,12 @@ func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, a
 		return nil, err
 	}
 	req.Header.Set("Accept", accept)
-	return o.Client.Do(req)
+	resp, err := o.Client.Do(req)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, &Error{Status: resp.StatusCode, Err: errUnexpected}
+	}
+	return resp, err
 }
 
 func (r *remote) manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {

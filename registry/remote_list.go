@@ -77,7 +77,11 @@ type listing struct {
 
 func (l *listing) add(page []string) error {
 	l.pages++
-	l.names = append(l.names, page...)
+	for _, name := range page {
+		if len(name) <= maxRepository { // no tag and no repository is longer
+			l.names = append(l.names, name)
+		}
+	}
 	if l.pages > maxPages || len(l.names) > maxNames {
 		return fmt.Errorf("%w: the listing has more than %d pages or %d names", artifact.ErrLimit, maxPages, maxNames)
 	}

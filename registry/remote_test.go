@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -153,14 +154,23 @@ func TestTagsOfAllPages(t *testing.T) {
 
 func TestTagsOfAnUnknownRepository(t *testing.T) {
 	_, s := newRegistry(t, registrytest.Options{})
-	n := 0
-	for _, err := range s.Tags(t.Context(), "a") {
-		wantMeaning(t, err, ErrNotFound)
-		n++
+	wantMeaning(t, onlyError(t, s.Tags(t.Context(), "a")), ErrNotFound)
+}
+
+// onlyError returns the error of a listing that has nothing else in it.
+func onlyError(t *testing.T, listing iter.Seq2[string, error]) error {
+	t.Helper()
+	var errs []error
+	for name, err := range listing {
+		if name != "" || err == nil {
+			t.Errorf("%q, %v in a listing that failed", name, err)
+		}
+		errs = append(errs, err)
 	}
-	if n != 1 {
-		t.Errorf("%d results, want one error", n)
+	if len(errs) != 1 {
+		t.Fatalf("the listing gives %d errors, want one: %v", len(errs), errs)
 	}
+	return errs[0]
 }
 
 func TestTagListsOfAnotherOriginOrWithoutSenseAreRefused(t *testing.T) {
@@ -174,18 +184,16 @@ func TestTagListsOfAnotherOriginOrWithoutSenseAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t, body)
 			s := open(t, newClient(t, ClientOptions{}), server+"/golang")
-			for tag, err := range s.Tags(t.Context(), "a") {
-				if tag != "" {
-					t.Errorf("tag %q of a listing that failed", tag)
-				}
-				wantMeaning(t, err, ErrCorrupt)
-			}
+			wantMeaning(t, onlyError(t, s.Tags(t.Context(), "a")), ErrCorrupt)
 		})
 	}
 }
 
 func TestEndlessListingIsCut(t *testing.T) {
 	var l listing
+	if err := l.add([]string{long(maxRepository), long(maxRepository + 1)}); err != nil || len(l.names) != 1 {
+		t.Errorf("%d names, %v; want none that is too long", len(l.names), err)
+	}
 	var err error
 	for n := 0; err == nil && n <= maxPages+1; n++ {
 		err = l.add(nil)
@@ -228,10 +236,9 @@ func TestCatalogRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			reg, s := newRegistry(t, registrytest.Options{})
 			reg.Inject(test.fault)
-			for _, err := range s.Repositories(t.Context()) {
-				if !errors.Is(err, test.want) || !strings.Contains(err.Error(), "name the modules") {
-					t.Errorf("%v; want %v and what to do", err, test.want)
-				}
+			err := onlyError(t, s.Repositories(t.Context()))
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), "name the modules") {
+				t.Errorf("%v; want %v and what to do", err, test.want)
 			}
 		})
 	}

@@ -41,7 +41,7 @@ func (c *Client) Route(spec string) (*Router, error) {
 	for part := range strings.SplitSeq(spec, ",") {
 		prefix, ref := splitRoute(strings.TrimSpace(part))
 		if seen[prefix] {
-			return nil, r.fail(fmt.Errorf("%w %q: two routes for %s", ErrReference, spec, orEverything(prefix)))
+			return nil, r.fail(fmt.Errorf("%w: two routes for %s", ErrReference, orEverything(prefix)))
 		}
 		seen[prefix] = true
 		if ref != blocked && opened[ref] == nil {

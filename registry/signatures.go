@@ -89,3 +89,47 @@ func (s *Store) pushBlobs(ctx context.Context, repo string, blobs []artifact.Blo
 	}
 	return g.Wait()
 }
+
+// ensureSigned adds signer's signature to a manifest that is in the store, unless
+// it has it.
+func (s *Store) ensureSigned(ctx context.Context, repo string, subject sign.Subject, signer *sign.Signer) error {
+	existing, signed, err := s.signedBy(ctx, repo, subject, signer)
+	if signed || err != nil {
+		return err
+	}
+	return s.sign(ctx, repo, subject.Digest, existing, signer)
+}
+
+// signedBy reports whether a manifest in the store has signer's signature. existing
+// is its .sig manifest, nil if there is none. One that is there but cannot be read is
+// an error: a signature pushed without it would replace those it holds.
+func (s *Store) signedBy(ctx context.Context, repo string, subject sign.Subject, signer *sign.Signer) (existing []byte, signed bool, err error) {
+	existing, sigs, unread := s.signatures(ctx, repo, subject.Digest)
+	_, err = signer.Verifier().Verify(ctx, subject, sigs)
+	switch {
+	case err == nil:
+		return existing, true, nil
+	case !errors.Is(err, sign.ErrUnsigned) && !errors.Is(err, sign.ErrUntrusted):
+		return nil, false, err
+	case unread != nil && existing == nil:
+		return nil, false, unread
+	case errors.Is(unread, ErrUnavailable):
+		return nil, false, unread // ours may be among them
+	}
+	return existing, false, nil
+}
+
+// verifyManifest has the signatures of a manifest verified, with one request.
+// Signatures that cannot be read do not matter as long as v accepts the others.
+func (s *Store) verifyManifest(ctx context.Context, repo string, subject sign.Subject, v sign.Verifier) ([]string, error) {
+	sigs, unread := s.Signatures(ctx, repo, subject.Digest)
+	keys, err := v.Verify(ctx, subject, sigs)
+	switch {
+	case err == nil:
+		return keys, nil
+	case unread != nil:
+		return nil, unread
+	default:
+		return nil, fmt.Errorf("%s: %w", s.Reference(repo, subject.Digest.String()), err)
+	}
+}

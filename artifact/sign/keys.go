@@ -28,7 +28,8 @@ const maxKeyFile = 1 << 20
 // them counts. The zero value trusts none and accepts nothing. It may be used
 // concurrently.
 type Keys struct {
-	list []key // no key twice
+	list        []key // no key twice
+	fingerprint string
 }
 
 // key is a trusted public key.
@@ -86,8 +87,16 @@ func ParseKeys(data []byte) (*Keys, error) {
 
 // Fingerprint depends on the set of keys, not on their order.
 func (k *Keys) Fingerprint() string {
-	ids := make([]string, 0, len(k.list))
-	for _, key := range k.list {
+	if k.fingerprint == "" {
+		return fingerprint(nil) // the zero value
+	}
+	return k.fingerprint
+}
+
+// fingerprint is computed once for each set of keys, for it is asked for often.
+func fingerprint(keys []key) string {
+	ids := make([]string, 0, len(keys))
+	for _, key := range keys {
 		ids = append(ids, key.id)
 	}
 	slices.Sort(ids)
@@ -100,6 +109,7 @@ func (k *Keys) add(keys ...key) {
 			k.list = append(k.list, n)
 		}
 	}
+	k.fingerprint = fingerprint(k.list)
 }
 
 // parsePublicKey says what a block is when it is none of what we need.

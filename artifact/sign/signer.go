@@ -130,7 +130,11 @@ func (s *Signer) Sign(ctx context.Context, d digest.Digest, reference string) (S
 func (s *Signer) KeyID() string { return s.key.id }
 
 // Verifier returns a verifier that trusts this signer alone.
-func (s *Signer) Verifier() *Keys { return &Keys{list: []key{s.key}} }
+func (s *Signer) Verifier() *Keys {
+	k := new(Keys)
+	k.add(s.key)
+	return k
+}
 
 // PublicKey returns the public key as PEM, the content of cosign.pub.
 func (s *Signer) PublicKey() []byte { return bytes.Clone(s.public) }

@@ -50,7 +50,7 @@ func newApp(s streams) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
-			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.versionCommand(),
+			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.doctorCommand(), a.versionCommand(),
 		},
 	}
 	for _, cmd := range c.Commands {

@@ -21,7 +21,8 @@ func (a *app) envCommand() *cli.Command {
 		Usage: "print the settings that make the go command use a running shim",
 		Description: describe(`
 Prints GOPROXY, GONOPROXY=none (so that a GOPRIVATE set elsewhere cannot lead around the shim) and, with --private,
-GONOSUMDB, in the syntax of a shell. GOFLAGS is left alone.`, `
+GONOSUMDB, in the syntax of a shell. GOSUMDB, GOPRIVATE and GOFLAGS are left alone: the shim serves the checksum
+database, so nothing has to be switched off.`, `
 eval "$(modferry env)"
 modferry env --private 'corp.example/*' --shell fish | source
 modferry env --shell powershell | Invoke-Expression

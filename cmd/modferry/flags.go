@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,11 @@ func cacheFlags() []cli.Flag {
 	}
 }
 
+// shimFlags are all of those of the commands that run a shim.
+func (a *app) shimFlags() []cli.Flag {
+	return slices.Concat(a.storeFlags(), trustFlags(), cacheFlags(), []cli.Flag{sumdbFlag(), privateFlag()})
+}
+
 // boolFlag is an option that is off unless given, so that its help need not say so.
 func boolFlag(name, usage string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: usage, DisableDefaultText: true}
@@ -69,7 +75,7 @@ func boolFlag(name, usage string) cli.Flag {
 func privateFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name:  flagPrivate,
-		Usage: "modules matching `PATTERNS` (as in GOPRIVATE) are not in the public checksum database and are never asked for there",
+		Usage: "modules matching `PATTERNS` (as in GOPRIVATE) are not in the public checksum database, and it is never asked for them",
 	}
 }
 

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -12,7 +16,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -23,7 +29,8 @@ func (a *app) inspectCommand() *cli.Command {
 		ArgsUsage: "MODULE@VERSION",
 		Description: describe(`
 Prints the digests, sums, layers and signatures of one version and where it came from, as its manifest claims them.
-With --key each signature is checked and the ID of its key shown. The contents are not downloaded and not checked:
+With --key each signature is checked and the ID of its key shown. The record of the checksum database is shown where the
+store has it. The contents are not downloaded and not checked:
 verify does that.`, `
 modferry inspect golang.org/x/text@v0.14.0
 modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
@@ -46,6 +53,7 @@ type inspection struct {
 	GoModSum   string      `json:"goModSum"`
 	Blobs      []blobInfo  `json:"blobs"`
 	Signatures []signature `json:"signatures"`
+	SumDB      *evidence   `json:"sumdb,omitempty"`
 	Time       time.Time   `json:"time,omitzero"`
 	Origin     *origin     `json:"origin,omitempty"`
 }
@@ -62,6 +70,13 @@ type signature struct {
 	Checked bool   `json:"checked"`
 	KeyID   string `json:"keyId,omitempty"`
 	Error   string `json:"error,omitempty"`
+}
+
+// evidence is what the store has of the version from the checksum database.
+type evidence struct {
+	Record int64    `json:"record"` // its position in the log
+	Tiles  []string `json:"tiles,omitempty"`
+	Apart  bool     `json:"apart,omitempty"` // added after the version was stored, beside it
 }
 
 // origin is the part of a version's .info that tells which commit it was made from.
@@ -141,7 +156,28 @@ func examine(ctx context.Context, store *registry.Store, m *registry.Module, key
 		return nil, err
 	}
 	found.Signatures = checkEach(ctx, m, sigs, keys)
-	return found, nil
+	found.SumDB, err = findEvidence(ctx, store, m, meta, keys)
+	return found, err
+}
+
+// findEvidence returns nil when there is none.
+func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module, meta *artifact.Meta, keys *sign.Keys) (*evidence, error) {
+	var v sign.Verifier = sign.SkipVerify{}
+	if keys != nil {
+		v = keys
+	}
+	data, tiles, err := store.Evidence(ctx, m, meta, v)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := sumdb.ParseRecord(data)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", m.Module, err)
+	}
+	return &evidence{Record: r.ID, Tiles: slices.Sorted(maps.Keys(tiles)), Apart: meta.SumDB == nil}, nil
 }
 
 func describeBlob(name string, d ocispec.Descriptor) blobInfo {
@@ -185,6 +221,7 @@ func (f *inspection) print(out io.Writer) error {
 	for _, s := range f.Signatures {
 		row("signature", "%s", s)
 	}
+	row("checksum database", "%s", f.SumDB)
 	if !f.Time.IsZero() {
 		row("time", "%s", f.Time.Format(time.RFC3339))
 	}
@@ -192,6 +229,17 @@ func (f *inspection) print(out io.Writer) error {
 		row("origin", "%s %s %s %s", f.Origin.VCS, f.Origin.URL, f.Origin.Ref, f.Origin.Hash)
 	}
 	return w.Flush()
+}
+
+func (e *evidence) String() string {
+	if e == nil {
+		return "no record"
+	}
+	words := []string{fmt.Sprintf("record %d", e.Record)}
+	if e.Apart {
+		words = append(words, "stored apart from the version")
+	}
+	return strings.Join(append(words, e.Tiles...), ", ")
 }
 
 func (s signature) String() string {

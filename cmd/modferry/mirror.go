@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
 )
 
@@ -19,6 +21,9 @@ const (
 	flagDryRun   = "dry-run"
 	flagNoSumDB  = "no-sumdb"
 	flagUpstream = "upstream"
+
+	flagPlatform   = "platform"
+	flagToolchains = "toolchains"
 )
 
 func (a *app) mirrorCommand() *cli.Command {
@@ -33,18 +38,24 @@ input. Versions for which a go.sum has nothing but a /go.mod line are mirrored w
 
 Each version is fetched from the GOPROXY in force (environment or "go env"), checked against the checksum database, and
 signed. What the store has already is left alone, so running mirror again is cheap and finishes what was interrupted.
-One bad version does not stop the others: it is named, and the exit code is 3. Modules matching --private, GOPRIVATE or
-GONOSUMDB are not looked up in the checksum database.`, `
+One bad version does not stop the others: it is named, and the exit code is 3.
+
+What the checksum database says about a version is kept with it, and a snapshot of the database beside, so that the go
+command can check everything inside, with its default settings. Modules matching --private, GOPRIVATE or GONOSUMDB are
+not looked up. A Go toolchain is named by its release: go1.26.8, toolchain@go1.26 for the newest patch, toolchain@latest.`, `
 modferry mirror --key cosign.key golang.org/x/text@v0.14.0 github.com/spf13/cobra@latest
 modferry mirror --key cosign.key --registry harbor.example/golang ./myproject
 modferry mirror --key cosign.key --private 'corp.example/*' --upstream https://athens.corp.example go.sum
+modferry mirror --key cosign.key --platform linux/amd64,windows/amd64 go1.26.8
 modferry mirror --no-sign --dry-run wishes.txt`),
 		Flags: append(a.storeFlags(),
 			&cli.StringFlag{Name: flagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + passwordEnv + " or is asked for"},
 			boolFlag(flagNoSign, "do not sign; the shim refuses what nobody signed"),
 			&cli.StringFlag{Name: flagUpstream, Usage: "fetch from `GOPROXY`, a list like the variable of that name"},
 			privateFlag(),
-			boolFlag(flagNoSumDB, "do not check anything against the checksum database"),
+			boolFlag(flagNoSumDB, "do not check anything against the checksum database, and keep nothing of it for the shim"),
+			&cli.StringSliceFlag{Name: flagPlatform, Usage: "mirror Go toolchains for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
+			boolFlag(flagToolchains, "mirror the Go toolchains, too, that the go and toolchain lines of go.mod and projects demand"),
 			jobsFlag("mirror"),
 			boolFlag(flagDryRun, "say what would be mirrored, and do nothing"),
 			jsonFlag("an event for each version and a summary"),
@@ -70,26 +81,40 @@ func (a *app) mirror(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	up, sums, err := a.upstream(c)
-	if err != nil {
-		return err
-	}
-	defer up.Close()
-	items, problems := mirror.Collect(c.Context, up, c.Args().Slice(), mirror.CollectOptions{Stdin: a.in})
-	show := a.newProgress(len(items), c.Bool(flagJSON))
-	for _, p := range problems {
-		fmt.Fprintf(a.err, "modferry: %v\n", p)
-	}
-	summary, err := mirror.Run(c.Context, items, mirror.Options{
-		Stores: stores, Upstream: up, Checksums: sums, Signer: signer,
-		Jobs: n, DryRun: c.Bool(flagDryRun), Report: show.event,
-	})
+	show := a.newProgress(c.Bool(flagJSON))
+	summary, err := a.ferry(c, stores, signer, n, show)
 	show.done()
 	if err != nil {
 		return err
 	}
-	summary.Failed += len(problems)
 	return a.summarize(c, summary)
+}
+
+// ferry collects what the arguments ask for, and mirrors it.
+func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer, jobs int, show progress) (mirror.Summary, error) {
+	log, err := newLog(show, "text", slog.LevelWarn)
+	if err != nil {
+		return mirror.Summary{}, err
+	}
+	up, sums, err := a.upstream(c, log)
+	if err != nil {
+		return mirror.Summary{}, err
+	}
+	defer up.Close()
+	items, problems := mirror.Collect(c.Context, up, c.Args().Slice(), mirror.CollectOptions{
+		Stdin: a.in, Log: log,
+		Platforms: c.StringSlice(flagPlatform), Toolchains: c.Bool(flagToolchains),
+	})
+	for _, p := range problems {
+		fmt.Fprintf(show, "modferry: %v\n", p)
+	}
+	show.expect(len(items))
+	summary, err := mirror.Run(c.Context, items, mirror.Options{
+		Stores: stores, Upstream: up, Checksums: sums, Signer: signer,
+		Jobs: jobs, DryRun: c.Bool(flagDryRun), Report: show.event, Progress: show.tiles,
+	})
+	summary.Failed += len(problems)
+	return summary, err
 }
 
 // signer loads the key to sign with. Not to sign has to be said: consumers refuse what is unsigned.
@@ -111,20 +136,22 @@ func (a *app) signer(c *cli.Context) (*sign.Signer, error) {
 
 // upstream is where modules come from, and the checksum database they are checked against: nil when that was
 // turned off.
-func (a *app) upstream(c *cli.Context) (*mirror.Upstream, *mirror.Checksums, error) {
+func (a *app) upstream(c *cli.Context, log *slog.Logger) (*mirror.Upstream, *mirror.Checksums, error) {
 	env, err := mirror.GoEnv(c.Context)
 	if err != nil {
 		return nil, nil, err
 	}
-	if proxy := c.String(flagUpstream); proxy != "" {
-		env.GOPROXY, env.GONOPROXY = proxy, "" // chosen for this run, for all modules
-	}
 	private := c.String(flagPrivate)
-	up, err := mirror.NewUpstream(mirror.UpstreamOptions{
+	o := mirror.UpstreamOptions{
 		GOPROXY: env.GOPROXY,
 		NoProxy: env.GONOPROXY,
 		Private: joinPatterns(env.GOPRIVATE, private),
-	})
+		Log:     log,
+	}
+	if proxy := c.String(flagUpstream); proxy != "" {
+		o.GOPROXY, o.NoProxy, o.Private = proxy, "", "" // chosen for this run, for all modules
+	}
+	up, err := mirror.NewUpstream(o)
 	if err != nil {
 		return nil, nil, withHint(err, "set GOPROXY, or give --"+flagUpstream)
 	}
@@ -132,11 +159,10 @@ func (a *app) upstream(c *cli.Context) (*mirror.Upstream, *mirror.Checksums, err
 		a.warn("nothing is checked against the checksum database (--%s): whatever upstream sends is signed", flagNoSumDB)
 		return up, nil, nil
 	}
-	sums, err := mirror.NewChecksums(c.Context, mirror.ChecksumOptions{
+	sums, err := mirror.NewChecksums(mirror.ChecksumOptions{
 		GOSUMDB:  env.GOSUMDB,
 		NoSumDB:  joinPatterns(env.GONOSUMDB, private),
 		Upstream: up,
-		CacheDir: cacheDir("sumdb"),
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, up.Close())
@@ -171,6 +197,9 @@ func summaryLine(s mirror.Summary, dryRun bool) string {
 	parts := []string{fmt.Sprintf("%d %s", s.New, kind), fmt.Sprintf("%d existing", s.Existing)}
 	if s.Signed > 0 {
 		parts = append(parts, fmt.Sprintf("%d signed", s.Signed))
+	}
+	if s.Completed > 0 {
+		parts = append(parts, fmt.Sprintf("%d completed", s.Completed))
 	}
 	parts = append(parts, fmt.Sprintf("%d failed", s.Failed), humanize.Bytes(uint64(s.Bytes)))
 	return strings.Join(parts, ", ")

@@ -12,61 +12,106 @@ import (
 	"github.com/modferry/modferry/registry/mirror"
 )
 
-// progress shows mirror's events as they come. Its methods are not called concurrently.
+// progress shows what mirror does as it happens. Its methods are not called concurrently, but for Write.
 type progress interface {
+	// Write shows lines of text, of logs and about problems, without tearing the display.
+	io.Writer
+	// expect says how many versions will have an event.
+	expect(total int)
 	event(mirror.Event)
+	// tiles shows how much of a checksum database snapshot has been captured.
+	tiles(done, total int)
 	// done ends the display; nothing else may write to its stream before.
 	done()
 }
 
 // newProgress picks the display: JSON on standard output, a bar on a terminal, plain lines elsewhere.
-func (a *app) newProgress(total int, asJSON bool) progress {
+func (a *app) newProgress(asJSON bool) progress {
 	switch {
 	case asJSON:
-		return jsonProgress{json.NewEncoder(a.out)}
-	case isTerminal(a.err) && total > 0:
-		return newBar(a.err, total)
+		return jsonProgress{json.NewEncoder(a.out), a.err}
+	case isTerminal(a.err):
+		return newBar(a.err)
 	}
-	return lines{a.err}
+	return &lines{Writer: a.err}
 }
 
-type jsonProgress struct{ out *json.Encoder }
+type jsonProgress struct {
+	out *json.Encoder
+	io.Writer
+}
 
+func (p jsonProgress) expect(int)           {}
 func (p jsonProgress) event(e mirror.Event) { _ = p.out.Encode(e) } // the summary's error is reported
+func (p jsonProgress) tiles(int, int)       {}
 func (p jsonProgress) done()                {}
 
 // lines prints a line for every version, which is what logs of build servers are good at.
-type lines struct{ w io.Writer }
-
-func (p lines) event(e mirror.Event) { fmt.Fprintln(p.w, eventLine(e)) }
-func (p lines) done()                {}
-
-// bar is one bar for the whole run; above it only failures are named.
-type bar struct {
-	all *mpb.Progress
-	bar *mpb.Bar
+type lines struct {
+	io.Writer
+	tenth int // of the tiles, shown last
 }
 
-func newBar(w io.Writer, total int) *bar {
-	b := &bar{all: mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))}
-	b.bar = b.all.AddBar(int64(total),
-		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d ")),
+// manyTiles is the number of tiles that take long enough to be spoken of.
+const manyTiles = 100
+
+func (p *lines) expect(int)           {}
+func (p *lines) event(e mirror.Event) { fmt.Fprintln(p, eventLine(e)) }
+func (p *lines) done()                {}
+
+func (p *lines) tiles(done, total int) {
+	if tenth := done * 10 / total; total >= manyTiles && tenth != p.tenth {
+		p.tenth = tenth
+		fmt.Fprintf(p, "capturing the checksum database: %d of %d tiles\n", done, total)
+	}
+}
+
+// bar is one bar for the whole run, and one before it for the checksum database; above it only failures are named.
+type bar struct {
+	*mpb.Progress
+	versions, captured *mpb.Bar // nil = nothing expected as yet
+}
+
+func newBar(w io.Writer) *bar {
+	return &bar{Progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))}
+}
+
+func (b *bar) add(total int, what string) *mpb.Bar {
+	return b.AddBar(int64(total),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d "), decor.Name(what)),
 		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO)),
 		mpb.BarRemoveOnComplete(),
 	)
-	return b
+}
+
+func (b *bar) expect(total int) {
+	if total > 0 {
+		b.versions = b.add(total, "")
+	}
 }
 
 func (b *bar) event(e mirror.Event) {
 	if e.Status == mirror.Failed {
-		fmt.Fprintln(b.all, eventLine(e))
+		fmt.Fprintln(b, eventLine(e))
 	}
-	b.bar.Increment()
+	b.versions.Increment()
+}
+
+func (b *bar) tiles(done, total int) {
+	if b.captured == nil {
+		b.captured = b.add(total, "tiles of the checksum database ")
+	}
+	b.captured.SetTotal(int64(total), false)
+	b.captured.SetCurrent(int64(done))
 }
 
 func (b *bar) done() {
-	b.bar.Abort(true) // without effect when all versions are done
-	b.all.Wait()
+	for _, one := range []*mpb.Bar{b.versions, b.captured} {
+		if one != nil {
+			one.Abort(true) // without effect when all came
+		}
+	}
+	b.Wait()
 }
 
 // eventLine says in one line what became of a version.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"golang.org/x/mod/module"
@@ -23,7 +24,8 @@ func someEvents() []mirror.Event {
 
 func TestPlainProgressIsALineForEachVersion(t *testing.T) {
 	var out bytes.Buffer
-	p := lines{&out}
+	p := &lines{Writer: &out}
+	p.expect(3)
 	for _, e := range someEvents() {
 		p.event(e)
 	}
@@ -36,9 +38,33 @@ func TestPlainProgressIsALineForEachVersion(t *testing.T) {
 
 func TestBarEndsWhetherOrNotAllVersionsCame(t *testing.T) {
 	for _, n := range []int{0, 2, 3} {
-		b := newBar(&bytes.Buffer{}, 3)
+		b := newBar(&bytes.Buffer{})
+		b.expect(3)
 		for _, e := range someEvents()[:n] {
 			b.event(e)
+		}
+		b.done()
+	}
+}
+
+func TestProgressOfALongCaptureIsShown(t *testing.T) {
+	var out bytes.Buffer
+	p := &lines{Writer: &out}
+	for done := range 1000 {
+		p.tiles(done+1, 1000)
+	}
+	if n := bytes.Count(out.Bytes(), []byte("\n")); n != 10 || !strings.HasSuffix(out.String(), " 1000 of 1000 tiles\n") {
+		t.Errorf("%d lines:\n%s", n, out.String())
+	}
+	out.Reset()
+	p.tiles(1, 3)
+	if out.Len() > 0 {
+		t.Errorf("three tiles are not worth a line: %s", out.String())
+	}
+	for _, n := range []int{0, 5, 1000} {
+		b := newBar(&bytes.Buffer{})
+		for done := range n {
+			b.tiles(done+1, 1000)
 		}
 		b.done()
 	}

@@ -27,11 +27,12 @@ func (a *app) runCommand() *cli.Command {
 		Description: describe(`
 Starts a shim on a free loopback port, runs the command with GOPROXY set to it, and passes the command's exit code on.
 Signals are passed to the command. GONOPROXY is set to none, so that a GOPRIVATE in the environment cannot lead around
-the shim; modules matching --private are added to GONOSUMDB; GOFLAGS and everything else is left alone.`, `
+the shim; modules matching --private are added to GONOSUMDB. GOSUMDB, GOFLAGS and everything else is left alone: public
+modules are verified against the checksum database, which the shim serves.`, `
 modferry run --key cosign.pub -- go build ./...
 modferry run --key cosign.pub --registry harbor.example/golang -- make test
 modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
-		Flags:  append(append(append(a.storeFlags(), trustFlags()...), cacheFlags()...), privateFlag()),
+		Flags:  a.shimFlags(),
 		Action: a.run,
 	}
 }

@@ -36,11 +36,16 @@ never a silent fall-through to another proxy. Verified versions are kept in a ca
 The shim has no authentication, so it listens on loopback only. Other addresses need TLS (--tls-cert, --tls-key) or
 --allow-remote. It stops on SIGINT and SIGTERM after answering what is in flight. GET /-/healthz and /-/readyz are for
 supervisors. What was asked for and missing is written to --wishlist, a file that mirror reads; delete the file once
-its modules are mirrored.`, `
+its modules are mirrored.
+
+The checksum database is served as well, from the newest snapshot in the store: a go command with its default GOSUMDB
+verifies every public module against the log's own signature, without a network. Modules matching --private are not
+in it; the go command needs them in GONOSUMDB.`, `
 modferry serve --key cosign.pub
+modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
 modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --log-format json`),
-		Flags: append(append(append(a.storeFlags(), trustFlags()...), cacheFlags()...),
+		Flags: append(a.shimFlags(),
 			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "listen on `ADDRESS` (host:port; port 0 takes a free one)"},
 			&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM)"},
 			&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
@@ -81,7 +86,7 @@ func (a *app) serve(c *cli.Context) error {
 	if config != nil {
 		l, scheme = tls.NewListener(l, config), "https"
 	}
-	if err := a.banner(scheme, l.Addr().String(), s.stores.String()); err != nil {
+	if err := a.banner(scheme, l.Addr().String(), s.stores.String(), c.String(flagPrivate)); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	stopWishes := wishes.follow(s.Misses, log)
@@ -114,22 +119,25 @@ func listenConfig(c *cli.Context) (*tls.Config, error) {
 }
 
 // banner tells a person what to do with the shim.
-func (a *app) banner(scheme, addr, stores string) error {
+func (a *app) banner(scheme, addr, stores, private string) error {
 	url, err := shimURL(scheme, addr)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.err, `modferry %s serves %s at %s
-
-    export GOPROXY=%s
-    export GONOPROXY=none
-
-The go command still asks the public checksum database, over the network, about modules that are missing from go.sum;
-a complete go.sum never needs it. "modferry env" prints these lines for other shells and for private modules.
-
-`, buildVersion(), stores, url, url)
+	fmt.Fprintf(a.err, "modferry %s serves %s at %s\n\n", buildVersion(), stores, url)
+	for _, v := range goSettings(url, private) {
+		fmt.Fprintf(a.err, "    export %s=%s\n", v.name, quoteWord(v.value))
+	}
+	_, err = fmt.Fprint(a.err, bannerText)
 	return err
 }
+
+const bannerText = `
+The checksum database is served, too: leave GOSUMDB as it is, and the go command verifies every public module against
+the log itself. Private modules are not in the log; GONOSUMDB names them (--private). "modferry env" prints these lines
+for other shells, "modferry doctor" finds out what is wrong.
+
+`
 
 // serveUntil serves l until ctx ends, then lets requests in flight finish.
 func serveUntil(ctx context.Context, srv *http.Server, l net.Listener, log *slog.Logger) error {

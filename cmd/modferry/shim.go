@@ -32,6 +32,10 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger) (*shim, error) {
 	if c.String(flagCache) == "" {
 		return nil, usageErrorf("--%s is needed: there is no cache directory for this user", flagCache)
 	}
+	sums, err := checksumLog(c)
+	if err != nil {
+		return nil, err
+	}
 	v, err := a.verifier(c)
 	if err != nil {
 		return nil, err
@@ -46,6 +50,8 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger) (*shim, error) {
 		CacheDir: c.String(flagCache),
 		CacheMax: limit,
 		Recheck:  c.Duration(flagRecheck),
+		SumDB:    sums,
+		Private:  c.String(flagPrivate),
 		Log:      log,
 	})
 	if err != nil {

@@ -22,15 +22,19 @@ func (a *app) verifyCommand() *cli.Command {
 		Description: describe(`
 Downloads each version and checks everything the shim checks before it serves: the signature, that the manifest is of
 this module and version, the digests of its layers, and the recomputed sums of go.mod and zip. For a go.sum file the
-sums must also equal those of its lines. One line per version; what is wrong with one goes to standard error:
+sums must also equal those of its lines. Where the store has its checksum database record, that is checked against the
+log's signed head in the newest snapshot: sumdb=verified. (none: there is no record, as for private modules; no-snapshot
+and newer-than-snapshot: there is one, and nothing yet to check it with.)
+One line per version; what is wrong with one goes to standard error:
 
-   ok       path version  keys    the IDs of the keys that signed it
+   ok       path version  keys    the IDs of the keys that signed it, and sumdb=
    REFUSED  path version          it was read and is not to be trusted; exit code 4
    FAILED   path version          it is missing, or the store cannot be read; exit code 3`, `
 modferry verify --key cosign.pub golang.org/x/text@v0.14.0
 modferry verify --key cosign.pub go.sum
 modferry verify --key cosign.pub --all --json`),
 		Flags: append(append(a.storeFlags(), trustFlags()...),
+			sumdbFlag(),
 			boolFlag(flagAll, "verify every version in the store"),
 			jobsFlag("verify"),
 			jsonFlag("each result"),
@@ -44,6 +48,10 @@ func (a *app) verify(c *cli.Context) error {
 		return usageErrorf("verify needs module@version or go.sum arguments, or --%s", flagAll)
 	}
 	n, err := jobs(c)
+	if err != nil {
+		return err
+	}
+	log, err := checksumLog(c)
 	if err != nil {
 		return err
 	}
@@ -65,7 +73,7 @@ func (a *app) verify(c *cli.Context) error {
 			return err
 		}
 	}
-	ch := &checker{stores: stores, verifier: v}
+	ch := &checker{stores: stores, verifier: v, sums: newAuditor(c.Context, stores, log, v)}
 	return a.printVerdicts(c, ch.checkAll(c.Context, list, n))
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -28,11 +29,16 @@ type verdict struct {
 	Outcome outcome  `json:"outcome"`
 	Digest  string   `json:"digest,omitempty"`
 	Keys    []string `json:"keys,omitempty"`
+	SumDB   logged   `json:"sumdb,omitempty"`
 	Error   string   `json:"error,omitempty"`
 }
 
 func (v verdict) String() string {
-	return strings.TrimSpace(fmt.Sprintf("%-8s %s %s%s  %s", v.Outcome, v.Module, v.Version, kindName(v.ModOnly), strings.Join(v.Keys, " ")))
+	words := append([]string{fmt.Sprintf("%-8s %s %s%s ", v.Outcome, v.Module, v.Version, kindName(v.ModOnly))}, v.Keys...)
+	if v.SumDB != "" {
+		words = append(words, "sumdb="+string(v.SumDB))
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
 }
 
 // errSums is a version whose sums are not those of the go.sum it was verified against.
@@ -42,6 +48,7 @@ var errSums = errors.New("the sums differ")
 type checker struct {
 	stores   *registry.Router
 	verifier sign.Verifier
+	sums     *auditor
 }
 
 // checkAll verifies list, n versions at a time, and returns a channel for each verdict. Every channel gets its
@@ -87,6 +94,7 @@ func refused(err error) bool {
 	for _, target := range []error{
 		sign.ErrUnsigned, sign.ErrUntrusted, registry.ErrPolicy, errSums,
 		artifact.ErrIdentity, artifact.ErrCorrupt, artifact.ErrNotModule, artifact.ErrLimit,
+		sumdb.ErrSignature, sumdb.ErrForked, sumdb.ErrNotSnapshot,
 	} {
 		if errors.Is(err, target) {
 			return true
@@ -113,7 +121,8 @@ func (c *checker) verify(ctx context.Context, w wanted, v *verdict) error {
 	if v.Keys, err = c.verifier.Verify(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs); err != nil {
 		return fmt.Errorf("%v: %w", w.module, err)
 	}
-	if _, err := store.Meta(ctx, m); err != nil { // includes the sum of the go.mod
+	meta, err := store.Meta(ctx, m) // includes the sum of the go.mod
+	if err != nil {
 		return err
 	}
 	if !m.ModOnly() {
@@ -121,7 +130,11 @@ func (c *checker) verify(ctx context.Context, w wanted, v *verdict) error {
 			return err
 		}
 	}
-	return w.compare(m)
+	if err := w.compare(m); err != nil {
+		return err
+	}
+	v.SumDB, err = c.sums.check(ctx, store, m, meta)
+	return err
 }
 
 func find(ctx context.Context, store *registry.Store, w wanted) (*registry.Module, error) {

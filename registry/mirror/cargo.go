@@ -13,12 +13,8 @@ import (
 	"github.com/modferry/modferry/artifact"
 )
 
-// cargo is a version as upstream sent it, unchecked, and what the checksum
-// database says about it.
-type cargo struct {
-	files artifact.Files
-	sums  *sums // nil = the database was not asked
-}
+// cargo is a version as upstream sent it, unchecked.
+type cargo struct{ files artifact.Files }
 
 // fetch gets everything that concerns a version, at the same time.
 func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*cargo, error) {
@@ -26,16 +22,17 @@ func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*ca
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		c.files.Info, err = r.Upstream.Info(ctx, m)
+		if isToolchain(m) && errors.Is(err, ErrNotFound) {
+			c.files.Info, err = toolchainInfo(m), nil
+		}
 		return err
 	})
 	group.Go(func() (err error) {
 		c.files.GoMod, err = r.Upstream.GoMod(ctx, m)
+		if isToolchain(m) && errors.Is(err, ErrNotFound) {
+			c.files.GoMod, err = toolchainGoMod(), nil
+		}
 		return err
-	})
-	var unknown error // told only if upstream has the version, which matters more
-	group.Go(func() error {
-		c.sums, unknown = r.Checksums.lookup(ctx, m)
-		return nil
 	})
 	if !modOnly {
 		group.Go(func() (err error) {
@@ -43,11 +40,7 @@ func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*ca
 			return err
 		})
 	}
-	err := group.Wait()
-	if err == nil {
-		err = unknown
-	}
-	if err != nil {
+	if err := group.Wait(); err != nil {
 		c.remove()
 		return nil, err
 	}

@@ -4,4 +4,8 @@
 // Upstream is not trusted. What it sends must be well formed for the version
 // asked for, and have the sums that the checksum database and the user's
 // go.sum name; else nothing of it reaches the store.
+//
+// What the checksum database says travels along: with each public version its
+// record and tile, and beside them a snapshot of the database at one signed head, so
+// that the go command can verify everything where there is no network.
 package mirror

@@ -98,7 +98,6 @@ func FuzzSettings(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file, value string) {
 		parseNetrc(file, value)
 		parseGoEnvFile([]byte(file))
-		_, _, _ = parseGOSUMDB(value)
 		if text := firstLines([]byte(value)); strings.ContainsAny(text, "\n\r\x00\x1b") {
 			t.Errorf("%q", text)
 		}

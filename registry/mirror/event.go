@@ -16,11 +16,12 @@ type Status string
 
 // The statuses of an [Event].
 const (
-	New      Status = "new"      // it is in the store now
-	Existing Status = "existing" // it was there already
-	Signed   Status = "signed"   // it was there and has our signature now (in a dry run: would get)
-	Planned  Status = "planned"  // dry run: it would be mirrored
-	Failed   Status = "failed"   // it could not be mirrored
+	New       Status = "new"       // it is in the store now
+	Existing  Status = "existing"  // it was there already
+	Signed    Status = "signed"    // it was there and has our signature now (in a dry run: would get)
+	Completed Status = "completed" // it was there and has its checksum database evidence now
+	Planned   Status = "planned"   // dry run: it would be mirrored
+	Failed    Status = "failed"    // it could not be mirrored
 )
 
 // Event says what became of an item.
@@ -62,11 +63,12 @@ func (e Event) MarshalJSON() ([]byte, error) {
 
 // Summary counts what became of items. What a dry run would mirror counts as new.
 type Summary struct {
-	New      int   `json:"new"`
-	Existing int   `json:"existing"`
-	Signed   int   `json:"signed"`
-	Failed   int   `json:"failed"`
-	Bytes    int64 `json:"bytes"` // stored
+	New       int   `json:"new"`
+	Existing  int   `json:"existing"`
+	Signed    int   `json:"signed"`
+	Completed int   `json:"completed"`
+	Failed    int   `json:"failed"`
+	Bytes     int64 `json:"bytes"` // of versions stored, without checksum snapshots and evidence of others
 }
 
 func (s *Summary) add(e Event) {
@@ -77,6 +79,8 @@ func (s *Summary) add(e Event) {
 		s.Existing++
 	case Signed:
 		s.Signed++
+	case Completed:
+		s.Completed++
 	case Failed:
 		s.Failed++
 	}
@@ -95,7 +99,7 @@ func (e *Event) found(store *registry.Store, have *registry.Module) error {
 	if differ(have.Sum, e.Sum) || differ(have.GoModSum, e.GoModSum) {
 		return e.conflict(have)
 	}
-	e.Status, e.Digest = Existing, have.Descriptor.Digest
+	e.Digest = have.Descriptor.Digest
 	return nil
 }
 

@@ -192,10 +192,11 @@ func TestTroubleWithTheRegistryIsReportedAndMendsWithTheNextRun(t *testing.T) {
 	}
 }
 
+// assertNothingWritten checks that no version was published; a checksum snapshot may be.
 func assertNothingWritten(t *testing.T, reg *registrytest.Registry) {
 	t.Helper()
 	for _, r := range reg.Requests() {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.Contains(r.Repository, "/sumdb/") {
 			t.Errorf("%s %s/%s: something was published", r.Method, r.Repository, r.Reference)
 		}
 	}

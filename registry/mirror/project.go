@@ -66,6 +66,7 @@ func (c *collector) addGoMod(name string, data []byte) {
 		c.fail("%w; \"go mod tidy\" may mend it", err)
 		return
 	}
+	c.addDemanded(name, f.Go, f.Toolchain)
 	for _, r := range f.Require {
 		m, line := replaced(f.Replace, r)
 		from := fmt.Sprintf("%s:%d", name, line)
@@ -111,6 +112,7 @@ func (c *collector) addProject(dir string) {
 	}
 	found := c.addSums(filepath.Join(dir, "go.work.sum"))
 	for _, d := range dirs {
+		c.addToolchainOf(filepath.Join(d, "go.mod"))
 		here := c.addSums(filepath.Join(d, "go.sum"))
 		if !here && !found {
 			c.checkNeedsNothing(d)
@@ -130,6 +132,7 @@ func (c *collector) workspace(dir string, data []byte) []string {
 		c.problems = append(c.problems, err)
 		return nil
 	}
+	c.addDemanded(name, f.Go, f.Toolchain)
 	var dirs []string
 	for _, use := range f.Use {
 		d := filepath.FromSlash(use.Path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,19 +19,31 @@ import (
 type Options struct {
 	Stores    *registry.Router // where to
 	Upstream  *Upstream        // where from
-	Checksums *Checksums       // nil = nothing is checked against a database
+	Checksums *Checksums       // nil = nothing is checked against a database, and no evidence kept
 	Signer    *sign.Signer     // nil = do not sign
 	Jobs      int              // versions at a time; 0 = 4
 	DryRun    bool             // look what would be done, and whether upstream has it
 	Report    func(Event)      // told what became of each item, one call at a time; nil = nobody
 	TempDir   string           // for zips on their way; "" = the system's
+
+	// Progress, if not nil, is told how many of the tiles that a new checksum
+	// database snapshot takes are there: about 1,100 for the first, later a handful.
+	// Calls overlap neither each other nor those of Report.
+	Progress func(done, total int)
 }
 
 // Run mirrors items. What the store has already is not fetched again, so that
 // running again finishes what was interrupted. An item that fails does not
 // hinder the others: see its event, and the summary.
 //
-// The error is one of ctx or of o. Items that were not done by then have no event.
+// Modules that the checksum database covers get evidence: what the database says
+// at one signed head. If there are any, the snapshot of that head is published into their stores
+// before anything else. Versions that were stored without evidence are completed.
+//
+// The error is one of ctx or of o, or it is ErrChecksum: the database contradicts
+// itself or what it said earlier (then also sumdb.ErrForked, sumdb.ErrShrunk or
+// sumdb.ErrSignature), and nothing was published. Items that were not done by
+// then have no event.
 func Run(ctx context.Context, items []Item, o Options) (Summary, error) {
 	if o.Stores == nil || o.Upstream == nil {
 		return Summary{}, errors.New("mirroring takes a store and an upstream")
@@ -52,30 +65,54 @@ type runner struct {
 	Options
 	temp string
 
+	pin     *pin
+	pinFail error // why there is none, although one is needed
+
 	mu      sync.Mutex // guards summary and calls of Report
 	summary Summary
 }
 
+// all first looks what is to do for each item and what the database knows about it, so
+// that one head of the database covers them all, and then does it.
 func (r *runner) all(ctx context.Context, items []Item) error {
+	jobs := make([]*job, len(items))
+	for i, it := range items {
+		jobs[i] = &job{Event: Event{Item: it}, public: r.Checksums.covers(it.Module.Path)}
+	}
+	r.each(ctx, jobs, r.survey)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := r.setPin(ctx, jobs); err != nil {
+		return err
+	}
+	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.Status != "" })
+	r.each(ctx, jobs, r.finish)
+	return context.Cause(ctx)
+}
+
+// each takes a step for every job, some at a time, and reports those that are
+// done thereby.
+func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Context, *job) error) {
 	var group errgroup.Group
 	group.SetLimit(r.Jobs)
-	for _, it := range items {
+	for _, j := range jobs {
 		if ctx.Err() != nil {
 			break
 		}
 		group.Go(func() error {
 			start := time.Now()
-			e := r.one(ctx, it)
-			if e.Status == Failed && ctx.Err() != nil {
-				return nil // that is why
+			if err := step(ctx, j); err != nil {
+				j.Status, j.Err = Failed, err
 			}
-			e.Elapsed = time.Since(start)
-			r.report(e)
+			j.Elapsed += time.Since(start)
+			if j.Status != "" && (j.Status != Failed || ctx.Err() == nil) {
+				r.report(j.Event)
+			}
 			return nil
 		})
 	}
-	_ = group.Wait()
-	return context.Cause(ctx)
+	_ = group.Wait() // errors are in the events
 }
 
 func (r *runner) report(e Event) {
@@ -87,76 +124,36 @@ func (r *runner) report(e Event) {
 	}
 }
 
-// one mirrors a version.
-func (r *runner) one(ctx context.Context, it Item) Event {
-	e := Event{Item: it}
-	if err := r.mirror(ctx, &e); err != nil {
-		e.Status, e.Err = Failed, err
+// tiles passes on the progress of a capture.
+func (r *runner) tiles(done, total int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.Progress != nil {
+		r.Progress(done, total)
 	}
-	return e
 }
 
-// mirror does the work for e and fills it in.
-func (r *runner) mirror(ctx context.Context, e *Event) error {
-	store, err := r.Stores.For(e.Module.Path)
-	if err != nil {
-		return fmt.Errorf("mirroring %s: %w", e.Module, err)
-	}
-	have, done, err := store.Confirm(ctx, e.Module, e.ModOnly, r.Signer)
-	switch {
-	case errors.Is(err, registry.ErrNotFound):
-	case err != nil:
-		return err
-	default:
-		if err := e.found(store, have); err != nil || done {
-			return err
+// setPin pins the head of the database, if a module needs that. Only a database that
+// lies stops the run: without an answer, or without a place for the snapshot, what is
+// there already is none the worse.
+func (r *runner) setPin(ctx context.Context, jobs []*job) error {
+	var stores []*registry.Store
+	for _, j := range jobs {
+		if j.public && j.store != nil && !slices.Contains(stores, j.store) {
+			stores = append(stores, j.store)
 		}
 	}
-	if r.DryRun {
-		return r.plan(ctx, e, have != nil)
-	}
-	return r.ferry(ctx, store, e)
-}
-
-// plan says what would be done for a version that is not there, or not signed by us.
-func (r *runner) plan(ctx context.Context, e *Event, exists bool) error {
-	if exists {
-		e.Status = Signed
+	if len(stores) == 0 || r.DryRun {
 		return nil
 	}
-	e.Status = Planned
-	_, err := r.Upstream.Info(ctx, e.Module)
-	return err
-}
-
-// ferry fetches a version, checks it and publishes it.
-func (r *runner) ferry(ctx context.Context, store *registry.Store, e *Event) error {
-	cargo, err := r.fetch(ctx, e.Module, e.ModOnly)
-	if err != nil {
-		return err
+	r.pin, r.pinFail = newPin(ctx, r, stores)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(r.pinFail, ErrChecksum):
+		return r.pinFail
+	case r.pinFail != nil:
+		r.Upstream.o.Log.Warn("the checksum snapshot was not brought up to date", "error", r.pinFail)
 	}
-	defer cargo.remove()
-	a, err := cargo.pack()
-	if err != nil {
-		return err
-	}
-	m := a.Manifest
-	if err := e.Item.sums().check(e.Module, m.Sum, m.GoModSum, e.From); err != nil {
-		return err
-	}
-	if cargo.sums != nil {
-		if err := cargo.sums.check(e.Module, m.Sum, m.GoModSum, "the checksum database "+r.Checksums.Name()); err != nil {
-			return err
-		}
-		e.Pinned = true
-	}
-	outcome, err := store.Publish(ctx, a, registry.PublishOptions{
-		Signer: r.Signer,
-		Pinned: e.Pinned,
-		Absent: e.Reference == "", // nothing was found
-	})
-	if err != nil {
-		return err
-	}
-	return e.published(store, a, outcome)
+	return nil
 }

@@ -33,11 +33,21 @@ type Item struct {
 type CollectOptions struct {
 	Stdin io.Reader    // what the argument "-" reads; nil = nothing
 	Log   *slog.Logger // nil = discard
+
+	// Platforms are those to get Go toolchains for, as in "linux/amd64". None =
+	// this machine's.
+	Platforms []string
+
+	// Toolchains adds the Go toolchains that the go and toolchain lines of go.mod and
+	// project sources demand.
+	Toolchains bool
 }
 
 // Collect finds out which module versions the arguments ask for. An argument is
 //
 //	module@query   see [Upstream.Resolve]
+//	go1.26.8       that Go toolchain, for each of the platforms; toolchain@go1.26.8 too
+//	toolchain@go1.26, toolchain@latest   the newest patch; the newest release
 //	go.mod         its requirements, with its replacements by other modules
 //	go.sum         every version in it: full if it has the sum of the zip, else mod-only
 //	directory      the go.sum and go.work.sum of a project, and of its workspace's modules
@@ -51,9 +61,13 @@ func Collect(ctx context.Context, up *Upstream, args []string, o CollectOptions)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &collector{stdin: o.Stdin, log: o.Log}
+	c := &collector{stdin: o.Stdin, log: o.Log, toolchains: o.Toolchains}
+	c.setPlatforms(o.Platforms)
 	for _, arg := range args {
 		c.add(arg)
+	}
+	if len(c.platforms) > 0 {
+		c.resolveToolchains(ctx, up)
 	}
 	c.resolve(ctx, up)
 	return c.merge(), c.problems
@@ -61,9 +75,13 @@ func Collect(ctx context.Context, up *Upstream, args []string, o CollectOptions)
 
 // collector gathers items.
 type collector struct {
-	stdin    io.Reader
-	log      *slog.Logger
+	stdin      io.Reader
+	log        *slog.Logger
+	platforms  []string // GOOS-GOARCH
+	toolchains bool     // those that projects demand, too
+
 	items    []Item // versions may still be queries
+	wanted   []wantedToolchain
 	problems []error
 }
 
@@ -82,7 +100,7 @@ func (c *collector) add(arg string) {
 		c.addProject(arg)
 	case err == nil:
 		c.addFile(arg)
-	case strings.Contains(arg, "@"):
+	case strings.Contains(arg, "@"), isRelease(arg):
 		c.addQuery(arg, arg)
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail("%s: no such file or directory; a module is named as %[1]s@version or %[1]s@latest", arg)
@@ -138,7 +156,14 @@ func readFile(name string) ([]byte, error) {
 // addQuery adds module@query.
 func (c *collector) addQuery(text, from string) {
 	path, version, ok := strings.Cut(text, "@")
-	if !ok {
+	switch {
+	case isRelease(text):
+		c.addToolchain(text, from)
+		return
+	case ok && path == "toolchain":
+		c.addToolchain(version, from)
+		return
+	case !ok:
 		c.fail("%s: %q is not module@version", from, text)
 		return
 	}

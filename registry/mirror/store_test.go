@@ -2,6 +2,9 @@ package mirror
 
 import (
 	"context"
+	"errors"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,3 +42,32 @@ func newClient(t testing.TB) *registry.Client {
 }
 
 func newSigner(t testing.TB) *sign.Signer { return loadSigner(t, newKey(t)) }
+
+// sharedSigner is for tests that need no key of their own: making one is slow, by
+// intention of who invented the key file's format.
+func sharedSigner(t testing.TB) *sign.Signer {
+	t.Helper()
+	signer, err := theSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+var theSigner = sync.OnceValues(func() (*sign.Signer, error) {
+	password := []byte("secret")
+	private, _, err := sign.Generate(password)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp("", "cosign-*.key")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(private)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return sign.LoadSigner(f.Name(), func() ([]byte, error) { return password, nil })
+})

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// goEnv are the go command's settings, and where each was made.
+type goEnv struct {
+	values   map[string]string
+	environ  func(name string) (value string, ok bool)
+	file     map[string]string // what "go env -w" wrote
+	fileName string
+}
+
+// errNoGo is a machine without a go command.
+var errNoGo = errors.New("there is no go command in PATH")
+
+// readGoEnv asks the go command for its settings. It is errNoGo when there is none.
+func (a *app) readGoEnv(ctx context.Context) (*goEnv, error) {
+	name, err := exec.LookPath("go")
+	if err != nil {
+		return nil, withHint(errNoGo, "doctor looks through its eyes: install Go, or put it into PATH")
+	}
+	cmd := exec.CommandContext(ctx, name, "env", "-json", "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB",
+		"GOINSECURE", "GOENV", "GOPATH", "GOROOT")
+	cmd.Dir = os.TempDir() // not in a module that may ask for another toolchain
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "PWD="+cmd.Dir)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking the go command for its settings: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	e := &goEnv{environ: a.env}
+	if err := json.Unmarshal(out, &e.values); err != nil {
+		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
+	}
+	e.fileName = e.values["GOENV"]
+	if e.file, err = readEnvFile(e.fileName); err != nil {
+		return nil, fmt.Errorf("reading the go command's settings: %w", err)
+	}
+	// The question itself was asked with another value of this one.
+	defaults, err := readEnvFile(filepath.Join(e.values["GOROOT"], "go.env"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the go command's defaults: %w", err)
+	}
+	e.values["GOTOOLCHAIN"] = e.first("GOTOOLCHAIN", defaults["GOTOOLCHAIN"])
+	return e, nil
+}
+
+// first is the value of the environment, else of the go command's file, else the fallback.
+func (e *goEnv) first(name, fallback string) string {
+	if v, _ := e.environ(name); v != "" {
+		return v
+	}
+	if v := e.file[name]; v != "" {
+		return v
+	}
+	return fallback
+}
+
+// readEnvFile reads lines NAME=value. A file that is not there has none.
+func readEnvFile(name string) (map[string]string, error) {
+	if name == "" || name == "off" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	vars := make(map[string]string)
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, len(data)+1)
+	for lines.Scan() {
+		if name, value, ok := strings.Cut(lines.Text(), "="); ok {
+			vars[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		}
+	}
+	return vars, nil
+}
+
+// get returns the value in force.
+func (e *goEnv) get(name string) string { return e.values[name] }
+
+// from says in words where the value in force was set.
+func (e *goEnv) from(name string) string {
+	private := name == "GONOPROXY" || name == "GONOSUMDB"
+	switch {
+	case e.inEnvironment(name):
+		return "environment"
+	case e.file[name] != "":
+		return e.fileName
+	case e.get(name) == "":
+		return ""
+	case private && e.get(name) == e.get("GOPRIVATE"):
+		return "GOPRIVATE, " + e.from("GOPRIVATE")
+	}
+	return "default"
+}
+
+func (e *goEnv) inEnvironment(name string) bool {
+	v, _ := e.environ(name)
+	return v != ""
+}
+
+// set is the command that gives a setting another value, in the place where it is set now.
+func (e *goEnv) set(name, value string) string {
+	s := setting{name, value}
+	if !e.inEnvironment(name) {
+		return "go env -w " + quoteWord(s.String())
+	}
+	format, _ := exportSyntax(defaultShell())
+	return format(s)
+}
+
+// unset is the command that takes a setting away from where it is set now, so that the go command's own default,
+// which is value, comes through.
+func (e *goEnv) unset(name, value string) string {
+	switch {
+	case e.inEnvironment(name) && defaultShell() == "sh":
+		return "unset " + name
+	case e.inEnvironment(name):
+		return "Remove-Item Env:" + name
+	case e.file[name] != "":
+		return "go env -u " + name
+	}
+	return e.set(name, value) // another default than ours was built into this go command
+}
+
+// defaultShell is the shell that commands are written for.
+func defaultShell() string {
+	if runtime.GOOS == "windows" {
+		return "powershell"
+	}
+	return "sh"
+}
+
+// quoteWord quotes a word of a command where a shell would take it for more than that.
+func quoteWord(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return strings.ContainsRune("*?[]|&;<>()$`\\\"' \t~#!{}", r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

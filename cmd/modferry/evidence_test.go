@@ -1,0 +1,74 @@
+package main
+
+import (
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/modferry/modferry/artifact/sumdb"
+)
+
+// recorded is a bench whose store has example.com/a with evidence from a log, and a snapshot.
+func recorded(t *testing.T) (b *bench, log *testLog, public string) {
+	t.Helper()
+	b = newBench(t)
+	private, public := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0", "example.com/a@v1.1.0", "corp.example/p@v1.0.0")
+	log = newTestLog(b)
+	log.publish(log.grow(10), b.loadSigner(private))
+	log.upstream()
+	b.run("mirror", "--key", private, "--private", "corp.example", "example.com/a@v1.0.0", "corp.example/p@v1.0.0").exits(exitOK)
+	return b, log, public
+}
+
+func TestVerifyChecksEvidenceAgainstTheSnapshot(t *testing.T) {
+	b, log, public := recorded(t)
+	verify := []string{"verify", "--key", public, "--sumdb", log.key, "example.com/a@v1.0.0", "corp.example/p@v1.0.0"}
+	b.run(verify...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
+	got := jsonLines[verdict](b.run(append(verify, "--json")...).exits(exitOK))
+	if len(got) != 2 || got[0].SumDB != loggedVerified || got[1].SumDB != loggedNone {
+		t.Errorf("%+v", got)
+	}
+	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=no-snapshot\n")
+	b.run("verify", "--key", public, "--sumdb", "off", "example.com/a@v1.0.0").exits(exitUsage).complains("switched off")
+
+	// Same name, another key: whatever the snapshot says, it is not that log's.
+	other := newTestLog(b)
+	b.run("verify", "--key", public, "--sumdb", other.key, "example.com/a@v1.0.0").exits(exitRefused).complains("signature")
+}
+
+func TestVerifySaysWhenTheSnapshotIsTooOldForTheEvidence(t *testing.T) {
+	b, log, public := recorded(t)
+	store := b.open()
+	_, raw, err := store.Manifest(t.Context(), log.Repository(), sumdb.HeadTag(10))
+	must(t, err)
+	d, err := store.Resolve(t.Context(), log.Repository(), sumdb.HeadTag(10))
+	must(t, err)
+	d.MediaType = ocispec.MediaTypeImageManifest
+	must(t, store.PushManifest(t.Context(), log.Repository(), d, raw, sumdb.LatestTag))
+	must(t, store.Close())
+	b.run("verify", "--key", public, "--sumdb", log.key, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=newer-than-snapshot\n")
+}
+
+func TestInspectShowsTheRecord(t *testing.T) {
+	b, _, public := recorded(t)
+	b.run("inspect", "example.com/a@v1.0.0").exits(exitOK).says("checksum database  record 10\n")
+	b.run("inspect", "corp.example/p@v1.0.0").exits(exitOK).says("checksum database  no record\n")
+	got := jsonLines[inspection](b.run("inspect", "--json", "--key", public, "example.com/a@v1.0.0").exits(exitOK))
+	if len(got) != 1 || got[0].SumDB == nil || got[0].SumDB.Record != 10 || got[0].SumDB.Apart {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestInspectShowsEvidenceThatWasAddedLater(t *testing.T) {
+	b := newBench(t)
+	private, public := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0")
+	log := newTestLog(b)
+	log.grow(3)
+	log.upstream()
+	b.run("mirror", "--key", private, "--no-sumdb", "example.com/a@v1.0.0").exits(exitOK)
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
+	b.run("inspect", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("record 3, stored apart from the version\n")
+	b.run("verify", "--key", public, "--sumdb", log.key, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=verified\n")
+}

@@ -1,0 +1,265 @@
+package proxyshim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry"
+)
+
+// snapshotFiles keeps the checksum database below the cache directory:
+//
+//	.sumdb/<log>+<key hash>/head        highest head ever accepted, as signed; never rolled back
+//	.sumdb/<log>+<key hash>/lock        held while head is compared and replaced
+//	.sumdb/<log>+<key hash>/snapshot    where the pinned snapshot came from, and who vouched for it
+//	.sumdb/<log>+<key hash>/blobs/<hex> its manifest and blobs
+//	sumdb/<log>/tile/8/0/…              full level-0 tiles that came with module versions
+//
+// The last is where a GOPROXY tree has them. Nothing read from here is believed
+// without the log's signature.
+type snapshotFiles struct {
+	cache *cache
+	log   *sumdb.Log
+	dir   string
+}
+
+// sumdbDir holds the state of checksum databases, below the cache directory.
+const sumdbDir = ".sumdb"
+
+// lockRetry is how often a lock that another process holds is tried.
+const lockRetry = 10 * time.Millisecond
+
+// Why a snapshot is refused that is good in itself.
+var (
+	errUnproven = errors.New("it does not prove that the newest tree head seen before is part of it")
+	errBadHead  = errors.New("the remembered tree head is damaged")
+)
+
+func newSnapshotFiles(c *cache, log *sumdb.Log) *snapshotFiles {
+	name, rest, _ := strings.Cut(log.Key(), "+")
+	hash, _, _ := strings.Cut(rest, "+")
+	return &snapshotFiles{cache: c, log: log, dir: c.path(sumdbDir + "/" + name + "+" + hash)}
+}
+
+func (f *snapshotFiles) headFile() string { return filepath.Join(f.dir, "head") }
+func (f *snapshotFiles) blobFile(d digest.Digest) string {
+	return filepath.Join(f.dir, "blobs", d.Encoded())
+}
+
+// hasHead reports whether a head is remembered.
+func (f *snapshotFiles) hasHead() bool {
+	_, err := os.Stat(f.headFile())
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// remembered returns the highest head ever accepted; ok is false if there is none.
+func (f *snapshotFiles) remembered() (h sumdb.Head, ok bool, err error) {
+	data, err := os.ReadFile(f.headFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return sumdb.Head{}, false, nil
+	}
+	if err == nil {
+		h, err = f.log.OpenHead(data)
+	}
+	if err != nil {
+		return sumdb.Head{}, false, fmt.Errorf("%w: %s (remove it only if you know why): %w", errBadHead, f.headFile(), err)
+	}
+	return h, true, nil
+}
+
+// compare checks that s goes on from the remembered head; newer is set if it has
+// more records.
+func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
+	seen, ok, err := f.remembered()
+	if err != nil || !ok {
+		return err == nil, err
+	}
+	history := &sumdb.HistoryError{Log: f.log.Name(), Old: seen, New: s.Head(), Err: sumdb.ErrShrunk}
+	switch s.Compare(seen) {
+	case sumdb.Older:
+		return true, nil
+	case sumdb.Equal:
+		return false, nil
+	case sumdb.Newer:
+		return false, history
+	case sumdb.Forked:
+		history.Err = sumdb.ErrForked
+		return false, history
+	default:
+		return false, fmt.Errorf("%s: snapshot of %d records: %w: %d records; mirror anything public once more, into the same stores",
+			f.log.Name(), s.Head().N, errUnproven, seen.N)
+	}
+}
+
+// remember makes the head of s the highest one, for this and all other processes
+// with this cache directory. Its errors match sumdb.ErrShrunk, sumdb.ErrForked,
+// errUnproven or errBadHead if s does not go on from that.
+func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
+	if err := os.MkdirAll(f.dir, 0o777); err != nil {
+		return err
+	}
+	lock := flock.New(filepath.Join(f.dir, "lock"))
+	defer lock.Close()
+	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+		return fmt.Errorf("locking %s: %w", lock.Path(), err)
+	}
+	newer, err := f.compare(s)
+	if err != nil || !newer {
+		return err
+	}
+	_, err = f.cache.writeFile(f.headFile(), s.Head().Note)
+	return err
+}
+
+// savedPin is the file "snapshot".
+type savedPin struct {
+	Format   int           `json:"format"`
+	Store    string        `json:"store"`
+	Manifest digest.Digest `json:"manifest"`
+	Verifier string        `json:"verifier"`
+	Checked  time.Time     `json:"checked"`
+}
+
+// save records that p, whose blobs are here already, is pinned, and removes the
+// blobs of others.
+func (f *snapshotFiles) save(p *pinned) error {
+	saved := savedPin{verdictFormat, p.store, p.manifest, p.verifier, p.checked}
+	if len(p.faults) > 0 {
+		saved.Checked = time.Time{} // ask again after a restart
+	}
+	if err := f.cache.writeVerdict(filepath.Join(f.dir, "snapshot"), saved); err != nil {
+		return err
+	}
+	return f.sweep(p.manifest)
+}
+
+// load returns what save has saved, or nil if that cannot be used: the blobs are
+// not all there and good, the store is not among these, or another verifier
+// accepted it.
+func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*registry.Store) *pinned {
+	var saved savedPin
+	if _, err := readJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
+		return nil
+	}
+	if saved.Format != verdictFormat || saved.Verifier != verifier || !isStore(stores, saved.Store) || saved.Manifest.Validate() != nil {
+		return nil
+	}
+	raw, err := f.blob(saved.Manifest, artifact.MaxManifest)
+	if err != nil {
+		return nil
+	}
+	s, err := sumdb.Read(ctx, f.log, raw, func(_ context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+		data, err := f.blob(d.Digest, d.Size)
+		return io.NopCloser(bytes.NewReader(data)), err
+	}, sumdb.ReadOptions{})
+	if err != nil {
+		return nil
+	}
+	if _, err := f.compare(s); err != nil {
+		return nil
+	}
+	return &pinned{Snapshot: s, manifest: saved.Manifest, store: saved.Store, verifier: verifier, checked: saved.Checked, seen: true}
+}
+
+func isStore(stores []*registry.Store, name string) bool {
+	for _, s := range stores {
+		if s.String() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// read reads and checks a snapshot, by way of the blobs that are here.
+func (f *snapshotFiles) read(ctx context.Context, c candidate) (*sumdb.Snapshot, error) {
+	s, err := sumdb.Read(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+		if data, err := f.blob(d.Digest, d.Size); err == nil {
+			return io.NopCloser(bytes.NewReader(data)), nil
+		}
+		data, err := fetchBlob(ctx, c.store, f.log, d)
+		if err == nil {
+			_, _ = f.cache.writeFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
+		}
+		return io.NopCloser(bytes.NewReader(data)), err
+	}, sumdb.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	_, _ = f.cache.writeFile(f.blobFile(c.Descriptor.Digest), c.Raw)
+	return s, nil
+}
+
+// fetchBlob reads a blob of a snapshot, whose size sumdb.Read has limited.
+func fetchBlob(ctx context.Context, store *registry.Store, log *sumdb.Log, d ocispec.Descriptor) (data []byte, err error) {
+	err = repeat(ctx, func() error {
+		rc, err := store.SnapshotBlob(ctx, log, d)
+		if err != nil {
+			return err
+		}
+		defer rc.Close()
+		data, err = io.ReadAll(rc)
+		return err
+	})
+	return data, err
+}
+
+// blob returns a blob that is here and has at most limit bytes.
+func (f *snapshotFiles) blob(d digest.Digest, limit int64) ([]byte, error) {
+	name := f.blobFile(d)
+	fi, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if fi.Size() > limit {
+		return nil, errUnverified
+	}
+	data, err := os.ReadFile(name)
+	if err == nil && digest.FromBytes(data) != d {
+		err = errUnverified
+	}
+	return data, err
+}
+
+// sweep removes all blobs but those of the snapshot with that manifest.
+func (f *snapshotFiles) sweep(manifest digest.Digest) error {
+	files, err := os.ReadDir(filepath.Join(f.dir, "blobs"))
+	if err != nil {
+		return ignoreGone(err)
+	}
+	raw, err := f.blob(manifest, artifact.MaxManifest)
+	if err != nil {
+		return ignoreGone(err)
+	}
+	var m ocispec.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return err
+	}
+	keep := map[string]bool{manifest.Encoded(): true, m.Config.Digest.Encoded(): true}
+	for _, d := range m.Layers {
+		keep[d.Digest.Encoded()] = true
+	}
+	for _, file := range files {
+		if fi, err := file.Info(); err == nil && !keep[file.Name()] {
+			if err := remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
+				return err
+			}
+			f.cache.grow(-fi.Size())
+		}
+	}
+	return nil
+}

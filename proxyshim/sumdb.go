@@ -1,0 +1,203 @@
+package proxyshim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sumdb"
+)
+
+// typeTile is the content type of tiles.
+const typeTile = "application/octet-stream"
+
+// parseSumDB parses a request for a checksum database.
+func (h *Handler) parseSumDB(q request) (request, error) {
+	q, err := parseSumDB(q.name, h.sums.log.Name())
+	if errors.Is(err, errOtherLog) {
+		err = h.otherLog()
+	}
+	return q, err
+}
+
+// serveSumDB answers as https://go.dev/design/25530-sumdb#proxying-a-checksum-database
+// has it. Every lookup is answered with the head of the pinned snapshot, whatever
+// head the record was captured at, because clients must be able to follow.
+func (h *Handler) serveSumDB(w http.ResponseWriter, r *http.Request, q request) error {
+	var (
+		data []byte
+		err  error
+		kind = typeText
+	)
+	switch q.kind {
+	case kindSupported:
+		// In every state: otherwise the go command dials the log itself.
+	case kindHead:
+		data, err = h.head(r.Context())
+	case kindLookup:
+		data, err = h.lookup(r.Context(), q.module)
+	default:
+		kind = typeTile
+		data, err = h.tile(r.Context(), q.tile)
+	}
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", kind)
+	header.Set("Content-Length", strconv.Itoa(len(data)))
+	_, _ = w.Write(data)
+	return nil
+}
+
+// snapshot returns the snapshot to answer with. Without one, the error says why.
+func (h *Handler) snapshot(ctx context.Context, early bool) (*sumdb.Snapshot, error) {
+	p, err := h.pinned(ctx, early)
+	if err == nil && p.Snapshot == nil && !early {
+		p, err = h.pinned(ctx, true) // somebody waits for it
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Snapshot != nil:
+		return p.Snapshot, nil
+	case len(p.faults) > 0:
+		return nil, p.fault()
+	}
+	return nil, h.noSnapshot()
+}
+
+// head answers "latest".
+func (h *Handler) head(ctx context.Context) ([]byte, error) {
+	s, err := h.snapshot(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	return s.Head().Note, nil
+}
+
+// lookup answers with the record of m, which is verified each time.
+func (h *Handler) lookup(ctx context.Context, m module.Version) ([]byte, error) {
+	if h.sums.isPrivate(m.Path) {
+		return nil, h.privateModule(m)
+	}
+	s, err := h.snapshot(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	e, err := h.version(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	data, err := h.sums.lookup(s, e)
+	if lacking(err) {
+		if s, e, err = h.complete(ctx, e); err != nil {
+			return nil, err
+		}
+		data, err = h.sums.lookup(s, e)
+	}
+	if lacking(err) {
+		return nil, h.noEvidence(m, s)
+	}
+	return data, err
+}
+
+// errNoRecord: a version has no checksum database record in the cache.
+var errNoRecord = errors.New("no checksum database record")
+
+// lacking reports whether something is missing that a store may have by now.
+func lacking(err error) bool {
+	return errors.Is(err, errNoRecord) || errors.Is(err, sumdb.ErrBeyondHead) || errors.Is(err, sumdb.ErrNoTile)
+}
+
+// lookup answers from what is in memory and in the cache.
+func (s *checksums) lookup(snap *sumdb.Snapshot, e *entry) ([]byte, error) {
+	if e.Record == nil {
+		return nil, errNoRecord
+	}
+	evidence, err := s.recall(snap, e.Module, e.Sum, e.GoModSum, e.Record)
+	if err != nil {
+		return nil, err
+	}
+	return snap.Lookup(evidence)
+}
+
+// complete asks the stores for a newer snapshot and for the evidence of e, unless
+// that was done a moment ago.
+func (h *Handler) complete(ctx context.Context, e *entry) (*sumdb.Snapshot, *entry, error) {
+	s, err := h.snapshot(ctx, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if h.age(e.Checked) >= snapshotRetry {
+		e, err = share(ctx, h, "version "+e.Module.String(), func(ctx context.Context) (*entry, error) {
+			return h.refresh(ctx, e.Module, snapshotRetry)
+		})
+	}
+	return s, e, err
+}
+
+// tile answers with a tile at the width that was asked for.
+func (h *Handler) tile(ctx context.Context, t tlog.Tile) ([]byte, error) {
+	s, err := h.snapshot(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	data, err := h.sums.tile(s, t)
+	if errors.Is(err, sumdb.ErrNoTile) {
+		if e := h.cache.inTile(t.N); e != nil {
+			if s, _, err = h.complete(ctx, e); err != nil {
+				return nil, err
+			}
+			data, err = h.sums.tile(s, t)
+		}
+	}
+	if errors.Is(err, sumdb.ErrBeyondHead) {
+		if s, err = h.snapshot(ctx, true); err != nil {
+			return nil, err
+		}
+		data, err = h.sums.tile(s, t)
+	}
+	switch {
+	case errors.Is(err, sumdb.ErrBeyondHead):
+		return nil, h.clientIsNewer(s)
+	case errors.Is(err, sumdb.ErrNoTile):
+		return nil, h.noTile(t, s)
+	}
+	return data, err
+}
+
+// tile answers from the snapshot and from the tiles in the cache.
+func (s *checksums) tile(snap *sumdb.Snapshot, t tlog.Tile) ([]byte, error) {
+	data, err := snap.Tile(t)
+	if !errors.Is(err, sumdb.ErrNoTile) {
+		return data, err
+	}
+	full := s.files.tile(t.N)
+	if full == nil {
+		return nil, err
+	}
+	data, bad := snap.TileFrom(t, full)
+	if errors.Is(bad, artifact.ErrCorrupt) { // changed on disk
+		s.files.dropTile(t.N)
+		return nil, err
+	}
+	return data, bad
+}
+
+// inTile returns a version in memory whose record is in the level-0 tile n, or nil.
+func (c *cache) inTile(n int64) *entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, e := range c.entries {
+		if r, err := sumdb.ParseRecord(e.Record); err == nil && r.ID>>sumdb.TileHeight == n {
+			return e
+		}
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package proxyshim
+
+import (
+	"os"
+	"time"
+
+	"github.com/modferry/modferry/artifact/sumdb"
+)
+
+// tileFile returns where the full level-0 tile n is kept.
+func (f *snapshotFiles) tileFile(n int64) string { return f.cache.path(f.log.TileEntry(n)) }
+
+// tile returns the full level-0 tile n, unverified, or nil if it is not here.
+func (f *snapshotFiles) tile(n int64) []byte {
+	name := f.tileFile(n)
+	fi, err := os.Stat(name)
+	if err != nil || fi.Size() != sumdb.TileSize {
+		return nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	// A tile's time is that of its last use, by which it is evicted.
+	if now := f.cache.now(); now.Sub(fi.ModTime()).Abs() > touchInterval {
+		_ = os.Chtimes(name, time.Time{}, now)
+	}
+	return data
+}
+
+// keepTile keeps the tile of e, which s has verified. An incomplete one is in s, and a
+// complete one that s knows only the beginning of may be wrong in its end.
+func (f *snapshotFiles) keepTile(s *sumdb.Snapshot, e sumdb.Evidence) error {
+	n := e.TileIndex()
+	if e.Tile == nil || n >= s.Spine().Len() {
+		return nil
+	}
+	name := f.tileFile(n)
+	if _, err := f.cache.writeFile(name, e.Tile); err != nil {
+		return err
+	}
+	return os.Chtimes(name, time.Time{}, f.cache.now())
+}
+
+// dropTile removes a tile that is not the log's.
+func (f *snapshotFiles) dropTile(n int64) {
+	if os.Remove(f.tileFile(n)) == nil {
+		f.cache.grow(-sumdb.TileSize)
+	}
+}

@@ -1,0 +1,208 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry"
+)
+
+// job is an item on its way. It is done when the event has a status.
+type job struct {
+	Event
+	public bool            // the checksum database covers it
+	store  *registry.Store // where it belongs; nil if nowhere
+
+	have   *sums // of what the store has; nil = nothing
+	signed bool  // the store has it with our signature, if we sign
+	lacks  bool  // the store has it without evidence that it should have
+
+	lookup     []byte // what the database answered
+	lookupFail error  // why it did not; told only if upstream has the version, which matters more
+}
+
+// survey looks what the store has and asks the database, if anything is to do. It
+// fetches nothing and stores nothing.
+func (r *runner) survey(ctx context.Context, j *job) error {
+	var err error
+	if j.store, err = r.Stores.For(j.Module.Path); err != nil {
+		return fmt.Errorf("mirroring %s: %w", j.Module, err)
+	}
+	have, signed, err := j.store.Confirm(ctx, j.Module, j.ModOnly, r.Signer)
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+	case err != nil:
+		return fmt.Errorf("looking for %s: %w", j.Module, err)
+	default:
+		if err := j.found(j.store, have); err != nil {
+			return err
+		}
+		j.have, j.signed = &sums{zip: have.Sum, mod: have.GoModSum}, signed
+		if j.lacks, err = r.lacksEvidence(ctx, j, have); err != nil {
+			return fmt.Errorf("looking for %s: %w", j.Module, err)
+		}
+	}
+	switch {
+	case j.signed && (!j.lacks || r.DryRun):
+		j.Status = Existing
+	case r.DryRun:
+		return r.plan(ctx, j)
+	case j.public:
+		j.lookup, j.lookupFail = r.Checksums.lookup(ctx, j.Module)
+	}
+	return nil
+}
+
+// lacksEvidence reports whether a version has to be completed.
+func (r *runner) lacksEvidence(ctx context.Context, j *job, have *registry.Module) (bool, error) {
+	if _, err := artifact.EvidenceTag(j.Module.Version); err != nil || !j.public || r.DryRun {
+		return false, nil // a version that long cannot be
+	}
+	meta, err := j.store.Meta(ctx, have)
+	if err != nil || meta.SumDB != nil {
+		return false, err
+	}
+	var v sign.Verifier = sign.SkipVerify{}
+	if r.Signer != nil {
+		v = r.Signer.Verifier()
+	}
+	_, _, err = j.store.Evidence(ctx, have, meta, v)
+	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
+		return true, nil
+	}
+	return false, err
+}
+
+// plan says what would be done for a version that is not there, or not signed by us.
+func (r *runner) plan(ctx context.Context, j *job) error {
+	if j.have != nil {
+		j.Status = Signed
+		return nil
+	}
+	j.Status = Planned
+	_, err := r.Upstream.Info(ctx, j.Module)
+	return err
+}
+
+// finish does what the survey found to be missing.
+func (r *runner) finish(ctx context.Context, j *job) error {
+	var e *artifact.Evidence
+	if !j.signed {
+		cargo, err := r.fetch(ctx, j.Module, j.ModOnly)
+		if err != nil {
+			return err
+		}
+		defer cargo.remove()
+		if e, err = r.evidence(ctx, j); err != nil {
+			return err
+		}
+		if err := r.ferry(ctx, j, cargo, e); err != nil {
+			return err
+		}
+	}
+	if !j.lacks {
+		return nil
+	}
+	return r.complete(ctx, j, e)
+}
+
+// evidence captures what the database says about a version: nil if it must not
+// be asked.
+func (r *runner) evidence(ctx context.Context, j *job) (*artifact.Evidence, error) {
+	switch {
+	case !j.public:
+		return nil, nil
+	case j.lookupFail != nil:
+		return nil, j.lookupFail
+	case r.pinFail != nil:
+		return nil, fmt.Errorf("checking %s: %w", j.Module, r.pinFail)
+	}
+	captured, err := r.pin.capture(ctx, j.Module, j.lookup)
+	if err != nil {
+		return nil, err
+	}
+	e := &artifact.Evidence{Module: j.Module}
+	if e.Record, err = captured.Record.Format(); err != nil {
+		return nil, err
+	}
+	if captured.Tile != nil {
+		e.Tiles = map[string][]byte{r.Checksums.log.TileEntry(captured.TileIndex()): captured.Tile}
+	}
+	return e, nil
+}
+
+// ferry checks what was fetched, and publishes it.
+func (r *runner) ferry(ctx context.Context, j *job, c *cargo, e *artifact.Evidence) error {
+	if e != nil {
+		c.files.SumDB, c.files.Tiles = e.Record, e.Tiles
+	}
+	a, err := c.pack()
+	if err != nil {
+		return err
+	}
+	m := a.Manifest
+	if err := j.Item.sums().check(j.Module, m.Sum, m.GoModSum, j.From); err != nil {
+		return err
+	}
+	if e != nil {
+		if err := r.checkSums(j.Module, e.Record, m.Sum, m.GoModSum); err != nil {
+			return err
+		}
+		j.Pinned = true
+	}
+	outcome, err := j.store.Publish(ctx, a, registry.PublishOptions{
+		Signer: r.Signer,
+		Pinned: j.Pinned,
+		Absent: j.have == nil,
+	})
+	if err != nil {
+		return err
+	}
+	return j.published(j.store, a, outcome)
+}
+
+// complete publishes evidence for a version that is stored without it.
+func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) error {
+	if e == nil {
+		captured, err := r.evidence(ctx, j)
+		if err != nil {
+			return err
+		}
+		e = captured
+	}
+	record, err := sumdb.ParseRecord(e.Record)
+	if err != nil {
+		return err
+	}
+	if err := record.Check(j.Module, j.have.zip, j.have.mod); err != nil {
+		return fmt.Errorf("SECURITY: %s was stored without asking the checksum database, and is not what that knows: find out who changed it, and delete it: %w: %w",
+			j.Reference, ErrChecksum, err)
+	}
+	if err := j.store.PublishEvidence(ctx, *e, r.Signer); err != nil {
+		return err
+	}
+	j.Pinned = true
+	if j.Status != Signed {
+		j.Status = Completed
+	}
+	return nil
+}
+
+// checkSums compares a version's sums with those of its record.
+func (r *runner) checkSums(m module.Version, record []byte, zipSum, modSum string) error {
+	rec, err := sumdb.ParseRecord(record)
+	if err != nil {
+		return err
+	}
+	var want sums
+	if want.zip, want.mod, err = rec.Sums(m); err != nil {
+		return err
+	}
+	return want.check(m, zipSum, modSum, "the checksum database "+r.Checksums.Name())
+}

@@ -1,0 +1,380 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/registrytest"
+)
+
+// readSnapshot returns the snapshot in a store, checked as the shim does.
+func readSnapshot(t testing.TB, s *registry.Store, c *Checksums, v sign.Verifier) (*sumdb.Snapshot, digest.Digest) {
+	t.Helper()
+	found, err := s.Snapshot(t.Context(), c.log, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := sumdb.Read(t.Context(), c.log, found.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+		return s.SnapshotBlob(ctx, c.log, d)
+	}, sumdb.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snapshot, found.Descriptor.Digest
+}
+
+// assertProven checks that a version in a store has evidence that the newest
+// snapshot there covers.
+func assertProven(t testing.TB, o Options, e Event) {
+	t.Helper()
+	s, err := o.Stores.For(e.Module.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v sign.Verifier = sign.SkipVerify{}
+	if o.Signer != nil {
+		v = o.Signer.Verifier()
+	}
+	m, err := s.FindKind(t.Context(), e.Module, e.ModOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := s.Meta(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, tiles, err := s.Evidence(t.Context(), m, meta, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	evidence, err := sumdb.ParseEvidence(o.Checksums.log, record, tiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, _ := readSnapshot(t, s, o.Checksums, v)
+	if err := snapshot.Verify(m.Module, m.Sum, m.GoModSum, evidence); err != nil {
+		t.Errorf("%v at %d records: %v", e.Module, snapshot.Head().N, err)
+	}
+}
+
+// pinnedOptions returns options for mirroring from tree into a new layout, or into
+// routes, with a database.
+func pinnedOptions(t testing.TB, tree testTree, log *testLog, routes string) Options {
+	t.Helper()
+	if routes == "" {
+		routes = "oci:" + t.TempDir()
+	}
+	up := newUpstreamWith(t, UpstreamOptions{GOPROXY: tree.url(), Retries: -1})
+	return Options{
+		Stores: openStores(t, routes), Upstream: up, Signer: sharedSigner(t),
+		Checksums: newChecksums(t, ChecksumOptions{GOSUMDB: log.gosumdb(), NoSumDB: "corp.example", Upstream: up}),
+	}
+}
+
+func store(t testing.TB, o Options) *registry.Store {
+	t.Helper()
+	return o.Stores.Stores()[0]
+}
+
+func TestRunKeepsEvidenceThatTheSnapshotCovers(t *testing.T) {
+	versions := []string{"example.com/a@v1.0.0", "example.com/Upper/b@v1.0.0", "example.com/c@v2.0.0+incompatible", "example.com/d@v0.0.0-20260102030405-0123456789ab"}
+	tree := newTree(t, versions...)
+	reg := registrytest.New(t, registrytest.Options{})
+	for name, routes := range map[string]string{
+		"layout":     "",
+		"registry":   reg.Host() + "/golang",
+		"two stores": "example.com/Upper=oci:" + t.TempDir() + ",oci:" + t.TempDir(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := newLog(t, tree)
+			o := pinnedOptions(t, tree, log, routes)
+			log.grow(t, 255)
+			items := []Item{modOnly(versions[0])}
+			for _, v := range versions {
+				items = append(items, full(v))
+			}
+			events, summary := run(t, items, o)
+			if summary.New != len(items) {
+				t.Fatalf("%+v %+v", summary, events)
+			}
+			log.grow(t, 300) // so that the tiles are full
+			log.requests("")
+			again, summary := run(t, items, o)
+			if summary != (Summary{Existing: len(items)}) {
+				t.Errorf("again: %+v %+v", summary, again)
+			}
+			if n := log.requests("/lookup/"); n != 0 {
+				t.Errorf("%d lookups for what is there", n)
+			}
+			for _, e := range events {
+				if !e.Pinned {
+					t.Errorf("%v is not pinned", e.Module)
+				}
+				assertProven(t, o, e)
+			}
+			for _, s := range o.Stores.Stores() {
+				snapshot, _ := readSnapshot(t, s, o.Checksums, o.Signer.Verifier())
+				if n := snapshot.Head().N; n != 255+4+300 || len(snapshot.Earlier()) != 1 || snapshot.Previous() == "" {
+					t.Errorf("%s: %d records, upon %v %s", s, n, snapshot.Earlier(), snapshot.Previous())
+				}
+			}
+		})
+	}
+}
+
+func TestPrivateModulesTouchNoDatabase(t *testing.T) {
+	tree := newTree(t, "corp.example/secret@v1.0.0")
+	log := newLog(t, tree)
+	o := pinnedOptions(t, tree, log, "")
+	for range 2 {
+		if events, summary := run(t, []Item{full("corp.example/secret@v1.0.0")}, o); summary.Failed != 0 || events[0].Pinned {
+			t.Errorf("%+v", events)
+		}
+	}
+	if n := log.requests(""); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	if _, err := store(t, o).Snapshot(t.Context(), o.Checksums.log, sign.SkipVerify{}); !errors.Is(err, registry.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestRunCompletesWhatWasStoredWithoutEvidence(t *testing.T) {
+	const v = "example.com/a@v1.0.0"
+	tree := newTree(t, v)
+	log := newLog(t, tree)
+	o := pinnedOptions(t, tree, log, "")
+	items := []Item{full(v), modOnly(v)}
+	unchecked := o
+	unchecked.Checksums = nil
+	before, _ := run(t, items, unchecked)
+	completed, summary := run(t, items, o)
+	if summary != (Summary{Completed: 2}) {
+		t.Fatalf("%+v %+v", summary, completed)
+	}
+	if again, summary := run(t, items, o); summary != (Summary{Existing: 2}) {
+		t.Errorf("%+v %+v", summary, again)
+	}
+	for i, e := range completed {
+		if e.Digest != before[i].Digest {
+			t.Errorf("%v changed", e.Module)
+		}
+		assertProven(t, o, e)
+	}
+	other := o
+	other.Signer = newSigner(t)
+	if events, summary := run(t, items, other); summary != (Summary{Signed: 2}) {
+		t.Errorf("with another key: %+v %+v", summary, events)
+	}
+	for _, e := range completed {
+		assertProven(t, other, e)
+	}
+}
+
+func TestWhatWasStoredUncheckedAndIsWrongIsNotCompleted(t *testing.T) {
+	const v = "example.com/a@v1.0.0"
+	tree := newTree(t, v)
+	log := newLog(t, newTree(t, v))
+	tree.add(t, v, map[string]string{"evil.go": "package lib\n"})
+	o := pinnedOptions(t, tree, log, "")
+	unchecked := o
+	unchecked.Checksums = nil
+	run(t, []Item{full(v)}, unchecked)
+	events, _ := run(t, []Item{full(v)}, o)
+	if err := events[0].Err; !errors.Is(err, ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: ") || !strings.Contains(err.Error(), "h1:") {
+		t.Error(err)
+	}
+}
+
+func TestALogThatLiesStopsTheRun(t *testing.T) {
+	const a, b = "example.com/a@v1.0.0", "example.com/b@v1.0.0"
+	tree := newTree(t, a, b, "corp.example/private@v1.0.0")
+	foreign := newLog(t, tree)
+	for _, tt := range []struct {
+		name string
+		lie  func(honest *testLog) *testLog
+		is   error
+	}{
+		{"shrunk", func(l *testLog) *testLog { return newLogWithKey(t, tree, l.private, l.public) }, sumdb.ErrShrunk},
+		{"forked", func(l *testLog) *testLog {
+			forked := newLogWithKey(t, tree, l.private, l.public)
+			forked.grow(t, 700)
+			return forked
+		}, sumdb.ErrForked},
+		{"another key", func(l *testLog) *testLog {
+			foreign.public = l.public
+			foreign.grow(t, 700)
+			return foreign
+		}, sumdb.ErrSignature},
+		{"no note", func(l *testLog) *testLog {
+			l.tamper = func(string, []byte) []byte { return []byte("<html>") }
+			return l
+		}, sumdb.ErrSignature},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{})
+			log := newLog(t, tree)
+			log.grow(t, 300)
+			o := pinnedOptions(t, tree, log, reg.Host()+"/golang")
+			run(t, []Item{full(a)}, o)
+			lying := tt.lie(log)
+			o.Checksums = newChecksums(t, ChecksumOptions{GOSUMDB: lying.gosumdb(), NoSumDB: "corp.example", Upstream: o.Upstream})
+			reg.Reset()
+			_, err := Run(t.Context(), []Item{full(b), full("corp.example/private@v1.0.0")}, o)
+			if !errors.Is(err, tt.is) || !errors.Is(err, ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: ") || !strings.Contains(err.Error(), testLogName) {
+				t.Error(err)
+			}
+			if _, writes := countRequests(reg, ""); writes != 0 {
+				t.Errorf("%d writes", writes)
+			}
+		})
+	}
+}
+
+func TestForgedTilesAndRecordsAreNoticed(t *testing.T) {
+	tree := newTree(t, versionA.String())
+	for _, tt := range []struct{ name, path string }{{"tiles", "/tile/"}, {"records", "/lookup/example.com/"}} {
+		log := newLog(t, tree)
+		log.grow(t, 10)
+		o := pinnedOptions(t, tree, log, "")
+		log.tamper = func(path string, b []byte) []byte {
+			if strings.HasPrefix(path, tt.path) {
+				b = append([]byte(nil), b...)
+				b[len(b)/3] ^= 1
+			}
+			return b
+		}
+		summary, err := Run(t.Context(), []Item{full(versionA.String())}, o)
+		if err == nil && summary.Failed != 1 || summary.New != 0 {
+			t.Errorf("%s: %+v, %v", tt.name, summary, err)
+		}
+	}
+}
+
+func TestAnOldHeadOutOfACacheIsNoAlarm(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	log := newLog(t, tree)
+	o := pinnedOptions(t, tree, log, "")
+	var old []byte
+	log.grow(t, 300)
+	log.tamper = func(path string, b []byte) []byte {
+		if path == "/latest" {
+			old = b
+		}
+		return b
+	}
+	if _, err := o.Checksums.latest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log.grow(t, 300)
+	run(t, []Item{full("example.com/a@v1.0.0")}, o)
+	_, before := readSnapshot(t, store(t, o), o.Checksums, o.Signer.Verifier())
+
+	// Once it is old, and never was published; then the record of b is newer.
+	var asked atomic.Int32
+	log.tamper = func(path string, b []byte) []byte {
+		if path == "/latest" && asked.Add(1) == 1 {
+			return old
+		}
+		return b
+	}
+	events, summary := run(t, []Item{full("example.com/b@v1.0.0")}, o)
+	if summary.New != 1 {
+		t.Fatalf("%+v", events)
+	}
+	assertProven(t, o, events[0])
+	if snapshot, _ := readSnapshot(t, store(t, o), o.Checksums, o.Signer.Verifier()); snapshot.Previous() != before {
+		t.Errorf("the next snapshot is upon %q, not %q", snapshot.Previous(), before)
+	}
+}
+
+func TestWithoutTheDatabaseWhatIsThereIsStillThere(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	log := newLog(t, tree)
+	o := pinnedOptions(t, tree, log, "")
+	run(t, []Item{full("example.com/a@v1.0.0")}, o)
+	log.Close()
+	events, summary := run(t, []Item{full("example.com/a@v1.0.0"), full("example.com/b@v1.0.0")}, o)
+	if summary != (Summary{Existing: 1, Failed: 1}) || !errors.Is(events[1].Err, ErrUpstream) || !strings.Contains(events[1].Err.Error(), "example.com/b@v1.0.0") {
+		t.Errorf("%+v %+v", summary, events)
+	}
+}
+
+func TestMirrorsAtTheSameTimeLeaveNoHeadBehind(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0", "example.com/d@v1.0.0")
+	log := newLog(t, tree)
+	one, two := t.TempDir(), t.TempDir()
+	o := pinnedOptions(t, tree, log, "oci:"+one)
+	step := func(o Options, v string) {
+		t.Helper()
+		log.grow(t, 300)
+		if events, summary := run(t, []Item{full(v)}, o); summary.New != 1 {
+			t.Fatalf("%+v", events)
+		}
+	}
+	step(o, "example.com/a@v1.0.0")
+	if err := os.CopyFS(two, os.DirFS(one)); err != nil {
+		t.Fatal(err)
+	}
+	other := o
+	other.Stores = openStores(t, "oci:"+two)
+	step(o, "example.com/b@v1.0.0")
+	step(other, "example.com/c@v1.0.0")
+	theirs, _ := readSnapshot(t, store(t, other), o.Checksums, o.Signer.Verifier())
+	image, err := theirs.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store(t, o).PublishSnapshot(t.Context(), image, o.Checksums.log, nil, o.Signer); err != nil {
+		t.Fatal(err)
+	}
+	step(o, "example.com/d@v1.0.0")
+	last, _ := readSnapshot(t, store(t, o), o.Checksums, o.Signer.Verifier())
+	if n := len(last.Earlier()); n != 3 {
+		t.Errorf("the newest snapshot knows %d earlier heads, want 3", n)
+	}
+}
+
+func TestADamagedSnapshotIsReplaced(t *testing.T) {
+	const a, b = "example.com/a@v1.0.0", "example.com/b@v1.0.0"
+	tree := newTree(t, a, b)
+	for _, damage := range []string{"manifest", "blob", "signature"} {
+		t.Run(damage, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{})
+			log := newLog(t, tree)
+			log.grow(t, 300)
+			o := pinnedOptions(t, tree, log, reg.Host()+"/golang")
+			run(t, []Item{full(a)}, o)
+			repo := "golang/" + o.Checksums.log.Repository()
+			found, err := store(t, o).FindSnapshot(t.Context(), o.Checksums.log, sumdb.LatestTag)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch damage {
+			case "manifest":
+				reg.SetManifest(repo, sumdb.LatestTag, []byte(`{"schemaVersion":2}`))
+			case "blob":
+				if err := reg.SetBlob(repo, found.Layers[1].Digest, []byte("garbage")); err != nil {
+					t.Fatal(err)
+				}
+			case "signature":
+				reg.DeleteTag(repo, sign.Tag(found.Descriptor.Digest))
+			}
+			if events, summary := run(t, []Item{full(b)}, o); summary.New != 1 {
+				t.Fatalf("%+v", events)
+			}
+			readSnapshot(t, store(t, o), o.Checksums, o.Signer.Verifier())
+		})
+	}
+}

@@ -1,0 +1,113 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry"
+)
+
+// pinStore is a store that receives evidence.
+type pinStore struct {
+	*registry.Store
+	latest *registry.Snapshot // the newest snapshot; nil = none that is of use
+	signed bool               // latest has our signature, or needs none
+}
+
+// find looks what snapshot a store has. One that is damaged, or signed by nobody
+// we know, is replaced in time; what it says about the log is checked against the log's key.
+func (p *pin) find(ctx context.Context, s *registry.Store) (*pinStore, error) {
+	found, err := s.FindSnapshot(ctx, p.sums.log, sumdb.LatestTag)
+	switch {
+	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrNoLayout):
+		return &pinStore{Store: s}, nil
+	case isDamage(err):
+		p.ignore(s, err)
+		return &pinStore{Store: s}, nil
+	case err != nil:
+		return nil, err
+	}
+	if _, ok, err := found.Head(p.sums.log); !ok {
+		p.ignore(s, err)
+		return &pinStore{Store: s}, nil
+	}
+	if p.signer == nil {
+		return &pinStore{Store: s, latest: found, signed: true}, nil
+	}
+	err = s.VerifySnapshot(ctx, p.sums.log, found, p.signer.Verifier())
+	if err != nil && !errors.Is(err, sign.ErrUnsigned) && !errors.Is(err, sign.ErrUntrusted) {
+		return nil, err
+	}
+	return &pinStore{Store: s, latest: found, signed: err == nil}, nil
+}
+
+// ignore says that a store has a useless snapshot; err is nil if that just lacks
+// its head.
+func (p *pin) ignore(s *registry.Store, err error) {
+	p.log.Warn("ignoring a damaged checksum snapshot", "store", s.String(), "error", err)
+}
+
+// isDamage reports whether a snapshot could not be used for what it is.
+func isDamage(err error) bool {
+	return isAlarm(err) || errors.Is(err, sumdb.ErrNotSnapshot) || errors.Is(err, artifact.ErrLimit)
+}
+
+// base returns the store with the newest snapshot, nil if there is none.
+func (p *pin) base() *pinStore {
+	var best *pinStore
+	for _, s := range p.stores {
+		if s.latest != nil && (best == nil || s.latest.Tree.N > best.latest.Tree.N) {
+			best = s
+		}
+	}
+	return best
+}
+
+// earlier returns the heads that were published in the stores besides those that
+// the newest snapshot knows: two mirrors at the same time leave one each.
+func (p *pin) earlier(ctx context.Context) ([]sumdb.Head, error) {
+	known := make(map[int64]bool)
+	if p.snapshot != nil {
+		known[p.snapshot.Head().N] = true
+		for _, h := range p.snapshot.Earlier() {
+			known[h.N] = true
+		}
+	}
+	var heads []sumdb.Head
+	for _, s := range p.stores {
+		sizes, err := s.Heads(ctx, p.sums.log)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrNoLayout) {
+			return nil, err
+		}
+		for _, n := range sizes {
+			if known[n] {
+				continue
+			}
+			h, ok, err := p.headAt(ctx, s, n)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				heads, known[n] = append(heads, h), true
+			}
+		}
+	}
+	return heads, nil
+}
+
+// headAt returns the head that a store has a snapshot of; ok is false if that
+// cannot be trusted.
+func (p *pin) headAt(ctx context.Context, s *pinStore, n int64) (h sumdb.Head, ok bool, err error) {
+	found, err := s.FindSnapshot(ctx, p.sums.log, sumdb.HeadTag(n))
+	if err == nil {
+		h, ok, err = found.Head(p.sums.log)
+	}
+	if isDamage(err) || errors.Is(err, registry.ErrNotFound) {
+		p.ignore(s.Store, err)
+		return sumdb.Head{}, false, nil
+	}
+	return h, ok, err
+}

@@ -1,0 +1,199 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
+)
+
+// Snapshot is the manifest of a checksum database snapshot as found in a store:
+// its digest agrees with its bytes, and it says that it is of the log asked for.
+// Its content is for sumdb.Read to check, given Raw and [Store.SnapshotBlob].
+type Snapshot struct {
+	*sumdb.Manifest
+	Descriptor ocispec.Descriptor
+	Raw        []byte // the manifest
+}
+
+// Snapshot finds the newest snapshot of a log and has its signatures verified, with
+// two requests. It is ErrNotFound when there is none.
+func (s *Store) Snapshot(ctx context.Context, log *sumdb.Log, v sign.Verifier) (*Snapshot, error) {
+	found, err := s.FindSnapshot(ctx, log, sumdb.LatestTag)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.VerifySnapshot(ctx, log, found, v); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// FindSnapshot finds the snapshot of a log under a tag, sumdb.LatestTag or
+// sumdb.HeadTag, with one request. Errors are those of [Store.Manifest] and of
+// sumdb.ParseManifest, and artifact.ErrIdentity for a snapshot of another log or size.
+func (s *Store) FindSnapshot(ctx context.Context, log *sumdb.Log, tag string) (*Snapshot, error) {
+	repo := log.Repository()
+	d, raw, err := s.Manifest(ctx, repo, tag)
+	if err != nil {
+		return nil, fmt.Errorf("checksum snapshot of %s: %w", log.Name(), err)
+	}
+	m, err := sumdb.ParseManifest(raw)
+	if err == nil {
+		err = checkSnapshot(m, log, tag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Reference(repo, tag), err)
+	}
+	return &Snapshot{Manifest: m, Descriptor: d, Raw: raw}, nil
+}
+
+// checkSnapshot checks that a snapshot is what its place says.
+func checkSnapshot(m *sumdb.Manifest, log *sumdb.Log, tag string) error {
+	if m.Log != log.Name() {
+		return fmt.Errorf("checksum snapshot is of %s, not of %s: %w", m.Log, log.Name(), artifact.ErrIdentity)
+	}
+	if n, ok := sumdb.ParseHeadTag(tag); ok && n != m.Tree.N {
+		return fmt.Errorf("checksum snapshot of %d records is tagged as one of %d: %w", m.Tree.N, n, artifact.ErrIdentity)
+	}
+	return nil
+}
+
+// VerifySnapshot has the signatures of a snapshot's manifest verified, with one
+// request.
+func (s *Store) VerifySnapshot(ctx context.Context, log *sumdb.Log, found *Snapshot, v sign.Verifier) error {
+	_, err := s.verifyManifest(ctx, log.Repository(), snapshotSubject(log, found.Descriptor.Digest), v)
+	if err != nil {
+		return fmt.Errorf("checksum snapshot of %s: %w", log.Name(), err)
+	}
+	return nil
+}
+
+// snapshotSubject is what a signature on a snapshot is about. No module has such a path.
+func snapshotSubject(log *sumdb.Log, d digest.Digest) sign.Subject {
+	return sign.Subject{Module: module.Version{Path: log.Repository()}, Digest: d}
+}
+
+// SnapshotBlob opens a blob of a snapshot, as sumdb.Read wants it. One that is
+// missing is ErrCorrupt.
+func (s *Store) SnapshotBlob(ctx context.Context, log *sumdb.Log, d ocispec.Descriptor) (io.ReadCloser, error) {
+	return s.part(ctx, log.Repository(), d)
+}
+
+// Heads returns the sizes of a log at which the store has a snapshot, ascending.
+// It is ErrNotFound when there never was one.
+func (s *Store) Heads(ctx context.Context, log *sumdb.Log) ([]int64, error) {
+	var heads []int64
+	for tag, err := range s.Tags(ctx, log.Repository()) {
+		if err != nil {
+			return nil, fmt.Errorf("listing the checksum snapshots of %s: %w", log.Name(), err)
+		}
+		if n, ok := sumdb.ParseHeadTag(tag); ok {
+			heads = append(heads, n)
+		}
+	}
+	slices.Sort(heads)
+	return heads, nil
+}
+
+// PublishSnapshot stores a snapshot: its blobs but for those of have, which the
+// store has (nil = none), the manifest by digest, signer's signature (nil = do
+// not sign), the tag of its head, and the tag latest last. The tag of a head is never
+// moved; latest is, unless it points to a snapshot of more records, which another mirror
+// put there meanwhile.
+//
+// A snapshot that is there already is signed, if it has no signature of ours,
+// and tagged.
+func (s *Store) PublishSnapshot(ctx context.Context, img *sumdb.Image, log *sumdb.Log, have *sumdb.Manifest, signer *sign.Signer) error {
+	p := snapshotPublisher{Store: s, img: img, log: log, repo: log.Repository()}
+	if err := p.publish(ctx, have, signer); err != nil {
+		return fmt.Errorf("publishing the checksum snapshot of %s: %w", log.Name(), err)
+	}
+	return nil
+}
+
+// snapshotPublisher is one call of PublishSnapshot.
+type snapshotPublisher struct {
+	*Store
+	img  *sumdb.Image
+	log  *sumdb.Log
+	repo string
+}
+
+func (p *snapshotPublisher) publish(ctx context.Context, have *sumdb.Manifest, signer *sign.Signer) error {
+	m, err := sumdb.ParseManifest(p.img.Raw)
+	if err != nil {
+		return err
+	}
+	head := sumdb.HeadTag(m.Tree.N)
+	d := p.img.Descriptor
+	tagged, err := p.Resolve(ctx, p.repo, head)
+	switch {
+	case absent(err):
+	case err != nil && !errors.Is(err, ErrPolicy): // which holds back what was not scanned yet
+		return err
+	}
+	if tagged.Digest != d.Digest {
+		if err := p.push(ctx, have); err != nil {
+			return err
+		}
+	}
+	if signer != nil {
+		if err := p.ensureSigned(ctx, p.repo, snapshotSubject(p.log, d.Digest), signer); err != nil {
+			return err
+		}
+	}
+	if absent(err) {
+		if err := p.PushManifest(ctx, p.repo, d, p.img.Raw, head); err != nil && !errors.Is(err, ErrPolicy) {
+			return err // but it is immutable, if another mirror was faster
+		}
+	}
+	return p.moveLatest(ctx, m)
+}
+
+// push stores blobs and manifest, without a tag.
+func (p *snapshotPublisher) push(ctx context.Context, have *sumdb.Manifest) error {
+	there := make(map[digest.Digest]bool)
+	if have != nil {
+		for _, d := range have.Layers {
+			there[d.Digest] = true
+		}
+	}
+	var blobs []artifact.Blob
+	for _, b := range p.img.Blobs {
+		if !there[b.Descriptor.Digest] {
+			there[b.Descriptor.Digest] = true // once, should two chunks be equal
+			blobs = append(blobs, b)
+		}
+	}
+	if err := p.pushBlobs(ctx, p.repo, blobs); err != nil {
+		return err
+	}
+	return p.PushManifest(ctx, p.repo, p.img.Descriptor, p.img.Raw, "")
+}
+
+// moveLatest points the tag latest to the snapshot m, unless that were a step back.
+// Only a head that the log signed counts as newer.
+func (p *snapshotPublisher) moveLatest(ctx context.Context, m *sumdb.Manifest) error {
+	now, err := p.FindSnapshot(ctx, p.log, sumdb.LatestTag)
+	switch {
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrUnauthorized), errors.Is(err, ErrDenied), ctx.Err() != nil:
+		return err
+	case err == nil && now.Descriptor.Digest == p.img.Descriptor.Digest:
+		return nil
+	case err == nil && now.Tree.N > m.Tree.N:
+		if _, signed, err := now.Head(p.log); signed && err == nil {
+			return nil
+		}
+	}
+	return p.PushManifest(ctx, p.repo, p.img.Descriptor, p.img.Raw, sumdb.LatestTag)
+}
