@@ -101,6 +101,9 @@ func (meta *Meta) readEntry(l *layerReader, tree, name string, size int64) (err 
 	case tree + ".cdx.json":
 		meta.SBOM = read(MaxMeta)
 	case tree + ".sumdb":
+		if size == 0 {
+			return l.fault(fmt.Errorf("%s is empty", path.Base(name)))
+		}
 		meta.SumDB = read(maxRecord)
 	default:
 		if !isTile(name, size) {

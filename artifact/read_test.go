@@ -108,6 +108,7 @@ func TestReadMetaRefusesHostileLayers(t *testing.T) {
 		{"tile of the wrong size", mustTar(t, info, mod, tarFile{testTile, tile[1:]}), ErrCorrupt},
 		{"tile with a path upwards", mustTar(t, info, mod, tarFile{"sumdb/../tile/8/0/000", tile}), ErrCorrupt},
 		{".info over the limit", mustTar(t, tarFile{info.name, make([]byte, maxInfo+1)}, mod), ErrLimit},
+		{"empty record", mustTar(t, info, mod, tarFile{testTree + ".sumdb", nil}), ErrCorrupt},
 		{"record over the limit", mustTar(t, info, mod, tarFile{testTree + ".sumdb", make([]byte, maxRecord+1)}), ErrLimit},
 		{"bomb", gzipped(t, make([]byte, MaxMeta+1)), ErrLimit},
 		{"bomb in an entry", gzipped(t, mustTar(t, tarFile{testTree + ".cdx.json", make([]byte, MaxMeta)})), ErrLimit},

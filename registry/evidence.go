@@ -126,7 +126,8 @@ func (s *Store) confirmEvidence(ctx context.Context, repo string, have *companio
 }
 
 // sameEvidence reports whether two records and their tiles do not contradict each
-// other. One of them may have been made before the tile was complete.
+// other. One of them may have been made before the tile was complete: a tile that only
+// the other one has proves itself, against the snapshot, before anybody relies on it.
 func sameEvidence(record []byte, tiles map[string][]byte, other []byte, others map[string][]byte) bool {
 	for name, tile := range tiles {
 		if o, ok := others[name]; ok && !bytes.Equal(o, tile) {

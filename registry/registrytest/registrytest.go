@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -36,6 +38,8 @@ type Registry struct {
 	server *httptest.Server
 	dir    string // of blobs, one directory per repository
 
+	connections atomic.Int32
+
 	mu       sync.Mutex
 	repos    map[string]*repository
 	uploads  int
@@ -58,6 +62,11 @@ func New(tb testing.TB, o Options) *Registry {
 	tb.Helper()
 	r := &Registry{o: o, dir: tb.TempDir(), repos: make(map[string]*repository)}
 	r.server = httptest.NewUnstartedServer(r)
+	r.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			r.connections.Add(1)
+		}
+	}
 	r.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that go away are part of the tests
 	if o.TLS {
 		r.server.StartTLS()
@@ -68,6 +77,9 @@ func New(tb testing.TB, o Options) *Registry {
 	tb.Cleanup(r.Close)
 	return r
 }
+
+// Connections returns how many connections were opened to the registry.
+func (r *Registry) Connections() int { return int(r.connections.Load()) }
 
 // Host returns the registry's host:port.
 func (r *Registry) Host() string {
