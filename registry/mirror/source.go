@@ -178,7 +178,8 @@ func (c *collector) addQuery(text, from string) {
 	c.items = append(c.items, Item{Module: module.Version{Path: path, Version: version}, From: from})
 }
 
-// addList adds lines of module@query, or of "module version" as list prints them.
+// addList adds lines of module@query, or of "module version [mod-only]" as list
+// prints them.
 func (c *collector) addList(name string, data []byte) {
 	n := 0
 	for line := range strings.Lines(string(data)) {
@@ -193,7 +194,15 @@ func (c *collector) addList(name string, data []byte) {
 		case 2:
 			c.addQuery(f[0]+"@"+f[1], from)
 		default:
-			c.fail("%s: %q is not module@version", from, firstLines([]byte(line)))
+			if len(f) != 3 || f[2] != "mod-only" {
+				c.fail("%s: %q is not module@version", from, firstLines([]byte(line)))
+				continue
+			}
+			known := len(c.items)
+			c.addQuery(f[0]+"@"+f[1], from)
+			for i := range c.items[known:] {
+				c.items[known+i].ModOnly = true
+			}
 		}
 	}
 }
