@@ -101,6 +101,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"login":    cmdLogin,
 			"logout":   cmdLogout,
 			"retag":    cmdRetag,
+			"rot":      cmdRot,
 
 			"replicate":     cmdReplicate,
 			"forge":         cmdForge,

@@ -1,18 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/modferry/modferry/registry/mirror"
 )
 
 // goEnv are the go command's settings, and where each was made.
@@ -47,11 +47,11 @@ func (a *app) readGoEnv(ctx context.Context) (*goEnv, error) {
 		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
 	e.fileName = e.values["GOENV"]
-	if e.file, err = readEnvFile(e.fileName); err != nil {
+	if e.file, err = mirror.ReadGoEnvFile(e.fileName); err != nil {
 		return nil, fmt.Errorf("reading the go command's settings: %w", err)
 	}
 	// The question itself was asked with another value of this one.
-	defaults, err := readEnvFile(filepath.Join(e.values["GOROOT"], "go.env"))
+	defaults, err := mirror.ReadGoEnvFile(filepath.Join(e.values["GOROOT"], "go.env"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the go command's defaults: %w", err)
 	}
@@ -68,29 +68,6 @@ func (e *goEnv) first(name, fallback string) string {
 		return v
 	}
 	return fallback
-}
-
-// readEnvFile reads lines NAME=value. A file that is not there has none.
-func readEnvFile(name string) (map[string]string, error) {
-	if name == "" || name == "off" {
-		return nil, nil
-	}
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	vars := make(map[string]string)
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, len(data)+1)
-	for lines.Scan() {
-		if name, value, ok := strings.Cut(lines.Text(), "="); ok {
-			vars[strings.TrimSpace(name)] = strings.TrimSpace(value)
-		}
-	}
-	return vars, nil
 }
 
 // get returns the value in force.

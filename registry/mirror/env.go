@@ -70,18 +70,24 @@ func envWithoutGo() (Env, error) {
 	}, nil
 }
 
-// readGoEnvFile reads the file that "go env -w" writes: lines NAME=value.
+// readGoEnvFile reads the file that "go env -w" writes.
 func readGoEnvFile() (map[string]string, error) {
 	name := os.Getenv("GOENV")
-	switch name {
-	case "off":
-		return nil, nil
-	case "":
+	if name == "" {
 		dir, err := os.UserConfigDir()
 		if err != nil {
 			return nil, nil // no home directory, no settings
 		}
 		name = filepath.Join(dir, "go", "env")
+	}
+	return ReadGoEnvFile(name)
+}
+
+// ReadGoEnvFile reads the settings in a file as "go env -w" writes it: lines
+// NAME=value. A file that is not there has none, nor have "" and "off".
+func ReadGoEnvFile(name string) (map[string]string, error) {
+	if name == "" || name == "off" {
+		return nil, nil
 	}
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
