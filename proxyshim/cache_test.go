@@ -1,6 +1,7 @@
 package proxyshim
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -257,4 +258,12 @@ func TestTilesAreEvictedToo(t *testing.T) {
 		t.Errorf("%d bytes in the cache, %d tiles", size, tiles)
 	}
 	e.client(l, nil).verify(t, versions...) // what is gone is fetched again
+}
+
+func TestSavingWhatWasEvictedMeanwhileIsNoVersion(t *testing.T) {
+	c, err := newCache(t.TempDir(), 0, time.Now)
+	check(t, err)
+	if e, err := c.save(version(1)); e != nil || !errors.Is(err, errReplaced) {
+		t.Errorf("got %v, %v", e, err)
+	}
 }

@@ -148,7 +148,9 @@ func (h *Handler) candidates(ctx context.Context, next *pinned) []candidate {
 	)
 	for _, store := range h.stores.Stores() {
 		if next.Snapshot != nil && h.outages.holds(store.String()) {
+			mu.Lock() // others are being asked already
 			next.faults[store.String()] = fmt.Errorf("%s: %w a moment ago", store, registry.ErrUnavailable)
+			mu.Unlock()
 			continue
 		}
 		wg.Go(func() {

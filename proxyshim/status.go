@@ -24,7 +24,10 @@ const maxText = 640
 // stops it.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err error) {
 	if r.Context().Err() != nil {
-		return // nobody is there to read it
+		// Most likely nobody is there to read it. But a client may have closed its half of the
+		// connection only, and without any answer it would get an empty 200.
+		answer(w, http.StatusServiceUnavailable, "the request was cancelled")
+		return
 	}
 	status, text := describe(q.module, err)
 	switch {

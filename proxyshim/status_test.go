@@ -1,9 +1,11 @@
 package proxyshim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"unicode"
@@ -121,5 +123,17 @@ func TestAnswersAreFitForTheGoCommand(t *testing.T) {
 	}
 	if got := plain("as it is\n"); got != "as it is\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestACancelledRequestIsNotAnsweredWithAnEmptyFile(t *testing.T) {
+	e := newEnv(t)
+	e.publish(content{m: lib})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	e.handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, libURL+".mod", nil))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d, body %q", w.Code, w.Body)
 	}
 }

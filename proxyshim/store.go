@@ -82,7 +82,10 @@ func (c *cache) replace(e *entry, v *verdict) (*entry, error) {
 // save writes the small files of m and its verdict, if that is still to be done.
 func (c *cache) save(m module.Version) (*entry, error) {
 	e := c.get(m)
-	if e == nil || e.unsaved == nil {
+	switch {
+	case e == nil: // dropped or evicted meanwhile
+		return nil, errReplaced
+	case e.unsaved == nil:
 		return e, nil
 	}
 	info, gomod, err := c.saveFiles(e)

@@ -363,3 +363,23 @@ func TestOtherLogsAndTilesThatDoNotExist(t *testing.T) {
 		}
 	}
 }
+
+func TestStoresThatFailAtTheSameTimeAreAllNamed(t *testing.T) {
+	l := loggedLog(t)
+	url := registrytest.New(t, registrytest.Options{}).URL
+	client, err := registry.NewClient(registry.ClientOptions{Transport: &transport{base: http.DefaultTransport, fault: respond("/private", http.StatusForbidden, "text/plain", "no")}})
+	check(t, err)
+	router, err := client.Route("example.com/graph=" + url + "/private," + url + "/golang")
+	check(t, err)
+	e := newEnvOn(t, url+"/golang", withLog(l), func(o *Options) { o.Stores = router })
+	next := &pinned{Snapshot: l.snapshot(nil), faults: make(map[string]error)}
+	for _, s := range router.Stores() {
+		if strings.HasSuffix(s.String(), "/golang") {
+			e.handler.outages.begin(s.String(), registry.ErrUnavailable)
+		}
+	}
+	e.handler.candidates(t.Context(), next)
+	if len(next.faults) != 2 {
+		t.Errorf("faults %v", next.faults)
+	}
+}

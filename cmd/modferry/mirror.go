@@ -161,7 +161,7 @@ func (a *app) upstream(c *cli.Context, log *slog.Logger) (*mirror.Upstream, *mir
 	}
 	sums, err := mirror.NewChecksums(mirror.ChecksumOptions{
 		GOSUMDB:  env.GOSUMDB,
-		NoSumDB:  joinPatterns(env.GONOSUMDB, private),
+		NoSumDB:  joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private), // GONOSUMDB may be set apart from GOPRIVATE
 		Upstream: up,
 	})
 	if err != nil {

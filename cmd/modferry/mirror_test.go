@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 func TestMirrorIsIdempotentAndSumsUp(t *testing.T) {
@@ -105,4 +110,29 @@ func TestInterruptedMirrorSaysHowToGoOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.runIn(ctx, "mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitFailed).complains("interrupted", "again")
+}
+
+func TestMirrorNeverNamesPrivateModulesToTheDatabase(t *testing.T) {
+	b := newBench(t)
+	b.upstream("corp.example/a@v1.0.0")
+	_, key, err := note.GenerateKey(rand.Reader, "sum.example.com")
+	must(t, err)
+	log := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("the database was asked for %s", r.URL.Path)
+		http.NotFound(w, r)
+	}))
+	defer log.Close()
+	t.Setenv("GOSUMDB", key+" "+log.URL)
+	for _, private := range []map[string]string{
+		{"GOPRIVATE": "corp.example", "GONOSUMDB": "other.example"}, // set apart, so that one does not imply the other
+		{"GOPRIVATE": "corp.example", "GONOSUMDB": ""},
+		{"GOPRIVATE": "", "GONOSUMDB": "corp.example"},
+	} {
+		for name, v := range private {
+			t.Setenv(name, v)
+		}
+		b.run("mirror", "--no-sign", "corp.example/a@v1.0.0").exits(exitOK)
+	}
+	t.Setenv("GONOSUMDB", "")
+	b.run("mirror", "--no-sign", "--private", "corp.example", "corp.example/a@v1.0.0").exits(exitOK)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -78,4 +79,11 @@ func TestRunServesTheGoCommand(t *testing.T) {
 	b.env["MODFERRY_CACHE"] = b.path("other-cache")
 	t.Setenv("GOMODCACHE", b.path("other-modcache"))
 	b.run(append([]string{"run", "--key", stranger}, append(download, "example.com/a@v1.0.0")...)...).exits(1).says("SECURITY")
+}
+
+func TestRunStartsNothingAfterASignal(t *testing.T) {
+	b := newBench(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.runIn(ctx, "run", "--insecure-skip-verify", "--", "go", "version").exits(exitFailed).prints("").complains("interrupted")
 }

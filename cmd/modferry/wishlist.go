@@ -17,6 +17,9 @@ import (
 // wishInterval bounds how much of the wish list a crash can lose.
 const wishInterval = 2 * time.Second
 
+// maxWishes bounds the file, in lines: it outlives what the shim remembers, and anybody who reaches the shim adds to it.
+const maxWishes = 100_000
+
 // wishlist is a file of module@version lines that mirror reads. Wishes of an earlier run are kept: they are
 // still unfulfilled until the user deletes the file.
 type wishlist struct {
@@ -80,7 +83,14 @@ func (w *wishlist) follow(misses func() []proxyshim.Miss, log *slog.Logger) (sto
 func (w *wishlist) add(misses []proxyshim.Miss) error {
 	lines := slices.Clone(w.lines)
 	for _, m := range misses {
-		lines = append(lines, wish(m))
+		line := wish(m)
+		if _, known := slices.BinarySearch(w.lines, line); known || strings.ContainsAny(line, " #") {
+			continue // a revision that no list can hold is none that mirror could get
+		}
+		if len(lines) >= maxWishes {
+			break
+		}
+		lines = append(lines, line)
 	}
 	slices.Sort(lines)
 	lines = slices.Compact(lines)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -59,5 +60,25 @@ func TestWishlistThatCannotBeWrittenIsAnErrorAndLeavesNothing(t *testing.T) {
 	}
 	if _, err := openWishlist(dir); err == nil {
 		t.Error("no error for a directory")
+	}
+}
+
+func TestWishlistHoldsNothingMirrorCannotReadAndNotTooMuch(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	w, err := openWishlist(file)
+	must(t, err)
+	must(t, w.add([]proxyshim.Miss{miss("example.com/a", "", "a b"), miss("example.com/a", "", "x#y"), miss("example.com/a", "", "main")}))
+	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/a@main\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for i := 0; i <= maxWishes; i += 10_000 {
+		var misses []proxyshim.Miss
+		for j := range 10_000 {
+			misses = append(misses, miss("example.com/a", "", fmt.Sprint("r", i+j)))
+		}
+		must(t, w.add(misses))
+	}
+	if len(w.lines) != maxWishes {
+		t.Errorf("%d wishes, want %d", len(w.lines), maxWishes)
 	}
 }

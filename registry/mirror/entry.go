@@ -17,7 +17,7 @@ import (
 // entry is one entry of a GOPROXY list. Exactly one of tree and direct is set;
 // for "off" none is.
 type entry struct {
-	name     string // the URL without password, or "direct"
+	name     string // the URL without user and password, or "direct"
 	tree     tree
 	direct   *direct
 	local    bool // on this machine or on a private network address
@@ -83,7 +83,7 @@ func (u *Upstream) parseURL(s string) (entry, error) {
 		}
 		return entry{}, fmt.Errorf("an entry is not a URL: %w", err)
 	}
-	name := base.Redacted()
+	name := withoutPasswords(base.Redacted()) // some tokens stand where the user name does
 	switch base.Scheme {
 	case "file":
 		if base.Host != "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {

@@ -160,8 +160,10 @@ func (p *pin) needSnapshot(ctx context.Context) error {
 	if p.snapshot != nil {
 		return nil
 	}
-	if err := p.load(ctx, p.base()); err != nil || p.snapshot != nil {
-		return err
+	if base := p.base(); base != nil {
+		if err := p.load(ctx, base); err != nil || p.snapshot != nil {
+			return err
+		}
 	}
 	return p.build(ctx, p.head) // it was damaged
 }

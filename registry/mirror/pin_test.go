@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -376,5 +377,44 @@ func TestADamagedSnapshotIsReplaced(t *testing.T) {
 			}
 			readSnapshot(t, store(t, o), o.Checksums, o.Signer.Verifier())
 		})
+	}
+}
+
+func TestADamagedSnapshotThatCannotBeReplacedFailsEachVersion(t *testing.T) {
+	const a, b, c = "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0"
+	tree := newTree(t, a, b, c)
+	reg := registrytest.New(t, registrytest.Options{})
+	log := newLog(t, tree)
+	o := pinnedOptions(t, tree, log, reg.Host()+"/golang")
+	o.Jobs = 1
+	for _, v := range []string{b, c} { // so that the head stays the one of the snapshot
+		resp, err := http.Get(log.URL + "/lookup/" + v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	log.grow(t, 300)
+	run(t, []Item{full(a)}, o)
+	run(t, []Item{full(a)}, o) // the lookup of a has moved the head on
+	found, err := store(t, o).FindSnapshot(t.Context(), o.Checksums.log, sumdb.LatestTag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reg.SetBlob("golang/"+o.Checksums.log.Repository(), found.Layers[1].Digest, []byte("garbage")); err != nil {
+		t.Fatal(err)
+	}
+	log.tamper = func(path string, answer []byte) []byte {
+		if strings.HasPrefix(path, "/tile/") {
+			return nil
+		}
+		return answer
+	}
+	if events, summary := run(t, []Item{full(b), full(c)}, o); summary.Failed != 2 {
+		t.Errorf("%+v %+v", summary, events)
+	}
+	log.tamper = nil
+	if events, summary := run(t, []Item{full(b), full(c)}, o); summary.New != 2 {
+		t.Errorf("%+v %+v", summary, events)
 	}
 }

@@ -17,6 +17,8 @@ func (p *pin) prove(ctx context.Context, older sumdb.Head) error {
 	tiles := &provenTiles{ctx: ctx, snapshot: p.snapshot, fetch: p.sums.tile}
 	hash, err := tlog.TreeHash(older.N, tlog.TileHashReader(p.head.Tree, tiles))
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
 	case errors.Is(err, ErrUpstream):
 		return fmt.Errorf("comparing two tree heads of the checksum database %s: %w", p.sums.Name(), err)
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -90,18 +91,16 @@ func (c *collector) addDemanded(name string, goLine *modfile.Go, toolchain *modf
 
 // resolveToolchains adds an item for each platform of each toolchain.
 func (c *collector) resolveToolchains(ctx context.Context, up *Upstream) {
-	var list []string
+	list := sync.OnceValues(func() ([]string, error) { return up.List(ctx, toolchainPath) })
 	for _, w := range c.wanted {
 		release := w.release
 		if !isExactRelease(release) {
-			if list == nil {
-				var err error
-				if list, err = up.List(ctx, toolchainPath); err != nil {
-					c.fail("%s: looking for Go toolchains: %w", w.from, err)
-					return
-				}
+			listed, err := list()
+			if err != nil {
+				c.fail("%s: looking for Go toolchains: %w", w.from, err)
+				continue
 			}
-			if release = newestRelease(list, w.release, c.platforms); release == "" {
+			if release = newestRelease(listed, w.release, c.platforms); release == "" {
 				c.fail("%s: upstream lists no Go toolchain %s for %s", w.from, w.release, strings.Join(c.platforms, ", "))
 				continue
 			}

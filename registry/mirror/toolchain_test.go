@@ -124,3 +124,13 @@ func toolchainZip(t *testing.T, v string) string {
 	}
 	return buf.String()
 }
+
+func TestExactToolchainsNeedNoList(t *testing.T) {
+	items, problems := Collect(t.Context(), newUpstream(t, newTree(t).url()), []string{"toolchain@latest", "go1.26", "go1.26.8"}, CollectOptions{Platforms: []string{"linux/amd64"}})
+	if got := describeItems(items); !slices.Equal(got, []string{"golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64 go1.26.8"}) {
+		t.Errorf("got %q", got)
+	}
+	if len(problems) != 2 {
+		t.Errorf("problems %q, want one for each release that takes the list", problems)
+	}
+}

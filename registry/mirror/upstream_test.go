@@ -349,3 +349,13 @@ func readAll(t testing.TB, name string) string {
 	}
 	return string(data)
 }
+
+func TestErrorsShowNoCredentials(t *testing.T) {
+	for _, user := range []string{"sesame@", "sesame:x-oauth-basic@", "me:sesame@"} {
+		up := newUpstreamWith(t, UpstreamOptions{GOPROXY: "https://" + user + "127.0.0.1:1", Retries: -1})
+		_, err := up.Info(t.Context(), module.Version{Path: "example.com/a", Version: "v1.0.0"})
+		if err == nil || strings.Contains(err.Error(), "sesame") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+			t.Errorf("%s: %v", user, err)
+		}
+	}
+}
