@@ -68,6 +68,7 @@ func (c *cache) evict() error {
 		}
 	}
 	slices.SortFunc(versions, func(a, b cached) int { return cmp.Compare(a.used, b.used) })
+	var failed []error // one file that cannot be removed must not keep the others
 	for _, v := range versions {
 		if c.size.Load() <= c.max/100*keepShare {
 			break
@@ -76,10 +77,10 @@ func (c *cache) evict() error {
 			continue
 		}
 		if err := c.removeCached(v); err != nil {
-			return err
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func (c *cache) removeCached(v cached) error {

@@ -20,6 +20,7 @@ const (
 	loggedNone       logged = "none"                // no evidence: private, or mirrored with --no-sumdb
 	loggedNoSnapshot logged = "no-snapshot"         // evidence, and no snapshot to check it with
 	loggedNewer      logged = "newer-than-snapshot" // evidence that a later snapshot will cover
+	loggedNoTile     logged = "no-tile"             // a record whose tile is neither with it nor in the snapshot
 )
 
 // auditor checks evidence against the newest snapshot, which it reads when the first evidence turns up.
@@ -57,8 +58,10 @@ func (a *auditor) check(ctx context.Context, store *registry.Store, m *registry.
 	}
 	err = snapshot.Verify(m.Module, m.Sum, m.GoModSum, e)
 	switch {
-	case errors.Is(err, sumdb.ErrBeyondHead), errors.Is(err, sumdb.ErrNoTile):
+	case errors.Is(err, sumdb.ErrBeyondHead):
 		return loggedNewer, nil
+	case errors.Is(err, sumdb.ErrNoTile):
+		return loggedNoTile, nil
 	case err != nil:
 		return "", err
 	}

@@ -19,7 +19,7 @@ func hint(err error) string {
 	case errors.Is(err, registry.ErrReference):
 		return "a store is host/namespace (harbor.example/golang) or oci:DIR"
 	case errors.Is(err, registry.ErrBlocked):
-		return "the routes of --" + flagRegistry + " have no store for it; end them with one that has no prefix"
+		return "the routes of --" + flagRegistry + " say none for it, or have no store for it; one without a prefix, at the end, takes the rest"
 	}
 	return ""
 }

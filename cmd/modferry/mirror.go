@@ -42,7 +42,7 @@ One bad version does not stop the others: it is named, and the exit code is 3.
 
 What the checksum database says about a version is kept with it, and a snapshot of the database beside, so that the go
 command can check everything inside, with its default settings. Modules matching --private, GOPRIVATE or GONOSUMDB are
-not looked up. A Go toolchain is named by its release: go1.26.8, toolchain@go1.26 for the newest patch, toolchain@latest.`, `
+not looked up, and of upstream proxies only those on private networks hear of modules matching the first two. A Go toolchain is named by its release: go1.26.8, toolchain@go1.26 for the newest patch, toolchain@latest.`, `
 modferry mirror --key cosign.key golang.org/x/text@v0.14.0 github.com/spf13/cobra@latest
 modferry mirror --key cosign.key --registry harbor.example/golang ./myproject
 modferry mirror --key cosign.key --private 'corp.example/*' --upstream https://athens.corp.example go.sum
@@ -149,7 +149,7 @@ func (a *app) upstream(c *cli.Context, log *slog.Logger) (*mirror.Upstream, *mir
 		Log:     log,
 	}
 	if proxy := c.String(flagUpstream); proxy != "" {
-		o.GOPROXY, o.NoProxy, o.Private = proxy, "", "" // chosen for this run, for all modules
+		o.GOPROXY, o.NoProxy = proxy, "" // chosen for this run; private names go to no public one all the same
 	}
 	up, err := mirror.NewUpstream(o)
 	if err != nil {

@@ -23,8 +23,8 @@ func (a *app) verifyCommand() *cli.Command {
 Downloads each version and checks everything the shim checks before it serves: the signature, that the manifest is of
 this module and version, the digests of its layers, and the recomputed sums of go.mod and zip. For a go.sum file the
 sums must also equal those of its lines. Where the store has its checksum database record, that is checked against the
-log's signed head in the newest snapshot: sumdb=verified. (none: there is no record, as for private modules; no-snapshot
-and newer-than-snapshot: there is one, and nothing yet to check it with.)
+log's signed head in the newest snapshot: sumdb=verified. (none: there is no record, as for private modules; no-snapshot,
+newer-than-snapshot and no-tile: there is one, and nothing yet to check it with.)
 One line per version; what is wrong with one goes to standard error:
 
    ok       path version  keys    the IDs of the keys that signed it, and sumdb=

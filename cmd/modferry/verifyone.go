@@ -114,12 +114,8 @@ func (c *checker) verify(ctx context.Context, w wanted, v *verdict) error {
 		return err
 	}
 	v.Digest, v.ModOnly = m.Descriptor.Digest.String(), m.ModOnly()
-	sigs, err := store.Signatures(ctx, m.Repository, m.Descriptor.Digest)
-	if err != nil {
-		return fmt.Errorf("%v: %w", w.module, err)
-	}
-	if v.Keys, err = c.verifier.Verify(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs); err != nil {
-		return fmt.Errorf("%v: %w", w.module, err)
+	if v.Keys, err = store.Verify(ctx, m, c.verifier); err != nil {
+		return err
 	}
 	meta, err := store.Meta(ctx, m) // includes the sum of the go.mod
 	if err != nil {

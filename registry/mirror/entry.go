@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"net/url"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/mod/module"
 )
@@ -20,8 +24,8 @@ type entry struct {
 	name     string // the URL without user and password, or "direct"
 	tree     tree
 	direct   *direct
-	local    bool // on this machine or on a private network address
-	fallBack bool // ask the next entry after any error, not only when something does not exist
+	local    func() bool // whether tree is on this machine or a private network; set with tree
+	fallBack bool        // ask the next entry after any error, not only when something does not exist
 }
 
 // tree is where the files of the protocol are: below an HTTP URL or in a
@@ -89,12 +93,12 @@ func (u *Upstream) parseURL(s string) (entry, error) {
 		if base.Host != "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 			return entry{}, fmt.Errorf("%s: a file URL is file:// and an absolute path", name)
 		}
-		return entry{name: name, tree: fileTree(filepath.FromSlash(base.Path)), local: true}, nil
+		return entry{name: name, tree: fileTree(filepath.FromSlash(base.Path)), local: func() bool { return true }}, nil
 	case "http", "https":
 		if base.Host == "" {
 			return entry{}, fmt.Errorf("%s: the URL lacks a host", name)
 		}
-		local := isLocal(base.Hostname())
+		local := sync.OnceValue(func() bool { return isLocal(base.Hostname()) })
 		if base.Scheme == "http" && base.User != nil && !isLoopback(base.Hostname()) {
 			return entry{}, fmt.Errorf("%s: refusing to send a password over plain HTTP: use https", name)
 		}
@@ -113,7 +117,7 @@ func (u *Upstream) entriesFor(path string) []entry {
 	}
 	var private []entry
 	for _, e := range u.entries {
-		if e.local {
+		if e.tree != nil && e.local() {
 			private = append(private, e)
 		}
 	}
@@ -125,9 +129,26 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
+// lookupTime is how long the name service may take to say whether a proxy is a
+// local one.
+const lookupTime = 5 * time.Second
+
+// isLocal reports whether all addresses of host are on this machine or on a
+// private network. A name that cannot be looked up is not local.
 func isLocal(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return isLoopback(host) || err == nil && (addr.IsPrivate() || addr.IsLinkLocalUnicast())
+	if isLoopback(host) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(addrs) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+		a = a.Unmap()
+		return !a.IsLoopback() && !a.IsPrivate() && !a.IsLinkLocalUnicast()
+	})
 }
 
 // fetch asks one entry for a file and hands its content to sink, again from the

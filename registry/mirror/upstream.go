@@ -28,9 +28,9 @@ type UpstreamOptions struct {
 	NoProxy string
 
 	// Private are patterns of modules that must not become known to a public
-	// proxy: of GOPROXY only entries on this machine and on private network
-	// addresses are asked for them, and then they are fetched directly. Leave
-	// it empty if GOPROXY was chosen for the private modules too.
+	// proxy: of GOPROXY only entries on this machine and on hosts all of whose
+	// addresses are of private networks are asked for them, and then they are
+	// fetched directly.
 	Private string
 
 	Go         string        // the go command that fetches directly; "" = the one in PATH

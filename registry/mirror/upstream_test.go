@@ -304,11 +304,11 @@ func TestNewUpstreamRefusesWhatItCannotUse(t *testing.T) {
 
 func TestPrivateModulesAreNotAskedOfPublicProxies(t *testing.T) {
 	u := newUpstreamWith(t, UpstreamOptions{
-		GOPROXY: "https://public.example,http://10.1.2.3|http://localhost:1,file:///tree,direct",
+		GOPROXY: "https://192.0.2.1,http://10.1.2.3|http://localhost:1,file:///tree,direct",
 		Private: "corp.example,*.internal.example", NoProxy: "vcs.example",
 	})
 	for path, want := range map[string]string{
-		"example.com/a":            "https://public.example http://10.1.2.3 http://localhost:1 file:///tree direct",
+		"example.com/a":            "https://192.0.2.1 http://10.1.2.3 http://localhost:1 file:///tree direct",
 		"corp.example/a":           "http://10.1.2.3 http://localhost:1 file:///tree direct",
 		"git.internal.example/a/b": "http://10.1.2.3 http://localhost:1 file:///tree direct",
 		"vcs.example/a":            "direct",
