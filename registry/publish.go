@@ -52,6 +52,9 @@ type PublishOptions struct {
 // already is never overwritten: the same module is left alone (but given our
 // signature), another one is a *ConflictError.
 //
+// Of two who publish the same new version with different keys at the same moment one may
+// lose its signature, as registries have no compare-and-swap; publishing again adds it.
+//
 // A new signed full version takes 14 requests, one more unless it is pinned, one
 // less if it is pinned and Confirm's request was made before; one that needs
 // nothing takes two.
