@@ -34,11 +34,15 @@ func (r *runner) survey(ctx context.Context, j *job) error {
 	if j.store, err = r.Stores.For(j.Module.Path); err != nil {
 		return fmt.Errorf("mirroring %s: %w", j.Module, err)
 	}
+	if err := r.outages.check(j.store); err != nil {
+		return err
+	}
 	have, signed, err := j.store.Confirm(ctx, j.Module, j.ModOnly, r.Signer)
+	r.outages.seen(j.store, err)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 	case err != nil:
-		return fmt.Errorf("looking for %s: %w", j.Module, err)
+		return err
 	default:
 		if err := j.found(j.store, have); err != nil {
 			return err

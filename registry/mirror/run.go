@@ -67,6 +67,7 @@ type runner struct {
 
 	pin     *pin
 	pinFail error // why there is none, although one is needed
+	outages outages
 
 	mu      sync.Mutex // guards summary and calls of Report
 	summary Summary
