@@ -107,6 +107,7 @@ type IdentityError struct {
 	Got  module.Version // named by the manifest's annotations
 }
 
+// Error names both versions.
 func (e *IdentityError) Error() string {
 	return fmt.Sprintf("manifest found for %s belongs to %s: it was re-tagged or copied to the wrong repository", e.Want, e.Got)
 }

@@ -23,13 +23,6 @@ func GoModSum(data []byte) (string, error) {
 	})
 }
 
-// ZipSum returns the h1: sum of the named module zip, as go.sum has it. It
-// does not check that the zip is well formed for its module, nor how much it
-// holds: see [Manifest.CheckZipFile].
-func ZipSum(file string) (string, error) {
-	return dirhash.HashZip(file, dirhash.Hash1)
-}
-
 // A checkedZip is what checkZip learns in its one pass over a zip.
 type checkedZip struct {
 	sum      string

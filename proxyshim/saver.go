@@ -47,8 +47,5 @@ func (s *saver) run(save func(module.Version) error) {
 	}
 }
 
-// flush waits until everything taken is saved.
-func (s *saver) flush() { s.waiting.Wait() }
-
 // close ends run after what is queued. Nothing must be taken any more.
 func (s *saver) close() { close(s.queue) }

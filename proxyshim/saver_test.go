@@ -59,3 +59,6 @@ func TestALargeGoModIsServedToo(t *testing.T) {
 		e.restart()
 	}
 }
+
+// flush waits until everything taken is saved.
+func (s *saver) flush() { s.waiting.Wait() }

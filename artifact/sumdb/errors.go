@@ -55,6 +55,7 @@ type HistoryError struct {
 	Err      error  // ErrShrunk or ErrForked
 }
 
+// Error names the log and both heads.
 func (e *HistoryError) Error() string {
 	return fmt.Sprintf("%s: %v: head of %d records with root %v, now %d records with root %v",
 		e.Log, e.Err, e.Old.N, e.Old.Hash, e.New.N, e.New.Hash)
@@ -72,6 +73,7 @@ type MismatchError struct {
 	Log    string // h1: sum in the log
 }
 
+// Error names the version and both sums.
 func (e *MismatchError) Error() string {
 	return fmt.Sprintf("%s: %s differs from the checksum database: have %s, the log says %s", e.Module, e.File, e.Have, e.Log)
 }
@@ -97,5 +99,8 @@ type contentError struct {
 	kind error
 }
 
+// Error is the text alone.
 func (e *contentError) Error() string { return e.text }
+
+// Unwrap gives the sentinel that the text stands for.
 func (e *contentError) Unwrap() error { return e.kind }

@@ -130,8 +130,10 @@ type tileReader struct {
 	err     error
 }
 
+// Height is the height of the log's tiles.
 func (r *tileReader) Height() int { return TileHeight }
 
+// ReadTiles fetches tiles in parallel, within the bounds of the build.
 func (r *tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	jobs := make([]job, len(tiles))
 	data := make([][]byte, len(tiles))

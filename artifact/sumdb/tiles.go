@@ -87,6 +87,7 @@ func (s *Snapshot) level0(n int64) ([]byte, bool) {
 // A hashReader is a tlog.HashReader over the tiles of a snapshot.
 type hashReader struct{ s *Snapshot }
 
+// ReadHashes implements tlog.HashReader.
 func (r hashReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	hashes := make([]tlog.Hash, len(indexes))
 	for i, x := range indexes {

@@ -123,7 +123,7 @@ func goSumLines(t testing.TB, tree testTree, m module.Version) ([]byte, error) {
 // treeSums returns the sums of a version in a tree.
 func treeSums(t testing.TB, tree testTree, version string) (zip, mod string) {
 	t.Helper()
-	zip, err := artifact.ZipSum(tree.file(t, version, ".zip"))
+	zip, err := dirhash.HashZip(tree.file(t, version, ".zip"), dirhash.Hash1)
 	if err != nil {
 		t.Fatal(err)
 	}
