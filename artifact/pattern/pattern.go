@@ -1,0 +1,121 @@
+package pattern
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// Pattern is a set of module versions: those whose path a glob matches and whose
+// version is in a range, if there is one.
+//
+// In the glob, * stands for one or more characters within one element of the
+// path, and ** as an element of its own for any number of elements, also none:
+// "github.com/evil/**" matches github.com/evil, github.com/evil/x and
+// github.com/evil/x/y; "**" matches everything. Upper and lower case differ.
+//
+// The zero value matches nothing.
+type Pattern struct {
+	elements []string // of the glob
+	versions Range
+}
+
+// Parse parses a pattern, as in "github.com/evil/**" or "example.com/lib@<v1.4.2".
+// It is an error if the glob has characters or elements that no module path can
+// have, and what ParseRange refuses.
+func Parse(s string) (Pattern, error) {
+	if len(s) > MaxLen {
+		return Pattern{}, fmt.Errorf("the pattern is longer than %d bytes", MaxLen)
+	}
+	glob, versions, ranged := strings.Cut(s, "@")
+	p := Pattern{elements: strings.Split(glob, "/")}
+	if err := p.check(glob); err != nil {
+		return Pattern{}, err
+	}
+	if !ranged {
+		return p, nil
+	}
+	var err error
+	p.versions, err = ParseRange(versions)
+	if err != nil {
+		return Pattern{}, fmt.Errorf("after the @ of %s: %w", glob, err)
+	}
+	return p, nil
+}
+
+// check checks that some module path can match.
+func (p Pattern) check(glob string) error {
+	switch last := p.elements[len(p.elements)-1]; {
+	case glob == "":
+		return fmt.Errorf("the path is missing: give one like github.com/acme/**, or ** for all modules")
+	case strings.Contains(glob, "://"):
+		return fmt.Errorf("%q is a URL: leave out what is before the host", glob)
+	case last == "...":
+		return fmt.Errorf("%q is not a pattern for modules: did you mean %s**?", glob, strings.TrimSuffix(glob, last))
+	case last == "":
+		return fmt.Errorf("%q ends with a slash: did you mean %s**?", glob, glob)
+	case !strings.Contains(glob, "*"):
+		return module.CheckPath(glob)
+	}
+	for _, e := range p.elements {
+		if err := checkElement(e); err != nil {
+			return fmt.Errorf("%q is not a pattern: %w", glob, err)
+		}
+	}
+	if host := p.elements[0]; !strings.Contains(host, "*") {
+		if err := module.CheckPath(host); err != nil {
+			return fmt.Errorf("%q can match no module: %w", glob, err)
+		}
+	}
+	return nil
+}
+
+func checkElement(e string) error {
+	switch {
+	case e == "**":
+		return nil
+	case e == "":
+		return fmt.Errorf("an element of the path is empty")
+	case strings.Contains(e, "**"):
+		return fmt.Errorf("** must be an element of its own, not a part of %q", e)
+	case !strings.Contains(e, "*"):
+		return checkName(e)
+	}
+	if i := strings.IndexFunc(e, func(c rune) bool { return c != '*' && !pathChar(c) }); i >= 0 {
+		return fmt.Errorf("no module path has the characters of %q", e)
+	}
+	return nil
+}
+
+// checkName checks an element that has no star, as far as it can be done by itself.
+func checkName(e string) error {
+	if err := module.CheckPath("host.example/" + e + "/x"); err != nil {
+		return fmt.Errorf("no module path has the element %q", e)
+	}
+	return nil
+}
+
+func pathChar(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-._~", c)
+}
+
+// Match reports whether m is in the set. Its version must be canonical: one
+// that is no semantic version is in no range.
+func (p Pattern) Match(m module.Version) bool {
+	return p.MatchPath(m.Path) && p.versions.Contains(m.Version)
+}
+
+// MatchPath reports whether some version of a module can be in the set.
+func (p Pattern) MatchPath(path string) bool {
+	return matchElements(p.elements, strings.Split(path, "/"))
+}
+
+// String returns the pattern as it was written, but for spaces in its range.
+func (p Pattern) String() string {
+	glob := strings.Join(p.elements, "/")
+	if len(p.versions.all) == 0 {
+		return glob
+	}
+	return glob + "@" + p.versions.String()
+}

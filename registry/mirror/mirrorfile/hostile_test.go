@@ -1,0 +1,63 @@
+package mirrorfile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// bomb is a file whose aliases, written out, are 10^levels texts.
+func bomb(levels int) string {
+	var b strings.Builder
+	b.WriteString("version: 1\na0: &a0 [lol]\n")
+	for i := range levels {
+		alias := fmt.Sprintf("*a%d", i)
+		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", i+1, i+1, strings.Join([]string{alias, alias, alias, alias, alias, alias, alias, alias, alias, alias}, ", "))
+	}
+	fmt.Fprintf(&b, "modules: *a%d\n", levels)
+	return b.String()
+}
+
+func TestParseSurvivesHostileFiles(t *testing.T) {
+	fill := func(s string) string { return strings.Repeat(s, MaxSize/len(s)-20) }
+	for name, tt := range map[string]struct{ text, want string }{
+		"an alias bomb":            {bomb(30), "modules: aliases (*a30) are not read here"},
+		"an alias to itself":       {"version: 1\nmodules: &a [*a]\n", "modules: anchors (&a) are not read here"},
+		"a merge key":              {"version: 1\n<<: {key: x}\n", `there is no field "<<"`},
+		"deep lists":               {"version: 1\nmodules: " + fill("["), "exceeded max depth"},
+		"deep mappings":            {"version: 1\nmodules: " + fill("{a: "), "exceeded max depth"},
+		"lists less deep":          {"version: 1\nmodules: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "not a list"},
+		"a file that is too large": {"version: 1\n" + strings.Repeat(" ", MaxSize), "at most 1048576 are read"},
+		"a text that is too long":  {"version: 1\nkey: " + fill("x"), "key: the text is longer than 4096 bytes"},
+		"a field that is too long": {"version: 1\n\"" + strings.Repeat("x", 1000) + "\": 1\n", `…: there are version, store`},
+		"very many problems":       {"version: 1\nmodules:\n" + fill("- a\n"), "more problems"},
+		"a broken end":             {"version: 1\nmodules:\n" + strings.Repeat("- a\n", 20_000) + "}", "this is not YAML"},
+	} {
+		_, err := Parse("modferry.yaml", []byte(tt.text))
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		if !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %.300v, want %s", name, err, tt.want)
+		}
+		if n := len(err.Error()); n > 50_000 {
+			t.Errorf("%s: the error has %d bytes", name, n)
+		}
+	}
+}
+
+func TestParseShowsNoPasswords(t *testing.T) {
+	for _, line := range []string{
+		"upstream: https://user:hunter2@proxy.example ,direct x",
+		"upstream: ./user:hunter2@x",
+		"upstream: [https://user:hunter2@proxy.example]",
+		"store: [https://user:hunter2@harbor.example]",
+		`store: " https://user:hunter2@harbor.example"`,
+	} {
+		_, err := Parse("modferry.yaml", []byte("version: 1\n"+line+"\n"))
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
