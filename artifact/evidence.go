@@ -2,19 +2,15 @@ package artifact
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 )
 
-// Media types of evidence that is stored apart. It is no image, so that image
-// policies leave it alone.
+// Media types of evidence that is stored apart.
 const (
 	ArtifactTypeEvidence    = "application/vnd.modferry.sumdb.evidence.v1"
 	MediaTypeEvidenceConfig = "application/vnd.modferry.sumdb.evidence.config.v1+json"
@@ -43,13 +39,6 @@ type Evidence struct {
 	Tiles map[string][]byte
 }
 
-// An EvidenceImage is evidence ready to be pushed: the blobs, then the manifest.
-type EvidenceImage struct {
-	Descriptor ocispec.Descriptor // of the manifest
-	Raw        []byte             // the manifest
-	Blobs      []Blob             // config, layer
-}
-
 // EvidenceTag returns the tag of the companion with the evidence for a version,
 // "sumdb-" and the version's tag. It is not the tag of any version. It fails as
 // [Tag] does.
@@ -63,7 +52,7 @@ func EvidenceTag(version string) (string, error) {
 
 // BuildEvidence packages the companion with evidence. Equal evidence gives equal
 // images. Errors match [ErrCorrupt] or [ErrLimit].
-func BuildEvidence(e Evidence) (*EvidenceImage, error) {
+func BuildEvidence(e Evidence) (*CompanionImage, error) {
 	image, err := buildEvidence(e)
 	if err != nil {
 		return nil, fmt.Errorf("packaging the checksum database evidence of %s: %w", e.Module, err)
@@ -71,7 +60,7 @@ func BuildEvidence(e Evidence) (*EvidenceImage, error) {
 	return image, nil
 }
 
-func buildEvidence(e Evidence) (*EvidenceImage, error) {
+func buildEvidence(e Evidence) (*CompanionImage, error) {
 	if err := checkModule(e.Module); err != nil {
 		return nil, err
 	}
@@ -90,29 +79,14 @@ func buildEvidence(e Evidence) (*EvidenceImage, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := NewBlob(MediaTypeEvidenceConfig, []byte("{}"))
-	inlined := layer.Descriptor
-	if inlined.Data, err = readBlob(layer); err != nil {
-		return nil, err
-	}
-	raw, err := json.Marshal(ocispec.Manifest{
-		Versioned:    specs.Versioned{SchemaVersion: 2},
-		MediaType:    ocispec.MediaTypeImageManifest,
-		ArtifactType: ArtifactTypeEvidence,
-		Config:       config.Descriptor,
-		Layers:       []ocispec.Descriptor{inlined},
-		Annotations: map[string]string{
-			AnnotationFormat:  FormatVersion,
-			AnnotationModule:  e.Module.Path,
-			AnnotationVersion: e.Module.Version,
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	d := NewBlob(ocispec.MediaTypeImageManifest, raw).Descriptor
-	d.ArtifactType = ArtifactTypeEvidence
-	return &EvidenceImage{Descriptor: d, Raw: raw, Blobs: []Blob{config, layer}}, nil
+	return evidenceType().build(map[string]string{
+		AnnotationModule:  e.Module.Path,
+		AnnotationVersion: e.Module.Version,
+	}, layer)
+}
+
+func evidenceType() companionType {
+	return companionType{ArtifactTypeEvidence, MediaTypeEvidenceConfig}
 }
 
 // evidenceFiles returns evidence as entries of a layer.
@@ -149,35 +123,19 @@ func ParseEvidence(manifest []byte) (*Evidence, error) {
 }
 
 func parseEvidence(manifest []byte) (*Evidence, error) {
-	if len(manifest) > MaxManifest {
-		return nil, fmt.Errorf("manifest: %d bytes, at most %d are accepted: %w", len(manifest), MaxManifest, ErrLimit)
+	a, layer, err := evidenceType().parse(manifest)
+	if err != nil {
+		return nil, err
 	}
-	var im ocispec.Manifest
-	if err := json.Unmarshal(manifest, &im); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	a := im.Annotations
 	e := &Evidence{Module: module.Version{Path: a[AnnotationModule], Version: a[AnnotationVersion]}}
-	switch {
-	case im.SchemaVersion != 2 || im.MediaType != ocispec.MediaTypeImageManifest || im.ArtifactType != ArtifactTypeEvidence ||
-		im.Config.MediaType != MediaTypeEvidenceConfig:
-		return nil, fmt.Errorf("%w: the manifest is of type %q", ErrCorrupt, im.ArtifactType)
-	case a[AnnotationFormat] != FormatVersion:
-		return nil, fmt.Errorf("%w: format %q, known is %q: a newer modferry may read it", ErrCorrupt, a[AnnotationFormat], FormatVersion)
-	case len(im.Layers) != 1:
-		return nil, fmt.Errorf("%w: %d layers instead of 1", ErrCorrupt, len(im.Layers))
-	}
-	if err := errors.Join(checkModule(e.Module), checkBlob("config", im.Config, maxConfig), checkLayer("layer", im.Layers[0], MaxInlineMeta)); err != nil {
+	if err := errors.Join(checkModule(e.Module), checkLayer("layer", layer, MaxInlineMeta)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return e, e.read(im.Layers[0])
+	return e, e.read(layer)
 }
 
-// read reads the layer that d carries.
+// read reads the layer.
 func (e *Evidence) read(d ocispec.Descriptor) error {
-	if int64(len(d.Data)) != d.Size || digest.FromBytes(d.Data) != d.Digest {
-		return fmt.Errorf("%w: the manifest does not carry the layer it describes", ErrCorrupt)
-	}
 	meta, err := readEntries(e.Module, d, bytes.NewReader(d.Data))
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/module"
 )
@@ -126,5 +127,42 @@ func TestServesFromALayoutToo(t *testing.T) {
 	e.want("/example.com/none/@v/list", 404, "not found: ")
 	if w := e.serve(context.Background(), libURL+".info"); w.Code != 200 {
 		t.Error(w.Code)
+	}
+}
+
+func TestTheGoCommandAsksForRevisions(t *testing.T) {
+	for name, e := range map[string]*env{
+		"registry": newEnv(t),
+		"layout":   newEnvOn(t, "oci:"+filepath.Join(t.TempDir(), "store")),
+	} {
+		next := content{m: module.Version{Path: lib.Path, Version: "v1.3.0"}, origin: libCommit}
+		e.publish(content{m: lib})
+		e.publish(next)
+		e.record("main", "v1.3.0")
+		e.record("Release_1.2", "v1.2.3")
+		e.record(libCommit, "v1.3.0")
+		for _, test := range []struct{ args, want string }{
+			{"list -m example.com/lib@main", "example.com/lib v1.3.0\n"},
+			{"list -m example.com/lib@Release_1.2", "example.com/lib v1.2.3\n"},
+			{"list -m example.com/lib@" + libCommit, "example.com/lib v1.3.0\n"},
+			{"get example.com/lib@" + libCommit[:12], "upgraded example.com/lib v1.2.3 => v1.3.0\n"},
+			{"get example.com/lib@main", "upgraded example.com/lib v1.2.3 => v1.3.0\n"},
+			{"install example.com/lib@main", "not a main package"},
+		} {
+			out, err := goCommand(t, e.url, strings.Fields(test.args)...)
+			if !strings.Contains(out, test.want) || err != nil && !strings.HasPrefix(test.args, "install ") {
+				t.Errorf("%s: go %s: %v\n%s", name, test.args, err, out)
+			}
+		}
+		out, err := goCommand(t, e.url, "list", "-m", "example.com/lib@develop")
+		if err == nil || !strings.Contains(out, "modferry mirror example.com/lib@develop") {
+			t.Errorf("%s: not recorded: %v\n%s", name, err, out)
+		}
+		e.recordAs("develop", "v1.3.0", nil)
+		e.clock.advance(time.Hour)
+		out, err = goCommand(t, e.url+",file:///nonexistent", "get", "example.com/lib@develop")
+		if err == nil || !strings.Contains(out, "SECURITY: ") || !strings.Contains(out, "403") {
+			t.Errorf("%s: not signed: %v\n%s", name, err, out)
+		}
 	}
 }

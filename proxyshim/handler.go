@@ -47,12 +47,13 @@ type Handler struct {
 	log      *slog.Logger
 	now      func() time.Time
 
-	cache    *cache
-	sums     *checksums
-	listings *listings
-	absences *lru[module.Version, absentUntil]
-	misses   *lru[missKey, Miss]
-	outages  *outages
+	cache     *cache
+	sums      *checksums
+	listings  *keeper[listing]
+	revisions *keeper[recorded]
+	absences  *lru[module.Version, absentUntil]
+	misses    *lru[missKey, Miss]
+	outages   *outages
 
 	// Work for clients is detached from them: it runs under ctx, one flight per
 	// key, and Close waits for it.
@@ -100,12 +101,12 @@ func New(o Options) (*Handler, error) {
 		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now,
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
-		listings: &listings{byPath: make(map[string]*listing)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
 		misses:   newLRU[missKey, Miss](maxMisses),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 		saved:    make(chan struct{}),
 	}
+	h.listings, h.revisions = h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	go h.saveVersions()
 	h.background(func() {

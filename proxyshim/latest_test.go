@@ -25,23 +25,3 @@ func TestLatestPrefersReleasesThenPreReleasesThenTheNewestCommit(t *testing.T) {
 		}
 	}
 }
-
-func TestRevisionMeansTheOneVersionATagListingTells(t *testing.T) {
-	versions := []string{oldPseudo, newPseudo, "v1.0.0", "v2.0.0+incompatible", "v0.0.0-20210101000000-0123456fffff"}
-	for revision, want := range map[string]string{
-		"v2.0.0":       "v2.0.0+incompatible",
-		"ba98765":      newPseudo,
-		"ba9876543210": newPseudo,
-		"ba9876543210ffffffffffffffffffffffffffff": newPseudo,
-		"ba9876":   "", // too short
-		"0123456":  "", // two of them
-		"01234567": oldPseudo,
-		"main":     "",
-		"":         "",
-		"v1.0":     "",
-	} {
-		if got := matchRevision(versions, revision); got != want {
-			t.Errorf("matchRevision(%q) = %q, want %q", revision, got, want)
-		}
-	}
-}

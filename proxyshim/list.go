@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -26,6 +25,9 @@ type listing struct {
 	Store    string    `json:"store"`
 	Checked  time.Time `json:"checked"`
 	Versions []string  `json:"versions"` // full versions, in semver order
+	// Revisions are the names of the recorded revisions that a tag can show, sorted. None
+	// is not nil.
+	Revisions []string `json:"revisions"`
 
 	body   []byte // the answer to @v/list
 	latest string // the answer to @latest, or ""
@@ -43,31 +45,18 @@ func (l *listing) derive() *listing {
 	return l
 }
 
-// listings are the listings in memory.
-type listings struct {
-	mu     sync.RWMutex
-	byPath map[string]*listing
-}
-
-func (l *listings) get(path string) *listing {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.byPath[path]
-}
-
-func (l *listings) set(path string, v *listing) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if v == nil {
-		delete(l.byPath, path)
-		return
+// newListings returns the keeper of listings, each under its module's path.
+func (h *Handler) newListings() *keeper[listing] {
+	return &keeper[listing]{
+		kind: "list", fetch: h.fetchListing, load: h.cache.loadListing, drop: h.cache.dropListing,
+		checked: func(l *listing) time.Time { return l.Checked },
+		trusted: func(*listing) bool { return true }, // for what it leads to is verified
 	}
-	l.byPath[path] = v
 }
 
 // serveList answers <module>/@v/list.
 func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) error {
-	l, err := h.listing(r.Context(), q)
+	l, err := ask(r.Context(), h, h.listings, q.module, false)
 	if err != nil {
 		return err
 	}
@@ -78,64 +67,13 @@ func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) e
 	return nil
 }
 
-// listing returns the listing of q's module, from the store if need be.
-func (h *Handler) listing(ctx context.Context, q request) (*listing, error) {
-	if l := h.listings.get(q.module.Path); l != nil && !h.due(l.Checked) {
-		return l, nil
-	}
-	key := module.Version{Path: q.module.Path}
-	if err := h.knownAbsent(key); err != nil {
-		return nil, err
-	}
-	return share(ctx, h, "list "+q.module.Path, func(ctx context.Context) (*listing, error) {
-		return h.refreshListing(ctx, key)
-	})
-}
-
-// refreshListing brings the listing of a module up to date.
-func (h *Handler) refreshListing(ctx context.Context, m module.Version) (*listing, error) {
-	store, err := h.stores.For(m.Path)
+func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m module.Version) (*listing, error) {
+	listed, revisions, err := store.Listing(ctx, m.Path)
 	if err != nil {
 		return nil, err
 	}
-	old := h.listings.get(m.Path)
-	if old == nil {
-		old = h.cache.loadListing(m.Path, store.String())
-	}
-	if old != nil && (!h.due(old.Checked) || h.outages.holds(store.String())) {
-		h.listings.set(m.Path, old)
-		return old, nil
-	}
-	if old != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
-	l, err := h.fetchListing(ctx, store, m.Path)
-	switch h.judge(store, err) {
-	case settled:
-		h.listings.set(m.Path, l)
-		return l, nil
-	case unreachable:
-		if old != nil {
-			h.listings.set(m.Path, old)
-			return old, nil
-		}
-	case withdrawn:
-		h.listings.set(m.Path, nil)
-		if err := h.cache.dropListing(m.Path); err != nil {
-			h.log.Error("removing a withdrawn listing from the cache", "module", m.Path, "error", err)
-		}
-	}
-	return nil, h.explain(m, store, err)
-}
-
-func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, path string) (*listing, error) {
-	listed, err := store.Versions(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	l := &listing{Format: verdictFormat, Path: path, Store: store.String(), Checked: h.now()}
+	l := &listing{Format: verdictFormat, Path: m.Path, Store: store.String(), Checked: h.now()}
+	l.Revisions = append([]string{}, revisions...)
 	for _, v := range listed {
 		if !v.ModOnly {
 			l.Versions = append(l.Versions, v.Version)
@@ -143,14 +81,14 @@ func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, path 
 	}
 	l.derive()
 	if err := h.cache.putListing(l); err != nil {
-		h.log.Warn("keeping a listing in the cache", "module", path, "error", err)
+		h.log.Warn("keeping a listing in the cache", "module", m.Path, "error", err)
 	}
 	return l, nil
 }
 
 // extendListing makes a listing that lacks a version just read from the store due.
 func (h *Handler) extendListing(e *entry) {
-	l := h.listings.get(e.Module.Path)
+	l := h.listings.get(module.Version{Path: e.Module.Path})
 	if l == nil || e.ZipLayer == nil || slices.Contains(l.Versions, e.Module.Version) {
 		return
 	}
@@ -161,7 +99,7 @@ func (h *Handler) extendListing(e *entry) {
 func (h *Handler) outdate(l *listing) {
 	outdated := *l
 	outdated.Checked = time.Time{}
-	h.listings.set(l.Path, &outdated)
+	h.listings.set(module.Version{Path: l.Path}, &outdated)
 }
 
 // listName returns the file of a module's listing, without the directory.
@@ -170,8 +108,8 @@ func listName(path string) (string, error) {
 	return escaped + "/@v/list", err
 }
 
-func (c *cache) loadListing(path, store string) *listing {
-	name, err := listName(path)
+func (c *cache) loadListing(m module.Version, store string) *listing {
+	name, err := listName(m.Path)
 	if err != nil {
 		return nil
 	}
@@ -179,8 +117,11 @@ func (c *cache) loadListing(path, store string) *listing {
 	if _, err := readJSON(c.path(name)+listingExt, &l); err != nil {
 		return nil
 	}
-	if l.Format != verdictFormat || l.Path != path || l.Store != store {
+	if l.Format != verdictFormat || l.Path != m.Path || l.Store != store {
 		return nil
+	}
+	if l.Revisions == nil {
+		l.Checked = time.Time{} // written when there were no revisions, or by who knows none
 	}
 	return l.derive()
 }
@@ -196,8 +137,8 @@ func (c *cache) putListing(l *listing) error {
 	return c.writeVerdict(c.path(name)+listingExt, l)
 }
 
-func (c *cache) dropListing(path string) error {
-	name, err := listName(path)
+func (c *cache) dropListing(m module.Version) error {
+	name, err := listName(m.Path)
 	if err != nil {
 		return err
 	}

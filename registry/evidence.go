@@ -33,7 +33,7 @@ func (s *Store) Evidence(ctx context.Context, m *Module, meta *artifact.Meta, v 
 // companion is evidence that is stored apart from its version.
 type companion struct {
 	*artifact.Evidence
-	image artifact.EvidenceImage // without the blobs
+	image artifact.CompanionImage // without the blobs
 }
 
 func (c *companion) subject() sign.Subject {
@@ -57,7 +57,7 @@ func (s *Store) companion(ctx context.Context, repo string, m module.Version) (*
 	if err != nil {
 		return nil, fmt.Errorf("%v: %s: %w", m, s.Reference(repo, tag), err)
 	}
-	return &companion{Evidence: e, image: artifact.EvidenceImage{Descriptor: d, Raw: raw}}, nil
+	return &companion{Evidence: e, image: artifact.CompanionImage{Descriptor: d, Raw: raw}}, nil
 }
 
 // PublishEvidence stores evidence for a version that was stored without it, as
@@ -91,16 +91,8 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 	if err != nil {
 		return err
 	}
-	if err := s.pushBlobs(ctx, repo, image.Blobs); err != nil {
+	if err := s.pushSigned(ctx, repo, image.Descriptor, image.Raw, image.Blobs, signer); err != nil {
 		return err
-	}
-	if err := s.PushManifest(ctx, repo, image.Descriptor, image.Raw, ""); err != nil {
-		return err
-	}
-	if signer != nil {
-		if err := s.sign(ctx, repo, image.Descriptor.Digest, nil, signer); err != nil {
-			return err
-		}
 	}
 	err = s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
 	if !errors.Is(err, ErrPolicy) {

@@ -198,17 +198,9 @@ func (p *publisher) ourMeta() (*artifact.Meta, error) {
 // push stores a version that is not there, in the order that shows nobody a part
 // of it.
 func (p *publisher) push(ctx context.Context) (Outcome, error) {
-	if err := p.pushBlobs(ctx, p.repo, p.a.Blobs); err != nil {
-		return 0, err
-	}
 	d := p.a.Descriptor
-	if err := p.PushManifest(ctx, p.repo, d, p.a.Raw, ""); err != nil {
+	if err := p.pushSigned(ctx, p.repo, d, p.a.Raw, p.a.Blobs, p.Signer); err != nil {
 		return 0, err
-	}
-	if p.Signer != nil {
-		if err := p.sign(ctx, p.repo, d.Digest, nil, p.Signer); err != nil {
-			return 0, err
-		}
 	}
 	err := p.PushManifest(ctx, p.repo, d, p.a.Raw, p.tag)
 	if errors.Is(err, ErrPolicy) {

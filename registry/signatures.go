@@ -81,6 +81,18 @@ func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing
 	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, sign.Tag(d))
 }
 
+// pushSigned stores a new artifact without a tag: blobs, manifest by digest, and signer's
+// signature (nil = none).
+func (s *Store) pushSigned(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, blobs []artifact.Blob, signer *sign.Signer) error {
+	if err := s.pushBlobs(ctx, repo, blobs); err != nil {
+		return err
+	}
+	if err := s.PushManifest(ctx, repo, d, raw, ""); err != nil || signer == nil {
+		return err
+	}
+	return s.sign(ctx, repo, d.Digest, nil, signer)
+}
+
 // pushBlobs pushes the blobs of one artifact at the same time.
 func (s *Store) pushBlobs(ctx context.Context, repo string, blobs []artifact.Blob) error {
 	g, ctx := errgroup.WithContext(ctx)

@@ -175,10 +175,7 @@ func (p *snapshotPublisher) push(ctx context.Context, have *sumdb.Manifest) erro
 			blobs = append(blobs, b)
 		}
 	}
-	if err := p.pushBlobs(ctx, p.repo, blobs); err != nil {
-		return err
-	}
-	return p.PushManifest(ctx, p.repo, p.img.Descriptor, p.img.Raw, "")
+	return p.pushSigned(ctx, p.repo, p.img.Descriptor, p.img.Raw, blobs, nil)
 }
 
 // moveLatest points the tag latest to the snapshot m, unless that were a step back.
@@ -186,7 +183,7 @@ func (p *snapshotPublisher) push(ctx context.Context, have *sumdb.Manifest) erro
 func (p *snapshotPublisher) moveLatest(ctx context.Context, m *sumdb.Manifest) error {
 	now, err := p.FindSnapshot(ctx, p.log, sumdb.LatestTag)
 	switch {
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrUnauthorized), errors.Is(err, ErrDenied), ctx.Err() != nil:
+	case unanswered(ctx, err):
 		return err
 	case err == nil && now.Descriptor.Digest == p.img.Descriptor.Digest:
 		return nil

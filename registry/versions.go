@@ -23,21 +23,31 @@ type Listed struct {
 // listing; a version stored in both forms appears twice, full first. It is
 // ErrNotFound when the module is unknown.
 func (s *Store) Versions(ctx context.Context, path string) ([]Listed, error) {
+	versions, _, err := s.Listing(ctx, path)
+	return versions, err
+}
+
+// Listing is [Store.Versions], and returns from the same tag listing the names of the
+// recorded revisions, sorted: those whose tag can be read, so that every commit hash is
+// among them. Whether a revision can be trusted, [Store.Revision] tells.
+func (s *Store) Listing(ctx context.Context, path string) (versions []Listed, revisions []string, err error) {
 	repo, err := artifact.Repository(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var list []Listed
 	for tag, err := range s.Tags(ctx, repo) {
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
 		if version, modOnly, ok := artifact.ParseTag(tag); ok {
-			list = append(list, Listed{Version: version, ModOnly: modOnly})
+			versions = append(versions, Listed{Version: version, ModOnly: modOnly})
+		} else if name, ok := artifact.ParseRevisionTag(tag); ok {
+			revisions = append(revisions, name)
 		}
 	}
-	slices.SortFunc(list, compareListed)
-	return list, nil
+	slices.SortFunc(versions, compareListed)
+	slices.Sort(revisions)
+	return versions, revisions, nil
 }
 
 func compareListed(a, b Listed) int {

@@ -1,0 +1,164 @@
+package artifact
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
+)
+
+// Media types of a recorded revision.
+const (
+	ArtifactTypeRevision    = "application/vnd.modferry.revision.v1"
+	MediaTypeRevisionConfig = "application/vnd.modferry.revision.config.v1+json"
+)
+
+// AnnotationRevision is the name of a recorded revision.
+const AnnotationRevision = "dev.modferry.revision"
+
+// ErrRevision: no go command asks a proxy for a revision of that name, or it is a version.
+var ErrRevision = errors.New("not the name of a revision")
+
+// Tags of recorded revisions
+//
+//	readable  "rev-" name            name = [A-Za-z0-9._-]+
+//	hashed    "rev_" 64*[0-9a-f]     for all other names: their SHA-256
+//
+// No version has such a tag, because versions begin with "v".
+const (
+	readablePrefix = "rev-"
+	hashedPrefix   = "rev_"
+	maxRevision    = 195 // a shim takes file names of 200 bytes, ".info" included
+)
+
+// A Revision records what a name meant when it was mirrored. It is stored in the
+// module's repository, so that it can be signed and asked for:
+//
+//	manifest  artifactType ArtifactTypeRevision; annotations of format, module, revision and version
+//	config    {}
+//	layer     {}, of the type that the image specification has for no content
+//
+// Its tag moves when the name means another version.
+type Revision struct {
+	Path    string // module path
+	Name    string // branch, tag or full commit hash
+	Version string // canonical version it means
+}
+
+// Module returns the module version that the name means.
+func (r Revision) Module() module.Version {
+	return module.Version{Path: r.Path, Version: r.Version}
+}
+
+// Query returns the module with the name in the version's place, as people write it.
+func (r Revision) Query() module.Version {
+	return module.Version{Path: r.Path, Version: r.Name}
+}
+
+// RevisionTag returns the tag of the recorded revision with that name. It is not the
+// tag of any version. The error matches [ErrRevision]: the name is one that
+// [module.EscapeVersion] refuses, such as one with a slash, or too long.
+func RevisionTag(name string) (string, error) {
+	if err := checkRevisionName(name); err != nil {
+		return "", err
+	}
+	if tag := readablePrefix + name; len(tag) <= maxTag && isTagText(name) {
+		return tag, nil
+	}
+	sum := sha256.Sum256([]byte(name))
+	return hashedPrefix + hex.EncodeToString(sum[:]), nil
+}
+
+// ParseRevisionTag returns the name whose readable [RevisionTag] is tag. It returns
+// ok = false for every other tag, hashed ones too.
+func ParseRevisionTag(tag string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(tag, readablePrefix)
+	if !ok {
+		return "", false
+	}
+	if again, err := RevisionTag(name); err != nil || again != tag {
+		return "", false
+	}
+	return name, true
+}
+
+func checkRevisionName(name string) error {
+	if len(name) > maxRevision {
+		return fmt.Errorf("%w: %.40q… has %d bytes, at most %d are accepted", ErrRevision, name, len(name), maxRevision)
+	}
+	if _, err := module.EscapeVersion(name); err != nil {
+		return fmt.Errorf("%w: %q: a go command cannot ask a proxy for it", ErrRevision, name)
+	}
+	return nil
+}
+
+// isTagText reports whether s may follow the beginning of a tag.
+func isTagText(s string) bool {
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// check checks the form of r. A version means nothing but itself, if need be with
+// +incompatible.
+func (r Revision) check() error {
+	if err := checkModule(r.Module()); err != nil {
+		return err
+	}
+	if err := checkRevisionName(r.Name); err != nil {
+		return err
+	}
+	if module.CanonicalVersion(r.Name) == r.Name && r.Version != r.Name+"+incompatible" {
+		return fmt.Errorf("%w: %q is a version and cannot mean %s", ErrRevision, r.Name, r.Version)
+	}
+	return nil
+}
+
+func revisionType() companionType {
+	return companionType{ArtifactTypeRevision, MediaTypeRevisionConfig}
+}
+
+// BuildRevision packages a recorded revision. Equal revisions give equal images. The
+// error matches [ErrRevision] if the name cannot be recorded.
+func BuildRevision(r Revision) (*CompanionImage, error) {
+	err := r.check()
+	var image *CompanionImage
+	if err == nil {
+		image, err = revisionType().build(map[string]string{
+			AnnotationModule:   r.Path,
+			AnnotationRevision: r.Name,
+			AnnotationVersion:  r.Version,
+		}, NewBlob(ocispec.MediaTypeEmptyJSON, []byte("{}")))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("packaging revision %s: %w", r.Query(), err)
+	}
+	return image, nil
+}
+
+// ParseRevision reads a recorded revision from its manifest. The error matches
+// [ErrCorrupt] or [ErrLimit]. Whether it is about the module and the name asked for
+// is for the caller to check.
+func ParseRevision(manifest []byte) (*Revision, error) {
+	a, layer, err := revisionType().parse(manifest)
+	if err != nil {
+		return nil, fmt.Errorf("recorded revision: %w", err)
+	}
+	r := &Revision{Path: a[AnnotationModule], Name: a[AnnotationRevision], Version: a[AnnotationVersion]}
+	if layer.MediaType != ocispec.MediaTypeEmptyJSON || string(layer.Data) != "{}" {
+		return nil, fmt.Errorf("recorded revision: %w: unexpected layer of type %q", ErrCorrupt, layer.MediaType)
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("recorded revision: %w: %w", ErrCorrupt, err)
+	}
+	return r, nil
+}
