@@ -1,0 +1,219 @@
+// Package gocmd runs the go command so that what it finds depends on nothing but
+// the module proxy it is given: apart from the user's settings, module cache and
+// GOPATH. Only the build cache is the user's: it saves time, and cannot hide a missing
+// module.
+package gocmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// ErrNoGo: there is no go command.
+var ErrNoGo = errors.New("there is no go command")
+
+// Options say how to run the go command.
+type Options struct {
+	// Go is the go command; "" = the one in PATH.
+	Go string
+
+	// Scratch is a directory for module cache, GOPATH and the like. It is
+	// required; New makes it if need be, and Remove removes it with all it holds.
+	Scratch string
+
+	// GOPROXY is required. Nothing else is asked for modules: no proxy that the
+	// user's settings name, and no version control server.
+	GOPROXY string
+
+	// GOSUMDB is the checksum database, "off" for none; "" = the user's, as
+	// "go env" says.
+	GOSUMDB string
+
+	// NoSumDB is the GONOSUMDB: patterns of modules that it is not asked about.
+	NoSumDB string
+
+	// Toolchain is the GOTOOLCHAIN; "" = the user's, as "go env" says.
+	Toolchain string
+
+	// Env is more environment, NAME=value. It wins over all of the above and over
+	// the user's. What it says as GOFLAGS is added to -modcacherw.
+	Env []string
+}
+
+// Cmd is the go command with an environment. It is safe for concurrent use, as
+// the go command is.
+type Cmd struct {
+	path    string
+	scratch string
+	version string
+	env     []string // each name once
+	shown   []string // of what With added, what errors show
+}
+
+// New finds the go command, and asks it for the user's settings as far as they
+// count. The error matches ErrNoGo if there is none.
+func New(ctx context.Context, o Options) (*Cmd, error) {
+	if o.Scratch == "" || o.GOPROXY == "" {
+		return nil, errors.New("running the go command: a scratch directory and a GOPROXY are needed")
+	}
+	name := o.Go
+	if name == "" {
+		name = "go"
+	}
+	path, err := exec.LookPath(name)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoGo, err)
+	}
+	scratch, err := prepare(o.Scratch)
+	if err != nil {
+		return nil, fmt.Errorf("preparing a place for the go command's caches: %w", err)
+	}
+	user, err := askUser(ctx, path, scratch)
+	if err != nil {
+		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
+	}
+	c := &Cmd{path: path, scratch: scratch, version: user.GOVERSION}
+	c.env = slices.DeleteFunc(os.Environ(), internal)
+	c.set(user.with(o, scratch)...)
+	c.set(o.Env...)
+	return c, nil
+}
+
+// telemetryDir is where the go command counts what it does, and decides by the
+// file "mode" whether to upload it. No setting turns that off, but the
+// directory can be another.
+const telemetryDir = "telemetry"
+
+func prepare(scratch string) (string, error) {
+	scratch, err := filepath.Abs(scratch)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(scratch, telemetryDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return scratch, os.WriteFile(filepath.Join(dir, "mode"), []byte("off\n"), 0o644)
+}
+
+// settings are the user's, those of the environment or those that "go env -w" wrote.
+type settings struct {
+	GOSUMDB, GOCACHE, GOVERSION string
+	toolchain                   string
+}
+
+func askUser(ctx context.Context, path, scratch string) (*settings, error) {
+	c := &Cmd{path: path, scratch: scratch, env: slices.DeleteFunc(os.Environ(), internal)}
+	c.set("GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "TEST_TELEMETRY_DIR="+filepath.Join(scratch, telemetryDir))
+	// Exactly this command is answered by the go command that is there, whatever
+	// toolchain the setting names. Others might fetch that first.
+	toolchain, err := c.Run(ctx, scratch, "env", "GOTOOLCHAIN")
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.With("GOTOOLCHAIN=local").Run(ctx, scratch, "env", "-json", "GOSUMDB", "GOCACHE", "GOVERSION")
+	if err != nil {
+		return nil, err
+	}
+	s := &settings{toolchain: string(bytes.TrimSpace(toolchain))}
+	return s, json.Unmarshal(out, s)
+}
+
+// with returns what has to be set. With GOENV=off, what is empty has its default.
+func (s *settings) with(o Options, scratch string) []string {
+	or := func(a, b string) string {
+		if a != "" {
+			return a
+		}
+		return b
+	}
+	return []string{
+		"GOENV=off", "GO111MODULE=on", "GOFLAGS=", "GOWORK=off",
+		"GOPROXY=" + o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
+		"GOSUMDB=" + or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB=" + o.NoSumDB,
+		"GOTOOLCHAIN=" + or(o.Toolchain, s.toolchain),
+		"GOPATH=" + filepath.Join(scratch, "gopath"), "GOMODCACHE=" + filepath.Join(scratch, "mod"),
+		"GOBIN=", // that is GOPATH/bin; go install refuses other platforms if it is set
+		"GOCACHE=" + s.GOCACHE, "GOCACHEPROG=",
+		"TEST_TELEMETRY_DIR=" + filepath.Join(scratch, telemetryDir),
+	}
+}
+
+// internal reports whether a variable is how one go command tells another that
+// it has switched toolchains; whoever runs modferry may have.
+func internal(nameValue string) bool { return strings.HasPrefix(nameValue, "GOTOOLCHAIN_INTERNAL_") }
+
+// With returns the same go command with more environment, NAME=value.
+func (c *Cmd) With(env ...string) *Cmd {
+	with := *c
+	with.env, with.shown = slices.Clone(c.env), slices.Clone(c.shown)
+	with.set(env...)
+	for _, e := range env {
+		if name, _, _ := strings.Cut(e, "="); shown(name) {
+			with.shown = put(with.shown, e)
+		}
+	}
+	return &with
+}
+
+// shown reports whether a variable is worth seeing when a command failed.
+func shown(name string) bool {
+	switch name {
+	case "GOOS", "GOARCH", "CGO_ENABLED", "GOFLAGS", "GOWORK", "GOTOOLCHAIN":
+		return true
+	}
+	return false
+}
+
+func (c *Cmd) set(env ...string) {
+	for _, e := range env {
+		if flags, ok := strings.CutPrefix(e, "GOFLAGS="); ok {
+			e = strings.TrimSpace("GOFLAGS=-modcacherw " + flags)
+		}
+		c.env = put(c.env, e)
+	}
+}
+
+// put sets a variable.
+func put(env []string, nameValue string) []string {
+	name, _, _ := strings.Cut(nameValue, "=")
+	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	return append(env, nameValue)
+}
+
+// Environ returns the environment of the go command, for running something else
+// in it.
+func (c *Cmd) Environ() []string { return slices.Clone(c.env) }
+
+// Version returns the version of the go command, as go1.26.8. It is that of the
+// installed one, whatever GOTOOLCHAIN says.
+func (c *Cmd) Version() string { return c.version }
+
+// Remove removes Scratch, read-only files too.
+func (c *Cmd) Remove() error {
+	if os.RemoveAll(c.scratch) == nil {
+		return nil
+	}
+	// Without -modcacherw, directories in a module cache are read-only.
+	_ = filepath.WalkDir(c.scratch, func(path string, d os.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700) // else RemoveAll says what is wrong
+		}
+		return nil
+	})
+	if err := os.RemoveAll(c.scratch); err != nil {
+		return fmt.Errorf("removing the go command's scratch directory: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// CopyOptions say what to copy. The zero value copies everything.
+type CopyOptions struct {
+	// GoOnly copies Go files, go.mod, go.sum, go.work and go.work.sum only, which is
+	// enough to load packages, but not to build those that embed files.
+	GoOnly bool
+
+	// Skip are directories to leave out, such as a store or a module cache that
+	// happens to be within the project. They need not exist.
+	Skip []string
+}
+
+// Copy copies the project into dst, an existing empty directory, so that go
+// commands may change it: every main module and every local replacement, wherever they
+// are on disk, in the same places relative to one another. dst may be within the
+// project. The result is the copy; its Root is not dst if modules are beside or above Root.
+//
+// Left out are version control directories; vendor directories of main modules;
+// nested modules that are not part of the project; symbolic links to directories, broken
+// ones, and what is neither file nor directory; with GoOnly also directories that begin
+// with ".", in which no importable package can be. Symbolic links to files are followed.
+// No file in the copy is read-only.
+//
+// What has to change in go.work and the go.mod files for the copy to work by itself is
+// changed, and nothing else: paths that would lead out of the copy; replacements by directories
+// without a go.mod, and uses of them or of modules that cannot be read, are dropped.
+// So that "go mod tidy" can run in each module of a workspace alone, requirements
+// of other main modules are replaced by their directories, unless they are replaced
+// already or the module's go.sum knows them, which says that they are published.
+//
+// What cannot be read is an error that names it.
+func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
+	c, err := newCopier(p, dst, o)
+	if err != nil {
+		return nil, fmt.Errorf("copying the project %s: %w", p.root.shown, err)
+	}
+	if c.all(); len(c.errs) > 0 {
+		return nil, fmt.Errorf("copying the project %s: %w", p.root.shown, errors.Join(c.errs...))
+	}
+	return Load(c.to(p.Root))
+}
+
+// copier copies a project.
+type copier struct {
+	p      *Project
+	goOnly bool
+	dst    string
+	base   string          // directory that all that is copied is in; "" = there is none
+	locals map[string]bool // local replacements
+	skip   []fs.FileInfo   // dst and what the options say
+	errs   []error
+}
+
+// maxErrors is after how many errors copying ends.
+const maxErrors = 10
+
+func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
+	dst, err := filepath.Abs(dst)
+	if err != nil {
+		return nil, err
+	}
+	switch entries, err := os.ReadDir(dst); {
+	case err != nil:
+		return nil, err
+	case len(entries) > 0:
+		return nil, fmt.Errorf("%s is not empty", dst)
+	}
+	c := &copier{p: p, goOnly: o.GoOnly, dst: dst, base: common(p.Root, p.dirs()), locals: make(map[string]bool)}
+	for _, dir := range p.LocalReplacements() {
+		c.locals[dir] = true
+	}
+	for _, dir := range append([]string{dst}, o.Skip...) {
+		if info, err := os.Stat(dir); err == nil {
+			c.skip = append(c.skip, info)
+		}
+	}
+	return c, nil
+}
+
+// common returns the nearest directory that has all of these in it or is one of them.
+// It is "" if there is none, as for those on two drives.
+func common(base string, dirs []string) string {
+	for _, dir := range dirs {
+		for !within(base, dir) {
+			parent := filepath.Dir(base)
+			if parent == base {
+				return ""
+			}
+			base = parent
+		}
+	}
+	return base
+}
+
+func within(base, dir string) bool {
+	rel, err := filepath.Rel(base, dir)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// to returns the place of a directory in the copy.
+func (c *copier) to(dir string) string {
+	if rel, err := filepath.Rel(c.base, dir); err == nil && c.base != "" {
+		return filepath.Join(c.dst, rel)
+	}
+	volume := filepath.VolumeName(dir)
+	return filepath.Join(c.dst, filepath.Base(volume[:max(0, len(volume)-1)]), dir[len(volume):]) // C:\x is dst\C\x
+}
+
+func (c *copier) all() {
+	if err := os.MkdirAll(c.to(c.p.Root), 0o755); err != nil {
+		c.fail(err)
+		return
+	}
+	for _, dir := range c.p.dirs() {
+		isMain := slices.ContainsFunc(c.p.Modules, func(m Module) bool { return m.Dir == dir })
+		c.tree(dir, c.to(dir), treeOptions{top: true, isMain: isMain})
+	}
+	for _, m := range c.p.Modules {
+		if m.data != nil {
+			c.write(filepath.Join(c.to(m.Dir), "go.mod"), c.goMod(m))
+		}
+	}
+	if c.p.Work != nil {
+		c.write(filepath.Join(c.to(c.p.Root), "go.work"), c.goWork())
+		if sums := filepath.Join(c.p.Root, "go.work.sum"); isFile(sums) {
+			c.file(sums, filepath.Join(c.to(c.p.Root), "go.work.sum"))
+		}
+	}
+}
+
+func (c *copier) fail(err error) {
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+}
+
+func (c *copier) write(name string, data []byte) {
+	if len(c.errs) >= maxErrors {
+		return
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		c.fail(err)
+		return
+	}
+	c.fail(os.WriteFile(name, data, 0o644))
+}

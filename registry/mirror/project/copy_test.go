@@ -1,0 +1,240 @@
+package project
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// tree returns the files below dir with their content.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		files[slashed(dir, path)] = string(data)
+		if info, statErr := os.Lstat(path); statErr != nil || info.Mode().Perm()&0o600 != 0o600 || !info.Mode().IsRegular() {
+			t.Errorf("%s is %v, %v", path, info.Mode(), statErr)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func copyTo(t *testing.T, p *Project, dst string, o CopyOptions) *Project {
+	t.Helper()
+	if err := os.MkdirAll(dst, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.Copy(dst, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// assertTree compares the files below dir with those wanted; "=" stands for the
+// content that the original has.
+func assertTree(t *testing.T, dir string, original, want map[string]string) {
+	t.Helper()
+	got := tree(t, dir)
+	for name, text := range want {
+		if text == "=" {
+			text = original[name]
+		}
+		switch have, ok := got[name]; {
+		case !ok:
+			t.Errorf("%s is missing", name)
+		case have != text:
+			t.Errorf("%s is %q, want %q", name, have, text)
+		}
+		delete(got, name)
+	}
+	for name := range got {
+		t.Errorf("%s is there", name)
+	}
+}
+
+// messy is a project with all that makes copying hard.
+var messy = map[string]string{
+	"go.mod": "module a\n", "go.sum": "", "a.go": "package a\n", "a.txt": "text", "asm.s": "", "script.sh": "#!/bin/sh\n",
+	"sub/b.go": "package sub\n", "sub/go.sum": "not one", "_under/x.go": "package x\n", ".dot/e.txt": "", ".dot/e.go": "package e\n",
+	"node_modules/x/x.go": "package x\n", "node_modules/x/x.js": "",
+	"testdata/t.go": "package t\n", "testdata/mod/go.mod": "module t\n", "testdata/mod/m.go": "package m\n",
+	"nested/go.mod": "nonsense", "nested/n.go": "package n\n", "nested/deeper/n.go": "package n\n",
+	".git/config": "", "sub/.hg/x.go": "", "sub/.git": "gitdir: elsewhere", "vendor/modules.txt": "", "vendor/v/v.go": "package v\n", "sub/vendor/v.go": "package v\n",
+	"link.go": "-> a.go", "link.txt": "-> ../outside.txt", "loop": "-> .", "sub/up": "-> ..", "broken.go": "-> gone.go", "self.go": "-> self.go", "dir.go": "-> sub",
+	"sub/go.work": "go 1.22\n", "store/blobs/x": "", "store/index.json": "", "directory.go/": "", "empty/": "", "strange/go.mod/x.go": "package x\n",
+}
+
+func TestCopyLeavesOutWhatDoesNotBelongToTheProject(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		dst  string
+		o    CopyOptions
+		want []string
+	}{
+		{"everything", "dst", CopyOptions{Skip: []string{"p/store", "p/gone"}}, []string{
+			"go.mod", "go.sum", "a.go", "a.txt", "asm.s", "script.sh", "sub/b.go", "sub/go.sum", "_under/x.go", ".dot/e.txt", ".dot/e.go", "node_modules/x/x.go", "node_modules/x/x.js",
+			"testdata/t.go", "sub/vendor/v.go", "link.go", "link.txt", "strange/go.mod/x.go",
+		}},
+		{"Go", "dst", CopyOptions{GoOnly: true}, []string{
+			"go.mod", "go.sum", "a.go", "sub/b.go", "_under/x.go", "node_modules/x/x.go", "testdata/t.go", "sub/vendor/v.go", "link.go", "strange/go.mod/x.go",
+		}},
+		{"within the project", "p/sub/tmp/dst", CopyOptions{GoOnly: true}, []string{
+			"go.mod", "go.sum", "a.go", "sub/b.go", "_under/x.go", "node_modules/x/x.go", "testdata/t.go", "sub/vendor/v.go", "link.go", "strange/go.mod/x.go",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := enter(t, map[string]string{"outside.txt": "outside"})
+			write(t, "p", messy)
+			for _, name := range []string{"go.mod", "go.sum", "a.go"} {
+				if err := os.Chmod(filepath.Join("p", name), 0o444); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := make(map[string]string)
+			for _, name := range tt.want {
+				want[name] = "="
+			}
+			original := map[string]string{"link.go": messy["a.go"], "link.txt": "outside"}
+			for name, text := range messy {
+				if original[name] == "" {
+					original[name] = text
+				}
+			}
+			c := copyTo(t, load(t, "p"), tt.dst, tt.o)
+			if c.Root != filepath.Join(dir, filepath.FromSlash(tt.dst)) || len(c.Modules) != 1 || c.Work != nil || len(c.Problems) > 0 {
+				t.Errorf("the copy is %+v", c)
+			}
+			assertTree(t, tt.dst, original, want)
+		})
+	}
+}
+
+func TestCopyKeepsPlacesAndMendsPaths(t *testing.T) {
+	dir := t.TempDir()
+	abs := filepath.ToSlash(dir)
+	files := map[string]string{
+		"w/p/go.work": "go 1.22\n\nuse (\n\t. // here\n\t" + abs + "/w/lib\n\t\"../p/in\"\n\t./gone\n\t./bad\n)\nuse ../bare\nuse " + abs + "/w/q\n\nreplace x => " + abs + "/w/far/x\nreplace y v1.0.0 => ./gone\n",
+		"w/p/go.mod": "module a // of all\n\nfrobnicate 7\n" + newGo + "\nreplace (\n\tx v1.0.0 => " + abs + "/w/far/x // why\n\tx v1.1.0 => ./gone // not\n\tz => ../p/in/z\n)\n" +
+			"replace \"x\" v1.2.0 => ../../w/far/x\nreplace z v1.0.0 => z v1.1.0\nrequire lib v0.0.0",
+		"w/p/go.work.sum": "sum", "w/p/in/go.mod": "module in\n", "w/p/in/z/go.mod": "module z\n", "w/p/in/z/z.go": "package z\n", "w/p/in/z/n/go.mod": "module n\n",
+		"w/lib/go.mod": "module lib\n", "w/lib/.git/config": "", "w/lib/go.work": "go 1.22\n", "w/lib/vendor/modules.txt": "", "w/bare/x": "", "w/q/go.mod": "module q\n",
+		"w/far/x/go.mod": "module x\n", "w/far/x/vendor/x.txt": "", "w/far/y/go.mod": "module y\n", "w/p/bad/go.mod": "nonsense\n", "above/x": "",
+	}
+	write(t, dir, files)
+	t.Chdir(t.TempDir())
+	dst := t.TempDir()
+	c := copyTo(t, load(t, filepath.Join(dir, "w", "p")), dst, CopyOptions{})
+	want := map[string]string{
+		"p/go.work": "go 1.22\n\nuse (\n\t. // here\n\t../lib\n\t\"../p/in\"\n\t\n\t\n)\n\nuse ../q\n\nreplace x => ../far/x\n\n",
+		"p/go.mod": "module a // of all\n\nfrobnicate 7\n" + newGo + "\nreplace (\n\tx v1.0.0 => ../far/x // why\n\t // not\n\tz => ../p/in/z\n)\n" +
+			"replace x v1.2.0 => ../far/x\nreplace z v1.0.0 => z v1.1.0\nrequire lib v0.0.0\nreplace lib v0.0.0 => ../lib\n",
+	}
+	original := make(map[string]string)
+	for name, text := range files {
+		original[strings.TrimPrefix(name, "w/")] = text
+	}
+	for _, name := range []string{"p/go.work.sum", "p/in/go.mod", "p/in/z/go.mod", "p/in/z/z.go", "lib/go.mod", "q/go.mod", "far/x/go.mod", "far/x/vendor/x.txt", "p/bad/go.mod"} {
+		want[name] = "="
+	}
+	assertTree(t, dst, original, want)
+	if got := strings.Join(modules(c), " "); got != "a lib in q" || c.Root != filepath.Join(dst, "p") {
+		t.Errorf("the copy has %s in %s", got, c.Root)
+	}
+	for _, problem := range c.Problems {
+		var p *Problem
+		if errors.As(problem, &p); !p.Warning {
+			t.Errorf("in the copy: %v", problem)
+		}
+	}
+}
+
+func TestCopyWithAParentThatIsAlsoCopied(t *testing.T) {
+	// "../p" in a go.mod is right where the project is, and leads out of the copy.
+	enter(t, map[string]string{"p/go.mod": "module a\nreplace b => ../p/b\n", "p/b/go.mod": "module b\n"})
+	copyTo(t, load(t, "p"), "dst", CopyOptions{})
+	assertTree(t, "dst", nil, map[string]string{"go.mod": "module a\nreplace b => ./b\n", "b/go.mod": "module b\n"})
+}
+
+func TestWhatWorkspaceModulesGetReplaced(t *testing.T) {
+	enter(t, map[string]string{
+		"go.work": "go 1.22\nuse (\n\ta\n\tb\n\tc\n\td\n\te\n)\n",
+		"a/go.mod": "module a\nrequire (\n\tb v0.0.0 // unpublished\n\tc v1.0.0 // published\n\td v1.0.0 // replaced\n\tlocal v0.0.0\n\tx v1.0.0\n)\n" +
+			"replace d => x v1.0.0\nreplace local => ../local\n",
+		"a/go.sum":     "c v1.0.0/go.mod h1:x\nc v1.0.0 h1:x\nnonsense\n",
+		"local/go.mod": "module local\nrequire a v0.0.0\nrequire e v0.1.0\n",
+		"b/go.mod":     "module b\nrequire e v0.0.0\nrequire c v1.0.0\nrequire a v0.0.0\n",
+		"c/go.mod":     "module c\nrequire d v1.0.0\n", "d/go.mod": "module d\n", "e/go.mod": "module e\n",
+	})
+	copyTo(t, load(t, "."), "dst", CopyOptions{GoOnly: true})
+	got := tree(t, "dst")
+	for name, want := range map[string][]string{
+		"a": {"replace b v0.0.0 => ../b", "replace d => x v1.0.0", "replace e v0.0.0 => ../e", "replace e v0.1.0 => ../e", "replace local => ../local"},
+		"b": {"replace a v0.0.0 => ../a", "replace c v1.0.0 => ../c", "replace d v1.0.0 => ../d", "replace e v0.0.0 => ../e"},
+		"c": {"replace d v1.0.0 => ../d"}, "d": nil, "e": nil,
+	} {
+		var lines []string
+		for line := range strings.Lines(got[name+"/go.mod"]) {
+			if strings.HasPrefix(line, "replace") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+		if slices.Sort(lines); !slices.Equal(lines, want) {
+			t.Errorf("%s has %q, want %q", name, lines, want)
+		}
+	}
+}
+
+func TestCopyRefuses(t *testing.T) {
+	enter(t, map[string]string{"p/go.mod": "module a\n", "full/x": "", "file": ""})
+	for _, dst := range []string{"full", "gone", "file"} {
+		if _, err := load(t, "p").Copy(dst, CopyOptions{}); err == nil || !strings.HasPrefix(err.Error(), "copying the project p: ") {
+			t.Errorf("%s: got %v", dst, err)
+		}
+	}
+}
+
+func TestCopyNamesWhatCannotBeRead(t *testing.T) {
+	enter(t, map[string]string{"p/go.mod": "module a\n", "p/secret/a.go": "", "p/b.go": "", "p/c.txt": "", "dst/": "", "dst2/": ""})
+	for _, name := range []string{"p/secret", "p/b.go", "p/c.txt"} {
+		if err := os.Chmod(name, 0); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Chmod(name, 0o755)
+	}
+	if _, err := os.ReadFile("p/b.go"); err == nil {
+		t.Skip("this user can read everything")
+	}
+	_, err := load(t, "p").Copy("dst", CopyOptions{})
+	for _, name := range []string{"secret", "b.go", "c.txt"} {
+		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not in %v", name, err)
+		}
+	}
+	if _, err := load(t, "p").Copy("dst2", CopyOptions{GoOnly: true}); err == nil || strings.Contains(err.Error(), "c.txt") {
+		t.Errorf("got %v, want nothing about what is not copied", err)
+	}
+	for i := range 50 {
+		write(t, "q", map[string]string{"go.mod": "module a\n", string(rune('a'+i%26)) + strings.Repeat("x", i/26) + ".go": ""})
+	}
+	matches, _ := filepath.Glob("q/*.go")
+	for _, name := range matches {
+		_ = os.Chmod(name, 0)
+	}
+	write(t, ".", map[string]string{"dst3/": ""})
+	if _, err := load(t, "q").Copy("dst3", CopyOptions{}); err == nil || strings.Count(err.Error(), "\n") != maxErrors-1 {
+		t.Errorf("got %v, want %d lines", err, maxErrors)
+	}
+}

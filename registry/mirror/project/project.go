@@ -1,0 +1,181 @@
+// Package project reads Go projects on disk, modules and workspaces, and copies
+// them to where go commands may change them. It runs nothing and asks nobody.
+package project
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/mod/modfile"
+)
+
+// ErrNoProject: a directory has neither a go.mod nor a go.work.
+var ErrNoProject = errors.New("no Go project: there is no go.mod or go.work")
+
+// Project is a module or a workspace on disk.
+type Project struct {
+	// Root is the project's absolute directory.
+	Root string
+
+	// Work is Root's go.work file; nil = there is none, or none that can be read,
+	// which is one of Problems.
+	Work *modfile.WorkFile
+
+	// Modules are the main modules: that of Root first if there is one, even if
+	// go.work does not use it, then those of go.work in its order.
+	Modules []Module
+
+	// Problems are what cannot be mirrored or read, each a [*Problem]. The rest
+	// is good.
+	Problems []error
+
+	root   place
+	work   []byte // go.work as it was read
+	locals []local
+}
+
+// Module is a main module.
+type Module struct {
+	// Dir is its absolute directory.
+	Dir string
+
+	// File is its go.mod; nil if it could not be read or names no module, which is
+	// one of the project's Problems. The name in File.Syntax is the file's as a
+	// person would have it, seen from where the project's directory was named.
+	File *modfile.File
+
+	data []byte // go.mod as it was read
+}
+
+// local is a directory with a go.mod that modules are replaced by.
+type local struct {
+	dir  string
+	file *modfile.File // nil if it cannot be read
+}
+
+// Problem is one of a project's Problems.
+type Problem struct {
+	File    string // seen from where the project's directory was named
+	Line    int    // 0 = the file as a whole
+	Module  string // the path of the module it is about; may be empty
+	Err     error
+	Warning bool // the project works all the same
+}
+
+// Error returns "file:line: module: what is wrong".
+func (p *Problem) Error() string {
+	text := p.Err.Error()
+	if p.Module != "" {
+		text = p.Module + ": " + text
+	}
+	if p.Line > 0 {
+		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
+	}
+	return p.File + ": " + text
+}
+
+// Unwrap returns what is wrong.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// SumFiles returns the go.work.sum and go.sum files that there are, absolute:
+// Root's go.work.sum, then those of Modules in their order.
+func (p *Project) SumFiles() []string {
+	names := []string{filepath.Join(p.Root, "go.work.sum")}
+	for _, m := range p.Modules {
+		names = append(names, filepath.Join(m.Dir, "go.sum"))
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !isFile(name) })
+}
+
+// LocalReplacements returns the directories that go.work and the go.mod files of the
+// main modules replace modules by: absolute, sorted, each once. Those without a go.mod
+// are left out, as they are Problems; main modules may be among them.
+func (p *Project) LocalReplacements() []string {
+	var dirs []string
+	for _, l := range p.locals {
+		dirs = append(dirs, l.dir)
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+// Fingerprint is a hash of what says which modules the project needs: go.work,
+// go.work.sum and every main module's and local replacement's go.mod and go.sum.
+// It is "sha256:…", and the same on every machine that has these files with the
+// same content in the same relative places.
+func (p *Project) Fingerprint() (string, error) {
+	names := []string{filepath.Join(p.Root, "go.work"), filepath.Join(p.Root, "go.work.sum")}
+	for _, dir := range p.dirs() {
+		names = append(names, filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum"))
+	}
+	hashed := make(map[string]string)
+	for _, name := range names {
+		sum, err := hashFile(name)
+		switch {
+		case err == nil:
+			hashed[slashed(p.Root, name)] = sum
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("fingerprint of the project %s: %w", p.Root, err)
+		}
+	}
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(hashed)) {
+		fmt.Fprintf(h, "%q %s\n", name, hashed[name])
+	}
+	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
+}
+
+func hashFile(name string) (string, error) {
+	if !isFile(name) {
+		return "", fs.ErrNotExist
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
+}
+
+// Patterns are the package patterns that name all packages of the main modules,
+// for a go command in Root: "./...", or in a workspace those of the modules that
+// go.work uses: "./a/...", "../lib/...".
+func (p *Project) Patterns() []string {
+	var patterns []string
+	for _, m := range p.Modules {
+		if p.Work == nil || p.used(m.Dir) {
+			patterns = append(patterns, dotted(slashed(p.Root, m.Dir))+"/...")
+		}
+	}
+	return patterns
+}
+
+// used reports whether go.work uses a directory.
+func (p *Project) used(dir string) bool {
+	return slices.ContainsFunc(p.Work.Use, func(u *modfile.Use) bool { return p.root.at(u.Path).abs == dir })
+}
+
+// dirs returns the directories of all modules that belong to the project on disk, each once.
+func (p *Project) dirs() []string {
+	var dirs []string
+	for _, m := range p.Modules {
+		dirs = append(dirs, m.Dir)
+	}
+	for _, dir := range p.LocalReplacements() {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
