@@ -12,6 +12,7 @@ import (
 type Miss struct {
 	Module      module.Version // without Version for a query
 	Query       string         // "list", "latest" or a revision; empty when Module has a Version
+	Named       bool           // it was the .info of Module that was asked for first, as when somebody names a version to "go get"
 	Count       int            // how often it was asked for
 	First, Last time.Time      // when
 }
@@ -42,7 +43,7 @@ func (h *Handler) miss(q request) {
 	now := h.now()
 	h.misses.update(key, func(m *Miss) {
 		if m.Count == 0 {
-			*m = Miss{Module: key.module, Query: key.query, First: now}
+			*m = Miss{Module: key.module, Query: key.query, Named: q.kind == kindInfo, First: now}
 		}
 		m.Count++
 		m.Last = now

@@ -22,8 +22,14 @@ const (
 	flagNoSumDB  = "no-sumdb"
 	flagUpstream = "upstream"
 
-	flagPlatform   = "platform"
-	flagToolchains = "toolchains"
+	flagPlatform       = "platform"
+	flagToolchains     = "toolchains"
+	flagTool           = "tool"
+	flagDownloadAll    = "download-all"
+	flagStatic         = "static"
+	flagAllowRetracted = "allow-retracted"
+	flagRecord         = "record"
+	flagUpdate         = "update"
 )
 
 func (a *app) mirrorCommand() *cli.Command {
@@ -31,31 +37,30 @@ func (a *app) mirrorCommand() *cli.Command {
 		Name:      "mirror",
 		Usage:     "take module versions from upstream, check and sign them, and put them into the store",
 		ArgsUsage: "SOURCE…",
-		Description: describe(`
-A source is a module@version (or @latest, @v1, @v1.2, a branch, a commit), a go.mod, a go.sum, a project directory (its
-go.sum and go.work.sum), a file of module@version lines such as a wish list of serve, or "-" for such lines on standard
-input. Versions for which a go.sum has nothing but a /go.mod line are mirrored with their go.mod alone.
-
-Each version is fetched from the GOPROXY in force (environment or "go env"), checked against the checksum database, and
-signed. What the store has already is left alone, so running mirror again is cheap and finishes what was interrupted.
-One bad version does not stop the others: it is named, and the exit code is 3.
-
-What the checksum database says about a version is kept with it, and a snapshot of the database beside, so that the go
-command can check everything inside, with its default settings. Modules matching --private, GOPRIVATE or GONOSUMDB are
-not looked up, and of upstream proxies only those on private networks hear of modules matching the first two. A Go toolchain is named by its release: go1.26.8, toolchain@go1.26 for the newest patch, toolchain@latest.`, `
-modferry mirror --key cosign.key golang.org/x/text@v0.14.0 github.com/spf13/cobra@latest
+		Description: describe(mirrorText, `
+modferry mirror modferry.yaml
 modferry mirror --key cosign.key --registry harbor.example/golang ./myproject
+modferry mirror --key cosign.key golang.org/x/text@v0.14.0 github.com/spf13/cobra@latest
+modferry mirror --key cosign.key --tool golang.org/x/tools/cmd/stringer@latest --platform linux/amd64,windows/amd64
+modferry mirror --key cosign.key --platform linux/amd64 go1.26.8
+modferry mirror --key cosign.key --record -- make test
 modferry mirror --key cosign.key --private 'corp.example/*' --upstream https://athens.corp.example go.sum
-modferry mirror --key cosign.key --platform linux/amd64,windows/amd64 go1.26.8
+modferry mirror --key cosign.key ~/go/pkg/mod
 modferry mirror --no-sign --dry-run wishes.txt`),
 		Flags: append(a.storeFlags(),
 			&cli.StringFlag{Name: flagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + passwordEnv + " or is asked for"},
 			boolFlag(flagNoSign, "do not sign; the shim refuses what nobody signed"),
-			&cli.StringFlag{Name: flagUpstream, Usage: "fetch from `GOPROXY`, a list like the variable of that name"},
+			&cli.StringFlag{Name: flagUpstream, Usage: "fetch from `GOPROXY`, a list like the variable of that name, or a directory"},
 			privateFlag(),
 			boolFlag(flagNoSumDB, "do not check anything against the checksum database, and keep nothing of it for the shim"),
-			&cli.StringSliceFlag{Name: flagPlatform, Usage: "mirror Go toolchains for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
+			&cli.StringSliceFlag{Name: flagTool, Usage: "mirror what \"go install `PACKAGE@VERSION`\" needs; repeat it, or separate with commas, for several"},
+			&cli.StringSliceFlag{Name: flagPlatform, Usage: "mirror tools and Go toolchains for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
 			boolFlag(flagToolchains, "mirror the Go toolchains, too, that the go and toolchain lines of go.mod and projects demand"),
+			boolFlag(flagDownloadAll, "of projects, mirror the zips of the whole module graph, which nothing but \"go mod download all\" wants"),
+			boolFlag(flagStatic, "do not run the go command: of projects what go.sum pins, named modules alone"),
+			boolFlag(flagAllowRetracted, "mirror versions that are named although their author retracted them"),
+			boolFlag(flagRecord, "the arguments, after --, are a command: run it, and mirror what it fetches"),
+			boolFlag(flagUpdate, "of a mirror file: resolve its queries anew, and write a new lock"),
 			jobsFlag("mirror"),
 			boolFlag(flagDryRun, "say what would be mirrored, and do nothing"),
 			jsonFlag("an event for each version and a summary"),
@@ -64,9 +69,40 @@ modferry mirror --no-sign --dry-run wishes.txt`),
 	}
 }
 
+const mirrorText = `
+A source is
+
+  module@version   or @latest, @v1, @v1.2, a branch, a commit: the module with everything that it takes to use it in
+                   another module, and to work on it
+  directory        a project or workspace: what its go.sum files pin and its module graph, so that every go command but
+                   "go mod download all" works (--download-all for that, too). Or a module cache (GOMODCACHE), an Athens
+                   disk store, a goproxy cache or any other GOPROXY tree: everything in it
+  go.sum, go.mod   the versions pinned; the versions required, and no more
+  modferry.yaml    a mirror file, which names projects, modules, tools and toolchains, allows and denies. What it led to
+                   is written to modferry.lock, which later runs obey; --update moves it
+  other file, -    lines of module@version, such as a wish list of serve or check, or of "module version" for exactly that
+  go1.26.8         a Go toolchain; toolchain@go1.26 for the newest patch, toolchain@latest
+
+Projects are read in a scratch copy with a module cache of its own: nothing of yours is changed. What only the module
+graph needs is mirrored with its go.mod alone.
+
+Each version is fetched from the GOPROXY in force (environment or "go env"), checked against the checksum database, and
+signed. What the store has already is left alone, so running mirror again is cheap and finishes what was interrupted.
+One bad version does not stop the others: it is named, and the exit code is 3. Content that differs from what was locked
+stops the run, with exit code 4.
+
+What the checksum database says about a version is kept with it, and a snapshot of the database beside, so that the go
+command can check everything inside, with its default settings. Modules matching --private, GOPRIVATE or GONOSUMDB are
+not looked up, and of upstream proxies only those on private networks hear of modules matching the first two. Branches
+and commits are recorded under their names, signed: "go get module@main" works inside and gives what was mirrored.`
+
 func (a *app) mirror(c *cli.Context) error {
-	if !c.Args().Present() {
-		return usageErrorf("mirror needs at least one source: module@version, go.mod, go.sum, a project directory or a list")
+	file, err := a.mirrorFile(c)
+	if err != nil {
+		return err
+	}
+	if !c.Args().Present() && len(c.StringSlice(flagTool)) == 0 {
+		return usageErrorf("mirror needs at least one source: module@version, a project directory, go.sum, a mirror file, a list, or --%s", flagTool)
 	}
 	n, err := jobs(c)
 	if err != nil {
@@ -82,95 +118,77 @@ func (a *app) mirror(c *cli.Context) error {
 	}
 	defer stores.Close()
 	show := a.newProgress(c.Bool(flagJSON))
-	summary, err := a.ferry(c, stores, signer, n, show)
+	summary, err := a.ferry(c, stores, signer, n, show, file)
 	show.done()
+	if errors.Is(err, mirror.ErrChecksum) {
+		return &exitError{code: exitRefused, err: err}
+	}
 	if err != nil {
 		return err
 	}
 	return a.summarize(c, summary)
 }
 
-// ferry collects what the arguments ask for, and mirrors it.
-func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer, jobs int, show progress) (mirror.Summary, error) {
+// ferry collects what is asked for, and mirrors it.
+func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer, jobs int, show progress, file *mirrorFile) (s mirror.Summary, err error) {
 	log, err := newLog(show, "text", slog.LevelWarn)
 	if err != nil {
-		return mirror.Summary{}, err
+		return s, err
 	}
-	up, sums, err := a.upstream(c, log)
+	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %v\n", err) })
 	if err != nil {
-		return mirror.Summary{}, err
+		return s, err
 	}
-	defer up.Close()
-	items, problems := mirror.Collect(c.Context, up, c.Args().Slice(), mirror.CollectOptions{
-		Stdin: a.in, Log: log,
-		Platforms: c.StringSlice(flagPlatform), Toolchains: c.Bool(flagToolchains),
-	})
-	for _, p := range problems {
+	defer func() { err = errors.Join(err, src.Close()) }()
+	w, err := a.collect(c, src, file, show)
+	if err != nil {
+		return s, err
+	}
+	for _, p := range w.problems {
 		fmt.Fprintf(show, "modferry: %v\n", p)
 	}
-	show.expect(len(items))
-	summary, err := mirror.Run(c.Context, items, mirror.Options{
-		Stores: stores, Upstream: up, Checksums: sums, Signer: signer,
-		Jobs: jobs, DryRun: c.Bool(flagDryRun), Report: show.event, Progress: show.tiles,
+	show.expect(len(w.items))
+	s, err = mirror.Run(c.Context, w.items, mirror.Options{
+		Stores: stores, Upstream: src.up, Checksums: src.sums, Signer: signer,
+		Jobs: jobs, DryRun: c.Bool(flagDryRun), Progress: show.tiles,
+		Report: func(e mirror.Event) {
+			w.done(e)
+			show.event(e)
+		},
 	})
-	summary.Failed += len(problems)
-	return summary, err
+	s.Failed += len(w.problems)
+	if err != nil || c.Bool(flagDryRun) {
+		return s, err
+	}
+	return s, w.finish()
 }
 
-// signer loads the key to sign with. Not to sign has to be said: consumers refuse what is unsigned.
-func (a *app) signer(c *cli.Context) (*sign.Signer, error) {
-	file := c.String(flagSignKey)
+// wares is what there is to mirror.
+type wares struct {
+	items    []mirror.Item
+	problems []error
+	done     func(mirror.Event) // is told what became of each item
+	finish   func() error       // after all of them
+}
+
+// collect finds out what there is to mirror.
+func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progress) (wares, error) {
+	w := wares{done: func(mirror.Event) {}, finish: func() error { return nil }}
 	switch {
-	case c.Bool(flagNoSign) && file != "":
-		return nil, usageErrorf("--%s and --%s contradict each other", flagKey, flagNoSign)
-	case c.Bool(flagNoSign):
-		return nil, nil
-	case file == "" && c.Bool(flagDryRun):
-		return nil, nil
-	case file == "":
-		return nil, withHint(usageErrorf("--%s is needed: the private key to sign with", flagKey),
-			`"modferry keygen" makes cosign.key; --`+flagNoSign+" mirrors unsigned, which the shim refuses to serve")
+	case file != nil:
+		plan, problems := mirror.CollectFile(c.Context, src.up, file.File, mirror.FileOptions{
+			CollectOptions: src.options, Lock: file.lock, Update: c.Bool(flagUpdate),
+		})
+		w.items, w.problems, w.done = plan.Items, problems, plan.Done
+		w.finish = func() error { return file.write(plan.Lock()) }
+	case c.Bool(flagRecord):
+		var err error
+		w.items, err = a.recorded(c, src, show)
+		return w, err
+	default:
+		w.items, w.problems = mirror.Collect(c.Context, src.up, c.Args().Slice(), src.options)
 	}
-	return sign.LoadSigner(file, func() ([]byte, error) { return a.password("Password for " + file + ": ") })
-}
-
-// upstream is where modules come from, and the checksum database they are checked against: nil when that was
-// turned off.
-func (a *app) upstream(c *cli.Context, log *slog.Logger) (*mirror.Upstream, *mirror.Checksums, error) {
-	env, err := mirror.GoEnv(c.Context)
-	if err != nil {
-		return nil, nil, err
-	}
-	private := c.String(flagPrivate)
-	o := mirror.UpstreamOptions{
-		GOPROXY: env.GOPROXY,
-		NoProxy: env.GONOPROXY,
-		Private: joinPatterns(env.GOPRIVATE, private),
-		Log:     log,
-	}
-	if proxy := c.String(flagUpstream); proxy != "" {
-		o.GOPROXY, o.NoProxy = proxy, "" // chosen for this run; private names go to no public one all the same
-	}
-	up, err := mirror.NewUpstream(o)
-	if err != nil {
-		return nil, nil, withHint(err, "set GOPROXY, or give --"+flagUpstream)
-	}
-	if c.Bool(flagNoSumDB) {
-		a.warn("nothing is checked against the checksum database (--%s): whatever upstream sends is signed", flagNoSumDB)
-		return up, nil, nil
-	}
-	sums, err := mirror.NewChecksums(mirror.ChecksumOptions{
-		GOSUMDB:  env.GOSUMDB,
-		NoSumDB:  joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private), // GONOSUMDB may be set apart from GOPRIVATE
-		Upstream: up,
-	})
-	if err != nil {
-		return nil, nil, errors.Join(err, up.Close())
-	}
-	if sums == nil {
-		a.warn("nothing is checked against the checksum database (GOSUMDB=off): whatever upstream sends is signed")
-	}
-	return up, sums, nil
+	return w, nil
 }
 
 // summarize prints the last word of mirror.

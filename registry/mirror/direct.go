@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/mod/module"
 )
@@ -61,7 +62,7 @@ func (d *direct) open(ctx context.Context, w want) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fileTree(filepath.Join(dir, "cache", "download")).open(ctx, name)
+	return openBelow(filepath.Join(dir, "cache", "download"), name)
 }
 
 // resolve returns the version that a query means.
@@ -104,16 +105,33 @@ func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) 
 		"GOTOOLCHAIN=local", "GO111MODULE=on")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = waitDelay
 	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			return nil, &localError{fmt.Errorf("running go %s: %w", strings.Join(args[:2], " "), err)}
+		}
 		said := stderr.Bytes()
 		var report struct{ Error string }
 		if json.Unmarshal(stdout.Bytes(), &report) == nil && report.Error != "" {
 			said = []byte(report.Error)
 		}
-		return nil, fmt.Errorf("%w: go %s: %w: %s", ErrUpstream, strings.Join(args[:2], " "), err, withoutPasswords(firstLines(said)))
+		return nil, &directError{fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, withoutPasswords(firstLines(said)))}
 	}
 	return stdout.Bytes(), nil
 }
+
+// waitDelay is how long a go command that was told to end may take, with the programs it
+// started.
+const waitDelay = 5 * time.Second
+
+// directError says that the go command could not fetch something. Why, it says to people
+// only: nothing of that name, no login, and no network look the same.
+type directError struct{ err error }
+
+func (e *directError) Error() string        { return fmt.Sprintf("%v: %v", ErrUpstream, e.err) }
+func (e *directError) Unwrap() error        { return e.err }
+func (e *directError) Is(target error) bool { return target == ErrUpstream }
 
 // prepare makes the module cache, the first time. In it, "work" is an empty
 // directory to run the go command in.

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -93,7 +96,7 @@ func (u *Upstream) parseURL(s string) (entry, error) {
 		if base.Host != "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 			return entry{}, fmt.Errorf("%s: a file URL is file:// and an absolute path", name)
 		}
-		return entry{name: name, tree: fileTree(filepath.FromSlash(base.Path)), local: func() bool { return true }}, nil
+		return entry{name: name, tree: localTree(filepath.FromSlash(base.Path)), local: func() bool { return true }}, nil
 	case "http", "https":
 		if base.Host == "" {
 			return entry{}, fmt.Errorf("%s: the URL lacks a host", name)
@@ -107,21 +110,41 @@ func (u *Upstream) parseURL(s string) (entry, error) {
 	return entry{}, fmt.Errorf("%s: the scheme must be https, http or file", name)
 }
 
+// Prepend has a directory asked before everything else, for every module, private ones
+// too; for what it lacks the others are asked. See [Tree] for the layouts it may have. Of several
+// directories the first one is asked first. The error says that it is no directory. Prepend
+// must not be called while u is used.
+func (u *Upstream) Prepend(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return fmt.Errorf("taking modules from a directory: %w", err)
+	}
+	u.first = append(u.first, entry{name: dir, tree: localTree(dir), local: func() bool { return true }})
+	return nil
+}
+
 // entriesFor returns the entries to ask for a module.
 func (u *Upstream) entriesFor(path string) []entry {
+	entries := slices.Clone(u.first)
 	if module.MatchPrefixPatterns(u.o.NoProxy, path) {
-		return []entry{u.direct}
+		return append(entries, u.direct)
 	}
 	if !module.MatchPrefixPatterns(u.o.Private, path) {
-		return u.entries
+		return append(entries, u.entries...)
 	}
-	var private []entry
 	for _, e := range u.entries {
 		if e.tree != nil && e.local() {
-			private = append(private, e)
+			entries = append(entries, e)
 		}
 	}
-	return append(private, u.direct)
+	return append(entries, u.direct)
 }
 
 func isLoopback(host string) bool {

@@ -18,6 +18,8 @@ import (
 // that default to another one, as GONOPROXY to GOPRIVATE, have that value.
 type Env struct {
 	GOPROXY, GOPRIVATE, GONOPROXY, GONOSUMDB, GOSUMDB string
+
+	GOMODCACHE string // "" = not known, as there is no go command
 }
 
 // GoEnv returns the settings in force: those of the environment, else those
@@ -29,7 +31,7 @@ func GoEnv(ctx context.Context) (Env, error) {
 	if err != nil {
 		return envWithoutGo()
 	}
-	cmd := exec.CommandContext(ctx, goCmd, "env", "-json", "GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB")
+	cmd := exec.CommandContext(ctx, goCmd, "env", "-json", "GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOMODCACHE")
 	cmd.Dir = os.TempDir() // not in a module that may ask for another toolchain
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "PWD="+cmd.Dir)
 	var stderr bytes.Buffer

@@ -28,6 +28,10 @@ func TestGoEnvReadsEnvironmentAndConfiguration(t *testing.T) {
 		}
 		setEnv(t, map[string]string{"GOENV": file, "GOPROXY": "https://env.example", "GONOPROXY": "none"})
 		env, err := GoEnv(t.Context())
+		if (env.GOMODCACHE != "") != withGo {
+			t.Errorf("with go command %v: GOMODCACHE=%q", withGo, env.GOMODCACHE)
+		}
+		env.GOMODCACHE = ""
 		want := Env{
 			GOPROXY: "https://env.example", GOPRIVATE: "file.example,*.corp", GONOPROXY: "none",
 			GONOSUMDB: "file.example,*.corp", GOSUMDB: "sum.example.com+key",

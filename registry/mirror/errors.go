@@ -23,6 +23,8 @@ var (
 	// ErrChecksum: content has another sum than the checksum database or a
 	// go.sum says, or the database itself is not consistent.
 	ErrChecksum = errors.New("checksum mismatch")
+	// ErrLocked: content has another sum than the lock file says, which ends the run.
+	ErrLocked = errors.New("the lock file says otherwise")
 )
 
 // Error says which module could not be had from where.
@@ -76,6 +78,24 @@ func (e *ChecksumError) Error() string {
 
 // Is makes errors.Is(e, ErrChecksum) true.
 func (e *ChecksumError) Is(target error) bool { return target == ErrChecksum }
+
+// LockError says that a version has other content than when it was locked. It is
+// ErrLocked and ErrChecksum.
+type LockError struct {
+	Module    module.Version
+	Where     string // who has the other content: upstream, or a reference in the store
+	File      string // "zip" or "go.mod"
+	Got, Want string // h1 sums; Want is what is locked
+}
+
+func (e *LockError) Error() string {
+	return fmt.Sprintf("SECURITY: %s: the %s of %s has sum %s, but %s is locked, and a version never changes: nothing more was mirrored; "+
+		"find out who changed it, and only if that is in order remove the lines of that version from the lock file",
+		e.Module, e.File, e.Where, e.Got, e.Want)
+}
+
+// Is makes errors.Is true for ErrLocked and ErrChecksum.
+func (e *LockError) Is(target error) bool { return target == ErrLocked || target == ErrChecksum }
 
 // firstLines returns what a person needs of a message that somebody else
 // wrote: at most a few lines, joined into one, without control characters.

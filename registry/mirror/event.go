@@ -34,6 +34,8 @@ type Event struct {
 	Pinned    bool          // the checksum database vouches for it
 	Elapsed   time.Duration
 	Err       error // why it failed
+
+	got sums // of what is stored
 }
 
 // MarshalJSON returns the event as one JSON object, as "modferry mirror --json"
@@ -43,6 +45,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Module    string        `json:"module"`
 		Version   string        `json:"version"`
 		ModOnly   bool          `json:"modOnly,omitempty"`
+		Revisions []string      `json:"revisions,omitempty"`
 		From      string        `json:"from,omitempty"`
 		Status    Status        `json:"status"`
 		Reference string        `json:"reference,omitempty"`
@@ -52,7 +55,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Seconds   float64       `json:"seconds"`
 		Error     string        `json:"error,omitempty"`
 	}{
-		e.Module.Path, e.Module.Version, e.ModOnly, e.From, e.Status, e.Reference, e.Digest,
+		e.Module.Path, e.Module.Version, e.ModOnly, e.Revisions, e.From, e.Status, e.Reference, e.Digest,
 		e.Bytes, e.Pinned, e.Elapsed.Round(time.Millisecond).Seconds(), "",
 	}
 	if e.Err != nil {
@@ -96,10 +99,25 @@ func (e *Event) found(store *registry.Store, have *registry.Module) error {
 	if err := e.refer(store, have.Manifest); err != nil {
 		return err
 	}
+	e.got = sums{zip: have.Sum, mod: have.GoModSum}
+	if err := e.checkLock(e.Reference); err != nil {
+		return err
+	}
 	if differ(have.Sum, e.Sum) || differ(have.GoModSum, e.GoModSum) {
 		return e.conflict(have)
 	}
 	e.Digest = have.Descriptor.Digest
+	return nil
+}
+
+// checkLock compares what was got from somewhere with what is locked.
+func (e *Event) checkLock(where string) error {
+	switch want := e.locked; {
+	case differ(e.got.zip, want.zip):
+		return &LockError{Module: e.Module, Where: where, File: "zip", Got: e.got.zip, Want: want.zip}
+	case differ(e.got.mod, want.mod):
+		return &LockError{Module: e.Module, Where: where, File: "go.mod", Got: e.got.mod, Want: want.mod}
+	}
 	return nil
 }
 

@@ -151,6 +151,10 @@ func (r *runner) ferry(ctx context.Context, j *job, c *cargo, e *artifact.Eviden
 		return err
 	}
 	m := a.Manifest
+	j.got = sums{zip: m.Sum, mod: m.GoModSum}
+	if err := j.checkLock("upstream"); err != nil {
+		return err
+	}
 	if err := j.Item.sums().check(j.Module, m.Sum, m.GoModSum, j.From); err != nil {
 		return err
 	}
@@ -209,4 +213,18 @@ func (r *runner) checkSums(m module.Version, record []byte, zipSum, modSum strin
 		return err
 	}
 	return want.check(m, zipSum, modSum, "the checksum database "+r.Checksums.Name())
+}
+
+// record stores the names that the version was found by, once it is there.
+func (r *runner) record(ctx context.Context, j *job) error {
+	if r.DryRun {
+		return nil
+	}
+	for _, name := range j.Revisions {
+		revision := artifact.Revision{Path: j.Module.Path, Name: name, Version: j.Module.Version}
+		if err := j.store.PublishRevision(ctx, revision, r.Signer); err != nil {
+			return err
+		}
+	}
+	return nil
 }

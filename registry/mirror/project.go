@@ -1,23 +1,29 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/closure"
+	"github.com/modferry/modferry/registry/mirror/project"
 )
 
 // addGoSum adds what a go.sum file lists.
+func (c *collector) addGoSum(name string, data []byte) { c.findings.add(parseGoSum(name, data)) }
+
+// parseGoSum finds what a go.sum file lists.
 //
 //	file = { path SP version [ "/go.mod" ] SP sum NL }
 //
 // As for the go command, sums of other kinds than h1 do not count.
-func (c *collector) addGoSum(name string, data []byte) {
+func parseGoSum(name string, data []byte) findings {
+	var found findings
 	n := 0
 	for line := range strings.Lines(string(data)) {
 		n++
@@ -27,13 +33,13 @@ func (c *collector) addGoSum(name string, data []byte) {
 		}
 		from := fmt.Sprintf("%s:%d", name, n)
 		if len(f) != 3 {
-			c.fail("%s: not a line of a go.sum: %q", from, firstLines([]byte(line)))
+			found.fail("%s: not a line of a go.sum: %q", from, firstLines([]byte(line)))
 			continue
 		}
 		version, isMod := strings.CutSuffix(f[1], "/go.mod")
 		m := module.Version{Path: f[0], Version: version}
 		if err := checkVersion(m); err != nil {
-			c.fail("%s: %w", from, err)
+			found.fail("%s: %w", from, err)
 			continue
 		}
 		if !strings.HasPrefix(f[2], "h1:") {
@@ -45,8 +51,9 @@ func (c *collector) addGoSum(name string, data []byte) {
 		} else {
 			it.Sum = f[2]
 		}
-		c.items = append(c.items, it)
+		found.items = append(found.items, it)
 	}
+	return found
 }
 
 func checkVersion(m module.Version) error {
@@ -71,7 +78,7 @@ func (c *collector) addGoMod(name string, data []byte) {
 		m, line := replaced(f.Replace, r)
 		from := fmt.Sprintf("%s:%d", name, line)
 		if m.Version == "" {
-			c.log.Warn("not mirrored: replaced by a directory", "module", r.Mod, "directory", m.Path, "by", from)
+			c.warnings = append(c.warnings, fmt.Errorf("%s: %s is not mirrored: it is replaced by the directory %s", from, r.Mod, m.Path))
 			continue
 		}
 		if err := checkVersion(m); err != nil {
@@ -100,87 +107,76 @@ func replaced(replace []*modfile.Replace, r *modfile.Require) (module.Version, i
 	return m, line
 }
 
-// addProject adds what the go.sum files of a project list: its own, its
-// workspace's, and those of its workspace's modules.
-func (c *collector) addProject(dir string) {
-	dirs, isProject := []string{dir}, exists(filepath.Join(dir, "go.mod"))
-	if data, err := readFile(filepath.Join(dir, "go.work")); err == nil {
-		isProject = true
-		dirs = append(dirs, c.workspace(dir, data)...)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		c.problems = append(c.problems, err)
-	}
-	found := c.addSums(filepath.Join(dir, "go.work.sum"))
-	for _, d := range dirs {
-		c.addToolchainOf(filepath.Join(d, "go.mod"))
-		here := c.addSums(filepath.Join(d, "go.sum"))
-		if !here && !found {
-			c.checkNeedsNothing(d)
-		}
-		found = found || here
-	}
-	if !found && !isProject {
-		c.fail("%s: no Go project: there is no go.mod, go.work or go.sum", dir)
-	}
-}
-
-// workspace returns the directories of the other modules that a go.work in dir uses.
-func (c *collector) workspace(dir string, data []byte) []string {
-	name := filepath.Join(dir, "go.work")
-	f, err := modfile.ParseWork(name, data, nil)
-	if err != nil {
-		c.problems = append(c.problems, err)
-		return nil
-	}
-	c.addDemanded(name, f.Go, f.Toolchain)
-	var dirs []string
-	for _, use := range f.Use {
-		d := filepath.FromSlash(use.Path)
-		if !filepath.IsAbs(d) {
-			d = filepath.Join(dir, d)
-		}
-		if filepath.Clean(d) != filepath.Clean(dir) {
-			dirs = append(dirs, d)
+// addProject adds what a project needs: what the go.sum files of all its modules list,
+// and what the go command finds besides.
+func (c *collector) addProject(p *project.Project, name string, downloadAll bool, a ask) {
+	for _, err := range p.Problems {
+		var problem *project.Problem
+		if errors.As(err, &problem) && problem.Warning {
+			c.warnings = append(c.warnings, err)
+		} else {
+			c.problems = append(c.problems, err)
 		}
 	}
-	return dirs
+	if p.Work != nil {
+		c.addDemanded(filepath.Join(name, "go.work"), p.Work.Go, p.Work.Toolchain)
+	}
+	for _, m := range p.Modules {
+		if m.File != nil {
+			c.addDemanded(shown(p, name, filepath.Join(m.Dir, "go.mod")), m.File.Go, m.File.Toolchain)
+		}
+	}
+	a.find = func(ctx context.Context) findings { return c.findProject(ctx, p, name, downloadAll) }
+	c.asks = append(c.asks, a)
 }
 
-// addSums adds a go.sum file if there is one, and reports that.
-func (c *collector) addSums(name string) bool {
-	data, err := readFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
+// shown returns how to name a file of a project that the user gave as name.
+func shown(p *project.Project, name, file string) string {
+	rel, err := filepath.Rel(p.Root, file)
 	if err != nil {
-		c.problems = append(c.problems, err)
-		return true
+		return file
 	}
-	c.addGoSum(name, data)
-	return true
+	return filepath.Join(name, rel)
 }
 
-// checkNeedsNothing complains about a module that requires others but has no go.sum.
-func (c *collector) checkNeedsNothing(dir string) {
-	name := filepath.Join(dir, "go.mod")
-	data, err := readFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
+func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool) findings {
+	var f findings
+	sums := p.SumFiles()
+	for _, file := range sums {
+		data, err := readFile(file)
+		if err != nil {
+			f.problems = append(f.problems, err)
+			continue
+		}
+		f.add(parseGoSum(shown(p, name, file), data))
 	}
-	if err != nil {
-		c.problems = append(c.problems, err)
-		return
-	}
-	f, err := modfile.ParseLax(name, data, nil)
+	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
+		result, err := r.Project(ctx, p, closure.ProjectOptions{DownloadAll: downloadAll})
+		if err == nil {
+			f.add(needs(result, name))
+		}
+		return err
+	})
 	switch {
 	case err != nil:
-		c.problems = append(c.problems, err)
-	case len(f.Require) > 0:
-		c.fail("%s has requirements, but there is no go.sum beside it: run \"go mod tidy\" there", name)
+		f.fail("%s: finding out what the project needs: %w", name, err)
+	case ran:
+	case len(sums) == 0 && requiresAny(p):
+		f.fail("%s has requirements, but there is no go.sum beside it: run \"go mod tidy\" there", filepath.Join(name, "go.mod"))
+	case downloadAll:
+		f.fail("%s: the go command is needed to find out what \"go mod download all\" would fetch", name)
+	default:
+		f.warnings = append(f.warnings, fmt.Errorf("%s: only what go.sum pins is mirrored: enough for build, test, vet, vendor and tidy, "+
+			"not for go list -m all; finding out the rest takes the go command", name))
 	}
+	return f
 }
 
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
+func requiresAny(p *project.Project) bool {
+	for _, m := range p.Modules {
+		if m.File != nil && len(m.File.Require) > 0 {
+			return true
+		}
+	}
+	return false
 }

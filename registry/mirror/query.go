@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
-	modzip "golang.org/x/mod/zip"
 )
 
 // ErrNoMatch: upstream knows the module, but no version of it that a query allows.
@@ -176,12 +174,7 @@ func (u *Upstream) versionIn(ctx context.Context, e entry, w want) (string, erro
 
 // choose picks a version from those one upstream lists.
 func (u *Upstream) choose(ctx context.Context, e entry, q *query) (string, error) {
-	data, err := u.read(ctx, e, want{module.Version{Path: q.path}, listFile}, maxList)
-	if err != nil {
-		return "", err
-	}
-	c := candidates(parseList(data), q.path)
-	retracted, err := u.retractions(ctx, e, q.path, c.highest())
+	c, retracted, err := u.listed(ctx, e, q.path)
 	if err != nil {
 		return "", err
 	}
@@ -190,7 +183,7 @@ func (u *Upstream) choose(ctx context.Context, e entry, q *query) (string, error
 	}
 	if q.latest {
 		v, err := u.newestCommit(ctx, e, q.path, c)
-		if err != nil || q.allows(v) && !isRetracted(retracted, v) {
+		if err != nil || q.allows(v) && retraction(retracted, v) == nil {
 			return v, err
 		}
 	}
@@ -199,35 +192,9 @@ func (u *Upstream) choose(ctx context.Context, e entry, q *query) (string, error
 
 // best returns the tagged version that a query means, or "".
 func (u *Upstream) best(ctx context.Context, e entry, q *query, c versions, retracted []*modfile.Retract) (string, error) {
-	var releases, prereleases []string
-	lastCompatible := ""
-	incompatible := q.incompatible
-	for _, v := range c.tagged {
-		if !q.allows(v) || isRetracted(retracted, v) {
-			continue
-		}
-		switch {
-		case incompatible:
-		case semver.Build(v) != "+incompatible":
-			lastCompatible = v
-		case lastCompatible != "":
-			// Whoever has a go.mod at a lower version has left +incompatible behind.
-			has, err := u.hasGoMod(ctx, e, module.Version{Path: q.path, Version: lastCompatible})
-			if err != nil {
-				return "", err
-			}
-			if has {
-				return q.pick(releases, prereleases), nil
-			}
-			incompatible = true
-		}
-		if semver.Prerelease(v) == "" {
-			releases = append(releases, v)
-		} else {
-			prereleases = append(prereleases, v)
-		}
-	}
-	return q.pick(releases, prereleases), nil
+	allows := func(v string) bool { return q.allows(v) && retraction(retracted, v) == nil }
+	releases, prereleases, err := u.tagged(ctx, e, q.path, c, allows, q.incompatible)
+	return q.pick(releases, prereleases), err
 }
 
 func (q *query) pick(lists ...[]string) string {
@@ -241,11 +208,4 @@ func (q *query) pick(lists ...[]string) string {
 		}
 	}
 	return ""
-}
-
-// hasGoMod reports whether a version has a go.mod file of its own, rather than the
-// one that proxies make up for a module from before modules.
-func (u *Upstream) hasGoMod(ctx context.Context, e entry, m module.Version) (bool, error) {
-	data, err := u.read(ctx, e, want{m, modFile}, modzip.MaxGoMod)
-	return !bytes.Equal(data, fmt.Appendf(nil, "module %s\n", modfile.AutoQuote(m.Path))), err
 }

@@ -78,7 +78,7 @@ func TestResolveMeansWhatTheGoCommandMeans(t *testing.T) {
 
 func TestResolveAsksForTheLatestCommitOfAModuleWithoutTags(t *testing.T) {
 	tree := newTree(t)
-	tree.write(t, "example.com/a@x", ".info", "{}") // makes the directory
+	tree.write(t, "example.com/a@v0.0.0-20260102030405-abcdefabcdef", ".mod", "module example.com/a\n")
 	if err := os.WriteFile(filepath.Join(string(tree), "example.com", "a", "@v", "list"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}

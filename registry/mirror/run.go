@@ -42,8 +42,8 @@ type Options struct {
 //
 // The error is one of ctx or of o, or it is ErrChecksum: the database contradicts
 // itself or what it said earlier (then also sumdb.ErrForked, sumdb.ErrShrunk or
-// sumdb.ErrSignature), and nothing was published. Items that were not done by
-// then have no event.
+// sumdb.ErrSignature), and nothing was published; or a version is not what the
+// lock file says (then it is a *LockError). Items that were not done by then have no event.
 func Run(ctx context.Context, items []Item, o Options) (Summary, error) {
 	if o.Stores == nil || o.Upstream == nil {
 		return Summary{}, errors.New("mirroring takes a store and an upstream")
@@ -56,6 +56,8 @@ func Run(ctx context.Context, items []Item, o Options) (Summary, error) {
 		return Summary{}, fmt.Errorf("making room for zips: %w", err)
 	}
 	r := &runner{Options: o, temp: temp}
+	ctx, r.stop = context.WithCancelCause(ctx)
+	defer r.stop(nil)
 	err = r.all(ctx, items)
 	return r.summary, errors.Join(err, os.RemoveAll(temp))
 }
@@ -64,6 +66,7 @@ func Run(ctx context.Context, items []Item, o Options) (Summary, error) {
 type runner struct {
 	Options
 	temp string
+	stop context.CancelCauseFunc
 
 	pin     *pin
 	pinFail error // why there is none, although one is needed
@@ -103,7 +106,14 @@ func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Contex
 		}
 		group.Go(func() error {
 			start := time.Now()
-			if err := step(ctx, j); err != nil {
+			err := step(ctx, j)
+			if err == nil && j.Status != "" {
+				err = r.record(ctx, j)
+			}
+			if errors.Is(err, ErrLocked) {
+				r.stop(err)
+			}
+			if err != nil {
 				j.Status, j.Err = Failed, err
 			}
 			j.Elapsed += time.Since(start)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -312,7 +313,9 @@ func run(t testing.TB, items []Item, o Options) ([]Event, Summary) {
 	if err != nil || len(events) != len(items) {
 		t.Fatalf("%d events for %d items: %v", len(events), len(items), err)
 	}
-	place := func(e Event) int { return slices.IndexFunc(items, func(it Item) bool { return it == e.Item }) }
+	place := func(e Event) int {
+		return slices.IndexFunc(items, func(it Item) bool { return reflect.DeepEqual(it, e.Item) })
+	}
 	slices.SortFunc(events, func(a, b Event) int { return place(a) - place(b) })
 	return events, summary
 }

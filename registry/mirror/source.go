@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +9,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
-	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/registry/mirror/closure"
+	"github.com/modferry/modferry/registry/mirror/mirrorfile"
+	"github.com/modferry/modferry/registry/mirror/project"
 )
 
 // Item is a module version to mirror.
@@ -26,67 +27,131 @@ type Item struct {
 	// What a go.sum says about it; empty = nothing.
 	Sum, GoModSum string
 
+	// Revisions are the branches, tags and commits that the version was found by,
+	// to be recorded in the store.
+	Revisions []string
+
 	From string // the argument, or the file and line, that asked for it
+
+	locked sums // what a lock file says; other content ends the run
 }
 
 // CollectOptions configures [Collect]. The zero value is useful.
 type CollectOptions struct {
 	Stdin io.Reader    // what the argument "-" reads; nil = nothing
 	Log   *slog.Logger // nil = discard
+	Warn  func(error)  // told what is left out, or only works in part; nil = nobody
 
-	// Platforms are those to get Go toolchains for, as in "linux/amd64". None =
+	// Tools are packages as "go install" takes them, path@query.
+	Tools []string
+
+	// Platforms are those to get tools and Go toolchains for, as in "linux/amd64". None =
 	// this machine's.
 	Platforms []string
 
 	// Toolchains adds the Go toolchains that the go and toolchain lines of go.mod and
 	// project sources demand.
 	Toolchains bool
+
+	// DownloadAll adds the zips of the whole module graph of projects, which "go mod
+	// download all" wants, and nothing else.
+	DownloadAll bool
+
+	// Retracted takes versions, too, that are named although their author retracted them.
+	Retracted bool
+
+	// GoCommand starts what runs the go command, when it is first needed. Without it, or if it is
+	// gocmd.ErrNoGo, projects are what their go.sum files pin, and named modules come alone.
+	GoCommand func(context.Context) (*closure.Runner, error)
 }
 
 // Collect finds out which module versions the arguments ask for. An argument is
 //
-//	module@query   see [Upstream.Resolve]
+//	module@query   that module and what it takes to use or to work on it; see [Upstream.Resolve]
 //	go1.26.8       that Go toolchain, for each of the platforms; toolchain@go1.26.8 too
 //	toolchain@go1.26, toolchain@latest   the newest patch; the newest release
 //	go.mod         its requirements, with its replacements by other modules
 //	go.sum         every version in it: full if it has the sum of the zip, else mod-only
-//	directory      the go.sum and go.work.sum of a project, and of its workspace's modules
-//	other file     lines of module@query; "#" starts a comment
+//	directory      of a project: its go.sum files and its module graph; or a tree of modules,
+//	               see [Tree]: all of them, out of that directory
+//	other file     lines of module@query, or of "module version [mod-only]" for exactly that;
+//	               "#" starts a comment
 //	-              such lines on standard input
 //
 // The items are sorted by path and version, each version once; full wins over
 // mod-only. Every argument or line that cannot be used has its own error, and
 // does not hinder the others.
 func Collect(ctx context.Context, up *Upstream, args []string, o CollectOptions) ([]Item, []error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	c := &collector{stdin: o.Stdin, log: o.Log, toolchains: o.Toolchains}
-	c.setPlatforms(o.Platforms)
+	c := newCollector(up, o)
 	for _, arg := range args {
 		c.add(arg)
 	}
-	if len(c.platforms) > 0 {
-		c.resolveToolchains(ctx, up)
+	for _, t := range o.Tools {
+		c.addTool(t, c.platforms, ask{from: t})
 	}
-	c.resolve(ctx, up)
-	return c.merge(), c.problems
+	return c.collect(ctx)
+}
+
+// collect answers what was asked for.
+func (c *collector) collect(ctx context.Context) ([]Item, []error) {
+	c.answer(ctx)
+	if err := c.goCommand.close(); err != nil {
+		c.problems = append(c.problems, err)
+	}
+	c.merge()
+	for _, w := range distinct(c.warnings) {
+		c.Warn(w)
+	}
+	return c.items, c.problems
 }
 
 // collector gathers items.
 type collector struct {
-	stdin      io.Reader
-	log        *slog.Logger
-	platforms  []string // GOOS-GOARCH
-	toolchains bool     // those that projects demand, too
+	CollectOptions
+	up        *Upstream
+	platforms []string // GOOS/GOARCH
+	goCommand *goCommand
+	releases  func(context.Context) ([]string, error) // the toolchains upstream has
 
-	items    []Item // versions may still be queries
-	wanted   []wantedToolchain
-	problems []error
+	// Of a mirror file.
+	permits func(module.Version) error
+	lock    *mirrorfile.Lock // what is locked; nil = nothing
+	update  bool             // do not go by the lock but for sums
+	relocks []mirrorfile.Locked
+
+	asks []ask
+	findings
 }
 
-func (c *collector) fail(format string, args ...any) {
-	c.problems = append(c.problems, fmt.Errorf(format, args...))
+func newCollector(up *Upstream, o CollectOptions) *collector {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Warn == nil {
+		o.Warn = func(error) {}
+	}
+	c := &collector{
+		CollectOptions: o, up: up, goCommand: newGoCommand(o.GoCommand),
+		permits: func(module.Version) error { return nil },
+	}
+	c.releases = onceForAll(func(ctx context.Context) ([]string, error) { return up.List(ctx, toolchainPath) })
+	c.setPlatforms(o.Platforms)
+	return c
+}
+
+// onceForAll calls fn once, for the first who asks.
+func onceForAll[T any](fn func(context.Context) (T, error)) func(context.Context) (T, error) {
+	var once sync.Once
+	var v T
+	var err error
+	return func(ctx context.Context) (T, error) {
+		once.Do(func() { v, err = fn(ctx) })
+		return v, err
+	}
+}
+
+func (f *findings) fail(format string, args ...any) {
+	f.problems = append(f.problems, fmt.Errorf(format, args...))
 }
 
 func (c *collector) add(arg string) {
@@ -97,7 +162,7 @@ func (c *collector) add(arg string) {
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && info.IsDir():
-		c.addProject(arg)
+		c.addDirectory(arg)
 	case err == nil:
 		c.addFile(arg)
 	case strings.Contains(arg, "@"), isRelease(arg):
@@ -110,15 +175,45 @@ func (c *collector) add(arg string) {
 }
 
 func (c *collector) addStdin() {
-	if c.stdin == nil {
+	if c.Stdin == nil {
 		return
 	}
-	data, err := readLimited(c.stdin, maxSource)
+	data, err := readLimited(c.Stdin, maxSource)
 	if err != nil {
 		c.fail("reading standard input: %w", err)
 		return
 	}
 	c.addList("standard input", data)
+}
+
+// addDirectory adds a project, or a tree of modules.
+func (c *collector) addDirectory(dir string) {
+	p, err := project.Load(dir)
+	switch {
+	case err == nil:
+		c.addProject(p, dir, c.DownloadAll, ask{from: dir})
+	case !errors.Is(err, project.ErrNoProject):
+		c.problems = append(c.problems, err)
+	case exists(filepath.Join(dir, "go.sum")):
+		c.addFile(filepath.Join(dir, "go.sum"))
+	case Tree(dir):
+		c.addTree(dir)
+	default:
+		c.fail("%s: no Go project: there is no go.mod, go.work or go.sum; nor is it a module cache or a directory of a module proxy", dir)
+	}
+}
+
+// addTree adds everything that a directory of modules has. It is asked for these before
+// any other upstream.
+func (c *collector) addTree(dir string) {
+	if err := c.up.Prepend(dir); err != nil {
+		c.problems = append(c.problems, err)
+		return
+	}
+	c.asks = append(c.asks, ask{from: dir, find: func(ctx context.Context) findings {
+		items, problems := TreeVersions(ctx, dir)
+		return findings{items: items, problems: problems}
+	}})
 }
 
 // maxSource bounds the files that say what to mirror.
@@ -135,6 +230,8 @@ func (c *collector) addFile(name string) {
 		c.addGoSum(name, data)
 	case ".mod":
 		c.addGoMod(name, data)
+	case ".yaml", ".yml":
+		c.fail("%s: a mirror file is mirrored by itself: give it as the only source", name)
 	default:
 		c.addList(name, data)
 	}
@@ -153,135 +250,7 @@ func readFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// addQuery adds module@query.
-func (c *collector) addQuery(text, from string) {
-	path, version, ok := strings.Cut(text, "@")
-	switch {
-	case isRelease(text):
-		c.addToolchain(text, from)
-		return
-	case ok && path == "toolchain":
-		c.addToolchain(version, from)
-		return
-	case !ok:
-		c.fail("%s: %q is not module@version", from, text)
-		return
-	}
-	if _, err := parseQuery(path, version); err != nil {
-		if from == text {
-			c.problems = append(c.problems, fmt.Errorf("%s: %w", text, err))
-		} else {
-			c.fail("%s: %s: %w", from, text, err)
-		}
-		return
-	}
-	c.items = append(c.items, Item{Module: module.Version{Path: path, Version: version}, From: from})
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
-
-// addList adds lines of module@query, or of "module version [mod-only]" as list
-// prints them.
-func (c *collector) addList(name string, data []byte) {
-	n := 0
-	for line := range strings.Lines(string(data)) {
-		n++
-		line, _, _ = strings.Cut(line, "#")
-		f := strings.Fields(line)
-		from := fmt.Sprintf("%s:%d", name, n)
-		switch len(f) {
-		case 0:
-		case 1:
-			c.addQuery(f[0], from)
-		case 2:
-			c.addQuery(f[0]+"@"+f[1], from)
-		default:
-			if len(f) != 3 || f[2] != "mod-only" {
-				c.fail("%s: %q is not module@version", from, firstLines([]byte(line)))
-				continue
-			}
-			known := len(c.items)
-			c.addQuery(f[0]+"@"+f[1], from)
-			for i := range c.items[known:] {
-				c.items[known+i].ModOnly = true
-			}
-		}
-	}
-}
-
-// resolve turns queries into versions.
-func (c *collector) resolve(ctx context.Context, up *Upstream) {
-	const parallel = 8 // small requests, most of them waiting
-	problems := make([]error, len(c.items))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i := range c.items {
-		it := &c.items[i]
-		group.Go(func() error {
-			m, err := up.Resolve(ctx, it.Module.Path, it.Module.Version)
-			if err != nil {
-				problems[i] = fromError(it, err)
-				return nil
-			}
-			it.Module = m
-			return nil
-		})
-	}
-	_ = group.Wait() // the errors are in problems
-	if err := context.Cause(ctx); err != nil {
-		c.items, c.problems = nil, append(c.problems, err)
-		return
-	}
-	kept := c.items[:0]
-	for i, it := range c.items {
-		if problems[i] == nil {
-			kept = append(kept, it)
-		} else {
-			c.problems = append(c.problems, problems[i])
-		}
-	}
-	c.items = kept
-}
-
-// fromError says where a bad version was asked for, unless the error does.
-func fromError(it *Item, err error) error {
-	if it.From == it.Module.String() {
-		return err
-	}
-	return fmt.Errorf("%s: %w", it.From, err)
-}
-
-// merge returns each version once.
-func (c *collector) merge() []Item {
-	byModule := make(map[module.Version]*Item)
-	for i := range c.items {
-		it := &c.items[i]
-		have, ok := byModule[it.Module]
-		if !ok {
-			byModule[it.Module] = it
-			continue
-		}
-		if differ(have.Sum, it.Sum) || differ(have.GoModSum, it.GoModSum) {
-			c.fail("SECURITY: %s: %s and %s have different sums for it: %w", it.Module, have.From, it.From, ErrChecksum)
-			have.Module.Path = "" // neither
-			continue
-		}
-		if have.Sum == "" && (it.Sum != "" || have.ModOnly && !it.ModOnly) {
-			have.From = it.From
-		}
-		have.ModOnly = have.ModOnly && it.ModOnly
-		have.Sum = cmp.Or(have.Sum, it.Sum)
-		have.GoModSum = cmp.Or(have.GoModSum, it.GoModSum)
-	}
-	var items []Item
-	for _, it := range byModule {
-		if it.Module.Path != "" {
-			items = append(items, *it)
-		}
-	}
-	slices.SortFunc(items, func(a, b Item) int {
-		return cmp.Or(strings.Compare(a.Module.Path, b.Module.Path), semver.Compare(a.Module.Version, b.Module.Version),
-			strings.Compare(a.Module.Version, b.Module.Version))
-	})
-	return items
-}
-
-func differ(a, b string) bool { return a != "" && b != "" && a != b }

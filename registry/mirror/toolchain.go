@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -23,6 +22,7 @@ import (
 const (
 	toolchainPath   = "golang.org/toolchain"
 	toolchainPrefix = "v0.0.1-"
+	toolchainName   = "toolchain" // what people say for the module
 )
 
 func isToolchain(m module.Version) bool { return m.Path == toolchainPath }
@@ -35,12 +35,6 @@ func toolchainInfo(m module.Version) []byte {
 
 // toolchainGoMod makes up the go.mod file of a toolchain, for an upstream that has none.
 func toolchainGoMod() []byte { return []byte("module " + toolchainPath + "\n") }
-
-// wantedToolchain is a toolchain that somebody asks for.
-type wantedToolchain struct {
-	release string // go1.26.8; or go1.26 for its newest patch, or latest
-	from    string
-}
 
 // platformGrammar is GOOS "/" GOARCH.
 var platformGrammar = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
@@ -55,26 +49,31 @@ func (c *collector) setPlatforms(platforms []string) {
 			c.fail("platform %q is not os/arch, like linux/amd64", p)
 			continue
 		}
-		c.platforms = append(c.platforms, strings.Replace(p, "/", "-", 1))
+		c.platforms = append(c.platforms, p)
 	}
 }
 
 // isRelease reports whether an argument is the name of a Go release, as in go1.26.8.
 func isRelease(arg string) bool { return strings.HasPrefix(arg, "go1") && version.IsValid(arg) }
 
-// addToolchain adds a toolchain by release or query: go1.26.8, go1.26, latest.
-func (c *collector) addToolchain(query, from string) {
+// addToolchain adds a toolchain by release or query: go1.26.8, or go1.26 for its newest patch, or
+// latest.
+func (c *collector) addToolchain(query string, platforms []string, a ask) {
 	if query != "latest" && !isRelease(query) {
-		c.fail("%s: %q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", from, query)
+		c.fail("%s: %q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", a.from, query)
 		return
 	}
-	c.wanted = append(c.wanted, wantedToolchain{release: query, from: from})
+	if len(platforms) == 0 {
+		return // the mistake in them has been told
+	}
+	a.find = func(ctx context.Context) findings { return c.findToolchain(ctx, query, platforms, a.from) }
+	c.asks = append(c.asks, a)
 }
 
 // addDemanded adds the toolchain that the go and toolchain lines of a go.mod or
 // go.work demand: the newer of the two. Since Go 1.21, Go itself gets it.
 func (c *collector) addDemanded(name string, goLine *modfile.Go, toolchain *modfile.Toolchain) {
-	if !c.toolchains {
+	if !c.Toolchains {
 		return
 	}
 	release, line := "", 0
@@ -85,31 +84,33 @@ func (c *collector) addDemanded(name string, goLine *modfile.Go, toolchain *modf
 		release, line = toolchain.Name, toolchain.Syntax.Start.Line
 	}
 	if isRelease(release) && version.Compare(release, "go1.21") >= 0 {
-		c.addToolchain(release, fmt.Sprintf("%s:%d", name, line))
+		c.addToolchain(release, c.platforms, ask{from: fmt.Sprintf("%s:%d", name, line)})
 	}
 }
 
-// resolveToolchains adds an item for each platform of each toolchain.
-func (c *collector) resolveToolchains(ctx context.Context, up *Upstream) {
-	list := sync.OnceValues(func() ([]string, error) { return up.List(ctx, toolchainPath) })
-	for _, w := range c.wanted {
-		release := w.release
-		if !isExactRelease(release) {
-			listed, err := list()
-			if err != nil {
-				c.fail("%s: looking for Go toolchains: %w", w.from, err)
-				continue
-			}
-			if release = newestRelease(listed, w.release, c.platforms); release == "" {
-				c.fail("%s: upstream lists no Go toolchain %s for %s", w.from, w.release, strings.Join(c.platforms, ", "))
-				continue
-			}
+// findToolchain finds the version of a toolchain for each platform.
+func (c *collector) findToolchain(ctx context.Context, release string, platforms []string, from string) findings {
+	if !isExactRelease(release) {
+		listed, err := c.releases(ctx)
+		if err != nil {
+			return failed("%s: looking for Go toolchains: %w", from, err)
 		}
-		for _, p := range c.platforms {
-			m := module.Version{Path: toolchainPath, Version: toolchainPrefix + release + "." + p}
-			c.items = append(c.items, Item{Module: m, From: w.from})
+		newest := newestRelease(listed, release, platforms)
+		if newest == "" {
+			return failed("%s: upstream lists no Go toolchain %s for %s", from, release, strings.Join(platforms, ", "))
 		}
+		release = newest
 	}
+	var f findings
+	for _, p := range platforms {
+		f.items = append(f.items, Item{Module: toolchainFor(release, p), From: from})
+	}
+	return f
+}
+
+// toolchainFor returns the module version of a release for a platform, GOOS/GOARCH.
+func toolchainFor(release, platform string) module.Version {
+	return module.Version{Path: toolchainPath, Version: toolchainPrefix + release + "." + strings.Replace(platform, "/", "-", 1)}
 }
 
 // isExactRelease reports whether a name is that of one release: since Go 1.21
@@ -125,11 +126,11 @@ func newestRelease(list []string, query string, platforms []string) string {
 	var releases, pre []string
 	for _, v := range list {
 		rest, ok := strings.CutPrefix(v, toolchainPrefix)
-		release, isFirst := strings.CutSuffix(rest, "."+platforms[0])
+		release, isFirst := strings.CutSuffix(rest, "."+strings.Replace(platforms[0], "/", "-", 1))
 		if !ok || !isFirst || !version.IsValid(release) || query != "latest" && version.Lang(release) != query {
 			continue
 		}
-		elsewhere := func(p string) bool { return slices.Contains(list, toolchainPrefix+release+"."+p) }
+		elsewhere := func(p string) bool { return slices.Contains(list, toolchainFor(release, p).Version) }
 		if slices.ContainsFunc(platforms, func(p string) bool { return !elsewhere(p) }) {
 			continue
 		}
@@ -145,22 +146,4 @@ func newestRelease(list []string, query string, platforms []string) string {
 		}
 	}
 	return ""
-}
-
-// addToolchainOf adds the toolchain that a project's go.mod demands. Other
-// mistakes in that file are not what is being looked for.
-func (c *collector) addToolchainOf(name string) {
-	if !c.toolchains {
-		return
-	}
-	data, err := readFile(name)
-	if err != nil {
-		return // whether there has to be one is checked with the sums
-	}
-	f, err := modfile.Parse(name, data, nil) // ParseLax leaves out toolchain lines
-	if err != nil {
-		c.problems = append(c.problems, err)
-		return
-	}
-	c.addDemanded(name, f.Go, f.Toolchain)
 }

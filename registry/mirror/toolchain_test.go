@@ -23,6 +23,9 @@ func TestCollectUnderstandsToolchains(t *testing.T) {
 		"go1.26.11.linux-amd64", "go1.27rc1.linux-amd64", "go1.27rc2.linux-amd64", "nonsense",
 	} {
 		list.WriteString("v0.0.1-" + v + "\n")
+		if err := os.WriteFile(filepath.Join(dir, "v0.0.1-"+v+".zip"), []byte("a zip"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(list.String()), 0o644); err != nil {
 		t.Fatal(err)
@@ -47,7 +50,7 @@ func TestCollectUnderstandsToolchains(t *testing.T) {
 		{"newest of all", nil, []string{"toolchain@latest"}, linux, false, []string{"1.26.11.linux-amd64 toolchain@latest"}, ""},
 		{"nothing but pre-releases", nil, []string{"go1.27"}, linux, false, []string{"1.27rc2.linux-amd64 go1.27"}, ""},
 		{"release from before patch numbers", nil, []string{"go1.20"}, linux, false, []string{"1.20.linux-amd64 go1.20"}, ""},
-		{"no such release", nil, []string{"toolchain@go1.28"}, linux, false, nil, "no Go toolchain go1.28 for linux-amd64"},
+		{"no such release", nil, []string{"toolchain@go1.28"}, linux, false, nil, "no Go toolchain go1.28 for linux/amd64"},
 		{"no release at all", nil, []string{"toolchain@v1"}, linux, false, nil, `"v1" is not a Go release`},
 		{"no platform", nil, []string{"go1.26.8"}, []string{"linux"}, false, nil, `platform "linux" is not os/arch`},
 		{"in a list", map[string]string{"l": "go1.26.8\ntoolchain go1.26.8\n"}, []string{"l"}, linux, false, []string{"1.26.8.linux-amd64 l:1"}, ""},

@@ -6,39 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 )
-
-// fileTree is a directory.
-type fileTree string
-
-func (t fileTree) open(_ context.Context, name string) (io.ReadCloser, error) {
-	file := filepath.Join(string(t), filepath.FromSlash(name))
-	info, err := os.Stat(file) // before opening: a pipe would block
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: file, Err: errNotRegular}
-	}
-	if err == nil {
-		var f *os.File
-		if f, err = os.Open(file); err == nil {
-			return f, nil
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNotFound
-	}
-	return nil, fmt.Errorf("%w: %w", ErrUpstream, err)
-}
 
 // httpTree is what an HTTP server has below a URL.
 type httpTree struct {

@@ -67,7 +67,10 @@ func (tr testTree) add(t testing.TB, version string, files map[string]string) {
 	}
 	tr.write(t, version, ".zip", zip.String())
 	tr.write(t, version, ".mod", goMod)
-	info, err := json.Marshal(map[string]any{"Version": m.Version, "Time": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
+	info, err := json.Marshal(struct { // as the go command writes it
+		Version string
+		Time    time.Time
+	}{m.Version, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -20,7 +22,8 @@ import (
 type UpstreamOptions struct {
 	// GOPROXY lists where to ask, as the go command's variable of that name:
 	// http, https and file URLs, "direct" and "off". After "," the next entry is
-	// asked when a module does not exist, after "|" when anything went wrong.
+	// asked when a module does not exist, after "|" when anything went wrong. A
+	// directory may also be a cache, of which much is missing: see [Tree].
 	GOPROXY string
 
 	// NoProxy are patterns of modules (as of GONOPROXY) that are fetched
@@ -48,8 +51,12 @@ type UpstreamOptions struct {
 // context's, or of this machine.
 type Upstream struct {
 	o       UpstreamOptions
+	first   []entry // directories to ask before all others
 	entries []entry // as GOPROXY says
 	direct  entry
+
+	// spool has what a Gateway fetched; nil = there is none.
+	spool atomic.Pointer[spool]
 }
 
 // Limits on what upstream sends, in bytes.
@@ -94,30 +101,81 @@ func (u *Upstream) Close() error { return u.direct.direct.close() }
 
 // Info fetches the .info file of a version. The version may also be a revision
 // that upstream knows: a commit, a branch, a tag.
+//
+// Directories often have a version without it. It is made up for them, and says only the
+// version, if nobody else has the real one either, may be asked for it, or can be reached
+// directly.
 func (u *Upstream) Info(ctx context.Context, m module.Version) ([]byte, error) {
-	return u.bytes(ctx, want{m, infoFile}, maxInfo)
+	if data, err := u.spooled(want{m, infoFile}, maxInfo); data != nil || err != nil {
+		return data, err
+	}
+	data, err := u.bytes(ctx, want{m, infoFile}, maxInfo)
+	var direct *directError
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrOff) || errors.Is(err, exec.ErrNotFound) || errors.As(err, &direct) {
+		if made := u.bareInfo(m); made != nil {
+			u.o.Log.DebugContext(ctx, "made up an .info file", "module", m, "after", err)
+			return made, nil
+		}
+	}
+	return data, err
+}
+
+// bareInfo makes up the .info file of a version for the first directory that has the
+// version; nil if none has.
+func (u *Upstream) bareInfo(m module.Version) []byte {
+	for _, e := range u.entriesFor(m.Path) {
+		if t, ok := e.tree.(localTree); ok {
+			if data, err := t.bareInfo(m); err == nil {
+				return data
+			}
+		}
+	}
+	return nil
 }
 
 // GoMod fetches the go.mod file of a version.
 func (u *Upstream) GoMod(ctx context.Context, m module.Version) ([]byte, error) {
+	if data, err := u.spooled(want{m, modFile}, modzip.MaxGoMod); data != nil || err != nil {
+		return data, err
+	}
 	return u.bytes(ctx, want{m, modFile}, modzip.MaxGoMod)
+}
+
+// spooled returns a file that a Gateway fetched before, or nil.
+func (u *Upstream) spooled(w want, limit int64) ([]byte, error) {
+	f, err := u.spool.Load().open(w)
+	if f == nil || err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readLimited(f, limit)
 }
 
 // Zip fetches the zip of a version into dst, which is overwritten. After an
 // error dst holds a useless part.
 func (u *Upstream) Zip(ctx context.Context, m module.Version, dst *os.File) error {
 	w := want{m, zipFile}
-	return u.walk(ctx, w, func(e entry) error {
-		return u.fetch(ctx, e, w, func(r io.Reader) error {
-			if _, err := dst.Seek(0, io.SeekStart); err != nil {
-				return &localError{err}
-			}
-			if err := dst.Truncate(0); err != nil {
-				return &localError{err}
-			}
-			return copyLimited(dst, r, modzip.MaxZipFile)
-		})
-	})
+	fill := func(r io.Reader) error {
+		if _, err := dst.Seek(0, io.SeekStart); err != nil {
+			return &localError{err}
+		}
+		if err := dst.Truncate(0); err != nil {
+			return &localError{err}
+		}
+		return copyLimited(dst, r, modzip.MaxZipFile)
+	}
+	f, err := u.spool.Load().open(w)
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		defer f.Close()
+		if err := fill(f); err != nil {
+			return fmt.Errorf("fetching the zip of %s: %w", m, err)
+		}
+		return nil
+	}
+	return u.walk(ctx, w, func(e entry) error { return u.fetch(ctx, e, w, fill) })
 }
 
 // List returns the tagged versions upstream has of a module, in semver order.
@@ -179,7 +237,8 @@ func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) erro
 		if best == nil || !absent || errors.Is(best, ErrNotFound) {
 			best = newError(w, e, err)
 		}
-		if !absent && !e.fallBack {
+		_, isDir := e.tree.(localTree) // others may have versions that a cache lacks
+		if !absent && !e.fallBack && !(isDir && errors.Is(err, ErrNoMatch)) {
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -70,28 +71,49 @@ func (u *Upstream) newestCommit(ctx context.Context, e entry, path string, c ver
 	return v, err
 }
 
-// retractions returns what the go.mod of the given version retracts; a go.mod
-// that is absent or cannot be parsed retracts nothing.
-func (u *Upstream) retractions(ctx context.Context, e entry, path, version string) ([]*modfile.Retract, error) {
-	if version == "" {
-		return nil, nil
-	}
-	data, err := u.read(ctx, e, want{module.Version{Path: path, Version: version}, modFile}, modzip.MaxGoMod)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
+// listed asks one upstream which versions it has, and which of them are retracted.
+func (u *Upstream) listed(ctx context.Context, e entry, path string) (versions, []*modfile.Retract, error) {
+	data, err := u.read(ctx, e, want{module.Version{Path: path}, listFile}, maxList)
 	if err != nil {
-		return nil, err
+		return versions{}, nil, err
 	}
-	f, err := modfile.ParseLax("go.mod", data, nil)
-	if err != nil {
-		return nil, nil
-	}
-	return f.Retract, nil
+	c := candidates(parseList(data), path)
+	retracted, err := u.retractions(ctx, e, path, c.highest())
+	return c, retracted, err
 }
 
-func isRetracted(list []*modfile.Retract, v string) bool {
-	return slices.ContainsFunc(list, func(r *modfile.Retract) bool {
-		return semver.Compare(r.Low, v) <= 0 && semver.Compare(v, r.High) <= 0
-	})
+// tagged returns the releases and the pre-releases that are allowed. Of +incompatible
+// versions it leaves out those that, unless incompatible is set, come after an allowed one
+// with a go.mod: whoever has that has left +incompatible behind.
+func (u *Upstream) tagged(ctx context.Context, e entry, path string, c versions, allows func(string) bool, incompatible bool) (releases, prereleases []string, err error) {
+	lastCompatible := ""
+	for _, v := range c.tagged {
+		if !allows(v) {
+			continue
+		}
+		switch {
+		case incompatible:
+		case semver.Build(v) != "+incompatible":
+			lastCompatible = v
+		case lastCompatible != "":
+			has, err := u.hasGoMod(ctx, e, module.Version{Path: path, Version: lastCompatible})
+			if has || err != nil {
+				return releases, prereleases, err
+			}
+			incompatible = true
+		}
+		if semver.Prerelease(v) == "" {
+			releases = append(releases, v)
+		} else {
+			prereleases = append(prereleases, v)
+		}
+	}
+	return releases, prereleases, nil
+}
+
+// hasGoMod reports whether a version has a go.mod file of its own, rather than the
+// one that proxies make up for a module from before modules.
+func (u *Upstream) hasGoMod(ctx context.Context, e entry, m module.Version) (bool, error) {
+	data, err := u.read(ctx, e, want{m, modFile}, modzip.MaxGoMod)
+	return err == nil && !bytes.Equal(data, madeUpGoMod(m.Path)), err
 }

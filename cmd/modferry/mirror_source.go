@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/mirror/closure"
+	"github.com/modferry/modferry/registry/mirror/gocmd"
+)
+
+// source is where mirror has modules from.
+type source struct {
+	up      *mirror.Upstream
+	sums    *mirror.Checksums // nil = not to be asked
+	options mirror.CollectOptions
+	log     *slog.Logger
+
+	env     mirror.Env
+	noSumDB string
+	spool   string // what was fetched to find out what is needed
+}
+
+// openSource opens the upstream that the options and the go command's settings name. warn is told what does not
+// work in full.
+func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*source, error) {
+	env, err := mirror.GoEnv(c.Context)
+	if err != nil {
+		return nil, err
+	}
+	private := c.String(flagPrivate)
+	s := &source{env: env, log: log}
+	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private) // GONOSUMDB may be set apart from GOPRIVATE
+	o := mirror.UpstreamOptions{
+		GOPROXY: env.GOPROXY,
+		NoProxy: env.GONOPROXY,
+		Private: joinPatterns(env.GOPRIVATE, private),
+		Log:     log,
+	}
+	if proxy := c.String(flagUpstream); proxy != "" {
+		o.GOPROXY, o.NoProxy = proxy, "" // chosen for this run; private names go to no public one all the same
+	}
+	if s.up, err = mirror.NewUpstream(o); err != nil {
+		return nil, withHint(err, "set GOPROXY, or give --"+flagUpstream)
+	}
+	if s.sums, err = a.checksums(c, s); err == nil {
+		s.spool, err = os.MkdirTemp("", "modferry-collect-*")
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.up.Close())
+	}
+	s.options = mirror.CollectOptions{
+		Stdin: a.in, Log: log, Warn: warn,
+		Tools: c.StringSlice(flagTool), Platforms: c.StringSlice(flagPlatform),
+		Toolchains: c.Bool(flagToolchains), DownloadAll: c.Bool(flagDownloadAll), Retracted: c.Bool(flagAllowRetracted),
+	}
+	if !c.Bool(flagStatic) {
+		s.options.GoCommand = s.goCommand
+	}
+	return s, nil
+}
+
+// checksums is the database that modules are checked against: nil when that was turned off.
+func (a *app) checksums(c *cli.Context, s *source) (*mirror.Checksums, error) {
+	if c.Bool(flagNoSumDB) {
+		a.warn("nothing is checked against the checksum database (--%s): whatever upstream sends is signed", flagNoSumDB)
+		return nil, nil
+	}
+	sums, err := mirror.NewChecksums(mirror.ChecksumOptions{GOSUMDB: s.env.GOSUMDB, NoSumDB: s.noSumDB, Upstream: s.up})
+	if err == nil && sums == nil {
+		a.warn("nothing is checked against the checksum database (GOSUMDB=off): whatever upstream sends is signed")
+	}
+	return sums, err
+}
+
+// goCommand starts what finds out what projects, modules and tools need. Its go commands see the same upstream and
+// the same checksum database as mirror itself.
+func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
+	gosumdb := s.env.GOSUMDB
+	if s.sums == nil {
+		gosumdb = "off"
+	}
+	return closure.New(ctx, closure.Options{
+		Source:  mirror.NewGateway(s.up, s.sums, mirror.GatewayOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}),
+		GOSUMDB: gosumdb,
+		NoSumDB: s.noSumDB,
+		Log:     s.log,
+	})
+}
+
+// Close removes what was fetched.
+func (s *source) Close() error { return errors.Join(s.up.Close(), os.RemoveAll(s.spool)) }
+
+// recorded runs the command that the arguments are, and returns what it fetched.
+func (a *app) recorded(c *cli.Context, src *source, show progress) ([]mirror.Item, error) {
+	if c.Bool(flagStatic) || len(c.StringSlice(flagTool)) > 0 {
+		return nil, usageErrorf("--%s takes a command and no other source", flagRecord)
+	}
+	runner, err := src.goCommand(c.Context)
+	if errors.Is(err, gocmd.ErrNoGo) {
+		return nil, withHint(err, "--"+flagRecord+" runs commands that use the go command")
+	}
+	if err != nil {
+		return nil, err
+	}
+	args := c.Args().Slice()
+	result, err := runner.Run(c.Context, args, a.in, show, show) // standard output is for what became of the versions
+	if err = errors.Join(err, runner.Close()); err != nil {
+		return nil, withHint(fmt.Errorf("recording what %s fetches: %w", args[0], err), "nothing was mirrored")
+	}
+	return mirror.Recorded(result, args[0]), nil
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/artifact/sign"
+)
+
+// signer loads the key to sign with. Not to sign has to be said: consumers refuse what is unsigned.
+func (a *app) signer(c *cli.Context) (*sign.Signer, error) {
+	file := c.String(flagSignKey)
+	switch {
+	case c.Bool(flagNoSign) && file != "":
+		return nil, usageErrorf("--%s and --%s contradict each other", flagKey, flagNoSign)
+	case c.Bool(flagNoSign):
+		return nil, nil
+	case file == "" && c.Bool(flagDryRun):
+		return nil, nil
+	case file == "":
+		return nil, withHint(usageErrorf("--%s is needed: the private key to sign with", flagKey),
+			`"modferry keygen" makes cosign.key; --`+flagNoSign+" mirrors unsigned, which the shim refuses to serve")
+	}
+	return sign.LoadSigner(file, func() ([]byte, error) { return a.password("Password for " + file + ": ") })
+}

@@ -1,0 +1,121 @@
+package closure
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxGoFile is the most that is read of a Go file: package clauses come first.
+const maxGoFile = 16 << 20
+
+// findPackages returns the import paths of a module's packages that others may use, importable ones
+// and programs: not those in internal, testdata or vendor, nor those that only somebody with the tag
+// "ignore" sees. A file that cannot be read says nothing.
+func findPackages(modPath, dir string) ([]string, error) {
+	var packages []string
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		if rel != "." && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") ||
+			slices.Contains([]string{"internal", "testdata", "vendor"}, d.Name())) {
+			return fs.SkipDir
+		}
+		files, err := filepath.Glob(filepath.Join(quoteGlob(name), "*.go"))
+		if err == nil && slices.ContainsFunc(files, isSource) {
+			packages = append(packages, path.Join(modPath, filepath.ToSlash(rel)))
+		}
+		return err
+	})
+	return packages, err
+}
+
+// quoteGlob makes a name match itself only.
+func quoteGlob(name string) string {
+	if os.PathSeparator == '\\' {
+		return name // no file of a module has what would need it
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+// isSource reports whether a file is part of a package for somebody, whatever the platform.
+func isSource(name string) bool {
+	base := filepath.Base(name)
+	if strings.HasSuffix(base, "_test.go") || strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".") {
+		return false
+	}
+	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() || st.Size() > maxGoFile {
+		return false
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly|parser.ParseComments)
+	return err == nil && f.Name.Name != "documentation" && canBuild(f)
+}
+
+// canBuild reports whether a file's build constraint can hold. As for Go, lines of the older
+// form count only where there is none of the newer.
+func canBuild(f *ast.File) bool {
+	old := true
+	for _, group := range f.Comments {
+		if group.Pos() > f.Package {
+			break
+		}
+		for _, c := range group.List {
+			x, err := constraint.Parse(c.Text)
+			switch {
+			case err != nil:
+			case constraint.IsGoBuild(c.Text):
+				return canHold(x, true)
+			default:
+				old = old && canHold(x, true)
+			}
+		}
+	}
+	return old
+}
+
+// canHold reports whether a constraint can have a value, as "go mod tidy" sees it: any tag may be set
+// or not, and in one place so and in another not, but "ignore" is not set.
+func canHold(x constraint.Expr, value bool) bool {
+	switch x := x.(type) {
+	case *constraint.TagExpr:
+		return x.Tag != "ignore" || !value
+	case *constraint.NotExpr:
+		return canHold(x.X, !value)
+	case *constraint.AndExpr:
+		if value {
+			return canHold(x.X, true) && canHold(x.Y, true)
+		}
+		return canHold(x.X, false) || canHold(x.Y, false)
+	case *constraint.OrExpr:
+		if value {
+			return canHold(x.X, true) || canHold(x.Y, true)
+		}
+		return canHold(x.X, false) && canHold(x.Y, false)
+	}
+	return true
+}
+
+// importAll returns a Go file that imports packages. That programs cannot be imported does not
+// matter to "go mod tidy".
+func importAll(packages []string) []byte {
+	var b bytes.Buffer
+	b.WriteString("package consumer\n")
+	for _, p := range packages {
+		fmt.Fprintf(&b, "\nimport _ %q\n", p)
+	}
+	return b.Bytes()
+}

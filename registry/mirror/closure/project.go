@@ -1,0 +1,196 @@
+package closure
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"go/version"
+	"path/filepath"
+	"strings"
+
+	"github.com/modferry/modferry/registry/mirror/gocmd"
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+// ProjectOptions configures [Runner.Project].
+type ProjectOptions struct {
+	DownloadAll bool // the zips of the whole module graph, so that "go mod download all" works
+}
+
+// Project finds out what a project needs: what its go.sum files list, with their
+// sums; the .mod of every node of its module graph; and what "go mod tidy", "go list -m
+// all" and "go mod download" fetch, in its workspace and in each of its modules alone.
+// If it is not tidy, which is a warning, that is done for the tidied project too.
+// What p.Problems says is not said again.
+//
+// It works on a copy: the user's files are never touched.
+func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {
+	v, err := r.view(ctx, p.Root)
+	if err != nil {
+		return nil, fmt.Errorf("finding out what %s needs: %w", p.Root, err)
+	}
+	defer v.end(&err)
+	for _, file := range p.SumFiles() {
+		if err := v.addSumFile(file, file); err != nil {
+			v.warn("reading sums", err)
+		}
+	}
+	dir, err := v.mkdir("project")
+	if err != nil {
+		return nil, err
+	}
+	scratch, err := p.Copy(dir, project.CopyOptions{GoOnly: true})
+	if err != nil {
+		v.warn("only what its go.sum lists is known", err)
+		return v.result(ctx)
+	}
+	for _, m := range append([]project.Module{{Dir: scratch.Root}}, scratch.Modules...) {
+		if rel, err := filepath.Rel(scratch.Root, m.Dir); err == nil {
+			v.standsFor(m.Dir, filepath.Join(p.Root, rel))
+		}
+	}
+	v.project(ctx, scratch, o)
+	return v.result(ctx)
+}
+
+// project runs go commands in a project, which it may change.
+func (v *view) project(ctx context.Context, p *project.Project, o ProjectOptions) {
+	places := v.places(p)
+	if len(places) == 0 {
+		return
+	}
+	if err := v.checkGo(ctx, p, places[0]); err != nil {
+		v.warn("running the go command; only what its go.sum lists is known", err)
+		return
+	}
+	untidy := false
+	for _, pl := range places {
+		if pl.module {
+			untidy = v.isUntidy(ctx, pl) || untidy
+		}
+	}
+	v.graph(ctx, places, o)
+	if !untidy {
+		return
+	}
+	for _, pl := range places {
+		if !pl.module {
+			continue
+		}
+		// Without -e it would stop at the first package that cannot be had. What is then still
+		// missing was told when it was found out that the module is not tidy.
+		if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
+			v.warn("tidying a copy", err)
+		}
+	}
+	for _, file := range p.SumFiles() {
+		if err := v.addSumFile(file, v.readable(file)+" after go mod tidy"); err != nil {
+			v.warn("reading sums", err)
+		}
+	}
+	v.graph(ctx, places, o)
+}
+
+// place is where go commands run: a workspace or one module.
+type place struct {
+	goCmd  *gocmd.Cmd
+	dir    string
+	module bool
+}
+
+// places returns the workspace, if p is one, and its modules.
+func (v *view) places(p *project.Project) []place {
+	var all []place
+	if p.Work != nil {
+		c := v.goCmd.With("GOWORK=" + filepath.Join(p.Root, "go.work"))
+		all = append(all, place{goCmd: c, dir: p.Root})
+	}
+	for _, m := range p.Modules {
+		if m.File != nil {
+			all = append(all, place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true})
+		}
+	}
+	return all
+}
+
+// graph reads the module graph and downloads what "go mod download" does.
+func (v *view) graph(ctx context.Context, places []place, o ProjectOptions) {
+	for _, pl := range places {
+		v.list(ctx, pl.goCmd, pl.dir, "all")
+		v.download(ctx, pl.goCmd, pl.dir)
+		if o.DownloadAll {
+			v.download(ctx, pl.goCmd, pl.dir, "all")
+		}
+	}
+}
+
+// isUntidy reports whether "go mod tidy" would change more than to remove lines
+// of go.sum, which is no lack.
+func (v *view) isUntidy(ctx context.Context, pl place) bool {
+	diff, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-diff")
+	if err == nil {
+		return false
+	}
+	if len(diff) == 0 {
+		v.warn("tidying a copy", err)
+		return true
+	}
+	change := lacks(diff)
+	if change == "" {
+		return false
+	}
+	v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result", v.readable(pl.dir), change))
+	return true
+}
+
+// lacks returns the first change of a diff that is not the removal of a line of go.sum;
+// "" = there is none.
+func lacks(diff []byte) string {
+	inSum := false
+	for line := range strings.Lines(string(diff)) {
+		switch {
+		case strings.HasPrefix(line, "diff "):
+			inSum = strings.HasSuffix(strings.TrimSpace(line), "go.sum")
+		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "):
+		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, "-") && !inSum:
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+// errTooOld: the go command is older than a go line demands.
+var errTooOld = errors.New("the go command is too old")
+
+// checkGo fails if the go command that runs in a place is older than p's go lines demand.
+func (v *view) checkGo(ctx context.Context, p *project.Project, pl place) error {
+	demanded, file := "", ""
+	if p.Work != nil && p.Work.Go != nil {
+		demanded, file = "go"+p.Work.Go.Version, filepath.Join(p.Root, "go.work")
+	}
+	for _, m := range p.Modules {
+		if m.File != nil && m.File.Go != nil && version.Compare("go"+m.File.Go.Version, demanded) > 0 {
+			demanded, file = "go"+m.File.Go.Version, filepath.Join(m.Dir, "go.mod")
+		}
+	}
+	have, err := v.goVersion(ctx, pl.goCmd, pl.dir)
+	if err != nil {
+		return err
+	}
+	if version.Compare(have, demanded) < 0 {
+		return tooOldError(v.readable(file), demanded, have)
+	}
+	return nil
+}
+
+// goVersion returns the version of the go command that runs in a directory, as go1.26.8: GOTOOLCHAIN may
+// make the one that is installed switch.
+func (v *view) goVersion(ctx context.Context, c *gocmd.Cmd, dir string) (string, error) {
+	out, err := v.run(ctx, c, dir, "env", "GOVERSION")
+	return string(bytes.TrimSpace(out)), err
+}
+
+func tooOldError(who, demanded, have string) error {
+	return fmt.Errorf("%s demands %s, but this is %s: %w: install a newer Go, or set GOTOOLCHAIN=auto so that it fetches one", who, demanded, have, errTooOld)
+}

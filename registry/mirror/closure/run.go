@@ -1,0 +1,63 @@
+package closure
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// stopAfter is how long an interrupted command has to stop.
+const stopAfter = 10 * time.Second
+
+// Run runs a command with the user's environment, but GOPROXY set to a recording, no way around it,
+// and an empty GOMODCACHE, and returns what it fetched, even if it failed: then
+// the error is an *exec.ExitError.
+func (r *Runner) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (_ *Result, err error) {
+	if len(args) == 0 {
+		return nil, errors.New("recording: there is no command")
+	}
+	v, err := r.view(ctx, args[0])
+	if err != nil {
+		return nil, fmt.Errorf("recording: %w", err)
+	}
+	defer v.end(&err)
+	v.keepToolchains = true
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	cmd.Env = append(os.Environ(), r.recording(v)...)
+	cmd.Cancel = func() error {
+		if cmd.Process.Signal(os.Interrupt) != nil {
+			return cmd.Process.Kill()
+		}
+		return nil
+	}
+	cmd.WaitDelay = stopAfter
+	failed := cmd.Run()
+	result, err := v.result(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if exit := (*exec.ExitError)(nil); failed != nil && !errors.As(failed, &exit) {
+		return nil, fmt.Errorf("recording %s: %w", args[0], failed)
+	}
+	return result, failed
+}
+
+// recording is the environment that leads a go command to a view's recording. What is
+// empty in the environment would count as unset.
+func (r *Runner) recording(v *view) []string {
+	env := []string{
+		"GOPROXY=" + v.URL(), "GONOPROXY=none", "GONOSUMDB=" + cmp.Or(r.o.NoSumDB, "none"),
+		"GOMODCACHE=" + filepath.Join(v.dir, "mod"),
+	}
+	if r.o.GOSUMDB != "" {
+		env = append(env, "GOSUMDB="+r.o.GOSUMDB)
+	}
+	return env
+}

@@ -1,0 +1,105 @@
+package closure
+
+import (
+	"strings"
+	"testing"
+)
+
+// consumerOf writes a fresh module, as "go mod init" would, that imports packages.
+func consumerOf(t testing.TB, packages ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	goIn(t, dir, nil, "mod", "init", "corp.example/fresh")
+	write(t, dir, map[string]string{
+		"fresh.go":      string(importAll(packages)),
+		"fresh_test.go": "package consumer\n\nimport \"testing\"\n\nfunc TestFresh(*testing.T) {}\n",
+	})
+	return dir
+}
+
+func seedOf(t testing.TB, up tree, m string) *Result {
+	t.Helper()
+	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range r.Warnings {
+		t.Errorf("warning: %v", w)
+	}
+	return r
+}
+
+var consumerCommands = []string{
+	"mod tidy", "build ./...", "vet ./...", "test ./...", "list -m all", "list -deps -test ./...",
+	"mod download", "mod download all", "mod verify", "mod graph", "mod vendor",
+}
+
+// TestASeedServesUnknownConsumers has fresh modules import all packages of a seed, or some, or none.
+func TestASeedServesUnknownConsumers(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	for seed, imports := range map[string][]string{
+		"example.com/lib@v1.0.0": {
+			"example.com/lib example.com/lib/sub", "example.com/lib", "example.com/lib/sub", "example.com/lib/only", "",
+		},
+		"example.com/wide@v1.0.0": {
+			"example.com/wide/a example.com/wide/b example.com/wide/c example.com/wide/d", "example.com/wide/a", "example.com/wide/b",
+			"example.com/wide/c", "example.com/wide/d", "example.com/wide/e", "example.com/wide/f", "example.com/wide/a example.com/wide/e", "",
+		},
+		"example.com/old@v1.0.0":                                {"example.com/old", "example.com/old/x", ""},
+		"example.com/older@v1.0.0":                              {"example.com/older", "example.com/older/y", ""},
+		"example.com/Inc@v2.0.0+incompatible":                   {"example.com/Inc", ""},
+		"example.com/two/v2@v2.1.0":                             {"example.com/two/v2", ""},
+		"example.com/leaf@v1.3.0":                               {"example.com/leaf", ""},
+		"example.com/leaf@v1.4.0-rc.1":                          {"example.com/leaf", ""},
+		"example.com/lib/nested@v1.0.0":                         {"example.com/lib/nested", ""},
+		"example.com/pseudo@v0.0.0-20260102030405-abcdefabcdef": {"example.com/pseudo", ""},
+	} {
+		t.Run(strings.NewReplacer("/", "_", "+", "_").Replace(seed), func(t *testing.T) {
+			t.Parallel()
+			r := seedOf(t, up, seed)
+			off := up.offline(t, r)
+			for _, packages := range imports {
+				dir := consumerOf(t, strings.Fields(packages)...)
+				worksOffline(t, off, dir, nil, "get", mod(seed).Path)
+				worksOffline(t, off, dir, nil, "get", seed)
+				worksOffline(t, off, dir, nil, "list", "-m", "all")
+				worksOffline(t, off, dir, nil, "mod", "download", "all")
+				for _, p := range strings.Fields(packages) {
+					_, version, _ := strings.Cut(seed, "@")
+					worksOffline(t, off, dir, nil, "get", p+"@"+version)
+				}
+				for _, c := range consumerCommands {
+					if packages == "example.com/lib/only" && strings.Contains(c, "/...") {
+						continue // it is for Plan 9 only
+					}
+					worksOffline(t, off, dir, nil, strings.Fields(c)...)
+				}
+			}
+		})
+	}
+}
+
+func TestTheProgramsOfASeedAreTools(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	off := up.offline(t, seedOf(t, up, "example.com/lib@v1.0.0"))
+	for _, version := range []string{"v1.0.0", "latest", "v1", ""} {
+		dir := consumerOf(t)
+		worksOffline(t, off, dir, nil, "get", "-tool", strings.TrimSuffix("example.com/lib/cmd/libtool@"+version, "@"))
+		for _, c := range append([]string{"tool libtool", "install tool", "get -u ./...", "get -u tool"}, consumerCommands...) {
+			worksOffline(t, off, dir, nil, strings.Fields(c)...)
+		}
+	}
+}
+
+func TestASeedAloneIsFullAndItsGraphIsNotMissed(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	r := seedOf(t, up, "example.com/wide@v1.0.0")
+	for _, m := range []string{"example.com/wide@v1.0.0", "example.com/hidden@v0.1.0", "example.com/hidden@v0.2.0"} {
+		if n := find(t, r, m); n == nil || n.ModOnly {
+			t.Errorf("%s is not a full need: %v", m, n)
+		}
+	}
+}

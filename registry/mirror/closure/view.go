@@ -1,0 +1,138 @@
+package closure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/gocmd"
+	"github.com/modferry/modferry/registry/mirror/record"
+)
+
+// view is one call's recording: a session of the proxy, a go command with an empty module
+// cache in front of it, and what was found out.
+type view struct {
+	*record.Session
+	goCmd *gocmd.Cmd
+	dir   string // scratch; the go command's own is below it
+	from  string // for needs that nothing more exact is known of
+	needs needs
+
+	names []string // scratch directories, each followed by what it is a copy of; the inner ones first
+
+	warnings   []error
+	told       map[string]bool           // what warnings say
+	goVersions map[module.Version]string // what go lines say, of versions that were listed
+
+	// keepToolchains makes a toolchain that the go command here switched to a need. Else it is none: who
+	// needs which one depends on the go command and the platform there.
+	keepToolchains bool
+}
+
+func (r *Runner) view(ctx context.Context, from string) (*view, error) {
+	dir, err := os.MkdirTemp(r.dir, "view-*")
+	if err != nil {
+		return nil, err
+	}
+	v := &view{
+		Session: r.proxy.Session(), dir: dir, from: from, needs: make(needs),
+		told: make(map[string]bool), goVersions: make(map[module.Version]string),
+	}
+	v.goCmd, err = r.goCommand(ctx, filepath.Join(dir, "go"), v.URL())
+	if err != nil {
+		v.Close()
+		return nil, errors.Join(err, removeAll(dir))
+	}
+	return v, nil
+}
+
+// end ends the view and removes what it wrote; *err gets what went wrong with that.
+func (v *view) end(err *error) {
+	v.Close()
+	if left := removeAll(v.dir); left != nil {
+		*err = errors.Join(*err, left)
+	}
+}
+
+// mkdir makes a scratch directory.
+func (v *view) mkdir(name string) (string, error) {
+	dir := filepath.Join(v.dir, name)
+	return dir, os.Mkdir(dir, 0o755)
+}
+
+// result is what was found out, what was fetched included. It fails if ctx ended, for
+// then everything may be missing.
+func (v *view) result(ctx context.Context) (*Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("finding out what %s needs: %w", v.from, context.Cause(ctx))
+	}
+	for _, f := range v.Fetched() {
+		if f.Module.Path == toolchainPath && !v.keepToolchains {
+			continue
+		}
+		v.needs.add(Need{Module: f.Module, ModOnly: !f.Zip, From: v.from})
+	}
+	return &Result{Needs: v.needs.sorted(), Revisions: v.Revisions(), Warnings: v.warnings}, nil
+}
+
+// warn keeps a warning about doing something. What one go command could not have, the next ones cannot
+// either: each message is kept once.
+func (v *view) warn(doing string, err error) {
+	text := err.Error()
+	var failed *gocmd.Error
+	if errors.As(err, &failed) {
+		text = failed.Said
+	}
+	if !v.told[text] {
+		v.told[text] = true
+		v.warnings = append(v.warnings, fmt.Errorf("%s: %s: %w", v.from, doing, err))
+	}
+}
+
+// run runs the go command. An error names files as they are named upstream, not by the
+// address of the session.
+func (v *view) run(ctx context.Context, c *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
+	out, err := c.Run(ctx, dir, args...)
+	var failed *gocmd.Error
+	if errors.As(err, &failed) {
+		readable := *failed
+		readable.Said, readable.Dir = v.readable(failed.Said), v.readable(failed.Dir)
+		err = &readable
+	}
+	return out, err
+}
+
+// readable makes a text that a go command wrote about scratch directories and the session one about what
+// the user knows.
+func (v *view) readable(text string) string {
+	names := append([]string{v.URL() + "/", ""}, v.names...)
+	return strings.NewReplacer(append(names, v.dir+string(filepath.Separator), "")...).Replace(text)
+}
+
+// oneLine makes lines one, with what a go command wrote made readable.
+func (v *view) oneLine(text string) string {
+	return strings.NewReplacer("\n\t", "; ", "\n", "; ").Replace(strings.TrimSpace(v.readable(text)))
+}
+
+// standsFor says that a scratch directory is a copy of what name is.
+func (v *view) standsFor(dir, name string) { v.names = append([]string{dir, name}, v.names...) }
+
+// removeAll removes a directory with read-only ones in it, as module caches have them.
+func removeAll(dir string) error {
+	if os.RemoveAll(dir) == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, _ error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(name, 0o700) // RemoveAll says what is wrong
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}

@@ -1,0 +1,223 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/closure"
+	"github.com/modferry/modferry/registry/mirror/mirrorfile"
+)
+
+// goCommandFor runs the real go command against up, without a checksum database.
+func goCommandFor(t testing.TB, up *Upstream) func(context.Context) (*closure.Runner, error) {
+	t.Helper()
+	spool, temp := t.TempDir(), t.TempDir()
+	return func(ctx context.Context) (*closure.Runner, error) {
+		return closure.New(ctx, closure.Options{
+			Source: NewGateway(up, nil, GatewayOptions{Spool: spool}), GOSUMDB: "off", TempDir: temp,
+		})
+	}
+}
+
+func parseMirrorFile(t testing.TB, text string) *mirrorfile.File {
+	t.Helper()
+	f, err := mirrorfile.Parse("modferry.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestAMirrorFileNamesWhatIsMirrored(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		text     string
+		want     []string
+		problems []string
+	}{
+		{
+			name: "queries",
+			text: "modules:\n  - example.com/a@latest\n  - example.com/a@v1.0\n",
+			want: []string{"example.com/a@v1.0.3 modferry.yaml:4", "example.com/a@v1.1.0 modferry.yaml:3"},
+		}, {
+			name: "every release in a range",
+			text: "modules:\n  - {module: example.com/a, versions: \">=v1 <v1.2\"}\n",
+			want: []string{"example.com/a@v1.0.0 modferry.yaml:3", "example.com/a@v1.0.3 modferry.yaml:3", "example.com/a@v1.1.0 modferry.yaml:3"},
+		}, {
+			name: "the newest releases",
+			text: "modules:\n  - {module: example.com/a, latest: 2}\n",
+			want: []string{"example.com/a@v1.0.3 modferry.yaml:3", "example.com/a@v1.1.0 modferry.yaml:3"},
+		}, {
+			name: "the newest of what has no release",
+			text: "modules:\n  - {module: example.com/commits, latest: 2}\n",
+			want: []string{"example.com/commits@v0.0.0-20250101000000-bbbbbbbbbbbb modferry.yaml:3"},
+		}, {
+			name: "what is denied does not count among the newest",
+			text: "modules:\n  - {module: example.com/a, latest: 2}\ndeny:\n  - modules: [\"example.com/a@v1.1.0\"]\n",
+			want: []string{"example.com/a@v1.0.0 modferry.yaml:3", "example.com/a@v1.0.3 modferry.yaml:3"},
+		}, {
+			name:     "what is denied is named, and the rest goes on",
+			text:     "modules:\n  - example.com/a@v1.1.0\n  - example.com/a@v1.0.0\ndeny:\n  - modules: [\"example.com/a@>=v1.1.0\"]\n    reason: CVE-2026-0001\n",
+			want:     []string{"example.com/a@v1.0.0 modferry.yaml:4"},
+			problems: []string{"modferry.yaml:3: ", "CVE-2026-0001"},
+		}, {
+			name:     "what is not allowed is named",
+			text:     "modules:\n  - example.com/a@v1.0.0\n  - example.com/pre@latest\nallow: [\"example.com/a\"]\n",
+			want:     []string{"example.com/a@v1.0.0 modferry.yaml:3"},
+			problems: []string{"modferry.yaml:4: "},
+		}, {
+			name:     "what cannot be resolved is named",
+			text:     "modules:\n  - example.com/a@v7\n  - example.com/nosuch@latest\n  - {module: example.com/a, versions: \">=v7.0.0\"}\n  - example.com/a@v1.0.0\n",
+			want:     []string{"example.com/a@v1.0.0 modferry.yaml:6"},
+			problems: []string{"modferry.yaml:3: ", "modferry.yaml:4: ", "modferry.yaml:5: "},
+		}, {
+			name:     "what was retracted is named",
+			text:     "modules:\n  - example.com/sorry@v1.1.0\n  - example.com/sorry@latest\n",
+			want:     []string{"example.com/sorry@v1.0.0 modferry.yaml:4"},
+			problems: []string{"modferry.yaml:3: ", "sorry"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := parseMirrorFile(t, "version: 1\n"+tt.text)
+			plan, problems := CollectFile(t.Context(), newUpstream(t, queryTree(t).url()), f, FileOptions{})
+			if got := describeItems(plan.Items); !slices.Equal(got, tt.want) {
+				t.Errorf("items  %q\nwanted %q", got, tt.want)
+			}
+			said := errors.Join(problems...)
+			if (said != nil) != (tt.problems != nil) {
+				t.Fatalf("problems: %v", said)
+			}
+			for _, p := range tt.problems {
+				if !strings.Contains(said.Error(), p) {
+					t.Errorf("%q lacks %q", said, p)
+				}
+			}
+		})
+	}
+}
+
+// lockAfter mirrors what f asks for, and returns the lock written then.
+func lockAfter(t *testing.T, up *Upstream, f *mirrorfile.File, o FileOptions, stores string) (*mirrorfile.Lock, error) {
+	t.Helper()
+	if o.GoCommand == nil {
+		o.GoCommand = goCommandFor(t, up)
+	}
+	plan, problems := CollectFile(t.Context(), up, f, o)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	_, err := Run(t.Context(), plan.Items, Options{Stores: openStores(t, stores), Upstream: up, Signer: sharedSigner(t), Report: plan.Done})
+	return plan.Lock(), err
+}
+
+func TestALockKeepsWhatQueriesLedTo(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0")
+	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest]\n")
+	up := newUpstream(t, tree.url())
+	stores := "oci:" + filepath.Join(t.TempDir(), "store")
+	lock, err := lockAfter(t, up, f, FileOptions{}, stores)
+	if err != nil || len(lock.Sources) != 1 || len(lock.Sums) != 1 {
+		t.Fatalf("%+v, %v", lock, err)
+	}
+
+	tree.add(t, "example.com/a@v1.1.0", nil)
+	nobody := newUpstream(t, "off") // a locked run asks for nothing
+	again, err := lockAfter(t, nobody, f, FileOptions{Lock: lock}, stores)
+	if err != nil || string(again.Format()) != string(lock.Format()) {
+		t.Errorf("a run under the lock changed it: %v\n%s", err, again.Format())
+	}
+	updated, err := lockAfter(t, up, f, FileOptions{Lock: lock, Update: true}, stores)
+	want := []mirrorfile.Need{{Module: module.Version{Path: "example.com/a", Version: "v1.1.0"}}}
+	if err != nil || len(updated.Sources) != 1 || !slices.Equal(updated.Sources[0].Needs, want) {
+		t.Errorf("after an update: %v\n%s", err, updated.Format())
+	}
+}
+
+func TestAProjectIsCollectedAgainWhenItChanges(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/a@v1.1.0")
+	writeFiles(t, map[string]string{
+		"p/go.mod":  "module corp.example/p\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n",
+		"p/main.go": "package main\n\nimport _ \"example.com/a\"\n\nfunc main() {}\n",
+	})
+	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
+	up := newUpstream(t, tree.url())
+	stores := "oci:" + filepath.Join(t.TempDir(), "store")
+	o := FileOptions{CollectOptions: CollectOptions{Warn: func(error) {}}}
+	lock, err := lockAfter(t, up, f, o, stores)
+	if err != nil || len(lock.Sources) != 0 {
+		t.Fatalf("an untidy project was locked: %v\n%s", err, lock.Format())
+	}
+	sum := mustSums(t, tree, "example.com/a@v1.0.0")
+	if err := os.WriteFile("p/go.sum", []byte(sum), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if lock, err = lockAfter(t, up, f, o, stores); err != nil || len(lock.Sources) != 1 {
+		t.Fatalf("a tidy project was not locked: %v\n%s", err, lock.Format())
+	}
+	o.Lock = lock
+	if err := os.WriteFile("p/go.mod", []byte("module corp.example/p\n\ngo 1.24\n\nrequire example.com/a v1.1.0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("p/go.sum", []byte(mustSums(t, tree, "example.com/a@v1.1.0")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := lockAfter(t, up, f, o, stores)
+	if err != nil || len(changed.Sources) != 1 || changed.Sources[0].Needs[0].Module.Version != "v1.1.0" {
+		t.Errorf("after a change: %v\n%s", err, changed.Format())
+	}
+}
+
+// mustSums returns the lines of a go.sum for a version, as Run finds them.
+func mustSums(t *testing.T, tree testTree, version string) string {
+	t.Helper()
+	path, v, _ := strings.Cut(version, "@")
+	m := module.Version{Path: path, Version: v}
+	var got sums
+	_, err := Run(t.Context(), []Item{{Module: m}}, Options{
+		Stores: openStores(t, "oci:"+filepath.Join(t.TempDir(), "store")), Upstream: newUpstream(t, tree.url()),
+		Report: func(e Event) { got = e.got },
+	})
+	if err != nil || got.zip == "" {
+		t.Fatal(err, got)
+	}
+	return path + " " + v + " " + got.zip + "\n" + path + " " + v + "/go.mod " + got.mod + "\n"
+}
+
+func TestContentThatIsNotWhatWasLockedEndsTheRun(t *testing.T) {
+	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
+	lock := &mirrorfile.Lock{
+		Sources: []mirrorfile.Locked{{ID: "module example.com/a@latest", Needs: []mirrorfile.Need{{Module: m}}}},
+		Sums:    map[module.Version]mirrorfile.Sums{m: {Zip: sumA}},
+	}
+	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest]\n")
+	up := newUpstream(t, newTree(t, m.String()).url())
+	stores := "oci:" + filepath.Join(t.TempDir(), "store")
+	for _, tt := range []struct {
+		name  string
+		where string
+	}{
+		{"upstream", "the zip of upstream"},
+		{"in the store", "the zip of oci:"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := lockAfter(t, up, f, FileOptions{Lock: lock}, stores)
+			var locked *LockError
+			if !errors.Is(err, ErrLocked) || !errors.Is(err, ErrChecksum) || !errors.As(err, &locked) {
+				t.Fatalf("got %v", err)
+			}
+			if !strings.Contains(err.Error(), m.String()) || locked.Want != sumA {
+				t.Errorf("%v", err)
+			}
+			if _, err := Run(t.Context(), []Item{{Module: m}}, Options{Stores: openStores(t, stores), Upstream: up}); err != nil {
+				t.Fatal(err) // for the next case
+			}
+		})
+	}
+}

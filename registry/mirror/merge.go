@@ -1,0 +1,84 @@
+package mirror
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+)
+
+// merge leaves each version once, sorted, and of those only the permitted ones. Versions that were
+// asked for with different sums are left out altogether.
+func (c *collector) merge() {
+	byModule := make(map[module.Version]*Item)
+	bad := make(map[module.Version]bool)
+	for i := range c.items {
+		it := &c.items[i]
+		have, ok := byModule[it.Module]
+		if !ok {
+			byModule[it.Module] = it
+			continue
+		}
+		if differ(have.Sum, it.Sum) || differ(have.GoModSum, it.GoModSum) {
+			c.fail("SECURITY: %s: %s and %s have different sums for it: %w", it.Module, have.From, it.From, ErrChecksum)
+			bad[it.Module] = true
+			continue
+		}
+		have.join(it)
+	}
+	c.items = nil
+	for m, it := range byModule {
+		if bad[m] {
+			continue
+		}
+		if err := c.permits(m); err != nil {
+			c.problems = append(c.problems, fmt.Errorf("%s: %w", it.From, err))
+			continue
+		}
+		c.items = append(c.items, *it)
+	}
+	slices.SortFunc(c.items, func(a, b Item) int { return compareVersions(a.Module, b.Module) })
+	c.problems = distinct(c.problems)
+}
+
+// join adds what another item for the same version wants.
+func (it *Item) join(other *Item) {
+	if it.Sum == "" && (other.Sum != "" || it.ModOnly && !other.ModOnly) {
+		it.From = other.From
+	}
+	it.ModOnly = it.ModOnly && other.ModOnly
+	it.Sum = cmp.Or(it.Sum, other.Sum)
+	it.GoModSum = cmp.Or(it.GoModSum, other.GoModSum)
+	it.Revisions = append(it.Revisions, other.Revisions...)
+	slices.Sort(it.Revisions)
+	it.Revisions = slices.Compact(it.Revisions)
+}
+
+func compareVersions(a, b module.Version) int {
+	return cmp.Or(strings.Compare(a.Path, b.Path), semver.Compare(a.Version, b.Version), strings.Compare(a.Version, b.Version))
+}
+
+// distinct leaves each message once: projects share modules, and mistakes.
+func distinct(problems []error) []error {
+	said := make(map[string]bool)
+	return slices.DeleteFunc(problems, func(err error) bool {
+		if err == nil || said[err.Error()] {
+			return true
+		}
+		said[err.Error()] = true
+		return false
+	})
+}
+
+func differ(a, b string) bool { return a != "" && b != "" && a != b }
+
+// fromError says where something bad was asked for, unless the error does.
+func fromError(from, asked string, err error) error {
+	if from == asked {
+		return err
+	}
+	return fmt.Errorf("%s: %w", from, err)
+}

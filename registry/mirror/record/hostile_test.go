@@ -1,0 +1,175 @@
+package record
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+)
+
+func TestErrorsOfTheSourceReachTheClient(t *testing.T) {
+	src := newSource()
+	src.errors["example.com/!up/@v/v1.1.0.zip"] = errors.New("registry harbor.example:\n\x1b[31mout of order" + strings.Repeat("!", 5000))
+	src.errors["example.com/!up/@v/list"] = errors.New("nor this")
+	s := listen(t, src).Session()
+	status, body, err := get(t, s, "example.com/!up/@v/v1.1.0.zip")
+	if err != nil || status != http.StatusBadGateway || !strings.HasPrefix(body, "registry harbor.example:  [31mout of order!") || len(body) > 2001 {
+		t.Errorf("got %d, %d bytes, %.100q, %v", status, len(body), body, err)
+	}
+	mustGet(t, s, http.StatusBadGateway, "example.com/!up/@v/list")
+	status, body, err = get(t, s, "example.com/!up/@v/v9.9.9.info")
+	if err != nil || status != http.StatusNotFound || !strings.HasPrefix(body, "not found: ") {
+		t.Errorf("got %d, %.100q, %v", status, body, err)
+	}
+	failed := s.Failed()
+	if len(failed) != 2 || failed[0].Module != mod("example.com/Up@v1.1.0") || failed[0].File != ".zip" || errors.Is(failed[0].Err, fs.ErrNotExist) ||
+		failed[1].Module != mod("example.com/Up@v9.9.9") || failed[1].File != ".info" || !errors.Is(failed[1].Err, fs.ErrNotExist) {
+		t.Errorf("failed: %v", failed)
+	}
+}
+
+func TestAFailureThatWasMendedIsNone(t *testing.T) {
+	src := newSource()
+	const name = "example.com/!up/@v/v1.0.0.zip"
+	tries := 0
+	s := listen(t, sourceFunc(func(ctx context.Context, name string) (io.ReadCloser, error) {
+		if tries++; tries == 1 {
+			return nil, errors.New("try again")
+		}
+		return src.Open(ctx, name)
+	})).Session()
+	mustGet(t, s, http.StatusBadGateway, name)
+	if failed := s.Failed(); len(failed) != 1 {
+		t.Errorf("failed: %v", failed)
+	}
+	mustGet(t, s, http.StatusOK, name)
+	if failed := s.Failed(); len(failed) != 0 {
+		t.Errorf("after it was mended: %v", failed)
+	}
+}
+
+func TestABodyThatBreaksOffIsNotServedNorRecorded(t *testing.T) {
+	src := newSource()
+	names := []string{"example.com/!up/@v/v1.0.0.zip", "example.com/!up/@v/v1.0.0.mod", "example.com/!up/@v/v1.0.0.info"}
+	for _, name := range names {
+		src.cut[name] = true
+	}
+	s := listen(t, src).Session()
+	for _, name := range names {
+		if status, body, err := get(t, s, name); err == nil {
+			t.Errorf("%s: got %d and %d bytes as if that were all", name, status, len(body))
+		}
+	}
+	if got := s.Fetched(); len(got) > 0 {
+		t.Errorf("recorded: %v", got)
+	}
+	if got := s.Failed(); len(got) != 3 {
+		t.Errorf("failed: %v, want all 3", got)
+	}
+}
+
+func TestAClientThatGoesAwayHasFetchedNothing(t *testing.T) {
+	src := newSource()
+	reading, release := make(chan struct{}), make(chan struct{})
+	p := listen(t, sourceFunc(func(ctx context.Context, name string) (io.ReadCloser, error) {
+		close(reading)
+		<-ctx.Done()
+		defer close(release)
+		return src.Open(ctx, name)
+	}))
+	s := p.Session()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-reading; cancel() }()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/example.com/!up/@v/v1.0.0.zip", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.DefaultClient.Do(req); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	<-release
+	if err := p.server.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Fetched(); len(got) > 0 {
+		t.Errorf("recorded: %v", got)
+	}
+}
+
+func TestWhatIsNoFileOfTheProtocolDoesNotReachTheSource(t *testing.T) {
+	src := newSource()
+	s := listen(t, src).Session()
+	mustGet(t, s, http.StatusNotFound, "", "/", "example.com", "example.com/!up/@v/", "example.com/!up/@v/v1.0.0", "example.com/!up/@v/v1.0.0.ziphash",
+		"example.com/Up/@v/list", "example.com/!up/@v/../list", "../"+s.id+"/x", "example.com/!up/@v/main.mod", "example.com/!up/@v/v1.0.zip",
+		"example.com/x/v2/@v/v1.0.0.mod", "example.com//x/@latest", "example.com/%2e%2e/x/@latest", "example.com/!up/@v/a%2Fb.info",
+		"sumdb/sum.example.com/other", "sumdb/sum.example.com/tile/8/0/x", "sumdb/../sum.example.com/latest", "sumdb/latest",
+		"sumdb/sum.example.com/lookup/Up@v1.0.0")
+	resp, err := http.Post(s.URL()+"/example.com/!up/@v/list", "text/plain", bytes.NewReader(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %s", resp.Status)
+	}
+	resp, err = http.Get(s.proxy.base + "guessed/example.com/!up/@v/list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNotFound {
+		t.Errorf("unknown session: %s", resp.Status)
+	}
+	if len(src.asked) > 0 {
+		t.Errorf("the source was asked for %q", src.asked)
+	}
+}
+
+func TestAHeadIsAnsweredButFetchesNothing(t *testing.T) {
+	s := listen(t, newSource()).Session()
+	for name, want := range map[string]int{"example.com/!up/@v/v1.0.0.zip": http.StatusOK, "example.com/!up/@v/v9.0.0+incompatible.zip": http.StatusNotFound} {
+		resp, err := http.Head(s.URL() + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("HEAD %s: %s, want %d", name, resp.Status, want)
+		}
+	}
+	if got := s.Fetched(); len(got) > 0 {
+		t.Errorf("recorded: %v", got)
+	}
+}
+
+func FuzzParseRequest(f *testing.F) {
+	for name := range newSource().files {
+		f.Add(name)
+	}
+	f.Add("example.com/../x/@v/list")
+	f.Add("sumdb/../../x/supported")
+	f.Fuzz(func(t *testing.T, name string) {
+		q, err := parseRequest(name)
+		if err != nil {
+			if !errors.Is(err, errSyntax) {
+				t.Errorf("%q: %v is not errSyntax", name, err)
+			}
+			return
+		}
+		if strings.HasPrefix(name, "/") || strings.Contains("/"+name+"/", "/../") || strings.ContainsAny(name, "\\\x00\n") {
+			t.Errorf("%q was let through", name)
+		}
+		if q.ext == sumdbExt {
+			return
+		}
+		if err := module.CheckPath(q.Path); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	})
+}

@@ -1,0 +1,105 @@
+// Package record is a GOPROXY server on loopback that remembers what its users
+// fetched. What a go command fetched with an empty module cache is what it needs.
+package record
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/module"
+)
+
+// Source is where a [Proxy] has its files from. Name is what follows the proxy's
+// address in the GOPROXY protocol (https://go.dev/ref/mod#goproxy-protocol), always
+// well formed:
+//
+//	<escaped path>/@v/list
+//	<escaped path>/@v/<escaped version or revision>.info
+//	<escaped path>/@v/<escaped version>.mod and .zip
+//	<escaped path>/@latest
+//	sumdb/<log name>/…
+//
+// An error that is fs.ErrNotExist says that there is no such file. The go command
+// is shown the text of every other one. Open is called concurrently.
+type Source interface {
+	Open(ctx context.Context, name string) (io.ReadCloser, error)
+}
+
+// Proxy is a GOPROXY server on a free port of loopback. It serves its sessions
+// only: their addresses cannot be guessed, so that other people on the machine
+// cannot fetch through it what they may not see.
+type Proxy struct {
+	src    Source
+	log    *slog.Logger
+	server *http.Server
+	base   string        // http://127.0.0.1:port/
+	done   chan struct{} // closed when the server has ended
+
+	mu       sync.Mutex
+	sessions map[string]*Session // by the first element of the path
+}
+
+// Listen starts a proxy; it serves until [Proxy.Close]. A nil log is silent.
+func Listen(src Source, log *slog.Logger) (*Proxy, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("starting the recording proxy: %w", err)
+	}
+	p := &Proxy{
+		src: src, log: log, base: "http://" + l.Addr().String() + "/",
+		done: make(chan struct{}), sessions: make(map[string]*Session),
+	}
+	p.server = &http.Server{
+		Handler:           http.HandlerFunc(p.serve),
+		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		defer close(p.done)
+		if err := p.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the recording proxy ended", "error", err)
+		}
+	}()
+	return p, nil
+}
+
+// Close ends the proxy and its connections. What the sessions recorded stays.
+func (p *Proxy) Close() error {
+	err := p.server.Close()
+	<-p.done
+	return err
+}
+
+// Session starts a new recording.
+func (p *Proxy) Session() *Session {
+	s := &Session{
+		proxy: p, id: rand.Text(),
+		fetched: make(map[module.Version]*files), revisions: make(map[Revision]bool), failed: make(map[request]error),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sessions[s.id] = s
+	return s
+}
+
+// session returns the session that a path of a request belongs to, and the rest
+// of the path; nil if there is none.
+func (p *Proxy) session(path string) (*Session, string) {
+	id, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sessions[id], name
+}

@@ -1,0 +1,160 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"golang.org/x/mod/module"
+)
+
+// maxInfo is the most that is read of an .info file or an answer to @latest.
+const maxInfo = 1 << 20
+
+var contentTypes = map[string]string{
+	infoExt: "application/json", latestExt: "application/json", modExt: "text/plain; charset=utf-8",
+	zipExt: "application/zip", listExt: "text/plain; charset=utf-8", sumdbExt: "text/plain; charset=utf-8",
+}
+
+// serve answers a request from the source.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
+	s, name := p.session(r.URL.Path)
+	if s == nil {
+		refuse(w, http.StatusNotFound, "not found: there is no such session")
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "only GET and HEAD are known here")
+		return
+	}
+	q, err := parseRequest(name)
+	if err != nil {
+		refuse(w, http.StatusNotFound, "not found: "+err.Error())
+		return
+	}
+	body, err := p.src.Open(r.Context(), name)
+	if err != nil {
+		s.fail(q, err)
+		p.log.Debug("not served", "file", name, "error", err)
+		status, text := http.StatusBadGateway, err.Error()
+		if errors.Is(err, fs.ErrNotExist) {
+			status, text = http.StatusNotFound, "not found: "+text
+		}
+		refuse(w, status, text)
+		return
+	}
+	defer body.Close()
+	w.Header().Set("Content-Type", contentTypes[q.ext])
+	if r.Method == http.MethodHead {
+		return
+	}
+	if err := s.send(w, body, q); err != nil {
+		p.log.Debug("not served to the end", "file", name, "error", err)
+		panic(http.ErrAbortHandler) // the client must not take what it got for all
+	}
+}
+
+// send copies a file to a client and records that. It does so before the client
+// can see the end of the body, so that a go command that has ended has all it fetched in the record.
+func (s *Session) send(w http.ResponseWriter, body io.Reader, q request) error {
+	src := &sourceReader{r: body}
+	var head bytes.Buffer
+	if q.ext == infoExt || q.ext == latestExt {
+		if _, err := io.Copy(&head, io.LimitReader(src, maxInfo)); err != nil {
+			s.fail(q, err)
+			return err
+		}
+		if _, err := w.Write(head.Bytes()); err != nil {
+			return err
+		}
+	}
+	if _, err := io.Copy(w, src); err != nil {
+		if src.err != nil {
+			s.fail(q, src.err)
+		}
+		return err
+	}
+	s.record(q, head.Bytes())
+	return nil
+}
+
+// fail records that a file of a version could not be served.
+func (s *Session) fail(q request, err error) {
+	if q.Version.Version != "" {
+		s.settled(q, err)
+	}
+}
+
+// record records that a file was served; data is all of it if it is of JSON.
+func (s *Session) record(q request, data []byte) {
+	if q.Version.Version != "" {
+		s.settled(q, nil)
+	}
+	switch {
+	case q.ext == listExt || q.ext == sumdbExt:
+		return
+	case q.ext != latestExt && q.isVersion():
+		s.served(q.Version, q.ext)
+		return
+	}
+	var info struct {
+		Version string
+		Origin  struct{ Hash string }
+	}
+	if json.Unmarshal(data, &info) != nil {
+		return // the go command says what is wrong with it
+	}
+	m := module.Version{Path: q.Path, Version: info.Version}
+	if !isVersion(m) {
+		return
+	}
+	s.served(m, infoExt)
+	if name := q.Version.Version; q.ext == infoExt && name+"+incompatible" != m.Version {
+		if isAbbreviation(name, info.Origin.Hash) {
+			name = info.Origin.Hash
+		}
+		s.answered(Revision{Path: q.Path, Name: name, Version: m.Version})
+	}
+}
+
+// isAbbreviation reports whether a revision is the beginning of a commit's hash.
+func isAbbreviation(name, hash string) bool {
+	const shortest = 7 // the go command takes nothing shorter for a hash
+	return len(name) >= shortest && strings.HasPrefix(hash, name)
+}
+
+// refuse answers with an error that the go command shows: text/plain, few lines.
+func refuse(w http.ResponseWriter, status int, text string) {
+	const maxBytes = 2000
+	text = strings.ToValidUTF8(text[:min(len(text), maxBytes)], "")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.TrimSpace(text))
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
+}
+
+// sourceReader remembers that it was the source that failed.
+type sourceReader struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,140 @@
+package record
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+)
+
+// Session is what one user of a proxy fetches. Sessions do not mix. It is safe
+// for concurrent use.
+type Session struct {
+	proxy *Proxy
+	id    string
+
+	mu        sync.Mutex
+	fetched   map[module.Version]*files
+	revisions map[Revision]bool
+	failed    map[request]error
+}
+
+// files are the files of a version that were served.
+type files struct{ info, goMod, zip bool }
+
+// Fetched is a module version of which something was served. Its version is canonical.
+type Fetched struct {
+	Module           module.Version
+	Info, GoMod, Zip bool
+}
+
+// Revision is a query that was answered: Name, which is no version of the module
+// Path (a branch, a tag, a commit), means Version.
+type Revision struct{ Path, Name, Version string }
+
+// Failure is a request for a file of a version, or of a revision, that does not
+// exist or could not be had. A go command looks for a package in modules of every
+// prefix of its path, so most failures are none.
+type Failure struct {
+	Module module.Version // Version as it was asked for
+	File   string         // ".info", ".mod" or ".zip"
+	Err    error          // the source's
+}
+
+// URL returns the session's address, for GOPROXY.
+func (s *Session) URL() string { return s.proxy.base + s.id }
+
+// Close makes the proxy forget the session: its address serves nothing more. What it
+// recorded stays.
+func (s *Session) Close() {
+	s.proxy.mu.Lock()
+	defer s.proxy.mu.Unlock()
+	delete(s.proxy.sessions, s.id)
+}
+
+// Fetched returns what was served to the end so far, sorted, each version once. The
+// version that an answer to a query names counts as if its .info had been fetched.
+func (s *Session) Fetched() []Fetched {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Fetched, 0, len(s.fetched))
+	for m, f := range s.fetched {
+		list = append(list, Fetched{Module: m, Info: f.info, GoMod: f.goMod, Zip: f.zip})
+	}
+	slices.SortFunc(list, func(a, b Fetched) int { return compare(a.Module, b.Module) })
+	return list
+}
+
+// Revisions returns the queries that were answered so far, sorted. One that was answered in
+// several ways is there several times.
+func (s *Session) Revisions() []Revision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Revision, 0, len(s.revisions))
+	for r := range s.revisions {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b Revision) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
+	})
+	return list
+}
+
+// Failed returns the requests that were not answered, sorted, each once, without
+// those that were answered another time.
+func (s *Session) Failed() []Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Failure, 0, len(s.failed))
+	for r, err := range s.failed {
+		list = append(list, Failure{Module: r.Version, File: r.ext, Err: err})
+	}
+	slices.SortFunc(list, func(a, b Failure) int {
+		return cmp.Or(compare(a.Module, b.Module), strings.Compare(a.File, b.File))
+	})
+	return list
+}
+
+// compare is the order of module.Sort, which takes versions only.
+func compare(a, b module.Version) int {
+	return cmp.Or(strings.Compare(a.Path, b.Path), semver.Compare(a.Version, b.Version), strings.Compare(a.Version, b.Version))
+}
+
+func (s *Session) served(m module.Version, ext string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.fetched[m]
+	if f == nil {
+		f = new(files)
+		s.fetched[m] = f
+	}
+	switch ext {
+	case infoExt:
+		f.info = true
+	case modExt:
+		f.goMod = true
+	case zipExt:
+		f.zip = true
+	}
+}
+
+// answered records that a query was answered with a version.
+func (s *Session) answered(r Revision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revisions[r] = true
+}
+
+// settled records how a request ended: err is nil if well.
+func (s *Session) settled(r request, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.failed, r)
+		return
+	}
+	s.failed[r] = err
+}

@@ -1,0 +1,173 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/mirror/closure"
+)
+
+// seed is a module that somebody named.
+type seed struct {
+	path, query string
+	alone       bool // without what it takes to use it
+	modOnly     bool
+}
+
+// ask adds a seed to what is asked for.
+func (c *collector) ask(s seed, a ask) {
+	a.find = func(ctx context.Context) findings { return c.findSeed(ctx, s, a.from) }
+	c.asks = append(c.asks, a)
+}
+
+// addQuery adds module@query, or a toolchain.
+func (c *collector) addQuery(text, from string) {
+	path, query, ok := strings.Cut(text, "@")
+	switch {
+	case isRelease(text):
+		c.addToolchain(text, c.platforms, ask{from: from})
+		return
+	case ok && path == toolchainName:
+		c.addToolchain(query, c.platforms, ask{from: from})
+		return
+	case !ok:
+		c.fail("%s: %q is not module@version", from, text)
+		return
+	}
+	if _, err := parseQuery(path, query); err != nil {
+		c.problems = append(c.problems, fromError(from, "", fmt.Errorf("%s: %w", text, err)))
+		return
+	}
+	c.ask(seed{path: path, query: query}, ask{from: from})
+}
+
+// findSeed resolves a seed, and finds out what it needs.
+func (c *collector) findSeed(ctx context.Context, s seed, from string) findings {
+	m, err := c.up.Resolve(ctx, s.path, s.query)
+	if err != nil {
+		return findings{problems: []error{fromError(from, s.path+"@"+s.query, err)}}
+	}
+	it := Item{Module: m, ModOnly: s.modOnly, From: from, Revisions: c.revisionsOf(ctx, s, m)}
+	return c.plant(ctx, it, s)
+}
+
+// plant finds out what a version needs, if it may be mirrored at all.
+func (c *collector) plant(ctx context.Context, it Item, s seed) findings {
+	if err := c.permits(it.Module); err != nil {
+		return findings{problems: []error{fromError(it.From, "", err)}}
+	}
+	if err := c.retracted(ctx, it.Module, s); err != nil {
+		return findings{problems: []error{fromError(it.From, s.path+"@"+s.query, err)}}
+	}
+	f := findings{items: []Item{it}}
+	if s.alone || isToolchain(it.Module) {
+		return f
+	}
+	if _, err := c.up.GoMod(ctx, it.Module); err != nil {
+		return f // mirroring it will fail for the same reason, and say so
+	}
+	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
+		result, err := r.Seed(ctx, it.Module)
+		if err == nil {
+			f.add(needs(result, it.From))
+		}
+		return err
+	})
+	switch {
+	case !ran:
+		f.warnings = append(f.warnings, errors.New("named modules are mirrored alone, without the modules they need: finding those out takes the go command"))
+	case err != nil:
+		f.problems = append(f.problems, fromError(it.From, "", fmt.Errorf("finding out what %s needs: %w", it.Module, err)))
+	}
+	return f
+}
+
+// retracted is an error for a version that was named although its author retracted
+// it. Queries do not lead to such versions; revisions may.
+func (c *collector) retracted(ctx context.Context, m module.Version, s seed) error {
+	if c.Retracted || s.alone || isToolchain(m) || m.Version != s.query && semver.IsValid(s.query) {
+		return nil
+	}
+	if err := c.up.Retracted(ctx, m); errors.Is(err, ErrRetracted) {
+		return fmt.Errorf("%w: name another version, or allow retracted ones", err)
+	}
+	return nil // whatever else is wrong, mirroring will tell
+}
+
+// revisionsOf returns the names to record for what a query led to.
+func (c *collector) revisionsOf(ctx context.Context, s seed, m module.Version) []string {
+	q, err := parseQuery(s.path, s.query)
+	if err != nil || !q.revision {
+		return nil
+	}
+	var info struct{ Origin struct{ Hash string } }
+	if data, err := c.up.Info(ctx, m); err == nil {
+		_ = json.Unmarshal(data, &info) // without a hash, the name is what was asked for
+	}
+	return revisionNames(s.query, m.Version, info.Origin.Hash)
+}
+
+// revisionNames returns the names to record for a revision that was asked for. For the
+// beginning of a commit's hash that is the whole hash, so that any other beginning is as good.
+// A version needs no other name, and what no go command can ask a proxy for needs none either.
+func revisionNames(asked, version, hash string) []string {
+	name := asked
+	if len(asked) >= minCommit && strings.HasPrefix(hash, asked) {
+		name = hash
+	}
+	if _, err := artifact.RevisionTag(name); err != nil || semver.IsValid(asked) || asked == version {
+		return nil
+	}
+	return []string{name}
+}
+
+// minCommit is the shortest beginning of a commit's hash that counts as one.
+const minCommit = 7
+
+// addTool adds a package as go install takes it.
+func (c *collector) addTool(text string, platforms []string, a ask) {
+	pkg, query, ok := strings.Cut(text, "@")
+	if !ok || query == "" {
+		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: it is named as package@version or package@latest", text)))
+		return
+	}
+	if err := module.CheckImportPath(pkg); err != nil {
+		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: %w", text, err)))
+		return
+	}
+	a.find = func(ctx context.Context) findings { return c.findTool(ctx, pkg, query, platforms, a.from) }
+	c.asks = append(c.asks, a)
+}
+
+func (c *collector) findTool(ctx context.Context, pkg, query string, platforms []string, from string) findings {
+	var f findings
+	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
+		m, result, err := r.Tool(ctx, pkg, query, platforms)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(c.permits(m), c.retracted(ctx, m, seed{path: m.Path, query: query})); err != nil {
+			return err
+		}
+		f = needs(result, from)
+		return nil
+	})
+	asked := pkg + "@" + query
+	switch {
+	case !ran:
+		return failed("%s: the go command is needed to find out what a tool needs", from)
+	case err != nil:
+		return findings{problems: []error{fromError(from, "", fmt.Errorf("finding out what the tool %s needs: %w", asked, err))}}
+	case !slices.ContainsFunc(f.items, func(it Item) bool { return !it.ModOnly }):
+		return failed("%s: nothing was fetched for the tool %s", from, asked)
+	}
+	return f
+}
