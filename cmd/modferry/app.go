@@ -49,7 +49,7 @@ func newApp(s streams) *cli.App {
 		// Errors are reported and exit codes chosen in one place, report.
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
-			a.keygenCommand(), a.mirrorCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
+			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.doctorCommand(), a.versionCommand(),
 		},
 	}

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/module"
 
@@ -13,7 +15,7 @@ import (
 )
 
 func miss(path, version, query string) proxyshim.Miss {
-	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query}
+	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Named: version != ""}
 }
 
 func TestWishlistKeepsOldWishesAndAddsNewOnes(t *testing.T) {
@@ -78,7 +80,122 @@ func TestWishlistHoldsNothingMirrorCannotReadAndNotTooMuch(t *testing.T) {
 		}
 		must(t, w.add(misses))
 	}
-	if len(w.lines) != maxWishes {
-		t.Errorf("%d wishes, want %d", len(w.lines), maxWishes)
+	if len(w.wishes) != maxWishes {
+		t.Errorf("%d wishes, want %d", len(w.wishes), maxWishes)
+	}
+}
+
+// times is a miss that was asked for n times, from one minute past noon to another.
+func times(m proxyshim.Miss, n, first, last int) proxyshim.Miss {
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	m.Count, m.First, m.Last = n, noon.Add(time.Duration(first)*time.Minute), noon.Add(time.Duration(last)*time.Minute)
+	return m
+}
+
+func TestWishlistCountsAcrossRuns(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	must(t, os.WriteFile(file, []byte(`# for the team of Ada
+example.com/a@v1.0.0
+example.com/b@v1.0.0  # once, 2026-11-19T12:00:00Z
+example.com/c@v1.0.0  # 3 times, 2026-11-19T08:15:00Z to 2026-11-19T12:00:00Z
+example.com/c@v1.0.0  # once, 2026-11-18T08:15:00Z
+example.com/d@v1.0.0  # before Friday
+example.com/e v1.0.0 mod-only
+`), 0o600))
+	w, err := openWishlist(file)
+	must(t, err)
+	must(t, w.add([]proxyshim.Miss{
+		times(miss("example.com/a", "v1.0.0", ""), 1, 0, 0), times(miss("example.com/b", "v1.0.0", ""), 2, 1, 2),
+		times(miss("example.com/c", "v1.0.0", ""), 1, 3, 3), times(miss("example.com/f", "", "latest"), 2, 4, 5),
+		times(miss("example.com/f", "", "list"), 1, 3, 3),
+	}))
+	want := `# for the team of Ada
+example.com/a@v1.0.0  # once, 2026-11-20T12:00:00Z
+example.com/b@v1.0.0  # 3 times, 2026-11-19T12:00:00Z to 2026-11-20T12:02:00Z
+example.com/c@v1.0.0  # 5 times, 2026-11-18T08:15:00Z to 2026-11-20T12:03:00Z
+example.com/d@v1.0.0  # before Friday
+example.com/e v1.0.0 mod-only
+example.com/f@latest  # 3 times, 2026-11-20T12:03:00Z to 2026-11-20T12:05:00Z
+`
+	if got, err := os.ReadFile(file); err != nil || string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s\n%v", got, want, err)
+	}
+}
+
+func TestWishlistCountsEachRequestOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	w, err := openWishlist(file)
+	must(t, err)
+	a, b := miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "v1.0.0", "")
+	for _, misses := range [][]proxyshim.Miss{
+		{times(a, 2, 0, 1), times(b, 1, 0, 0)},
+		{times(a, 2, 0, 1), times(b, 1, 0, 0)}, // nothing new
+		{times(a, 5, 0, 4)},                    // the shim has forgotten b
+		{times(a, 5, 0, 4), times(b, 1, 5, 5)}, // and b was asked for again
+	} {
+		must(t, w.add(misses))
+	}
+	want := `example.com/a@v1.0.0  # 5 times, 2026-11-20T12:00:00Z to 2026-11-20T12:04:00Z
+example.com/b@v1.0.0  # 2 times, 2026-11-20T12:00:00Z to 2026-11-20T12:05:00Z
+`
+	if got, err := os.ReadFile(file); err != nil || string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s\n%v", got, want, err)
+	}
+}
+
+func TestWishlistDoesNotWriteTheWholeFileForEveryRequest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	w, err := openWishlist(file)
+	must(t, err)
+	a := miss("example.com/a", "v1.0.0", "")
+	must(t, w.add([]proxyshim.Miss{times(a, 1, 0, 0)}))
+	must(t, os.Remove(file))
+	w.count([]proxyshim.Miss{times(a, 2, 0, 1)})
+	must(t, w.save(false))
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("written for a count: %v", err)
+	}
+	must(t, w.save(true))
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("the count was lost: %v", err)
+	}
+}
+
+func TestWishlistThatIsNoneIsNotRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	must(t, os.WriteFile(file, nil, 0o600))
+	must(t, os.Truncate(file, maxWishFile+1))
+	if _, err := openWishlist(file); err == nil || !strings.Contains(err.Error(), "is it a wish list?") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParseWish(f *testing.F) {
+	for _, line := range []string{
+		"example.com/a@v1.0.0", "example.com/a@v1.0.0  # once, 2026-11-19T12:00:00Z", "# note", "  # once, ",
+		"example.com/a@v1.0.0  # 3 times, 2026-11-19T08:15:00Z to 2026-11-19T12:00:00Z", "a  # -1 times, x to y",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if wish, a := parseWish(line); formatWish(wish, a) != line {
+			t.Errorf("%q became %q", line, formatWish(wish, a))
+		}
+	})
+}
+
+func TestWishlistTellsWhatWasNamedFromWhatIsNeeded(t *testing.T) {
+	named := miss("example.com/a", "v1.0.0", "")
+	needed := named
+	needed.Named = false
+	for m, want := range map[proxyshim.Miss]string{
+		named:                                "example.com/a@v1.0.0",
+		needed:                               "example.com/a v1.0.0",
+		miss("example.com/a", "", "list"):    "example.com/a@latest",
+		miss("example.com/a", "", "feature"): "example.com/a@feature",
+	} {
+		if got := wishFor(m); got != want {
+			t.Errorf("%+v: got %q, want %q", m, got, want)
+		}
 	}
 }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/check"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/mirror/gocmd"
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+const flagTags = "tags"
+
+func (a *app) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "prove that a project works from the store alone",
+		ArgsUsage: "[DIR]",
+		Description: describe(`
+Runs go mod download, go build ./..., go vet ./..., go mod verify, go mod tidy -diff and go list -m all on a copy of the
+project or workspace in DIR (default: here), with an empty module cache and a shim on the store as the only source. The
+project itself and the caches of its user are left alone. Each command has a line of its own that says what became of it.
+What the store lacks is listed, and written to --wishlist, a file that mirror reads on the connected side.
+
+Nobody but the store is asked. An HTTP request that a command wants to send elsewhere, or anything it starts that honours
+HTTPS_PROXY, is refused, and is a failure that the output names. Version control commands are off.
+
+Exit codes: 0 everything works; 3 something failed; 4 the shim refused something, because its signature or a hash is not
+right; 1 the check itself could not be made.`, `
+modferry check --key cosign.pub ./myproject
+modferry check --key cosign.pub --registry harbor.example/golang --platform linux/amd64,windows/amd64 ./myproject
+modferry check --key cosign.pub --private 'corp.example/*' --download-all --wishlist wishes.txt --json`),
+		Flags: append(a.checkShimFlags(),
+			&cli.StringSliceFlag{Name: flagPlatform, Usage: "build and vet for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
+			&cli.StringFlag{Name: flagTags, Usage: "build and vet with these `TAGS`, separated by commas"},
+			boolFlag(flagDownloadAll, `check "go mod download all", too; few need it, and it wants much more`),
+			&cli.StringFlag{Name: flagWishlist, Usage: "write what is missing to `FILE`"},
+			jsonFlag("the result of each command, what is missing and a summary"),
+		),
+		Action: a.check,
+	}
+}
+
+// checkShimFlags are shimFlags with another default for the cache: what an earlier shim has kept proves nothing
+// about the store.
+func (a *app) checkShimFlags() []cli.Flag {
+	flags := a.shimFlags()
+	for i, f := range flags {
+		if f.Names()[0] == flagCache {
+			flags[i] = &cli.StringFlag{Name: flagCache, DefaultText: "empty, and removed afterwards", Usage: "let the shim use what it has in `DIR`: faster, and less of a proof (only the option counts, no variable)"}
+		}
+	}
+	return flags
+}
+
+func (a *app) check(c *cli.Context) error {
+	if c.NArg() > 1 {
+		return usageErrorf("check takes one project directory")
+	}
+	dir := "."
+	if c.NArg() == 1 {
+		dir = c.Args().First()
+	}
+	p, err := project.Load(dir)
+	if errors.Is(err, project.ErrNoProject) {
+		return withHint(err, "name the directory of a go.mod or a go.work")
+	}
+	if err != nil {
+		return err
+	}
+	wishes, err := openWishlist(c.String(flagWishlist))
+	if err != nil {
+		return err
+	}
+	log, err := newLog(a.err, "text", slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	proof := &proof{out: a.out, project: p, dir: dir, json: c.Bool(flagJSON), wishlist: c.String(flagWishlist)}
+	proof.problems(a.err)
+	if err := a.prove(c, proof, log); err != nil {
+		return err
+	}
+	if err := wishes.add(proof.missing); err != nil {
+		return fmt.Errorf("writing the wish list: %w", err)
+	}
+	return proof.verdict()
+}
+
+// prove runs the commands against a shim of its own.
+func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
+	env, err := mirror.GoEnv(c.Context)
+	if err != nil {
+		return err
+	}
+	removeCache, err := a.emptyCache(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, removeCache()) }()
+	s, err := a.newShim(c, slog.New(&noting{log.Handler(), &p.noted}))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	p.store = s.stores.String()
+	if err := reachable(c, s.stores); err != nil {
+		return err
+	}
+	url, stop, err := listenLocally(s, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	o := check.Options{
+		Project: p.project, Proxy: url, Skip: layouts(s),
+		NoSumDB:   joinPatterns(env.GONOSUMDB, c.String(flagPrivate)),
+		Platforms: c.StringSlice(flagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
+		Report: p.result,
+	}
+	_, p.dialled, err = check.Run(c.Context, o)
+	if err != nil {
+		return checkError(c.Context, err)
+	}
+	if p.failed > 0 {
+		p.missing = check.Wanted(s.Misses(), p.project)
+	}
+	return nil
+}
+
+// reachable is an error if a store does not answer, or not to us: then nothing is known about what it has.
+func reachable(c *cli.Context, stores *registry.Router) error {
+	log, err := checksumLog(c)
+	if err != nil {
+		return err
+	}
+	for _, s := range stores.Stores() {
+		_, err := s.FindSnapshot(c.Context, log, sumdb.LatestTag)
+		for _, target := range []error{registry.ErrUnavailable, registry.ErrNoLayout, registry.ErrUnauthorized, registry.ErrDenied} {
+			if errors.Is(err, target) {
+				return fmt.Errorf("nothing was checked: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// listenLocally serves a shim on a free loopback port.
+func listenLocally(s *shim, log *slog.Logger) (url string, stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, fmt.Errorf("starting the shim: %w", err)
+	}
+	srv := newServer(s, log)
+	go srv.Serve(l) //nolint:errcheck // it ends with stop; before that, the commands see their requests fail
+	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
+}
+
+// checkError is why a proof could not be made.
+func checkError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, check.ErrPlatform):
+		return usageErrorf("--%s: %v", flagPlatform, err)
+	case errors.Is(err, gocmd.ErrNoGo):
+		return withHint(err, "check runs the go command of this machine: install it, or add it to PATH")
+	}
+	return fmt.Errorf("checking the project: %w", err)
+}
+
+// emptyCache makes the shim start with nothing, unless a cache was asked for on the command line: MODFERRY_CACHE is
+// for the shim that people build with.
+func (a *app) emptyCache(c *cli.Context) (remove func() error, err error) {
+	dir := c.String(flagCache)
+	if fromEnv, _ := a.env(envName(flagCache)); dir != "" && dir != fromEnv {
+		return func() error { return nil }, nil
+	}
+	if dir, err = os.MkdirTemp("", "modferry-check-*"); err != nil {
+		return nil, err
+	}
+	remove = func() error { return os.RemoveAll(dir) }
+	if err := c.Set(flagCache, dir); err != nil {
+		return nil, errors.Join(err, remove())
+	}
+	return remove, nil
+}
+
+// layouts are the directories of a shim's stores and of its cache, which may lie within the project.
+func layouts(s *shim) []string {
+	var dirs []string
+	for _, store := range s.stores.Stores() {
+		if dir, ok := strings.CutPrefix(store.String(), "oci:"); ok {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}

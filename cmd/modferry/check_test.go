@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/modferry/modferry/proxyshim/check"
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+// checked is a bench with a project that uses example.com/a and example.com/b, of which the store has a.
+func checked(t *testing.T) (b *bench, public string) {
+	t.Helper()
+	b = newBench(t)
+	private, public := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	must(t, os.Mkdir(b.path("app"), 0o700))
+	b.write("app/go.mod", "module corp.example/app\n\ngo 1.24\n\nrequire (\n\texample.com/a v1.0.0\n\texample.com/b v1.0.0\n)\n")
+	b.write("app/main.go", "package main\n\nimport (\n\t_ \"example.com/a\"\n\t_ \"example.com/b\"\n)\n\nfunc main() {}\n")
+	t.Setenv("GOMODCACHE", b.path("modcache"))
+	t.Setenv("GOFLAGS", "-modcacherw")
+	tidy := exec.Command("go", "mod", "tidy")
+	tidy.Dir = b.path("app")
+	tidy.Env = append(os.Environ(), "GOPROXY="+b.env["MODFERRY_UPSTREAM"])
+	if out, err := tidy.CombinedOutput(); err != nil {
+		t.Fatalf("go mod tidy: %v\n%s", err, out)
+	}
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
+	return b, public
+}
+
+// complete mirrors what the project needs.
+func (b *bench) complete() {
+	b.t.Helper()
+	b.run("mirror", "--key", b.path("cosign.key"), b.path("app", "go.sum")).exits(exitOK)
+}
+
+func TestCheckOfAProjectThatWorks(t *testing.T) {
+	b, public := checked(t)
+	b.complete()
+	r := b.run("check", "--key", public, b.path("app")).exits(exitOK).
+		says("go mod download", "go build ./...", "go vet ./...", "go mod verify", "go mod tidy -diff", "go list -m all").
+		says("The project works from the store alone: 6 commands, all well.", "Nobody but the store was asked: oci:"+b.path("store"))
+	if strings.Contains(r.out, "FAILED") || strings.Contains(r.out, "missing") || strings.Contains(r.err, "modferry:") {
+		t.Errorf("it also says\n%s%s", r.out, r.err)
+	}
+	t.Chdir(b.path("app"))
+	b.run("check", "--key", public).exits(exitOK)
+}
+
+func TestCheckListsWhatIsMissing(t *testing.T) {
+	b, public := checked(t)
+	wishes := b.path("wishes.txt")
+	b.run("check", "--key", public, "--wishlist", wishes, b.path("app")).exits(exitItems).
+		says(" go mod download\n", "1 module version is missing:\n    example.com/b v1.0.0\n", "modferry mirror --key cosign.key "+wishes).
+		says("Nobody but the store was asked").
+		complains("modferry: 6 of 6 commands failed")
+	got, err := os.ReadFile(wishes)
+	if err != nil || !strings.HasPrefix(string(got), "example.com/b v1.0.0  # ") || strings.Count(string(got), "\n") != 1 {
+		t.Errorf("wish list: %q, %v", got, err)
+	}
+	b.run("mirror", "--key", b.path("cosign.key"), wishes).exits(exitOK).says("1 new")
+	b.run("check", "--key", public, "--wishlist", wishes, b.path("app")).exits(exitOK)
+	if again, _ := os.ReadFile(wishes); string(again) != string(got) {
+		t.Errorf("a project that works changed the wish list: %q", again)
+	}
+}
+
+func TestCheckDoesNotTrustTheCacheOfAnEarlierShim(t *testing.T) {
+	b, public := checked(t)
+	b.complete()
+	cache := b.path("cache") // as MODFERRY_CACHE names it
+	b.run("check", "--key", public, "--cache", b.path("other"), b.path("app")).exits(exitOK)
+	b.run("run", "--key", public, "--", "go", "mod", "download", "example.com/a@v1.0.0", "example.com/b@v1.0.0").exits(exitOK)
+	must(t, os.Rename(b.path("store"), b.path("gone")))
+	b.run("check", "--key", public, b.path("app")).exits(exitFailed).complains("nothing was checked: ")
+	b.upstream("example.com/other@v1.0.0")
+	b.run("mirror", "--key", b.path("cosign.key"), "--static", "example.com/other@v1.0.0").exits(exitOK)
+	b.run("check", "--key", public, b.path("app")).exits(exitItems)
+	b.run("check", "--key", public, "--cache", b.path("other"), b.path("app")).exits(exitOK)
+	if _, err := os.Stat(cache); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckBlamesTheProjectForWhatIsItsOwnFault(t *testing.T) {
+	b, public := checked(t)
+	b.complete()
+	b.write("app/broken.go", "package main\n\nvar x = undefined\n")
+	r := b.run("check", "--key", public, b.path("app")).exits(exitItems).
+		says("./broken.go:3:9: undefined: undefined", "The store had everything that was asked for: what failed lies in the project").
+		complains("2 of 6 commands failed")
+	if strings.Contains(r.out, "missing") {
+		t.Errorf("a compile error is no missing module:\n%s", r.out)
+	}
+	b.write("app/broken.go", "package main\n")
+	b.write("app/main.go", "package main\n\nimport _ \"example.com/a\"\n\nfunc main() {}\n")
+	b.run("check", "--key", public, b.path("app")).exits(exitItems).
+		says(" go mod tidy -diff\n", "-\texample.com/b v1.0.0", "run go mod tidy, and mirror the project again").complains("1 of 6 commands failed")
+}
+
+func TestCheckOfWhatNobodySignedIsRefused(t *testing.T) {
+	b, public := checked(t)
+	b.run("mirror", "--no-sign", "example.com/b@v1.0.0").exits(exitOK)
+	r := b.run("check", "--key", public, b.path("app")).exits(exitRefused).
+		says("FAILED", "1 module version was refused, for a signature or a hash is not right:\n    example.com/b@v1.0.0: ").
+		complains("refused")
+	if strings.Contains(r.out, "missing") {
+		t.Errorf("a refused module is not missing:\n%s", r.out)
+	}
+}
+
+func TestCheckJSON(t *testing.T) {
+	b, public := checked(t)
+	r := b.run("check", "--key", public, "--json", "--platform", "linux/amd64,windows/amd64", b.path("app")).exits(exitItems)
+	lines := jsonLines[map[string]any](r)
+	if len(lines) != 10 {
+		t.Fatalf("%d lines, want 8 commands, 1 missing and a summary:\n%s", len(lines), r.out)
+	}
+	if l := lines[4]; l["command"] != "go vet ./..." || l["platform"] != "windows/amd64" || l["status"] != "failed" || l["said"] == "" {
+		t.Errorf("fifth line: %v", l)
+	}
+	if lines[8]["missing"] != "example.com/b v1.0.0" {
+		t.Errorf("missing: %v", lines[8])
+	}
+	summary, _ := lines[9]["summary"].(map[string]any)
+	if summary["commands"] != 8.0 || summary["failed"] != 8.0 || summary["missing"] != 1.0 || summary["dialled"] != 0.0 {
+		t.Errorf("summary: %v", summary)
+	}
+}
+
+func TestCheckNeedsAProjectKeysAndPlatforms(t *testing.T) {
+	b, public := checked(t)
+	must(t, os.Mkdir(b.path("tmp"), 0o700))
+	t.Setenv("TMPDIR", b.path("tmp"))
+	b.run("check", "--key", public, b.dir).exits(exitFailed).complains("no Go project", "hint:")
+	b.run("check", b.path("app")).exits(exitUsage).complains("--key is needed")
+	b.run("check", "--key", public, "--platform", "linux", b.path("app")).exits(exitUsage).complains("--platform", `"linux"`, "linux/amd64")
+	b.run("check", "--key", public, b.path("app"), b.path("app")).exits(exitUsage)
+	b.run("check", "--key", public, "--wishlist", b.dir, b.path("app")).exits(exitFailed).complains("wish list")
+	t.Setenv("PATH", b.dir)
+	b.run("check", "--key", public, b.path("app")).exits(exitFailed).complains("no go command")
+	if left, err := os.ReadDir(b.path("tmp")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestCheckNamesProblemsOfTheProject(t *testing.T) {
+	b, public := checked(t)
+	b.complete()
+	b.write("go.work", "go 1.24\n\nuse ./app\nuse ./gone\n")
+	b.run("check", "--key", public, b.dir).exits(exitItems).complains("go.work:4", "gone")
+}
+
+func TestVerdictNamesWhoWasToBeAsked(t *testing.T) {
+	var out strings.Builder
+	p := &proof{out: &out, project: &project.Project{}, store: "oci:store", dialled: []string{"telemetry.example:443"}}
+	p.result(check.Result{Command: "go build ./...", Platform: "linux/amd64", OK: true})
+	if code := report(&out, p.verdict()); code != exitItems {
+		t.Errorf("exit code %d", code)
+	}
+	if got := out.String(); !strings.Contains(got, "    telemetry.example:443\n") || strings.Contains(got, "Nobody") || strings.Contains(got, "works") {
+		t.Errorf("it says\n%s", got)
+	}
+}
+
+func TestVerdictIsNoneWhileTheStoreFails(t *testing.T) {
+	var out, log strings.Builder
+	p := &proof{out: &out, project: &project.Project{}, store: "oci:store"}
+	l := slog.New(&noting{slog.NewTextHandler(&log, nil), &p.noted}).With("shim", 1).WithGroup("")
+	l.WarnContext(context.Background(), "request failed", "status", 502)
+	l.Warn("trying again")
+	l.Error("refused", "audit", "security", "error", "why")
+	l.Error("refused", "audit", "security", "module", "example.com/a", "version", "v1.0.0", "error", "why")
+	l.Error("refused", "audit", "security", "module", "example.com/a", "version", "v1.0.0", "error", "why")
+	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "shim=1") {
+		t.Errorf("logged\n%s", log.String())
+	}
+	refused, unanswered := p.noted.all()
+	if unanswered != 1 || !slices.Equal(refused, []string{"example.com/a@v1.0.0: why", "the checksum database: why"}) {
+		t.Errorf("noted %q and %d", refused, unanswered)
+	}
+	p.noted.refused = nil
+	p.result(check.Result{Command: "go build ./...", Said: strings.Repeat("no\n", 20) + "no"})
+	_ = p.verdict()
+	for _, want := range []string{"… and 13 more lines", "could not answer 1 request, see above"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, out.String())
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/mirror"
+	modsource "github.com/modferry/modferry/registry/source"
+)
+
+const (
+	flagVersion    = "version"
+	flagModule     = "module"
+	flagRevision   = "revision"
+	flagAllowDirty = "allow-dirty"
+)
+
+func (a *app) publishCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "publish",
+		Usage:     "package private source code and put it into the store, signed",
+		ArgsUsage: "DIR",
+		Description: describe(`
+Makes a module version from a directory and puts it into the store, as mirror does with what others publish. In a git
+repository the version is that of a tag (v1.2.3, for a module in a subdirectory sub/dir/v1.2.3) and its files are those
+of the tag's commit: what the go command makes of the same tag, sum for sum. Without --version and --revision it is the
+commit checked out, with its tag's version or a pseudo-version. A version without a tag goes to the commit checked out.
+
+Outside of git, --version is needed and the version is what is in the directory. A version that the store has with other
+content is never overwritten. Changes that are not committed are refused, unless --revision names what is meant.`, `
+modferry publish --key cosign.key .
+modferry publish --key cosign.key --version v1.4.0 --registry harbor.example/golang ./lib
+modferry publish --key cosign.key --module corp.example/tools/lint --version v0.3.0 .
+modferry publish --no-sign --dry-run --revision main .`),
+		Flags: append(a.storeFlags(),
+			&cli.StringFlag{Name: flagVersion, Usage: "publish `VERSION`, as in v1.2.3: the commit of its tag, if there is one"},
+			&cli.StringFlag{Name: flagModule, Usage: "publish the module `PATH` in DIR or below; needed if there is no go.mod"},
+			&cli.StringFlag{Name: flagRevision, Usage: "publish the tag, branch or commit `REVISION`, whatever is in the work tree"},
+			boolFlag(flagAllowDirty, "go on although there are uncommitted changes; they get in only if no tag has the --"+flagVersion),
+			&cli.StringFlag{Name: flagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + passwordEnv + " or is asked for"},
+			boolFlag(flagNoSign, "do not sign; the shim refuses what nobody signed"),
+			privateFlag(),
+			boolFlag(flagDryRun, "say what would be published, and do nothing"),
+			jsonFlag("what was published"),
+		),
+		Action: a.publish,
+	}
+}
+
+// publication is what publish says of a version.
+type publication struct {
+	Module    string          `json:"module"`
+	Version   string          `json:"version"`
+	Status    string          `json:"status"` // as registry.Outcome has it, or "would be published"
+	Sum       string          `json:"sum"`
+	GoModSum  string          `json:"goModSum"`
+	Reference string          `json:"reference"`
+	Info      json.RawMessage `json:"info"`
+	Notes     []string        `json:"notes,omitempty"`
+}
+
+func (a *app) publish(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usageErrorf("publish needs exactly one directory")
+	}
+	signer, err := a.signer(c)
+	if err != nil {
+		return err
+	}
+	stores, err := a.openStores(c, nil)
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	pkg, err := modsource.Pack(c.Context, modsource.Options{
+		Dir: c.Args().First(), Module: c.String(flagModule), Version: c.String(flagVersion),
+		Revision: c.String(flagRevision), AllowDirty: c.Bool(flagAllowDirty),
+	})
+	if err != nil {
+		return publishHint(err)
+	}
+	defer pkg.Close()
+	art, err := artifact.Build(pkg.Files)
+	if err != nil {
+		return err
+	}
+	store, err := stores.For(pkg.Files.Module.Path)
+	if err != nil {
+		return err
+	}
+	p, err := describePublication(store, pkg, art)
+	if err != nil {
+		return err
+	}
+	if c.Bool(flagDryRun) {
+		p.Status, err = planPublication(c.Context, store, art.Manifest, p.Reference)
+	} else {
+		var outcome registry.Outcome
+		outcome, err = store.Publish(c.Context, art, registry.PublishOptions{Signer: signer})
+		p.Status = outcome.String()
+	}
+	if err != nil {
+		return publishHint(err)
+	}
+	return a.showPublication(c, p)
+}
+
+func describePublication(store *registry.Store, pkg *modsource.Package, art *artifact.Artifact) (*publication, error) {
+	m := art.Manifest
+	repo, err := artifact.Repository(m.Module.Path)
+	if err != nil {
+		return nil, err
+	}
+	tag, err := artifact.Tag(m.Module.Version)
+	if err != nil {
+		return nil, err
+	}
+	return &publication{
+		Module: m.Module.Path, Version: m.Module.Version, Sum: m.Sum, GoModSum: m.GoModSum,
+		Reference: store.Reference(repo, tag), Info: pkg.Files.Info, Notes: pkg.Notes,
+	}, nil
+}
+
+// planPublication says what publishing would come to.
+func planPublication(ctx context.Context, store *registry.Store, want *artifact.Manifest, reference string) (status string, err error) {
+	have, _, err := store.Confirm(ctx, want.Module, false, nil)
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return "would be published", nil
+	case err != nil:
+		return "", err
+	case !want.SameModule(have.Manifest):
+		return "", &registry.ConflictError{
+			Module: want.Module, Reference: reference,
+			HaveSum: have.Sum, WantSum: want.Sum, HaveModSum: have.GoModSum, WantModSum: want.GoModSum,
+		}
+	}
+	return registry.Exists.String(), nil
+}
+
+// showPublication prints the result, and what the user should know besides.
+func (a *app) showPublication(c *cli.Context, p *publication) error {
+	for _, note := range p.Notes {
+		fmt.Fprintf(a.err, "modferry: note: %s\n", note)
+	}
+	if !a.knownPrivate(c, p.Module) {
+		fmt.Fprintf(a.err, "modferry: note: %s is not in the public checksum database: inside, the go command needs GONOSUMDB=%[1]s, and the shim --%s %[1]s\n",
+			p.Module, flagPrivate)
+	}
+	if c.Bool(flagJSON) {
+		return json.NewEncoder(a.out).Encode(p)
+	}
+	fmt.Fprintf(a.out, "%s %s@%s %s → %s\n", p.Status, p.Module, p.Version, p.Sum, p.Reference)
+	return nil
+}
+
+// knownPrivate says whether the go command's settings, or --private, say of a module that the public checksum database is
+// not to be asked for it. Whoever has them knows that others need them.
+func (a *app) knownPrivate(c *cli.Context, path string) bool {
+	env, err := mirror.GoEnv(c.Context)
+	if err != nil {
+		env = mirror.Env{} // which is no reason to fail, as it is for a note only
+	}
+	return module.MatchPrefixPatterns(joinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(flagPrivate)), path)
+}
+
+// publishHint adds what to do next.
+func publishHint(err error) error {
+	switch {
+	case errors.Is(err, modsource.ErrDirty):
+		return withHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
+	case errors.Is(err, modsource.ErrNoModule):
+		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one")
+	case errors.Is(err, registry.ErrConflict):
+		return withHint(err, "a version is never changed: give the new content a new version")
+	}
+	return err
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// module makes a git repository in a directory with a module that is tagged v1.0.0.
+func (b *bench) module(name, path string) string {
+	b.t.Helper()
+	dir := b.path(name)
+	must(b.t, os.Mkdir(dir, 0o700))
+	b.write(filepath.Join(name, "go.mod"), "module "+path+"\n\ngo 1.24\n")
+	b.write(filepath.Join(name, "a.go"), "package a\n")
+	b.git(dir, "init", "-q", "-b", "main")
+	b.commit(dir)
+	b.git(dir, "tag", "v1.0.0")
+	return dir
+}
+
+func (b *bench) commit(dir string) {
+	b.t.Helper()
+	b.git(dir, "add", "--all")
+	b.git(dir, "commit", "-q", "-m", "change")
+}
+
+func (b *bench) git(dir string, args ...string) {
+	b.t.Helper()
+	cmd := exec.Command("git", append([]string{"-c", "user.name=Ann", "-c", "user.email=ann@corp.example"}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PWD="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// newPublishBench is a bench where git sees nothing of the machine.
+func newPublishBench(t *testing.T) *bench {
+	t.Helper()
+	b := newBench(t)
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	return b
+}
+
+func TestPublishedModuleIsSignedAndUsable(t *testing.T) {
+	b := newPublishBench(t)
+	private, public := b.keys("cosign")
+	dir := b.module("lib", "corp.example/lib")
+	r := b.run("publish", "--key", private, dir).exits(exitOK).says("published corp.example/lib@v1.0.0 h1:", " → oci:"+b.path("store"))
+	if strings.Count(r.out, "\n") != 1 || r.err != "" {
+		t.Errorf("want one line and no notes:\n%s%s", r.out, r.err)
+	}
+	b.run("verify", "--key", public, "corp.example/lib@v1.0.0").exits(exitOK)
+	b.run("list", "corp.example/lib").exits(exitOK).prints("corp.example/lib v1.0.0\n")
+	t.Setenv("GOFLAGS", "-modcacherw")
+	t.Setenv("GOMODCACHE", b.path("modcache"))
+	b.write("go.mod", "module corp.example/app\n\ngo 1.24\n\nrequire corp.example/lib v1.0.0\n")
+	b.run("run", "--key", public, "--", "go", "mod", "download").exits(exitOK)
+
+	b.run("publish", "--key", private, dir).exits(exitOK).says("exists corp.example/lib@v1.0.0 h1:")
+	other, _ := b.keys("other")
+	b.run("publish", "--key", other, "--version", "v1.0.0", dir).exits(exitOK).says("signature added corp.example/lib@v1.0.0 h1:")
+}
+
+func TestPublishRefusesOtherContentForAVersion(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	b.run("publish", "--no-sign", dir).exits(exitOK)
+	b.write("lib/a.go", "package changed\n")
+	b.commit(dir)
+	b.git(dir, "tag", "-f", "v1.0.0")
+	for _, args := range [][]string{{"publish"}, {"publish", "--dry-run"}} {
+		b.run(append(args, "--no-sign", dir)...).exits(exitFailed).complains("exists with different content", "zip sum is h1:", "a version is never changed")
+	}
+	b.run("publish", "--no-sign", "--version", "v1.0.1", dir).exits(exitOK).says("published corp.example/lib@v1.0.1").complains("there is no tag v1.0.1")
+}
+
+func TestPublishDryRunChangesNothingAndNeedsNoKey(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	b.run("publish", "--dry-run", dir).exits(exitOK).says("would be published corp.example/lib@v1.0.0 h1:")
+	if _, err := os.Stat(b.path("store")); !os.IsNotExist(err) {
+		t.Errorf("the store was created: %v", err)
+	}
+	b.run("publish", "--no-sign", dir).exits(exitOK)
+	b.run("publish", "--dry-run", dir).exits(exitOK).says("exists corp.example/lib@v1.0.0")
+}
+
+func TestPublishRefusesUncommittedChangesAndSaysWhatToDo(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	b.write("lib/b.go", "package a\n")
+	b.run("publish", "--no-sign", "--version", "v1.1.0", dir).exits(exitFailed).complains("uncommitted changes", "b.go", "--revision HEAD", "--allow-dirty")
+	b.run("publish", "--no-sign", "--version", "v1.1.0", "--allow-dirty", dir).exits(exitOK).says("v1.1.0").complains("no commit has this")
+	b.run("publish", "--no-sign", "--revision", "HEAD", dir).exits(exitOK).says("v1.0.0")
+}
+
+func TestPublishNestedLegacyAndPlainDirectories(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	must(t, os.Mkdir(b.path("lib", "sub"), 0o700))
+	b.write("lib/sub/go.mod", "module corp.example/lib/sub\n")
+	b.commit(dir)
+	b.git(dir, "tag", "sub/v0.2.0")
+	b.run("publish", "--no-sign", "--module", "corp.example/lib/sub", dir).exits(exitOK).says("published corp.example/lib/sub@v0.2.0 ")
+	b.run("publish", "--no-sign", "--module", "corp.example/lib/none", dir).exits(exitFailed).complains("corp.example/lib/none", "--module PATH")
+
+	must(t, os.Mkdir(b.path("plain"), 0o700))
+	b.write("plain/a.go", "package a\n")
+	b.run("publish", "--no-sign", "--module", "corp.example/old", b.path("plain")).exits(exitFailed).complains("the version must be given")
+	b.run("publish", "--no-sign", "--module", "corp.example/old", "--version", "v2.0.0", b.path("plain")).exits(exitOK).
+		says("published corp.example/old@v2.0.0+incompatible ").complains("there is no go.mod")
+	b.run("list").exits(exitOK).prints("corp.example/lib/sub v0.2.0\ncorp.example/old v2.0.0+incompatible\n")
+}
+
+func TestPublishJSON(t *testing.T) {
+	b := newPublishBench(t)
+	b.module("lib", "corp.example/lib")
+	lines := jsonLines[publication](b.run("publish", "--no-sign", "--json", b.path("lib")).exits(exitOK))
+	if len(lines) != 1 || lines[0].Status != "published" || lines[0].Version != "v1.0.0" || !strings.HasPrefix(lines[0].GoModSum, "h1:") {
+		t.Fatalf("got %+v", lines)
+	}
+	var info struct{ Origin struct{ Ref string } }
+	must(t, json.Unmarshal(lines[0].Info, &info))
+	if info.Origin.Ref != "refs/tags/v1.0.0" {
+		t.Errorf("info %s", lines[0].Info)
+	}
+}
+
+func TestPublishSaysWhenTheChecksumDatabaseWouldBeAsked(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	const note = "GONOSUMDB=corp.example/lib"
+	for _, c := range []struct {
+		noSumDB, private string
+		args             []string
+		want             bool
+	}{
+		{"", "", nil, true},
+		{"other.example", "", nil, true},
+		{"corp.example", "", nil, false},
+		{"", "*.example", nil, false},
+		{"other.example", "corp.example", nil, false},
+		{"", "", []string{"--private", "corp.example/l*"}, false},
+	} {
+		t.Setenv("GONOSUMDB", c.noSumDB)
+		t.Setenv("GOPRIVATE", c.private)
+		r := b.run(append([]string{"publish", "--no-sign", dir}, c.args...)...).exits(exitOK)
+		if got := strings.Contains(r.err, note); got != c.want {
+			t.Errorf("%+v: note %v, want %v: %s", c, got, c.want, r.err)
+		}
+	}
+}
+
+func TestPublishUsage(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	b.run("publish", "--no-sign").exits(exitUsage).complains("exactly one directory")
+	b.run("publish", dir).exits(exitUsage).complains("--key is needed")
+	b.run("publish", "--no-sign", b.path("nowhere")).exits(exitFailed).complains("nowhere")
+	b.run("publish", "--no-sign", "--version", "1.0.0", dir).exits(exitFailed).complains(`"1.0.0" is not canonical`)
+	b.run("publish", "--no-sign", "--module", "lib", dir).exits(exitFailed).complains("missing dot")
+}

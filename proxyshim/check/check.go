@@ -1,0 +1,123 @@
+// Package check proves that a Go project works from a shim alone. It runs the go
+// commands people use on a copy of the project, with an empty module cache and
+// with nobody but the shim to ask, and notices when something they start tries to
+// reach somebody else.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"time"
+
+	"github.com/modferry/modferry/registry/mirror/gocmd"
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+// ErrPlatform: a platform is not os/arch.
+var ErrPlatform = errors.New("not os/arch, like linux/amd64")
+
+// Options configures [Run]. Project and Proxy are required.
+type Options struct {
+	Project *project.Project
+	Proxy   string   // the shim's address, as for GOPROXY; nobody else is asked
+	Skip    []string // directories not to copy with the project, such as a store
+
+	Go      string // the go command; "" = the one in PATH
+	GOSUMDB string // "" = the user's
+	NoSumDB string // GONOSUMDB
+
+	Platforms   []string // to build and vet for, as in "linux/amd64"; none = this machine's
+	Tags        string   // build tags, separated by commas
+	DownloadAll bool     // "go mod download all" has to work, too
+
+	TempDir string       // for the copy and the module cache, which are removed; "" = the system's
+	Report  func(Result) // told of each command as it ends; nil = nobody
+}
+
+// Result is what became of one command.
+type Result struct {
+	Command  string        // as typed: "go build ./..."
+	Dir      string        // where it ran, relative to the project, with slashes; "" = at its root
+	Platform string        // what it built for, as in "linux/arm64"; "" = it does not matter
+	OK       bool          // it did what it should
+	Skipped  string        // why it did not run; OK is false then
+	Untidy   bool          // nothing is wrong but that go.mod or go.sum is not as "go mod tidy" leaves it
+	Said     string        // the first lines of what a command that failed said, or what is untidy; no control characters
+	Elapsed  time.Duration // what it took
+}
+
+// Failed reports whether the command ran and came to no good end.
+func (r Result) Failed() bool { return !r.OK && r.Skipped == "" }
+
+// Run runs the commands, in a copy of the project, and returns what became of
+// each, in order, and whom besides the shim something wanted to reach:
+// "host:port", sorted, each once. That is what HTTP clients say which honour
+// HTTPS_PROXY, as those of the go command and of git do; who looks names up or opens
+// connections without asking a proxy is not noticed.
+//
+// When a command fails, the shim is asked for everything the project's go.sum files
+// list, so that it knows all that is missing of it, and not only what the go
+// command stopped at.
+//
+// That the project fails is no error. An error says why nothing could be proved, or
+// not everything: [ErrPlatform], gocmd.ErrNoGo, the end of ctx, or a full disk.
+func Run(ctx context.Context, o Options) (results []Result, dialled []string, err error) {
+	if o.Project == nil || o.Proxy == "" {
+		return nil, nil, errors.New("check: Project and Proxy are required")
+	}
+	if err := checkPlatforms(o.Platforms); err != nil {
+		return nil, nil, err
+	}
+	temp, err := os.MkdirTemp(o.TempDir, "modferry-check-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	t, err := setTrap()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer t.close()
+	goCmd, err := gocmd.New(ctx, gocmd.Options{
+		Go: o.Go, Scratch: filepath.Join(temp, "go"),
+		GOPROXY: o.Proxy, GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
+		Env: t.environ(o.Proxy),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(goCmd.Remove(), err) }()
+	dst := filepath.Join(temp, "project")
+	if err := os.Mkdir(dst, 0o700); err != nil {
+		return nil, nil, err
+	}
+	scratch, err := o.Project.Copy(dst, project.CopyOptions{Skip: o.Skip})
+	if err != nil {
+		return nil, nil, fmt.Errorf("copying the project: %w", err)
+	}
+	r := newRunner(o, scratch, goCmd)
+	err = r.runAll(ctx)
+	if err == nil && r.failed {
+		probe(ctx, o.Proxy, o.Project)
+	}
+	return r.results, t.dialled(), err
+}
+
+// platformGrammar is GOOS "/" GOARCH.
+var platformGrammar = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
+
+func checkPlatforms(platforms []string) error {
+	for _, p := range platforms {
+		if !platformGrammar.MatchString(p) {
+			return fmt.Errorf("platform %q is %w", p, ErrPlatform)
+		}
+	}
+	return nil
+}
+
+func here() string { return runtime.GOOS + "/" + runtime.GOARCH }

@@ -1,0 +1,196 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/modfile"
+
+	"github.com/modferry/modferry/registry/mirror/gocmd"
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+// runner runs the commands.
+type runner struct {
+	o       Options
+	scratch *project.Project // the copy
+	goCmd   *gocmd.Cmd       // set up for the copy's root
+	words   *strings.Replacer
+
+	results []Result
+	failed  bool // one of them
+}
+
+func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) *runner {
+	if scratch.Work != nil {
+		goCmd = goCmd.With("GOWORK=" + filepath.Join(scratch.Root, "go.work"))
+	}
+	return &runner{o: o, scratch: scratch, goCmd: goCmd, words: originals(o.Project, scratch)}
+}
+
+// originals puts the project's own directories in the place of the copy's: nobody
+// finds those afterwards.
+func originals(p, scratch *project.Project) *strings.Replacer {
+	pairs := []string{scratch.Root, p.Root}
+	for _, m := range scratch.Modules {
+		pairs = append(pairs, m.Dir, originalDir(p, scratch, m.Dir))
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// originalDir returns of what a directory is the copy. A copy keeps everything in the
+// same places relative to one another.
+func originalDir(p, scratch *project.Project, dir string) string {
+	return filepath.Join(p.Root, filepath.FromSlash(relative(scratch.Root, dir)))
+}
+
+// runAll runs every command, whatever became of those before. It fails when one
+// could not be run.
+func (r *runner) runAll(ctx context.Context) error {
+	if err := r.run(ctx, Result{}, "mod", "download"); err != nil {
+		return err
+	}
+	platforms := r.o.Platforms
+	if len(platforms) == 0 {
+		platforms = []string{here()}
+	}
+	for _, p := range platforms {
+		if err := r.runBuilds(ctx, p); err != nil {
+			return err
+		}
+	}
+	if err := r.run(ctx, Result{}, "mod", "verify"); err != nil {
+		return err
+	}
+	for _, m := range r.scratch.Modules {
+		if err := r.runTidy(ctx, m); err != nil {
+			return err
+		}
+	}
+	if err := r.run(ctx, Result{}, "list", "-m", "all"); err != nil || !r.o.DownloadAll {
+		return err
+	}
+	// The last, for it may write to go.sum.
+	return r.run(ctx, Result{}, "mod", "download", "all")
+}
+
+// run runs a command at the root of the copy.
+func (r *runner) run(ctx context.Context, result Result, args ...string) error {
+	result.Command = "go " + strings.Join(args, " ")
+	start := time.Now()
+	_, err := r.goCmd.Run(ctx, r.scratch.Root, args...)
+	return r.finish(ctx, result, start, err)
+}
+
+// runBuilds builds and vets all packages for a platform.
+func (r *runner) runBuilds(ctx context.Context, platform string) error {
+	goos, goarch, _ := strings.Cut(platform, "/")
+	goCmd := r.goCmd.With("GOOS="+goos, "GOARCH="+goarch)
+	if platform != here() {
+		goCmd = goCmd.With("CGO_ENABLED=0") // there is no C compiler for it
+	}
+	packages := r.scratch.Patterns()
+	if r.o.Tags != "" {
+		packages = append([]string{"-tags=" + r.o.Tags}, packages...)
+	}
+	builds := []struct {
+		name   string
+		hidden []string // options that do not change what is fetched
+	}{
+		{"build", []string{"-o", os.DevNull}}, // a binary may have the name of a directory
+		{"vet", nil},
+	}
+	// Nothing to build is a success for build and a failure for vet, and proves nothing.
+	listed, err := goCmd.Run(ctx, r.scratch.Root, append([]string{"list"}, packages...)...)
+	none := err == nil && len(bytes.TrimSpace(listed)) == 0
+	for _, b := range builds {
+		result := Result{Command: "go " + strings.Join(append([]string{b.name}, packages...), " "), Platform: platform}
+		start := time.Now()
+		if none {
+			result.Skipped = "the project has no package for it"
+			r.report(result)
+			continue
+		}
+		_, err := goCmd.Run(ctx, r.scratch.Root, append(append([]string{b.name}, b.hidden...), packages...)...)
+		if err := r.finish(ctx, result, start, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runTidy finds out whether a main module is tidy, and whether that can be found
+// out.
+func (r *runner) runTidy(ctx context.Context, m project.Module) error {
+	result := Result{Command: "go mod tidy -diff", Dir: relative(r.scratch.Root, m.Dir)}
+	start := time.Now()
+	diff, err := r.goCmd.With("GOWORK=off").Run(ctx, m.Dir, "mod", "tidy", "-diff")
+	var failure *gocmd.Error
+	switch {
+	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
+	case r.replacesMore(m):
+		// The copy has modules of the workspace in the place of versions that were never published, and
+		// what those need: no difference that the project could do away with.
+		err = nil
+	default:
+		// A difference is printed once every module has been had.
+		failure.Said = changes(string(diff))
+		result.Untidy = true
+	}
+	return r.finish(ctx, result, start, err)
+}
+
+// replacesMore reports whether the copy of a module replaces what the module itself
+// does not.
+func (r *runner) replacesMore(m project.Module) bool {
+	dir := originalDir(r.o.Project, r.scratch, m.Dir)
+	i := slices.IndexFunc(r.o.Project.Modules, func(o project.Module) bool { return o.Dir == dir })
+	if i < 0 || m.File == nil || r.o.Project.Modules[i].File == nil {
+		return false
+	}
+	original := r.o.Project.Modules[i].File.Replace
+	return slices.ContainsFunc(m.File.Replace, func(added *modfile.Replace) bool {
+		return !slices.ContainsFunc(original, func(o *modfile.Replace) bool { return o.Old == added.Old })
+	})
+}
+
+func relative(root, dir string) string {
+	rel, err := filepath.Rel(root, dir)
+	if err != nil || rel == "." {
+		return ""
+	}
+	return filepath.ToSlash(rel)
+}
+
+// finish completes the result of a command that ended with err. It fails when it was
+// not the command that failed.
+func (r *runner) finish(ctx context.Context, result Result, start time.Time, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	var failure *gocmd.Error
+	if err != nil && (!errors.As(err, &failure) || !failure.Exited()) {
+		return err
+	}
+	result.Elapsed = time.Since(start)
+	result.OK = err == nil
+	if failure != nil {
+		result.Said = r.words.Replace(excerpt(failure.Said))
+	}
+	r.report(result)
+	return nil
+}
+
+func (r *runner) report(result Result) {
+	r.results = append(r.results, result)
+	r.failed = r.failed || result.Failed()
+	if r.o.Report != nil {
+		r.o.Report(result)
+	}
+}

@@ -1,0 +1,129 @@
+package check
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+const (
+	maxSum    = 64 << 20 // bytes read of a go.sum file
+	probeJobs = 8
+)
+
+// probe asks the shim for every file that the go.sum files of a project list. What it
+// answers does not matter here: it remembers what it does not have. The go command
+// stops asking at the first go.mod it cannot have, and every further one would cost
+// a journey to the connected side.
+func probe(ctx context.Context, proxy string, p *project.Project) {
+	client := &http.Client{
+		Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: probeJobs},
+		Timeout:   10 * time.Minute, // a toolchain may have to come out of the store
+	}
+	defer client.CloseIdleConnections()
+	local := localPaths(p)
+	var group errgroup.Group
+	group.SetLimit(probeJobs)
+	asked := make(map[string]bool)
+	for _, name := range p.SumFiles() {
+		for _, file := range listedFiles(name, local) {
+			if asked[file] || ctx.Err() != nil {
+				continue
+			}
+			asked[file] = true
+			group.Go(func() error {
+				head(ctx, client, strings.TrimSuffix(proxy, "/")+"/"+file)
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // nothing returns an error
+}
+
+func head(ctx context.Context, client *http.Client, url string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, http.NoBody)
+	if err != nil {
+		return
+	}
+	if resp, err := client.Do(req); err == nil {
+		resp.Body.Close()
+	}
+}
+
+// localPaths are the paths of modules that a project takes from directories: of their
+// versions, its go.sum may list what it no longer needs.
+func localPaths(p *project.Project) map[string]bool {
+	local := make(map[string]bool)
+	add := func(list []*modfile.Replace) {
+		for _, r := range list {
+			if r.New.Version == "" {
+				local[r.Old.Path] = true
+			}
+		}
+	}
+	if p.Work != nil {
+		add(p.Work.Replace)
+	}
+	for _, m := range p.Modules {
+		if m.File == nil {
+			continue
+		}
+		add(m.File.Replace)
+		if m.File.Module != nil {
+			local[m.File.Module.Mod.Path] = true
+		}
+	}
+	return local
+}
+
+// listedFiles returns the files, as a GOPROXY names them, of the versions that a
+// go.sum file lists. What it cannot read it leaves to the go command to complain of.
+//
+//	file = { path SP version [ "/go.mod" ] SP sum NL }
+func listedFiles(name string, local map[string]bool) []string {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSum))
+	if err != nil {
+		return nil
+	}
+	var files []string
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) == 3 && !local[f[0]] {
+			if file := fileOf(f[0], f[1]); file != "" {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
+}
+
+// fileOf returns the file that a line of a go.sum is about, or "".
+func fileOf(path, version string) string {
+	ext := ".zip"
+	version, isMod := strings.CutSuffix(version, "/go.mod")
+	if isMod {
+		ext = ".mod"
+	}
+	escPath, err := module.EscapePath(path)
+	if err != nil || module.CanonicalVersion(version) != version {
+		return ""
+	}
+	escVersion, err := module.EscapeVersion(version)
+	if err != nil {
+		return ""
+	}
+	return escPath + "/@v/" + escVersion + ext
+}

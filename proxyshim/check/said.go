@@ -1,0 +1,52 @@
+package check
+
+import (
+	"strings"
+	"unicode"
+)
+
+// maxSaid bounds what a result keeps of what a command said, in bytes.
+const maxSaid = 8 << 10
+
+// excerpt returns the first lines of what a go command said, without the lines
+// that only tell of its progress and without control characters.
+func excerpt(said string) string {
+	var b strings.Builder
+	for line := range strings.Lines(said) {
+		line = strings.TrimRight(line, " \t\r\n")
+		if line == "" && b.Len() == 0 || strings.HasPrefix(line, "go: downloading ") {
+			continue
+		}
+		if b.Len()+len(line) > maxSaid {
+			b.WriteString("…")
+			break
+		}
+		b.WriteString(strings.Map(graphic, strings.ToValidUTF8(line, "?")) + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// graphic puts a space in the place of what a terminal would obey.
+func graphic(r rune) rune {
+	if r == '\t' || unicode.IsGraphic(r) {
+		return r
+	}
+	return ' '
+}
+
+// changes returns the lines that a difference removes and adds, below the names of
+// their files, as "go mod tidy -diff" prints it.
+func changes(diff string) string {
+	var b strings.Builder
+	for line := range strings.Lines(diff) {
+		if name, ok := strings.CutPrefix(line, "+++ tidy/"); ok {
+			b.WriteString(strings.TrimSpace(name) + ":\n")
+			continue
+		}
+		isHead := strings.HasPrefix(line, "--- current/")
+		if !isHead && (strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+")) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,118 @@
+package check
+
+import (
+	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+// Wanted returns, of what a shim did not have, what the commands wanted: sorted by
+// path, version and query, each once. Left out is what they merely tried. For a
+// package of which go.mod does not say the module, the go command asks for the
+// newest version of a module of every path that could be: for example.com/a/b of
+// example.com/a/b, example.com/a and example.com. Only one can be right: where the
+// host's rules say which, that, else the longest.
+func Wanted(misses []proxyshim.Miss, p *project.Project) []proxyshim.Miss {
+	known := required(p)
+	var wanted []proxyshim.Miss
+	tried := make(map[string]proxyshim.Miss)
+	for _, m := range misses {
+		switch {
+		case m.Module.Version != "" || m.Query != "list" && m.Query != "latest":
+			wanted = append(wanted, m)
+		default:
+			tried[m.Module.Path] = newest(tried[m.Module.Path], m)
+		}
+	}
+	chosen, prefixes := make(map[string]proxyshim.Miss), parents(tried)
+	for path, m := range tried {
+		if !known[path] {
+			if prefixes[path] {
+				continue
+			}
+			m.Module.Path = cmp.Or(repository(path), path)
+		}
+		chosen[m.Module.Path] = newest(chosen[m.Module.Path], m)
+	}
+	wanted = slices.AppendSeq(wanted, maps.Values(chosen))
+	slices.SortFunc(wanted, func(a, b proxyshim.Miss) int {
+		return cmp.Or(
+			cmp.Compare(a.Module.Path, b.Module.Path),
+			cmp.Compare(a.Module.Version, b.Module.Version),
+			cmp.Compare(a.Query, b.Query),
+		)
+	})
+	return wanted
+}
+
+// newest joins two misses of queries that mean the newest version of one module.
+// They come together, so that the larger count is the number of times.
+func newest(a, b proxyshim.Miss) proxyshim.Miss {
+	if a.Count == 0 {
+		a = b
+	}
+	if b.First.Before(a.First) {
+		a.First = b.First
+	}
+	if b.Last.After(a.Last) {
+		a.Last = b.Last
+	}
+	a.Count = max(a.Count, b.Count)
+	a.Query = "latest"
+	return a
+}
+
+// parents are the element-wise proper prefixes of paths.
+func parents(paths map[string]proxyshim.Miss) map[string]bool {
+	all := make(map[string]bool)
+	for path := range paths {
+		for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path[:i], '/') {
+			all[path[:i]] = true
+		}
+	}
+	return all
+}
+
+// required are the paths of the modules that a project's files name.
+func required(p *project.Project) map[string]bool {
+	known := make(map[string]bool)
+	add := func(m module.Version) { known[m.Path] = true }
+	for _, m := range p.Modules {
+		if m.File == nil {
+			continue
+		}
+		for _, r := range m.File.Require {
+			add(r.Mod)
+		}
+		for _, r := range m.File.Replace {
+			add(r.New)
+		}
+	}
+	if p.Work != nil {
+		for _, r := range p.Work.Replace {
+			add(r.New)
+		}
+	}
+	return known
+}
+
+// fixedLayout has the hosts at which every path of so many elements is a repository,
+// as "go help importpath" has them. A module below it is rare.
+var fixedLayout = regexp.MustCompile(`^(github\.com/[^/]+/[^/]+|bitbucket\.org/[^/]+/[^/]+|golang\.org/x/[^/]+)(/v[2-9][0-9]*|/v1[0-9]+)?(/|$)`)
+
+// repository returns the path of the module at the root of a package's repository,
+// or "" for a host that may have repositories anywhere.
+func repository(pkg string) string {
+	match := fixedLayout.FindStringSubmatch(pkg)
+	if match == nil {
+		return ""
+	}
+	return match[1] + match[2]
+}

@@ -1,0 +1,224 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// repo is a git repository, seen from a directory of its work tree.
+type repo struct {
+	git
+	top     string // the work tree; empty for a repository without
+	at      string // the directory, from top, slash-separated; "" = top
+	common  string // the directory with objects and references
+	shallow bool
+}
+
+// openRepo opens the repository that a directory is in, which must be a physical path. It is nil if there is none.
+func openRepo(ctx context.Context, cmd, dir string) (*repo, error) {
+	bare := isBare(dir)
+	if !bare && !inWorkTree(dir) {
+		return nil, nil
+	}
+	g, err := newGit(cmd, dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &repo{git: *g}
+	if bare {
+		r.env = append(r.env, "GIT_DIR="+dir)
+		r.common = dir
+	} else if err := r.locate(ctx); err != nil {
+		return nil, err
+	}
+	shallow, err := r.line(ctx, "rev-parse", "--is-shallow-repository")
+	r.shallow = shallow == "true"
+	return r, err
+}
+
+// locate asks git for the work tree.
+func (r *repo) locate(ctx context.Context) error {
+	var err error
+	ask := func(what string) (answer string) {
+		if err == nil {
+			answer, err = r.line(ctx, "rev-parse", what)
+		}
+		return answer
+	}
+	r.top = filepath.FromSlash(ask("--show-toplevel"))
+	r.at = strings.TrimSuffix(ask("--show-prefix"), "/")
+	r.common = ask("--git-common-dir")
+	if !filepath.IsAbs(r.common) {
+		r.common = filepath.Join(r.dir, r.common)
+	}
+	return err
+}
+
+// inWorkTree looks for the entry .git that every work tree has. Git itself would say with the same exit
+// code that there is none and that it does not trust the owner.
+func inWorkTree(dir string) bool {
+	for {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return true
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return false
+		}
+		dir = up
+	}
+}
+
+// isBare says whether a directory is a repository without a work tree.
+func isBare(dir string) bool {
+	isDir := func(name string) bool {
+		st, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && st.IsDir()
+	}
+	st, err := os.Stat(filepath.Join(dir, "HEAD"))
+	return err == nil && st.Mode().IsRegular() && isDir("objects") && isDir("refs")
+}
+
+// reader reads from a commit.
+func (r *repo) reader(c *commit) reader {
+	return func(ctx context.Context, name string) ([]byte, error) { return r.file(ctx, c.hash, name) }
+}
+
+// tags returns all tags, sorted by name.
+func (r *repo) tags(ctx context.Context) ([]tag, error) {
+	out, err := r.output(ctx, "show-ref", "--dereference", "--tags")
+	if saidNo(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseTags(out)
+}
+
+// merged returns the names of the tags that a commit has behind it.
+func (r *repo) merged(ctx context.Context, c *commit) ([]string, error) {
+	out, err := r.output(ctx, "for-each-ref", "--format=%(refname)", "--merged="+c.hash, "refs/tags/")
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		names = append(names, strings.TrimPrefix(strings.TrimSpace(line), "refs/tags/"))
+	}
+	return names, err
+}
+
+// descends says whether a commit has another one, or itself, behind it.
+func (r *repo) descends(ctx context.Context, c *commit, from string) (bool, error) {
+	_, err := r.output(ctx, "merge-base", "--is-ancestor", "--", from, c.hash)
+	if saidNo(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// commit returns the commit of a hash or of a full reference.
+func (r *repo) commit(ctx context.Context, rev string) (*commit, error) {
+	out, err := r.output(ctx, "-c", "log.showSignature=false", "log", "-n1", "--no-decorate", "--format=format:%H %ct", rev, "--")
+	if err != nil {
+		return nil, err
+	}
+	return parseCommit(out)
+}
+
+// resolve returns the commit that a name means, in the go command's order: a tag, a branch, a hash or the
+// beginning of one, or whatever else git understands, such as HEAD~1 and origin/main. The tag is its name if it was one.
+func (r *repo) resolve(ctx context.Context, rev string) (c *commit, tag string, err error) {
+	names := []string{"refs/tags/" + rev, "refs/heads/" + rev, rev}
+	if strings.HasPrefix(rev, "-") {
+		names = nil // no name; git would take it for an option
+	}
+	for _, name := range names {
+		hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", name+"^{commit}")
+		if failed(err) {
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if strings.HasPrefix(name, "refs/tags/") {
+			tag = rev
+		}
+		c, err := r.commit(ctx, hash)
+		return c, tag, err
+	}
+	if rev == "HEAD" {
+		return nil, "", fmt.Errorf("%w: nothing is committed as yet", ErrRevision)
+	}
+	return nil, "", fmt.Errorf("%w %q: it is no tag, branch or commit of this repository", ErrRevision, rev)
+}
+
+// changes returns what is changed or unknown to git in the directory and below. A submodule is never part of a module.
+func (r *repo) changes(ctx context.Context) ([]string, error) {
+	if r.top == "" {
+		return nil, nil
+	}
+	out, err := r.output(ctx, "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--no-renames",
+		"--untracked-files=normal", "--ignore-submodules=all", "--", ".")
+	return parseStatus(out), err
+}
+
+// known returns the files in a directory (from top) that are committed or could be: what git ignores is not among them.
+func (r *repo) known(ctx context.Context, dir string) ([]string, error) {
+	in := git{cmd: r.cmd, dir: filepath.Join(r.top, filepath.FromSlash(dir)), env: r.env}
+	out, err := in.output(ctx, "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	return strings.FieldsFunc(string(out), func(c rune) bool { return c == 0 }), err
+}
+
+// remote returns the address of the repository that the branch is tracked in, else of
+// the one called origin, without credentials. Empty if there is none that somebody else can use.
+func (r *repo) remote(ctx context.Context) (string, error) {
+	names := []string{"origin"}
+	branch, err := r.line(ctx, "symbolic-ref", "--quiet", "--short", "HEAD")
+	if err == nil {
+		name, err := r.config(ctx, "branch."+branch+".remote")
+		if err != nil {
+			return "", err
+		}
+		names = append([]string{name}, names...)
+	} else if !failed(err) {
+		return "", err // else HEAD is a commit
+	}
+	for _, name := range names {
+		address, err := r.config(ctx, "remote."+name+".url")
+		if err != nil {
+			return "", err
+		}
+		if u := publicURL(address); u != "" {
+			return u, nil
+		}
+	}
+	return "", nil
+}
+
+// config returns a setting, or empty.
+func (r *repo) config(ctx context.Context, key string) (string, error) {
+	value, err := r.line(ctx, "config", "--get", key)
+	if failed(err) {
+		return "", nil // not set, or not a key
+	}
+	return value, err
+}
+
+// publicURL returns what others may know of a remote's address: the URL without user, password and query.
+// It is empty for addresses on this machine. git@host:path is an ssh URL.
+func publicURL(address string) string {
+	host, file, ok := strings.Cut(address, ":")
+	if ok && len(host) > 1 && !strings.Contains(host, "/") && !strings.HasPrefix(file, "//") && !strings.HasPrefix(file, ":") {
+		address = "ssh://" + host + "/" + strings.TrimPrefix(file, "/")
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || !slices.Contains([]string{"https", "ssh", "http", "git", "git+ssh"}, u.Scheme) {
+		return ""
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
+}
