@@ -140,6 +140,9 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 		return s, err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
+	if isTerminal(a.err) {
+		src.begin = func() { fmt.Fprintln(show, "finding out what is needed") }
+	}
 	w, err := a.collect(c, src, file, show)
 	if err != nil {
 		return s, err

@@ -24,6 +24,7 @@ type source struct {
 	env     mirror.Env
 	noSumDB string
 	spool   string // what was fetched to find out what is needed
+	begin   func() // told when that begins, which may take a while
 }
 
 // openSource opens the upstream that the options and the go command's settings name. warn is told what does not
@@ -34,7 +35,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		return nil, err
 	}
 	private := c.String(flagPrivate)
-	s := &source{env: env, log: log}
+	s := &source{env: env, log: log, begin: func() {}}
 	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private) // GONOSUMDB may be set apart from GOPRIVATE
 	o := mirror.UpstreamOptions{
 		GOPROXY: env.GOPROXY,
@@ -55,7 +56,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		return nil, errors.Join(err, s.up.Close())
 	}
 	s.options = mirror.CollectOptions{
-		Stdin: a.in, Log: log, Warn: warn,
+		Stdin: a.in, Warn: warn,
 		Tools: c.StringSlice(flagTool), Platforms: c.StringSlice(flagPlatform),
 		Toolchains: c.Bool(flagToolchains), DownloadAll: c.Bool(flagDownloadAll), Retracted: c.Bool(flagAllowRetracted),
 	}
@@ -81,6 +82,7 @@ func (a *app) checksums(c *cli.Context, s *source) (*mirror.Checksums, error) {
 // goCommand starts what finds out what projects, modules and tools need. Its go commands see the same upstream and
 // the same checksum database as mirror itself.
 func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
+	s.begin()
 	gosumdb := s.env.GOSUMDB
 	if s.sums == nil {
 		gosumdb = "off"

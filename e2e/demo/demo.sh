@@ -16,11 +16,14 @@ export COSIGN_PASSWORD=demo
 say 'modferry keygen'
 "$modferry" keygen --output-key-prefix "$work/cosign"
 
-say 'modferry mirror go.sum        # connected side: fetch, check, sign, push'
-"$modferry" mirror --registry "oci:$work/store" --key "$work/cosign.key" go.sum
+say 'modferry mirror .             # connected side: find out what the project needs, fetch, check, sign, push'
+"$modferry" mirror --registry "oci:$work/store" --key "$work/cosign.key" .
 
 say 'modferry list                 # what would cross the gap'
 "$modferry" list --registry "oci:$work/store"
+
+say 'modferry check .              # does everything work from the store alone?'
+"$modferry" check --registry "oci:$work/store" --key "$work/cosign.pub" .
 
 say 'modferry run -- go build      # air-gapped side: empty module cache, nothing but the shim'
 export GOMODCACHE="$work/modcache" GOFLAGS=-mod=readonly GOTOOLCHAIN=local

@@ -93,7 +93,8 @@ func (c *collector) plant(ctx context.Context, it Item, s seed) findings {
 // retracted is an error for a version that was named although its author retracted
 // it. Queries do not lead to such versions; revisions may.
 func (c *collector) retracted(ctx context.Context, m module.Version, s seed) error {
-	if c.Retracted || s.alone || isToolchain(m) || m.Version != s.query && semver.IsValid(s.query) {
+	q, err := parseQuery(s.path, s.query)
+	if c.Retracted || isToolchain(m) || err == nil && !q.revision && m.Version != s.query {
 		return nil
 	}
 	if err := c.up.Retracted(ctx, m); errors.Is(err, ErrRetracted) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,9 +37,8 @@ type Item struct {
 
 // CollectOptions configures [Collect]. The zero value is useful.
 type CollectOptions struct {
-	Stdin io.Reader    // what the argument "-" reads; nil = nothing
-	Log   *slog.Logger // nil = discard
-	Warn  func(error)  // told what is left out, or only works in part; nil = nobody
+	Stdin io.Reader   // what the argument "-" reads; nil = nothing
+	Warn  func(error) // told what is left out, or only works in part; nil = nobody
 
 	// Tools are packages as "go install" takes them, path@query.
 	Tools []string
@@ -124,9 +122,6 @@ type collector struct {
 }
 
 func newCollector(up *Upstream, o CollectOptions) *collector {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	if o.Warn == nil {
 		o.Warn = func(error) {}
 	}
