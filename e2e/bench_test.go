@@ -84,6 +84,23 @@ func BenchmarkMirror(b *testing.B) {
 		}
 		b.ReportMetric(float64(len(f.items)*b.N)/b.Elapsed().Seconds(), "versions/s")
 	})
+	b.Run("nothing-new", func(b *testing.B) {
+		ref := next()
+		f.mirror(b, ref)
+		for b.Loop() {
+			f.mirrorAgain(b, ref)
+		}
+		b.ReportMetric(float64(len(f.items)*b.N)/b.Elapsed().Seconds(), "versions/s")
+	})
+	b.Run("go.mod-only", func(b *testing.B) {
+		for i := range f.items {
+			f.items[i].ModOnly = true
+		}
+		for b.Loop() {
+			f.mirror(b, next())
+		}
+		b.ReportMetric(float64(len(f.items)*b.N)/b.Elapsed().Seconds(), "versions/s")
+	})
 }
 
 // BenchmarkStart is the time from starting the shim's process to its first answer.
@@ -169,18 +186,32 @@ func (f *benchFerry) route(b *testing.B, ref string) *registry.Router {
 
 // mirror publishes all items; whatever is not new is a failure.
 func (f *benchFerry) mirror(b *testing.B, ref string) {
+	if sum := f.run(b, ref); sum.New != len(f.items) {
+		b.Fatalf("mirror: %+v", sum)
+	}
+}
+
+// mirrorAgain finds that all items are there; whatever is not is a failure.
+func (f *benchFerry) mirrorAgain(b *testing.B, ref string) {
+	if sum := f.run(b, ref); sum.Existing != len(f.items) {
+		b.Fatalf("mirror: %+v", sum)
+	}
+}
+
+func (f *benchFerry) run(b *testing.B, ref string) mirror.Summary {
 	up, err := mirror.NewUpstream(mirror.UpstreamOptions{GOPROXY: "file://" + f.tree})
 	if err != nil {
 		b.Fatal(err)
 	}
 	router := f.route(b, ref)
 	sum, err := mirror.Run(b.Context(), f.items, mirror.Options{Stores: router, Upstream: up, Signer: f.signer})
-	if err != nil || sum.New != len(f.items) {
-		b.Fatalf("mirror: %+v, %v", sum, err)
+	if err != nil {
+		b.Fatal(err)
 	}
 	if err := router.Close(); err != nil {
 		b.Fatal(err)
 	}
+	return sum
 }
 
 // each runs do for every item, some in parallel.

@@ -159,7 +159,7 @@ func (c *collector) findProject(ctx context.Context, p *project.Project, name st
 	})
 	switch {
 	case err != nil:
-		f.fail("%s: finding out what the project needs: %w", name, err)
+		f.problems = append(f.problems, err)
 	case ran:
 	case len(sums) == 0 && requiresAny(p):
 		f.fail("%s has requirements, but there is no go.sum beside it: run \"go mod tidy\" there", filepath.Join(name, "go.mod"))

@@ -85,7 +85,7 @@ func (c *collector) plant(ctx context.Context, it Item, s seed) findings {
 	case !ran:
 		f.warnings = append(f.warnings, errors.New("named modules are mirrored alone, without the modules they need: finding those out takes the go command"))
 	case err != nil:
-		f.problems = append(f.problems, fromError(it.From, "", fmt.Errorf("finding out what %s needs: %w", it.Module, err)))
+		f.problems = append(f.problems, fromError(it.From, it.Module.String(), err))
 	}
 	return f
 }
@@ -166,7 +166,7 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 	case !ran:
 		return failed("%s: the go command is needed to find out what a tool needs", from)
 	case err != nil:
-		return findings{problems: []error{fromError(from, "", fmt.Errorf("finding out what the tool %s needs: %w", asked, err))}}
+		return findings{problems: []error{fromError(from, asked, err)}}
 	case !slices.ContainsFunc(f.items, func(it Item) bool { return !it.ModOnly }):
 		return failed("%s: nothing was fetched for the tool %s", from, asked)
 	}
