@@ -9,6 +9,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 )
 
 // Media types of a recorded revision.
@@ -52,6 +53,20 @@ type Revision struct {
 // Module returns the module version that the name means.
 func (r Revision) Module() module.Version {
 	return module.Version{Path: r.Path, Version: r.Version}
+}
+
+// RevisionName returns the name to record for a revision that was asked for and led to a version of the
+// commit hash, which may be empty. For the beginning of the hash that is the whole hash, so that any
+// other beginning is as good. ok is false if nothing needs to be recorded, or nothing can be: a version needs
+// no other name, and some names no go command can ask a proxy for.
+func RevisionName(asked, version, hash string) (name string, ok bool) {
+	const minCommit = 7 // the shortest beginning of a hash that counts as one
+	name = asked
+	if len(asked) >= minCommit && strings.HasPrefix(hash, asked) {
+		name = hash
+	}
+	_, err := RevisionTag(name)
+	return name, err == nil && !semver.IsValid(asked) && asked != version
 }
 
 // Query returns the module with the name in the version's place, as people write it.

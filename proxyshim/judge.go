@@ -115,11 +115,19 @@ func (h *Handler) explain(m module.Version, store *registry.Store, err error) er
 	}
 	text := fmt.Sprintf("not found: module %s is not in %s", m.Path, store)
 	if m.Version != "" {
-		text = fmt.Sprintf("not found: %s is not in %s; to add it: modferry mirror %[1]s", m, store)
+		text = fmt.Sprintf("not found: %s is not in %s; to add it: %s", m, store, h.remedy(m))
 	}
 	a := &absence{text: plain(text)}
 	if h.absent > 0 {
 		h.absences.update(m, func(v *absentUntil) { *v = absentUntil{a, h.now().Add(h.absent)} })
 	}
 	return a
+}
+
+// remedy is the command that would have prevented an absence.
+func (h *Handler) remedy(m module.Version) string {
+	if h.sums.isPrivate(m.Path) {
+		return fmt.Sprintf("modferry publish, or modferry mirror --private %s %s", m.Path, m)
+	}
+	return "modferry mirror " + m.String()
 }

@@ -127,8 +127,9 @@ func (h *Handler) meaning(ctx context.Context, q request, anew bool) (module.Ver
 			return m, err
 		}
 	}
-	return m, &absence{text: plain(fmt.Sprintf("not found: revision %s of %s is not known in %s; to add it: modferry mirror %[2]s@%[1]s",
-		q.name, l.Path, l.Store))}
+	asked := module.Version{Path: l.Path, Version: q.name}
+	return m, &absence{text: plain(fmt.Sprintf("not found: revision %s of %s is not known in %s; to add it: %s",
+		q.name, l.Path, l.Store, h.remedy(asked)))}
 }
 
 // recorded returns the version that is recorded under a name.

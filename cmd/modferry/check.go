@@ -78,6 +78,9 @@ func (a *app) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := platforms(c); err != nil {
+		return err
+	}
 	wishes, err := openWishlist(c.String(flagWishlist))
 	if err != nil {
 		return err
@@ -91,10 +94,12 @@ func (a *app) check(c *cli.Context) error {
 	if err := a.prove(c, proof, log); err != nil {
 		return err
 	}
-	if err := wishes.add(proof.missing); err != nil {
-		return fmt.Errorf("writing the wish list: %w", err)
+	unwritten := wishes.add(proof.missing)
+	verdict := proof.verdict() // which names what is missing
+	if unwritten != nil {
+		return fmt.Errorf("writing the wish list: %w", unwritten)
 	}
-	return proof.verdict()
+	return verdict
 }
 
 // prove runs the commands against a shim of its own.
@@ -123,7 +128,7 @@ func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
 	}
 	defer stop()
 	o := check.Options{
-		Project: p.project, Proxy: url, Skip: layouts(s),
+		Project: p.project, Proxy: url, Skip: layouts(s, c.String(flagCache)),
 		NoSumDB:   joinPatterns(env.GONOSUMDB, c.String(flagPrivate)),
 		Platforms: c.StringSlice(flagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
 		Report: p.result,
@@ -197,8 +202,8 @@ func (a *app) emptyCache(c *cli.Context) (remove func() error, err error) {
 }
 
 // layouts are the directories of a shim's stores and of its cache, which may lie within the project.
-func layouts(s *shim) []string {
-	var dirs []string
+func layouts(s *shim, cache string) []string {
+	dirs := []string{cache}
 	for _, store := range s.stores.Stores() {
 		if dir, ok := strings.CutPrefix(store.String(), "oci:"); ok {
 			dirs = append(dirs, dir)

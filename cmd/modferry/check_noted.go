@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -49,7 +50,7 @@ func (h *noting) Handle(ctx context.Context, r slog.Record) error {
 		if name == "" {
 			name = "the checksum database"
 		}
-		if text := name + ": " + values["error"]; !slices.Contains(h.noted.refused, text) {
+		if text := name + ": " + strings.TrimPrefix(values["error"], name+": "); !slices.Contains(h.noted.refused, text) {
 			h.noted.refused = append(h.noted.refused, text)
 		}
 		return nil

@@ -134,7 +134,7 @@ func (p *proof) verdict() error {
 	}
 	switch {
 	case len(refused) > 0:
-		return &exitError{code: exitRefused, err: fmt.Errorf("the shim refused %d module versions", len(refused))}
+		return &exitError{code: exitRefused, err: fmt.Errorf("the shim refused %s", count(len(refused), "module version", "module versions"))}
 	case p.failed > 0:
 		return itemsFailed(p.failed, fmt.Sprintf("of %d commands failed", p.ran))
 	case p.broken > 0:

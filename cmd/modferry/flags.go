@@ -11,6 +11,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/registry/mirror/mirrorfile"
 )
 
 // Names of options that several commands share.
@@ -163,4 +165,15 @@ func jobs(c *cli.Context) (int, error) {
 		return 0, usageErrorf("--%s must be at least 1", flagJobs)
 	}
 	return n, nil
+}
+
+// platforms checks --platform.
+func platforms(c *cli.Context) ([]string, error) {
+	list := c.StringSlice(flagPlatform)
+	for _, p := range list {
+		if err := mirrorfile.CheckPlatform(p); err != nil {
+			return nil, usageErrorf("--%s: %v", flagPlatform, err)
+		}
+	}
+	return list, nil
 }

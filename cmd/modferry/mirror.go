@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -146,6 +147,9 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 	w, err := a.collect(c, src, file, show)
 	if err != nil {
 		return s, err
+	}
+	if err := context.Cause(c.Context); err != nil {
+		return s, err // it is the problem, too
 	}
 	for _, p := range w.problems {
 		fmt.Fprintf(show, "modferry: %v\n", p)

@@ -92,7 +92,7 @@ func (m *mirrorFile) write(lock *mirrorfile.Lock) error {
 		return nil
 	}
 	if err := replaceFile(m.lockName, data); err != nil {
-		return fmt.Errorf("writing the lock: %w", err)
+		return withHint(fmt.Errorf("writing the lock: %w", err), "what was mirrored is in the store, but not locked: make the directory of the mirror file writable and run mirror again")
 	}
 	return nil
 }

@@ -30,6 +30,10 @@ type source struct {
 // openSource opens the upstream that the options and the go command's settings name. warn is told what does not
 // work in full.
 func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*source, error) {
+	platforms, err := platforms(c)
+	if err != nil {
+		return nil, err
+	}
 	env, err := mirror.GoEnv(c.Context)
 	if err != nil {
 		return nil, err
@@ -57,7 +61,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	}
 	s.options = mirror.CollectOptions{
 		Stdin: a.in, Warn: warn,
-		Tools: c.StringSlice(flagTool), Platforms: c.StringSlice(flagPlatform),
+		Tools: c.StringSlice(flagTool), Platforms: platforms,
 		Toolchains: c.Bool(flagToolchains), DownloadAll: c.Bool(flagDownloadAll), Retracted: c.Bool(flagAllowRetracted),
 	}
 	if !c.Bool(flagStatic) {

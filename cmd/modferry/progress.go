@@ -118,6 +118,8 @@ func (b *bar) done() {
 func eventLine(e mirror.Event) string {
 	line := fmt.Sprintf("%-8s %s%s", e.Status, e.Module, kindName(e.ModOnly))
 	switch {
+	case e.Err != nil && e.From != "" && e.From != e.Module.String():
+		line += " (" + e.From + "): " + e.Err.Error()
 	case e.Err != nil:
 		line += ": " + e.Err.Error()
 	case e.Bytes > 0:

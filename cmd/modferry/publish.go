@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
 	modsource "github.com/modferry/modferry/registry/source"
@@ -70,6 +71,11 @@ func (a *app) publish(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usageErrorf("publish needs exactly one directory")
 	}
+	for _, name := range []string{flagVersion, flagModule, flagRevision} {
+		if c.IsSet(name) && c.String(name) == "" { // a script's variable; without the option something else would be published
+			return usageErrorf("--%s is empty", name)
+		}
+	}
 	signer, err := a.signer(c)
 	if err != nil {
 		return err
@@ -105,11 +111,29 @@ func (a *app) publish(c *cli.Context) error {
 		var outcome registry.Outcome
 		outcome, err = store.Publish(c.Context, art, registry.PublishOptions{Signer: signer})
 		p.Status = outcome.String()
+		if err == nil {
+			err = recordRevision(c, store, pkg, signer)
+		}
 	}
 	if err != nil {
 		return publishHint(err)
 	}
 	return a.showPublication(c, p)
+}
+
+// recordRevision records the name that the version was published by, as mirror does.
+func recordRevision(c *cli.Context, store *registry.Store, pkg *modsource.Package, signer *sign.Signer) error {
+	m := pkg.Files.Module
+	var info struct{ Origin struct{ Hash string } }
+	if err := json.Unmarshal(pkg.Files.Info, &info); err != nil {
+		return err
+	}
+	asked := c.String(flagRevision)
+	name, ok := artifact.RevisionName(asked, m.Version, info.Origin.Hash)
+	if asked == "" || !ok {
+		return nil
+	}
+	return store.PublishRevision(c.Context, artifact.Revision{Path: m.Path, Name: name, Version: m.Version}, signer)
 }
 
 func describePublication(store *registry.Store, pkg *modsource.Package, art *artifact.Artifact) (*publication, error) {

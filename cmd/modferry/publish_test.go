@@ -162,6 +162,7 @@ func TestPublishUsage(t *testing.T) {
 	dir := b.module("lib", "corp.example/lib")
 	b.run("publish", "--no-sign").exits(exitUsage).complains("exactly one directory")
 	b.run("publish", dir).exits(exitUsage).complains("--key is needed")
+	b.run("publish", "--no-sign", "--version", "", dir).exits(exitUsage).complains("--version is empty")
 	b.run("publish", "--no-sign", b.path("nowhere")).exits(exitFailed).complains("nowhere")
 	b.run("publish", "--no-sign", "--version", "1.0.0", dir).exits(exitFailed).complains(`"1.0.0" is not canonical`)
 	b.run("publish", "--no-sign", "--module", "lib", dir).exits(exitFailed).complains("missing dot")

@@ -33,7 +33,7 @@ const (
 )
 
 // wishlist is a file of lines that mirror reads. Wishes of an earlier run are kept and counted on:
-// they are still unfulfilled until the user deletes the file.
+// they are still unfulfilled until the user deletes the file, which may be while it is followed.
 //
 //	wish    = what [ "  # " count ]
 //	what    = module "@" query      somebody named it, and will want all that it needs
@@ -45,6 +45,7 @@ type wishlist struct {
 	file    string // empty: no wish list is kept
 	wishes  map[string]asked
 	counted map[missKey]proxyshim.Miss // as it was when it was counted last
+	there   bool                       // the file was, when it was read or written last
 	unsaved bool                       // there is a wish that the file lacks
 	behind  bool                       // there are counts that the file lacks
 }
@@ -68,6 +69,7 @@ func openWishlist(file string) (*wishlist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the wish list: %w", err)
 	}
+	w.there = true
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
@@ -131,8 +133,12 @@ func (w *wishlist) add(misses []proxyshim.Miss) error {
 }
 
 // count merges misses, all there are at present, into the wishes. What was counted of a miss before is not
-// counted again.
+// counted again, not even as a wish if the user has deleted the file meanwhile.
 func (w *wishlist) count(misses []proxyshim.Miss) {
+	if _, err := os.Lstat(w.file); w.there && errors.Is(err, fs.ErrNotExist) {
+		clear(w.wishes)
+		w.there, w.unsaved, w.behind = false, false, false
+	}
 	counted := make(map[missKey]proxyshim.Miss, len(misses))
 	for _, m := range misses {
 		wish := wishFor(m)
@@ -147,7 +153,12 @@ func (w *wishlist) count(misses []proxyshim.Miss) {
 		counted[key] = m
 		news := asked{m.Count, m.First, m.Last}
 		if before, ok := w.counted[key]; ok && before.First.Equal(m.First) { // else the shim has forgotten it meanwhile
-			news.count -= before.Count
+			if news.count -= before.Count; news.count == 0 && !known {
+				continue
+			}
+			if !known {
+				news.first = m.Last
+			}
 		}
 		w.unsaved = w.unsaved || !known
 		w.behind = w.behind || news.count > 0
@@ -168,7 +179,7 @@ func (w *wishlist) save(counts bool) error {
 	if err := replaceFile(w.file, []byte(text.String())); err != nil {
 		return err
 	}
-	w.unsaved, w.behind = false, false
+	w.there, w.unsaved, w.behind = true, false, false
 	return nil
 }
 

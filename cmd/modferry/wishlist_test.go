@@ -53,6 +53,20 @@ func TestWishlistWritesOnlyWhatIsNew(t *testing.T) {
 	}
 }
 
+func TestDeletedWishlistHoldsOnlyWhatIsAskedForAfterwards(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	must(t, os.WriteFile(file, []byte("example.com/old v1.0.0\n"), 0o600))
+	w, err := openWishlist(file)
+	must(t, err)
+	a, b := miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "v1.0.0", "")
+	must(t, w.add([]proxyshim.Miss{times(a, 1, 0, 0), times(b, 1, 0, 0)}))
+	must(t, os.Remove(file))
+	must(t, w.add([]proxyshim.Miss{times(a, 1, 0, 0), times(b, 2, 0, 5)}))
+	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/b@v1.0.0  # once, 2026-11-20T12:05:00Z\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestWishlistThatCannotBeWrittenIsAnErrorAndLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	w, err := openWishlist(filepath.Join(dir, "missing", "wishes.txt"))
@@ -149,14 +163,15 @@ func TestWishlistDoesNotWriteTheWholeFileForEveryRequest(t *testing.T) {
 	must(t, err)
 	a := miss("example.com/a", "v1.0.0", "")
 	must(t, w.add([]proxyshim.Miss{times(a, 1, 0, 0)}))
-	must(t, os.Remove(file))
+	before, err := os.ReadFile(file)
+	must(t, err)
 	w.count([]proxyshim.Miss{times(a, 2, 0, 1)})
 	must(t, w.save(false))
-	if _, err := os.Stat(file); !os.IsNotExist(err) {
+	if now, err := os.ReadFile(file); err != nil || string(now) != string(before) {
 		t.Errorf("written for a count: %v", err)
 	}
 	must(t, w.save(true))
-	if _, err := os.Stat(file); err != nil {
+	if now, err := os.ReadFile(file); err != nil || string(now) == string(before) {
 		t.Errorf("the count was lost: %v", err)
 	}
 }

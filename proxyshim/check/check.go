@@ -86,7 +86,7 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	goCmd, err := gocmd.New(ctx, gocmd.Options{
 		Go: o.Go, Scratch: filepath.Join(temp, "go"),
 		GOPROXY: o.Proxy, GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
-		Env: t.environ(o.Proxy),
+		Env: append(t.environ(o.Proxy), "GOTMPDIR="+temp), // which an interrupted go command does not clear
 	})
 	if err != nil {
 		return nil, nil, err

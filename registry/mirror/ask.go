@@ -23,13 +23,17 @@ type ask struct {
 	// What a lock file knows it by. An ask without an id is not locked.
 	id          string
 	fingerprint string // of what the findings depend on besides the id
+
+	// sums finds what the go.sum files of a project say, which counts for what is locked too; nil = nothing.
+	sums func() findings
 }
 
 // findings are what came of an ask.
 type findings struct {
 	items    []Item
 	problems []error
-	warnings []error // of what only works in part
+	warnings []error          // of what only works in part
+	means    []module.Version // what the query led to
 }
 
 func failed(format string, args ...any) findings {
@@ -40,6 +44,7 @@ func (f *findings) add(more findings) {
 	f.items = append(f.items, more.items...)
 	f.problems = append(f.problems, more.problems...)
 	f.warnings = append(f.warnings, more.warnings...)
+	f.means = append(f.means, more.means...)
 }
 
 // Requests are small and spend their time waiting; go commands fetch zips, too.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,8 +30,9 @@ type FileOptions struct {
 type Plan struct {
 	Items []Item
 
-	locked []mirrorfile.Locked
-	sums   map[module.Version]mirrorfile.Sums
+	locked  []mirrorfile.Locked
+	sums    map[module.Version]mirrorfile.Sums
+	partial bool // more may be found out another time
 }
 
 // CollectFile finds out which module versions a mirror file asks for. What its lock
@@ -58,7 +60,7 @@ func CollectFile(ctx context.Context, up *Upstream, f *mirrorfile.File, o FileOp
 	p := &Plan{sums: make(map[module.Version]mirrorfile.Sums)}
 	var problems []error
 	p.Items, problems = c.collect(ctx)
-	p.locked = c.relocks
+	p.locked, p.partial = c.relocks, c.partial
 	if o.Lock != nil {
 		p.pin(o.Lock)
 	}
@@ -76,8 +78,12 @@ func (c *collector) platformsOf(own []string) (platforms []string, fingerprint s
 	return c.platforms, strings.Join(c.platforms, ",")
 }
 
-// pin gives the items the sums that are locked.
+// pin gives the items the sums that are locked. As long as something is not found out, nobody
+// can tell which of the sums nothing needs any more.
 func (p *Plan) pin(lock *mirrorfile.Lock) {
+	if p.partial {
+		maps.Copy(p.sums, lock.Sums)
+	}
 	for i := range p.Items {
 		it := &p.Items[i]
 		s, ok := lock.Sums[it.Module]
@@ -107,15 +113,7 @@ func (p *Plan) Done(e Event) {
 // Lock returns the lock for the next run: what the entries of the mirror file came to, and
 // the sums of what is mirrored by now.
 func (p *Plan) Lock() *mirrorfile.Lock {
-	l := &mirrorfile.Lock{Sources: p.locked, Sums: make(map[module.Version]mirrorfile.Sums)}
-	for _, s := range p.locked {
-		for _, n := range s.Needs {
-			if sums, ok := p.sums[n.Module]; ok {
-				l.Sums[n.Module] = sums
-			}
-		}
-	}
-	return l
+	return &mirrorfile.Lock{Sources: p.locked, Sums: maps.Clone(p.sums)}
 }
 
 // locked returns what the lock says about an ask; ok is false if that is nothing, or
@@ -125,7 +123,7 @@ func (c *collector) locked(a ask) (f findings, ok bool) {
 		return findings{}, false
 	}
 	l := c.lock.Source(a.id)
-	if l == nil || l.Fingerprint != a.fingerprint {
+	if l == nil || l.Fingerprint != a.fingerprint || len(l.Means) > 0 {
 		return findings{}, false
 	}
 	for _, n := range l.Needs {
@@ -137,21 +135,37 @@ func (c *collector) locked(a ask) (f findings, ok bool) {
 		}
 		f.items = append(f.items, it)
 	}
+	if a.sums != nil {
+		f.add(a.sums()) // a version that could not be mirrored yet has no sum in the lock
+	}
 	return f, true
 }
 
+// meant returns the versions that the query of an ask led to in an earlier run, if
+// it is only what those need that has to be found out.
+func (c *collector) meant(a ask) []module.Version {
+	if c.lock == nil || c.update || a.id == "" {
+		return nil
+	}
+	if l := c.lock.Source(a.id); l != nil {
+		return l.Means
+	}
+	return nil
+}
+
 // relock takes note of what an ask came to. If that is not all, it is asked again in
-// the next run; what was locked for it stays.
+// the next run, but not what its query led to; what was locked for it stays if nothing is known.
 func (c *collector) relock(a ask, f findings) {
 	if a.id == "" {
 		return
 	}
-	if len(f.problems)+len(f.warnings) > 0 {
-		if c.lock != nil {
-			if l := c.lock.Source(a.id); l != nil {
-				c.relocks = append(c.relocks, *l)
-			}
-		}
+	switch {
+	case len(f.problems) == 0 && len(f.warnings) > 0 && len(f.means) > 0:
+		c.partial = true
+		c.relocks = append(c.relocks, mirrorfile.Locked{ID: a.id, Fingerprint: a.fingerprint, Means: f.means})
+		return
+	case len(f.problems)+len(f.warnings) > 0:
+		c.keep(a.id)
 		return
 	}
 	l := mirrorfile.Locked{ID: a.id, Fingerprint: a.fingerprint}
@@ -171,19 +185,33 @@ func (c *collector) relock(a ask, f findings) {
 	c.relocks = append(c.relocks, l)
 }
 
+// keep leaves what is locked for an entry as it is.
+func (c *collector) keep(id string) {
+	c.partial = true
+	if c.lock == nil {
+		return
+	}
+	if l := c.lock.Source(id); l != nil {
+		c.relocks = append(c.relocks, *l)
+	}
+}
+
 // addLockedProject adds a project of a mirror file.
 func (c *collector) addLockedProject(entry mirrorfile.Project, from string) {
 	p, err := project.Load(entry.Dir)
+	fingerprint := ""
+	if err == nil {
+		fingerprint, err = p.Fingerprint()
+	}
 	if err != nil {
 		c.fail("%s: %w", from, err)
+		c.keep(entry.ID())
 		return
 	}
-	fingerprint, err := p.Fingerprint()
-	if err != nil {
-		c.fail("%s: %w", from, err)
-		return
-	}
-	c.addProject(p, entry.Dir, entry.DownloadAll, ask{from: from, id: entry.ID(), fingerprint: fingerprint})
+	c.addProject(p, entry.Dir, entry.DownloadAll, ask{
+		from: from, id: entry.ID(), fingerprint: fingerprint,
+		sums: func() findings { return sumsOf(p, entry.Dir) },
+	})
 }
 
 // addModule adds a module of a mirror file.
@@ -194,33 +222,30 @@ func (c *collector) addModule(m mirrorfile.Module, from string) {
 			c.fail("%s: %w", from, err)
 			return
 		}
-		c.ask(seed{path: m.Path, query: m.Query, alone: m.Alone}, a)
+		s := seed{path: m.Path, query: m.Query, alone: m.Alone}
+		for _, v := range c.meant(a) {
+			s.meant = v.Version
+		}
+		c.ask(s, a)
 		return
 	}
-	a.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, from) }
+	meant := c.meant(a)
+	a.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, meant, from) }
 	c.asks = append(c.asks, a)
 }
 
-// findSeveral finds the versions in a range, or the newest ones. Those that are denied do
-// not count.
-func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, from string) findings {
-	versions, err := c.up.Select(ctx, m.Path, m.Range)
-	if err != nil && (m.Latest == 0 || !errors.Is(err, ErrNoMatch)) {
-		return failed("%s: %w", from, err)
-	}
-	versions = slices.DeleteFunc(versions, func(v string) bool {
-		return c.permits(module.Version{Path: m.Path, Version: v}) != nil
-	})
-	if len(versions) == 0 && m.Latest > 0 {
-		if versions, err = c.up.Newest(ctx, m.Path, m.Latest); err != nil {
-			return failed("%s: %w", from, err)
-		}
+// findSeveral finds the versions in a range, or the newest ones: meant, if that is known
+// already.
+func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, meant []module.Version, from string) findings {
+	var versions []string
+	for _, v := range meant {
+		versions = append(versions, v.Version)
 	}
 	if len(versions) == 0 {
-		return failed("%s: %s: %w", from, m.ID(), ErrNoMatch)
-	}
-	if m.Latest > 0 {
-		versions = versions[max(0, len(versions)-m.Latest):]
+		var err error
+		if versions, err = c.several(ctx, m); err != nil {
+			return failed("%s: %w", from, err)
+		}
 	}
 	found := make([]findings, len(versions))
 	var group errgroup.Group
@@ -228,7 +253,7 @@ func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, from s
 	for i, v := range versions {
 		group.Go(func() error {
 			it := Item{Module: module.Version{Path: m.Path, Version: v}, From: from}
-			found[i] = c.plant(ctx, it, seed{path: m.Path, query: v, alone: m.Alone})
+			found[i] = c.plant(ctx, it, seed{path: m.Path, query: v, alone: m.Alone, chosen: true})
 			return nil
 		})
 	}
@@ -238,4 +263,28 @@ func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, from s
 		f.add(one)
 	}
 	return f
+}
+
+// several returns the versions in a range, or the newest ones. Those that are denied do not
+// count.
+func (c *collector) several(ctx context.Context, m mirrorfile.Module) ([]string, error) {
+	versions, err := c.up.Select(ctx, m.Path, m.Range)
+	if err != nil && (m.Latest == 0 || !errors.Is(err, ErrNoMatch)) {
+		return nil, err
+	}
+	versions = slices.DeleteFunc(versions, func(v string) bool {
+		return c.permits(module.Version{Path: m.Path, Version: v}) != nil
+	})
+	if len(versions) == 0 && m.Latest > 0 {
+		if versions, err = c.up.Newest(ctx, m.Path, m.Latest); err != nil {
+			return nil, err
+		}
+	}
+	if len(versions) == 0 {
+		return nil, fmt.Errorf("%s: %w", m.ID(), ErrNoMatch)
+	}
+	if m.Latest > 0 {
+		versions = versions[max(0, len(versions)-m.Latest):]
+	}
+	return versions, nil
 }

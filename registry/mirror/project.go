@@ -140,16 +140,7 @@ func shown(p *project.Project, name, file string) string {
 }
 
 func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool) findings {
-	var f findings
-	sums := p.SumFiles()
-	for _, file := range sums {
-		data, err := readFile(file)
-		if err != nil {
-			f.problems = append(f.problems, err)
-			continue
-		}
-		f.add(parseGoSum(shown(p, name, file), data))
-	}
+	f := sumsOf(p, name)
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
 		result, err := r.Project(ctx, p, closure.ProjectOptions{DownloadAll: downloadAll})
 		if err == nil {
@@ -161,13 +152,27 @@ func (c *collector) findProject(ctx context.Context, p *project.Project, name st
 	case err != nil:
 		f.problems = append(f.problems, err)
 	case ran:
-	case len(sums) == 0 && requiresAny(p):
+	case len(p.SumFiles()) == 0 && requiresAny(p):
 		f.fail("%s has requirements, but there is no go.sum beside it: run \"go mod tidy\" there", filepath.Join(name, "go.mod"))
 	case downloadAll:
 		f.fail("%s: the go command is needed to find out what \"go mod download all\" would fetch", name)
 	default:
 		f.warnings = append(f.warnings, fmt.Errorf("%s: only what go.sum pins is mirrored: enough for build, test, vet, vendor and tidy, "+
 			"not for go list -m all; finding out the rest takes the go command", name))
+	}
+	return f
+}
+
+// sumsOf finds what the go.sum files of a project list.
+func sumsOf(p *project.Project, name string) findings {
+	var f findings
+	for _, file := range p.SumFiles() {
+		data, err := readFile(file)
+		if err != nil {
+			f.problems = append(f.problems, err)
+			continue
+		}
+		f.add(parseGoSum(shown(p, name, file), data))
 	}
 	return f
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry/mirror/closure"
@@ -20,6 +19,8 @@ type seed struct {
 	path, query string
 	alone       bool // without what it takes to use it
 	modOnly     bool
+	meant       string // the version that the query led to, if that is locked
+	chosen      bool   // among those that are not retracted
 }
 
 // ask adds a seed to what is asked for.
@@ -51,7 +52,10 @@ func (c *collector) addQuery(text, from string) {
 
 // findSeed resolves a seed, and finds out what it needs.
 func (c *collector) findSeed(ctx context.Context, s seed, from string) findings {
-	m, err := c.up.Resolve(ctx, s.path, s.query)
+	m, err := module.Version{Path: s.path, Version: s.meant}, error(nil)
+	if s.meant == "" {
+		m, err = c.up.Resolve(ctx, s.path, s.query)
+	}
 	if err != nil {
 		return findings{problems: []error{fromError(from, s.path+"@"+s.query, err)}}
 	}
@@ -67,12 +71,14 @@ func (c *collector) plant(ctx context.Context, it Item, s seed) findings {
 	if err := c.retracted(ctx, it.Module, s); err != nil {
 		return findings{problems: []error{fromError(it.From, s.path+"@"+s.query, err)}}
 	}
-	f := findings{items: []Item{it}}
+	f := findings{items: []Item{it}, means: []module.Version{it.Module}}
 	if s.alone || isToolchain(it.Module) {
 		return f
 	}
 	if _, err := c.up.GoMod(ctx, it.Module); err != nil {
-		return f // mirroring it will fail for the same reason, and say so
+		// Mirroring it will fail for the same reason, unless the store has it.
+		f.warnings = append(f.warnings, fromError(it.From, "", fmt.Errorf("finding out what %s needs: %w", it.Module, err)))
+		return f
 	}
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
 		result, err := r.Seed(ctx, it.Module)
@@ -94,7 +100,7 @@ func (c *collector) plant(ctx context.Context, it Item, s seed) findings {
 // it. Queries do not lead to such versions; revisions may.
 func (c *collector) retracted(ctx context.Context, m module.Version, s seed) error {
 	q, err := parseQuery(s.path, s.query)
-	if c.Retracted || isToolchain(m) || err == nil && !q.revision && m.Version != s.query {
+	if c.Retracted || s.chosen || isToolchain(m) || err == nil && !q.revision && m.Version != s.query {
 		return nil
 	}
 	if err := c.up.Retracted(ctx, m); errors.Is(err, ErrRetracted) {
@@ -116,22 +122,13 @@ func (c *collector) revisionsOf(ctx context.Context, s seed, m module.Version) [
 	return revisionNames(s.query, m.Version, info.Origin.Hash)
 }
 
-// revisionNames returns the names to record for a revision that was asked for. For the
-// beginning of a commit's hash that is the whole hash, so that any other beginning is as good.
-// A version needs no other name, and what no go command can ask a proxy for needs none either.
+// revisionNames returns the name to record for a revision that was asked for, if any.
 func revisionNames(asked, version, hash string) []string {
-	name := asked
-	if len(asked) >= minCommit && strings.HasPrefix(hash, asked) {
-		name = hash
+	if name, ok := artifact.RevisionName(asked, version, hash); ok {
+		return []string{name}
 	}
-	if _, err := artifact.RevisionTag(name); err != nil || semver.IsValid(asked) || asked == version {
-		return nil
-	}
-	return []string{name}
+	return nil
 }
-
-// minCommit is the shortest beginning of a commit's hash that counts as one.
-const minCommit = 7
 
 // addTool adds a package as go install takes it.
 func (c *collector) addTool(text string, platforms []string, a ask) {
@@ -143,6 +140,9 @@ func (c *collector) addTool(text string, platforms []string, a ask) {
 	if err := module.CheckImportPath(pkg); err != nil {
 		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: %w", text, err)))
 		return
+	}
+	for _, m := range c.meant(a) {
+		query = m.Version
 	}
 	a.find = func(ctx context.Context) findings { return c.findTool(ctx, pkg, query, platforms, a.from) }
 	c.asks = append(c.asks, a)
@@ -159,6 +159,7 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 			return err
 		}
 		f = needs(result, from)
+		f.means = []module.Version{m}
 		return nil
 	})
 	asked := pkg + "@" + query

@@ -116,6 +116,7 @@ type collector struct {
 	lock    *mirrorfile.Lock // what is locked; nil = nothing
 	update  bool             // do not go by the lock but for sums
 	relocks []mirrorfile.Locked
+	partial bool // something could not be found out
 
 	asks []ask
 	findings

@@ -173,6 +173,9 @@ func (c *chooser) untagged(ctx context.Context) (*choice, error) {
 		found.version, err = n.name(ctx, asked)
 	case module.IsPseudoVersion(c.Version):
 		found.version, err = n.pseudo(ctx, c.Version)
+	case c.repo.shallow && c.Revision == "":
+		return nil, fmt.Errorf("%w: whether there is a tag %s, on another commit, is not known; fetch the tags (git fetch --tags), or name the revision as well",
+			ErrShallow, s.tag(c.Version))
 	default:
 		found.version, err = s.check(ctx, read, c.Version, c.Version)
 		found.note("there is no tag %s: this is commit %s; with the tag, others could check that", s.tag(c.Version), commit.short())

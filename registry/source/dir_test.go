@@ -28,7 +28,7 @@ func TestDirectoryWithoutGit(t *testing.T) {
 		{name: "v2", steps: []string{goMod2}, o: Options{Version: "v2.0.0"}, path: "corp.example/mod.git/v2@v2.0.0", files: "go.mod"},
 		{name: "pre-release", steps: []string{goMod}, o: Options{Version: "v0.1.0-dev"}, path: "corp.example/mod.git@v0.1.0-dev", files: "go.mod"},
 		{
-			name: "what is never part of a module", steps: []string{goMod, code, subMod, subGo, "+vendor/a/a.go x", "+.hg/x x", "+.svn/x x", "@l.go a.go", "@d sub"},
+			name: "what is never part of a module", steps: []string{goMod, code, subMod, subGo, "+vendor/a/a.go x", "+.hg/x x", "+.svn/x x", "+third/.git gitdir: /home/ann/third", "@l.go a.go", "@d sub"},
 			path: "corp.example/mod.git@v1.2.3", files: "a.go go.mod",
 		},
 		{name: "nested, with the licence above", steps: []string{goMod, "+LICENSE x", subMod, subGo}, o: Options{Module: "corp.example/mod.git/sub"}, path: "corp.example/mod.git/sub@v1.2.3", files: "LICENSE a.go go.mod"},

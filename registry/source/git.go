@@ -50,7 +50,10 @@ func newGit(cmd, dir string) (*git, error) {
 		return slices.Contains(elsewhere, name)
 	})
 	env = append(env, "PWD="+dir, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_LITERAL_PATHSPECS=1",
-		"GIT_NO_REPLACE_OBJECTS=1") // replacements are not cloned, so nobody else sees them
+		"GIT_NO_REPLACE_OBJECTS=1", // replacements are not cloned, so nobody else sees them
+		// What a partial clone lacks git would fetch, with commands that the repository's configuration names: that of a
+		// bare repository among the files of another one comes with a clone.
+		"GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none")
 	return &git{cmd: cmd, dir: dir, env: env}, nil
 }
 
@@ -188,5 +191,5 @@ func (t *tail) String() string {
 		return r
 	}
 	s := strings.Join(strings.Fields(strings.Map(printable, strings.ToValidUTF8(string(t.buf), ""))), " ")
-	return regexp.MustCompile(`://[^/@\s]+@`).ReplaceAllString(s, "://***@")
+	return regexp.MustCompile(`://[^/\s]*@`).ReplaceAllString(s, "://***@")
 }

@@ -43,7 +43,7 @@ func diskReader(root string) reader {
 		if err != nil {
 			return nil, err
 		}
-		if !st.Mode().IsRegular() {
+		if !st.Mode().IsRegular() || !inTree(root, name) {
 			return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
 		}
 		f, err := os.Open(file)
@@ -57,6 +57,16 @@ func diskReader(root string) reader {
 		}
 		return data, err
 	}
+}
+
+// inTree says whether the directories between root and a file are no links, which lead anywhere.
+func inTree(root, name string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if st, err := os.Lstat(filepath.Join(root, filepath.FromSlash(dir))); err != nil || !st.IsDir() {
+			return false
+		}
+	}
+	return true
 }
 
 func tooLarge(name string) error {

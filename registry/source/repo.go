@@ -13,7 +13,7 @@ import (
 // repo is a git repository, seen from a directory of its work tree.
 type repo struct {
 	git
-	top     string // the work tree; empty for a repository without
+	top     string // the work tree
 	at      string // the directory, from top, slash-separated; "" = top
 	common  string // the directory with objects and references
 	shallow bool
@@ -21,8 +21,10 @@ type repo struct {
 
 // openRepo opens the repository that a directory is in, which must be a physical path. It is nil if there is none.
 func openRepo(ctx context.Context, cmd, dir string) (*repo, error) {
-	bare := isBare(dir)
-	if !bare && !inWorkTree(dir) {
+	if isBare(dir) {
+		return nil, fmt.Errorf("%s is a repository without a work tree: clone it, and publish from the clone", dir)
+	}
+	if !inWorkTree(dir) {
 		return nil, nil
 	}
 	g, err := newGit(cmd, dir)
@@ -30,10 +32,7 @@ func openRepo(ctx context.Context, cmd, dir string) (*repo, error) {
 		return nil, err
 	}
 	r := &repo{git: *g}
-	if bare {
-		r.env = append(r.env, "GIT_DIR="+dir)
-		r.common = dir
-	} else if err := r.locate(ctx); err != nil {
+	if err := r.locate(ctx); err != nil {
 		return nil, err
 	}
 	shallow, err := r.line(ctx, "rev-parse", "--is-shallow-repository")
@@ -74,7 +73,8 @@ func inWorkTree(dir string) bool {
 	}
 }
 
-// isBare says whether a directory is a repository without a work tree.
+// isBare says whether a directory is a repository without a work tree, or would be taken for one: it can come
+// with a clone, as a directory of another repository, and its configuration names programs to run.
 func isBare(dir string) bool {
 	isDir := func(name string) bool {
 		st, err := os.Stat(filepath.Join(dir, name))
@@ -86,7 +86,10 @@ func isBare(dir string) bool {
 
 // reader reads from a commit.
 func (r *repo) reader(c *commit) reader {
-	return func(ctx context.Context, name string) ([]byte, error) { return r.file(ctx, c.hash, name) }
+	return func(ctx context.Context, name string) ([]byte, error) {
+		data, err := r.file(ctx, c.hash, name)
+		return data, r.explain(ctx, err)
+	}
 }
 
 // tags returns all tags, sorted by name.
@@ -138,7 +141,7 @@ func (r *repo) resolve(ctx context.Context, rev string) (c *commit, tag string, 
 	}
 	for _, name := range names {
 		hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", name+"^{commit}")
-		if failed(err) {
+		if failed(err) || err == nil && !isHash(hash) { // of ^main it is not
 			continue
 		}
 		if err != nil {
@@ -158,9 +161,6 @@ func (r *repo) resolve(ctx context.Context, rev string) (c *commit, tag string, 
 
 // changes returns what is changed or unknown to git in the directory and below. A submodule is never part of a module.
 func (r *repo) changes(ctx context.Context) ([]string, error) {
-	if r.top == "" {
-		return nil, nil
-	}
 	out, err := r.output(ctx, "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--no-renames",
 		"--untracked-files=normal", "--ignore-submodules=all", "--", ".")
 	return parseStatus(out), err
@@ -206,6 +206,17 @@ func (r *repo) config(ctx context.Context, key string) (string, error) {
 		return "", nil // not set, or not a key
 	}
 	return value, err
+}
+
+// explain says of a failure to read files that they may be elsewhere.
+func (r *repo) explain(ctx context.Context, err error) error {
+	if !failed(err) {
+		return err
+	}
+	if _, e := r.line(ctx, "config", "--get-regexp", `^remote\..*\.promisor$|^extensions\.partialclone$`); e != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrPartial, err)
 }
 
 // publicURL returns what others may know of a remote's address: the URL without user, password and query.

@@ -53,8 +53,6 @@ func TestAnyFormOfRepository(t *testing.T) {
 	main := b.checkout(goMod, code, "+.gitattributes a.go export-ignore", ".", "tag v1.0.0", "+b.go package a", ".")
 	want := b.download("corp.example/mod.git@v1.0.0")
 	b.do(main,
-		"clone -q --bare . ../bare",
-		"clone -q --mirror . ../mirror",
 		"clone -q --shared . ../shared",
 		"clone -q --shared ../shared ../shared-twice",
 		"worktree add -q --detach ../linked",
@@ -62,7 +60,7 @@ func TestAnyFormOfRepository(t *testing.T) {
 		"clone -q . ../packed",
 		"clone -q --separate-git-dir=../elsewhere . ../apart")
 	b.do(filepath.Join(b.dir, "packed"), "gc -q", "pack-refs --all")
-	for _, name := range []string{"bare", "mirror", "shared", "shared-twice", "linked", "shallow", "packed", "apart"} {
+	for _, name := range []string{"shared", "shared-twice", "linked", "shallow", "packed", "apart"} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(b.dir, name)
 			b.git(dir, "config", "remote.origin.url", "ssh://git@corp.example/mod?x=1#y")
@@ -135,7 +133,8 @@ func TestShallowCloneHasNoPseudoVersions(t *testing.T) {
 	b.do(dir, "clone -q --depth=1 file://"+dir+" ../shallow")
 	shallow := filepath.Join(b.dir, "shallow")
 	refused(t, Options{Dir: shallow}, ErrShallow, "git fetch --unshallow --tags")
-	packed(t, Options{Dir: shallow, Version: "v1.2.0"})
+	refused(t, Options{Dir: shallow, Version: "v1.1.0"}, ErrShallow, "tag v1.1.0", "git fetch --tags")
+	packed(t, Options{Dir: shallow, Version: "v1.2.0", Revision: "HEAD"})
 	b.do(shallow, "fetch -q --depth=2 --tags", "fetch -q --unshallow")
 	equal(t, withURL(packed(t, Options{Dir: shallow, Revision: "HEAD"})), b.download("corp.example/mod.git@main"))
 }

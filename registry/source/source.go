@@ -8,7 +8,7 @@
 // says its path.
 //
 // Nothing is fetched. Tags, branches and history are those of the repository on
-// disk, so it must have them: see [ErrShallow].
+// disk, so it must have them: see [ErrShallow] and [ErrPartial].
 package source
 
 import (
@@ -28,9 +28,11 @@ import (
 var (
 	// ErrDirty: there are changes that no commit has, or files that git does not know.
 	ErrDirty = errors.New("there are uncommitted changes")
-	// ErrShallow: the repository has a part of its history only, and a
-	// pseudo-version cannot be computed from that.
+	// ErrShallow: the repository has a part of its history only, and usually no tags. A
+	// pseudo-version cannot be computed from that, nor the commit of a version be known.
 	ErrShallow = errors.New("the repository is a shallow clone")
+	// ErrPartial: the repository is a partial clone that lacks files of the commit.
+	ErrPartial = errors.New("the repository is a partial clone and lacks files; check the commit out once, or clone without --filter")
 	// ErrNoModule: the directory, at that commit, is not that of a module.
 	ErrNoModule = errors.New("no such module there")
 	// ErrVersion: the version cannot be that of this module.

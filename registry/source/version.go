@@ -69,7 +69,7 @@ func (n *namer) name(ctx context.Context, asked string) (string, error) {
 // after returns the pseudo-version after base, or if that is empty after the highest allowed version behind the commit.
 func (n *namer) after(ctx context.Context, base, asked string, allowed func(v string) (bool, error)) (string, error) {
 	if n.repo.shallow {
-		return "", fmt.Errorf("%w: without the history nobody can say which version comes before commit %s; fetch it all (git fetch --unshallow --tags), or give the version",
+		return "", fmt.Errorf("%w: without the history nobody can say which version comes before commit %s; fetch it all (git fetch --unshallow --tags), or give version and revision",
 			ErrShallow, n.commit.short())
 	}
 	if base == "" {

@@ -123,7 +123,8 @@ func (r *repo) archive(ctx context.Context, c *commit, dir, temp string) (name s
 	if dir != "" {
 		args = append(args, "--", dir)
 	}
-	return f.Name(), g.run(ctx, &limitedWriter{dst: f, left: artifact.MaxZip}, "", args...)
+	err = g.run(ctx, &limitedWriter{dst: f, left: artifact.MaxZip}, "", args...)
+	return f.Name(), r.explain(ctx, err)
 }
 
 // bare makes a repository that has the objects of r, and no reference.
@@ -177,6 +178,9 @@ func walk(root string) ([]modzip.File, error) {
 		if err != nil || file == root {
 			return err
 		}
+		if d.Name() == ".git" && !d.IsDir() {
+			return nil // in a work tree or a submodule: where its repository is
+		}
 		if d.IsDir() {
 			if slices.Contains([]string{".git", ".hg", ".svn", ".bzr"}, d.Name()) {
 				return filepath.SkipDir
@@ -193,12 +197,13 @@ func walk(root string) ([]modzip.File, error) {
 	return onDisk(root, names), err
 }
 
-// onDisk are those of the named files that are there.
+// onDisk are those of the named files that are there. Git's index goes on naming the files of a directory that a link
+// has taken the place of; those behind the link are others.
 func onDisk(root string, names []string) []modzip.File {
 	var files []modzip.File
 	for _, name := range names {
 		file := filepath.Join(root, filepath.FromSlash(name))
-		if st, err := os.Lstat(file); err == nil && !st.IsDir() {
+		if st, err := os.Lstat(file); err == nil && !st.IsDir() && inTree(root, name) {
 			files = append(files, diskFile{name, file})
 		}
 	}

@@ -29,6 +29,7 @@ func (r *Runner) Seed(ctx context.Context, m module.Version) (_ *Result, err err
 		return nil, fmt.Errorf("finding out what %s needs: %w", m, err)
 	}
 	defer v.end(&err)
+	v.foreign = true
 	got, err := v.fetch(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("finding out what %s needs: %w", m, err)
@@ -38,7 +39,7 @@ func (r *Runner) Seed(ctx context.Context, m module.Version) (_ *Result, err err
 	if err != nil {
 		return nil, err
 	}
-	if err := modzip.Unzip(dir, m, got.Zip); err != nil {
+	if err := unpack(dir, m, got.Zip); err != nil {
 		return nil, fmt.Errorf("finding out what %s needs: %w", m, err)
 	}
 	v.standsFor(dir, m.String())
@@ -58,6 +59,20 @@ func (r *Runner) Seed(ctx context.Context, m module.Version) (_ *Result, err err
 		v.warn("as a project", err)
 	}
 	return v.result(ctx)
+}
+
+// unpack extracts a module's zip so that go commands may change its go.mod and go.sum: as it comes out
+// of a zip, every file is read-only.
+func unpack(dir string, m module.Version, zip string) error {
+	if err := modzip.Unzip(dir, m, zip); err != nil {
+		return err
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // addSumsOf adds what the go.sum in a module's directory lists, if there is one.

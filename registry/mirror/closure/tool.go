@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string) (module.Version, *Result, error) {
 	m, result, err := r.tool(ctx, pkg, query, platforms)
 	if err != nil {
-		return module.Version{}, nil, fmt.Errorf("finding out what the tool %s needs: %w", pkg, err)
+		return module.Version{}, nil, fmt.Errorf("finding out what the tool %s@%s needs: %w", pkg, cmp.Or(query, "latest"), err)
 	}
 	return m, result, nil
 }

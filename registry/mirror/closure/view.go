@@ -30,6 +30,9 @@ type view struct {
 	told       map[string]bool           // what warnings say
 	goVersions map[module.Version]string // what go lines say, of versions that were listed
 
+	// foreign is set for a module of somebody else.
+	foreign bool
+
 	// keepToolchains makes a toolchain that the go command here switched to a need. Else it is none: who
 	// needs which one depends on the go command and the platform there.
 	keepToolchains bool

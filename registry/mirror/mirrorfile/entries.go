@@ -196,7 +196,7 @@ func checkTool(v Tool) error {
 // platforms reads an entry's own platforms, if it has any.
 func (p *parser) platforms(at string, values map[string]*yaml.Node, platforms *[]string) {
 	if n := values["platforms"]; n != nil {
-		*platforms = p.texts(at+": platforms", n, checkPlatform)
+		*platforms = p.texts(at+": platforms", n, CheckPlatform)
 	}
 }
 

@@ -20,8 +20,9 @@ import (
 // empty lines and those that begin with #.
 //
 //	lock        = "version 1" { source } [ "sums" { sum } ]
-//	source      = "source" ID { fingerprint | need | revision }
+//	source      = "source" ID { fingerprint | means | need | revision }
 //	fingerprint = "fingerprint" word  (once at most)
+//	means       = "means" path version
 //	need        = "need" path version [ "/go.mod" ]
 //	revision    = "revision" path name version
 //	sum         = path version [ "/go.mod" ] "h1:" base64
@@ -39,6 +40,10 @@ type Locked struct {
 	Fingerprint string // of what else it depends on, as a project's go.sum; one word, or empty
 	Needs       []Need
 	Revisions   []Revision
+
+	// Means are the versions that the entry's query led to, if what those need could not all be
+	// found out: so that is to be asked again, but not the query. Then there are no Needs.
+	Means []module.Version
 }
 
 // Need is a version to mirror.
@@ -98,6 +103,9 @@ func (l *Lock) Format() []byte {
 		if s.Fingerprint != "" {
 			fmt.Fprintf(b, "\tfingerprint %s\n", s.Fingerprint)
 		}
+		for _, m := range s.Means {
+			fmt.Fprintf(b, "\tmeans %s %s\n", m.Path, m.Version)
+		}
 		for _, n := range s.Needs {
 			fmt.Fprintf(b, "\tneed %s %s%s\n", n.Module.Path, n.Module.Version, n.suffix())
 		}
@@ -135,6 +143,7 @@ func (l *Lock) sorted() *Lock {
 	out := &Lock{Sums: l.Sums}
 	for _, s := range l.Sources {
 		s.Needs, s.Revisions = slices.Clone(s.Needs), slices.Clone(s.Revisions)
+		s.Means = slices.Compact(slices.SortedFunc(slices.Values(s.Means), compareModules))
 		slices.SortFunc(s.Needs, compareNeeds)
 		s.Needs = slices.CompactFunc(s.Needs, func(a, b Need) bool { return a.Module == b.Module })
 		slices.SortFunc(s.Revisions, compareRevisions)

@@ -30,6 +30,7 @@ func testLock() *Lock {
 				Needs:     []Need{{Module: mod("example.com/c/v3", "v3.0.0-20260101000000-0123456789ab")}},
 				Revisions: []Revision{{"example.com/c/v3", "feature/x", "v3.0.0-20260101000000-0123456789ab"}, {"example.com/c/v3", "main", "v3.1.0"}},
 			},
+			{ID: "tool example.com/t@latest", Means: []module.Version{mod("example.com/t", "v1.9.0"), mod("example.com/t", "v1.10.0")}},
 			{ID: "toolchain go1.26 linux/amd64"},
 		},
 		Sums: map[module.Version]Sums{
@@ -52,6 +53,10 @@ source project ./my service # 1 +all
 	need example.com/c/v3 v3.0.0-20260101000000-0123456789ab
 	revision example.com/c/v3 feature/x v3.0.0-20260101000000-0123456789ab
 	revision example.com/c/v3 main v3.1.0
+
+source tool example.com/t@latest
+	means example.com/t v1.9.0
+	means example.com/t v1.10.0
 
 source toolchain go1.26 linux/amd64
 

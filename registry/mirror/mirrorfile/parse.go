@@ -78,7 +78,7 @@ func (p *parser) fields(root *yaml.Node) {
 		{"key", func(at string, n *yaml.Node) { f.Key = p.key(at, n) }},
 		{"upstream", func(at string, n *yaml.Node) { f.Upstream = p.upstream(at, n) }},
 		{"private", func(at string, n *yaml.Node) { f.Private = p.texts(at, n, checkPrivate) }},
-		{"platforms", func(at string, n *yaml.Node) { f.Platforms = p.texts(at, n, checkPlatform) }},
+		{"platforms", func(at string, n *yaml.Node) { f.Platforms = p.texts(at, n, CheckPlatform) }},
 		{"downloadAll", func(at string, n *yaml.Node) { p.downloadAll = p.bool(at, n) }},
 		{"projects", func(at string, n *yaml.Node) {
 			f.Projects = list(p, at, n, p.project, func(v Project) string { return v.Dir })

@@ -123,6 +123,13 @@ func (p *lockParser) fact(s *Locked, words []string) {
 	case words[0] == "fingerprint" && len(words) == 2:
 		s.Fingerprint = words[1]
 		p.once("fingerprint")
+	case words[0] == "means" && len(words) == 3:
+		m, modOnly, ok := p.version(words[1], words[2])
+		if modOnly {
+			p.fail("a query means a version, not its go.mod")
+		} else if ok && p.once("means "+m.String()) {
+			s.Means = append(s.Means, m)
+		}
 	case words[0] == "need" && len(words) == 3:
 		m, modOnly, ok := p.version(words[1], words[2])
 		if ok && p.once(m) {
@@ -136,7 +143,7 @@ func (p *lockParser) fact(s *Locked, words []string) {
 			s.Revisions = append(s.Revisions, Revision{Path: m.Path, Name: words[2], Version: m.Version})
 		}
 	default:
-		p.fail("this must be one of need PATH VERSION, revision PATH NAME VERSION, fingerprint WORD, source ID, sums; not %s", quote(strings.Join(words, " ")))
+		p.fail("this must be one of need PATH VERSION, revision PATH NAME VERSION, means PATH VERSION, fingerprint WORD, source ID, sums; not %s", quote(strings.Join(words, " ")))
 	}
 }
 

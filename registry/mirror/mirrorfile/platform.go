@@ -10,9 +10,9 @@ import (
 // platformGrammar is GOOS "/" GOARCH.
 var platformGrammar = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
 
-// checkPlatform checks a platform. A name that is not known may be of a Go that is
+// CheckPlatform checks a platform, os/arch as in linux/amd64. A name that is not known may be of a Go that is
 // newer than this program; but not one that is nearly a known one.
-func checkPlatform(s string) error {
+func CheckPlatform(s string) error {
 	os, arch, _ := strings.Cut(strings.ToLower(s), "/")
 	right := closest(os, systems()) + "/" + closest(arch, architectures())
 	if os != "" && arch != "" && right != s {

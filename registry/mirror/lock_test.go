@@ -1,0 +1,110 @@
+package mirror
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/mirrorfile"
+)
+
+// quietly are options of a run that has warnings.
+func quietly(lock *mirrorfile.Lock) FileOptions {
+	return FileOptions{CollectOptions: CollectOptions{Warn: func(error) {}}, Lock: lock}
+}
+
+func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
+	needy := map[string]string{
+		"go.mod": "module example.com/a\n\ngo 1.24\n\nrequire example.com/nosuch v1.0.0\n",
+		"a.go":   "package a\n\nimport _ \"example.com/nosuch\"\n",
+	}
+	tree := newTree(t)
+	tree.add(t, "example.com/a@v1.0.0", needy)
+	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest, {module: example.com/a, latest: 1}]\n")
+	up := newUpstream(t, tree.url())
+	stores := "oci:" + filepath.Join(t.TempDir(), "store")
+	lock, err := lockAfter(t, up, f, quietly(nil), stores)
+	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
+	if err != nil || len(lock.Sources) != 2 || lock.Sums[m].Zip == "" {
+		t.Fatalf("%v\n%s", err, lock.Format())
+	}
+	for _, s := range lock.Sources {
+		if !slices.Equal(s.Means, []module.Version{m}) || len(s.Needs) > 0 {
+			t.Errorf("locked: %+v", s)
+		}
+	}
+
+	tree.add(t, "example.com/a@v1.1.0", nil)
+	again, err := lockAfter(t, up, f, quietly(lock), stores)
+	if err != nil || string(again.Format()) != string(lock.Format()) {
+		t.Errorf("the queries moved: %v\n%s", err, again.Format())
+	}
+	o := quietly(lock)
+	o.Update = true
+	updated, err := lockAfter(t, up, f, o, stores)
+	m.Version = "v1.1.0"
+	if err != nil || updated.Source("module example.com/a@latest").Needs[0].Module != m {
+		t.Errorf("after an update: %v\n%s", err, updated.Format())
+	}
+}
+
+func TestWhatAModuleNeedsIsNotLockedWhenUpstreamDoesNotAnswer(t *testing.T) {
+	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@v1.0.0]\n")
+	up := newUpstream(t, newTree(t, "example.com/a@v1.0.0").url())
+	stores := "oci:" + filepath.Join(t.TempDir(), "store")
+	if _, err := lockAfter(t, up, f, quietly(nil), stores); err != nil {
+		t.Fatal(err)
+	}
+	var warnings []error // the store has the module itself, so this is all that tells
+	o := FileOptions{CollectOptions: CollectOptions{Warn: func(err error) { warnings = append(warnings, err) }}}
+	lock, err := lockAfter(t, newUpstream(t, "off"), f, o, stores)
+	if err != nil || len(warnings) != 1 || len(lock.Sources) != 1 || len(lock.Sources[0].Needs) > 0 {
+		t.Errorf("%v, %v\n%s", err, warnings, lock.Format())
+	}
+}
+
+func TestTheSumsOfAProjectCountForWhatIsLocked(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0")
+	sum := mustSums(t, tree, "example.com/a@v1.0.0")
+	writeFiles(t, map[string]string{
+		"p/go.mod":  "module corp.example/p\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n",
+		"p/go.sum":  sum,
+		"p/main.go": "package main\n\nimport _ \"example.com/a\"\n\nfunc main() {}\n",
+	})
+	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
+	up := newUpstream(t, tree.url())
+	lock, err := lockAfter(t, up, f, FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
+	if err != nil || len(lock.Sources) != 1 {
+		t.Fatalf("%v\n%s", err, lock.Format())
+	}
+	lock.Sums = nil // as after a run in which nothing could be fetched
+	plan, problems := CollectFile(t.Context(), newUpstream(t, "off"), f, FileOptions{Lock: lock})
+	if len(problems) > 0 || len(plan.Items) != 1 || plan.Items[0].Sum == "" || plan.Items[0].GoModSum == "" {
+		t.Errorf("%+v, %v", plan.Items, problems)
+	}
+}
+
+func TestWhatIsLockedStaysWhenAProjectCannotBeRead(t *testing.T) {
+	tree := newTree(t, "example.com/a@v1.0.0")
+	writeFiles(t, map[string]string{
+		"p/go.mod": "module corp.example/p\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n",
+		"p/go.sum": mustSums(t, tree, "example.com/a@v1.0.0"),
+		"p/p.go":   "package p\n\nimport _ \"example.com/a\"\n",
+	})
+	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
+	up := newUpstream(t, tree.url())
+	lock, err := lockAfter(t, up, f, FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename("p", "elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	plan, problems := CollectFile(t.Context(), up, f, FileOptions{Lock: lock})
+	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
+		t.Errorf("%v\n%s", problems, got.Format())
+	}
+}
