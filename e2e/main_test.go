@@ -102,6 +102,8 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"logout":   cmdLogout,
 			"retag":    cmdRetag,
 			"rot":      cmdRot,
+			"exits":    cmdExits,
+			"faulty":   cmdFaulty,
 
 			"replicate":     cmdReplicate,
 			"forge":         cmdForge,
