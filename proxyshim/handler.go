@@ -53,6 +53,7 @@ type Handler struct {
 	revisions *keeper[recorded]
 	absences  *lru[module.Version, absentUntil]
 	misses    *lru[missKey, Miss]
+	answered  *lru[string, answered]
 	outages   *outages
 
 	// Work for clients is detached from them: it runs under ctx, one flight per
@@ -103,6 +104,7 @@ func New(o Options) (*Handler, error) {
 		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
 		misses:   newLRU[missKey, Miss](maxMisses),
+		answered: newLRU[string, answered](maxMisses),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 		saved:    make(chan struct{}),
 	}
@@ -187,7 +189,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		h.fail(w, r, q, err)
+		return
 	}
+	h.found(q)
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {

@@ -147,6 +147,11 @@ func (u *Upstream) entriesFor(path string) []entry {
 	return append(entries, u.direct)
 }
 
+// isPrivate reports whether a module must not become known to a public proxy.
+func (u *Upstream) isPrivate(path string) bool {
+	return module.MatchPrefixPatterns(u.o.Private, path) || module.MatchPrefixPatterns(u.o.NoProxy, path)
+}
+
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()

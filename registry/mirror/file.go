@@ -224,7 +224,7 @@ func (c *collector) addModule(m mirrorfile.Module, from string) {
 		}
 		s := seed{path: m.Path, query: m.Query, alone: m.Alone}
 		for _, v := range c.meant(a) {
-			s.meant = v.Version
+			s.meant = v
 		}
 		c.ask(s, a)
 		return

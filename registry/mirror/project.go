@@ -142,7 +142,7 @@ func shown(p *project.Project, name, file string) string {
 func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool) findings {
 	f := sumsOf(p, name)
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
-		result, err := r.Project(ctx, p, closure.ProjectOptions{DownloadAll: downloadAll})
+		result, err := r.Project(ctx, p, closure.ProjectOptions{Name: name, DownloadAll: downloadAll})
 		if err == nil {
 			f.add(needs(result, name))
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -19,8 +20,8 @@ type seed struct {
 	path, query string
 	alone       bool // without what it takes to use it
 	modOnly     bool
-	meant       string // the version that the query led to, if that is locked
-	chosen      bool   // among those that are not retracted
+	meant       module.Version // what the query led to, if that is locked
+	chosen      bool           // among those that are not retracted
 }
 
 // ask adds a seed to what is asked for.
@@ -31,36 +32,63 @@ func (c *collector) ask(s seed, a ask) {
 
 // addQuery adds module@query, or a toolchain.
 func (c *collector) addQuery(text, from string) {
-	path, query, ok := strings.Cut(text, "@")
+	modPath, query, ok := strings.Cut(text, "@")
 	switch {
 	case isRelease(text):
 		c.addToolchain(text, c.platforms, ask{from: from})
 		return
-	case ok && path == toolchainName:
+	case ok && modPath == toolchainName:
 		c.addToolchain(query, c.platforms, ask{from: from})
 		return
 	case !ok:
 		c.fail("%s: %q is not module@version", from, text)
 		return
 	}
-	if _, err := parseQuery(path, query); err != nil {
+	if _, err := parseQuery(modPath, query); err != nil {
 		c.problems = append(c.problems, fromError(from, "", fmt.Errorf("%s: %w", text, err)))
 		return
 	}
-	c.ask(seed{path: path, query: query}, ask{from: from})
+	c.ask(seed{path: modPath, query: query}, ask{from: from})
 }
 
 // findSeed resolves a seed, and finds out what it needs.
 func (c *collector) findSeed(ctx context.Context, s seed, from string) findings {
-	m, err := module.Version{Path: s.path, Version: s.meant}, error(nil)
-	if s.meant == "" {
+	m, err := s.meant, error(nil)
+	if m.Version == "" {
 		m, err = c.up.Resolve(ctx, s.path, s.query)
+	}
+	if errors.Is(err, ErrNotFound) {
+		if above, ok := c.above(ctx, s); ok {
+			m, err = above, nil
+		}
 	}
 	if err != nil {
 		return findings{problems: []error{fromError(from, s.path+"@"+s.query, err)}}
 	}
 	it := Item{Module: m, ModOnly: s.modOnly, From: from, Revisions: c.revisionsOf(ctx, s, m)}
-	return c.plant(ctx, it, s)
+	f := c.plant(ctx, it, s)
+	if m.Path != s.path {
+		f.warnings = append(f.warnings, fromError(from, "", fmt.Errorf("%s is no module: taken for a package of %s", s.path, m)))
+	}
+	return f
+}
+
+// above finds the module that a package is in, if that is what somebody named: like the go command, from
+// the longest path to the shortest. Of what is private, only what is as private is asked for.
+func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
+	for above := path.Dir(s.path); module.CheckPath(above) == nil; above = path.Dir(above) {
+		if c.up.isPrivate(s.path) && !c.up.isPrivate(above) {
+			break
+		}
+		m, err := c.up.Resolve(ctx, above, s.query)
+		if err == nil {
+			return m, true
+		}
+		if !errors.Is(err, ErrNotFound) {
+			break
+		}
+	}
+	return module.Version{}, false
 }
 
 // plant finds out what a version needs, if it may be mirrored at all.

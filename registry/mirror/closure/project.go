@@ -2,6 +2,7 @@ package closure
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,8 @@ import (
 
 // ProjectOptions configures [Runner.Project].
 type ProjectOptions struct {
-	DownloadAll bool // the zips of the whole module graph, so that "go mod download all" works
+	Name        string // what messages call the project; "" = its directory
+	DownloadAll bool   // the zips of the whole module graph, so that "go mod download all" works
 }
 
 // Project finds out what a project needs: what its go.sum files list, with their
@@ -26,9 +28,10 @@ type ProjectOptions struct {
 //
 // It works on a copy: the user's files are never touched.
 func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {
-	v, err := r.view(ctx, p.Root)
+	name := cmp.Or(o.Name, p.Root)
+	v, err := r.view(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("finding out what %s needs: %w", p.Root, err)
+		return nil, fmt.Errorf("finding out what %s needs: %w", name, err)
 	}
 	defer v.end(&err)
 	for _, file := range p.SumFiles() {
@@ -47,7 +50,7 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 	}
 	for _, m := range append([]project.Module{{Dir: scratch.Root}}, scratch.Modules...) {
 		if rel, err := filepath.Rel(scratch.Root, m.Dir); err == nil {
-			v.standsFor(m.Dir, filepath.Join(p.Root, rel))
+			v.standsFor(m.Dir, filepath.Join(name, rel))
 		}
 	}
 	v.project(ctx, scratch, o)
