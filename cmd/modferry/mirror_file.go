@@ -39,7 +39,24 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !c.Bool(flagDryRun) && (m.lock == nil || c.Bool(flagUpdate)) {
+		if err := m.tryLock(); err != nil {
+			return nil, err
+		}
+	}
 	return m, m.apply(c)
+}
+
+// tryLock finds out early whether the lock can be written.
+func (m *mirrorFile) tryLock() error {
+	f, err := os.CreateTemp(filepath.Dir(m.lockName), "."+filepath.Base(m.lockName)+".*")
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	if err != nil {
+		return withHint(fmt.Errorf("the lock of %s could not be written: %w", m.Name, err), "mirror it from a directory that you may write to")
+	}
+	return nil
 }
 
 func readMirrorFile(name string) (*mirrorFile, error) {

@@ -105,6 +105,8 @@ func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) 
 		"GOTOOLCHAIN=local", "GO111MODULE=on")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// Interrupted, the go command stops what it has started; killed, it does not.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = waitDelay
 	if err := cmd.Run(); err != nil {
 		var exit *exec.ExitError
