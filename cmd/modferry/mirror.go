@@ -48,9 +48,7 @@ modferry mirror --key cosign.key --record -- make test
 modferry mirror --key cosign.key --private 'corp.example/*' --upstream https://athens.corp.example go.sum
 modferry mirror --key cosign.key ~/go/pkg/mod
 modferry mirror --no-sign --dry-run wishes.txt`),
-		Flags: append(a.storeFlags(),
-			&cli.StringFlag{Name: flagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + passwordEnv + " or is asked for"},
-			boolFlag(flagNoSign, "do not sign; the shim refuses what nobody signed"),
+		Flags: append(append(a.storeFlags(), signerFlags()...),
 			&cli.StringFlag{Name: flagUpstream, Usage: "fetch from `GOPROXY`, a list like the variable of that name, or a directory"},
 			privateFlag(),
 			boolFlag(flagNoSumDB, "do not check anything against the checksum database, and keep nothing of it for the shim"),

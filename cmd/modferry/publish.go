@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
@@ -33,6 +34,7 @@ Makes a module version from a directory and puts it into the store, as mirror do
 repository the version is that of a tag (v1.2.3, for a module in a subdirectory sub/dir/v1.2.3) and its files are those
 of the tag's commit: what the go command makes of the same tag, sum for sum. Without --version and --revision it is the
 commit checked out, with its tag's version or a pseudo-version. A version without a tag goes to the commit checked out.
+A branch named with --revision is recorded, so that "go get module@branch" works inside.
 
 Outside of git, --version is needed and the version is what is in the directory. A version that the store has with other
 content is never overwritten. Changes that are not committed are refused, unless --revision names what is meant.`, `
@@ -40,13 +42,11 @@ modferry publish --key cosign.key .
 modferry publish --key cosign.key --version v1.4.0 --registry harbor.example/golang ./lib
 modferry publish --key cosign.key --module corp.example/tools/lint --version v0.3.0 .
 modferry publish --no-sign --dry-run --revision main .`),
-		Flags: append(a.storeFlags(),
+		Flags: append(append(a.storeFlags(), signerFlags()...),
 			&cli.StringFlag{Name: flagVersion, Usage: "publish `VERSION`, as in v1.2.3: the commit of its tag, if there is one"},
 			&cli.StringFlag{Name: flagModule, Usage: "publish the module `PATH` in DIR or below; needed if there is no go.mod"},
 			&cli.StringFlag{Name: flagRevision, Usage: "publish the tag, branch or commit `REVISION`, whatever is in the work tree"},
 			boolFlag(flagAllowDirty, "go on although there are uncommitted changes; they get in only if no tag has the --"+flagVersion),
-			&cli.StringFlag{Name: flagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + passwordEnv + " or is asked for"},
-			boolFlag(flagNoSign, "do not sign; the shim refuses what nobody signed"),
 			privateFlag(),
 			boolFlag(flagDryRun, "say what would be published, and do nothing"),
 			jsonFlag("what was published"),
@@ -121,7 +121,8 @@ func (a *app) publish(c *cli.Context) error {
 	return a.showPublication(c, p)
 }
 
-// recordRevision records the name that the version was published by, as mirror does.
+// recordRevision records the branch that the version was published by, or its commit, as mirror does. What only means
+// something in this clone is not recorded.
 func recordRevision(c *cli.Context, store *registry.Store, pkg *modsource.Package, signer *sign.Signer) error {
 	m := pkg.Files.Module
 	var info struct{ Origin struct{ Hash string } }
@@ -130,7 +131,7 @@ func recordRevision(c *cli.Context, store *registry.Store, pkg *modsource.Packag
 	}
 	asked := c.String(flagRevision)
 	name, ok := artifact.RevisionName(asked, m.Version, info.Origin.Hash)
-	if asked == "" || !ok {
+	if asked == "" || !ok || strings.HasPrefix(asked, "HEAD") || strings.ContainsAny(asked, "~^:@{") {
 		return nil
 	}
 	return store.PublishRevision(c.Context, artifact.Revision{Path: m.Path, Name: name, Version: m.Version}, signer)

@@ -6,6 +6,14 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
+// signerFlags say with which key to sign.
+func signerFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: flagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + passwordEnv + " or is asked for"},
+		boolFlag(flagNoSign, "do not sign; the shim refuses what nobody signed"),
+	}
+}
+
 // signer loads the key to sign with. Not to sign has to be said: consumers refuse what is unsigned.
 func (a *app) signer(c *cli.Context) (*sign.Signer, error) {
 	file := c.String(flagSignKey)

@@ -85,5 +85,5 @@ func (r *Runner) goCommand(ctx context.Context, scratch, goproxy string) (*gocmd
 
 // Close ends the runner and removes what it wrote. Calls that still run fail.
 func (r *Runner) Close() error {
-	return errors.Join(r.proxy.Close(), removeAll(r.dir))
+	return errors.Join(r.proxy.Close(), gocmd.RemoveAll(r.dir))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +49,7 @@ func (r *Runner) view(ctx context.Context, from string) (*view, error) {
 	v.goCmd, err = r.goCommand(ctx, filepath.Join(dir, "go"), v.URL())
 	if err != nil {
 		v.Close()
-		return nil, errors.Join(err, removeAll(dir))
+		return nil, errors.Join(err, gocmd.RemoveAll(dir))
 	}
 	return v, nil
 }
@@ -58,7 +57,7 @@ func (r *Runner) view(ctx context.Context, from string) (*view, error) {
 // end ends the view and removes what it wrote; *err gets what went wrong with that.
 func (v *view) end(err *error) {
 	v.Close()
-	if left := removeAll(v.dir); left != nil {
+	if left := gocmd.RemoveAll(v.dir); left != nil {
 		*err = errors.Join(*err, left)
 	}
 }
@@ -125,17 +124,3 @@ func (v *view) oneLine(text string) string {
 
 // standsFor says that a scratch directory is a copy of what name is.
 func (v *view) standsFor(dir, name string) { v.names = append([]string{dir, name}, v.names...) }
-
-// removeAll removes a directory with read-only ones in it, as module caches have them.
-func removeAll(dir string) error {
-	if os.RemoveAll(dir) == nil {
-		return nil
-	}
-	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, _ error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(name, 0o700) // RemoveAll says what is wrong
-		}
-		return nil
-	})
-	return os.RemoveAll(dir)
-}

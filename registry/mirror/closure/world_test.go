@@ -20,6 +20,8 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/registry/mirror/gocmd"
 )
 
 // TestMain makes nothing of the machine's settings and caches count, except the build cache.
@@ -43,7 +45,7 @@ func TestMain(m *testing.M) {
 	}
 	worldDir = dir
 	code := m.Run()
-	if err := removeAll(dir); err != nil {
+	if err := gocmd.RemoveAll(dir); err != nil {
 		fmt.Println(err)
 		code = 1
 	}

@@ -202,18 +202,23 @@ func (c *Cmd) Version() string { return c.version }
 
 // Remove removes Scratch, read-only files too.
 func (c *Cmd) Remove() error {
-	if os.RemoveAll(c.scratch) == nil {
+	if err := RemoveAll(c.scratch); err != nil {
+		return fmt.Errorf("removing the go command's scratch directory: %w", err)
+	}
+	return nil
+}
+
+// RemoveAll removes a directory that has a module cache in it, whose directories may be
+// read-only.
+func RemoveAll(dir string) error {
+	if os.RemoveAll(dir) == nil {
 		return nil
 	}
-	// Without -modcacherw, directories in a module cache are read-only.
-	_ = filepath.WalkDir(c.scratch, func(path string, d os.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, _ error) error {
 		if d != nil && d.IsDir() {
 			_ = os.Chmod(path, 0o700) // else RemoveAll says what is wrong
 		}
 		return nil
 	})
-	if err := os.RemoveAll(c.scratch); err != nil {
-		return fmt.Errorf("removing the go command's scratch directory: %w", err)
-	}
-	return nil
+	return os.RemoveAll(dir)
 }
