@@ -24,7 +24,7 @@ versions that are there with their go.mod alone because nothing more was needed 
 registry needs its catalog, which many registries show to administrators only; listing one module always works.`, `
 modferry list
 modferry list golang.org/x/text
-modferry list --full | tr ' ' '@' > mirrored.txt
+modferry list > mirrored.txt                     # which mirror reads, too
 modferry list --registry harbor.example/golang --json golang.org/x/text`),
 		Flags: append(a.storeFlags(),
 			boolFlag(flagFull, "leave out versions of which only the go.mod is there"),
