@@ -28,6 +28,7 @@ type runner struct {
 }
 
 func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) *runner {
+	goCmd = goCmd.With("GOFLAGS=-trimpath") // what was built in another copy need not be built again
 	if scratch.Work != nil {
 		goCmd = goCmd.With("GOWORK=" + filepath.Join(scratch.Root, "go.work"))
 	}

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -89,19 +90,24 @@ func (c *collector) addDemanded(name string, goLine *modfile.Go, toolchain *modf
 }
 
 // findToolchain finds the version of a toolchain for each platform.
-func (c *collector) findToolchain(ctx context.Context, release string, platforms []string, from string) findings {
+func (c *collector) findToolchain(ctx context.Context, release string, platforms []string, from string) (f findings) {
 	if !isExactRelease(release) {
 		listed, err := c.releases(ctx)
 		if err != nil {
 			return failed("%s: looking for Go toolchains: %w", from, err)
 		}
-		newest := newestRelease(listed, release, platforms)
+		newest, at := newestRelease(listed, release, platforms)
 		if newest == "" {
 			return failed("%s: upstream lists no Go toolchain %s for %s", from, release, strings.Join(platforms, ", "))
 		}
 		release = newest
+		for _, p := range platforms {
+			if !slices.Contains(at, p) {
+				f.fail("%s: upstream lists no Go toolchain %s for %s", from, release, p)
+			}
+		}
+		platforms = at
 	}
-	var f findings
 	for _, p := range platforms {
 		f.items = append(f.items, Item{Module: toolchainFor(release, p), From: from})
 	}
@@ -120,30 +126,37 @@ func isExactRelease(name string) bool {
 }
 
 // newestRelease returns the newest release of a language version, or of all for
-// "latest", that a list has for all platforms; pre-releases count only if there is no
-// other. It is "" if there is none.
-func newestRelease(list []string, query string, platforms []string) string {
-	var releases, pre []string
+// "latest", that a list has for all platforms, else for most, and those that it has it
+// for; pre-releases count only if there is no other. It is "" if there is none.
+func newestRelease(list []string, query string, platforms []string) (newest string, at []string) {
 	for _, v := range list {
 		rest, ok := strings.CutPrefix(v, toolchainPrefix)
-		release, isFirst := strings.CutSuffix(rest, "."+strings.Replace(platforms[0], "/", "-", 1))
-		if !ok || !isFirst || !version.IsValid(release) || query != "latest" && version.Lang(release) != query {
+		end := strings.LastIndexByte(rest, '.')
+		if !ok || end < 0 || !version.IsValid(rest[:end]) || query != "latest" && version.Lang(rest[:end]) != query {
 			continue
 		}
-		elsewhere := func(p string) bool { return slices.Contains(list, toolchainFor(release, p).Version) }
-		if slices.ContainsFunc(platforms, func(p string) bool { return !elsewhere(p) }) {
-			continue
+		release := rest[:end]
+		var has []string
+		for _, p := range platforms {
+			if slices.Contains(list, toolchainFor(release, p).Version) {
+				has = append(has, p)
+			}
 		}
-		if strings.Trim(strings.TrimPrefix(release, "go"), "0123456789.") == "" {
-			releases = append(releases, release)
-		} else {
-			pre = append(pre, release)
+		if c := cmp.Or(
+			cmp.Compare(finished(release), finished(newest)),
+			cmp.Compare(len(has), len(at)),
+			version.Compare(release, newest),
+		); len(has) > 0 && (newest == "" || c > 0) {
+			newest, at = release, has
 		}
 	}
-	for _, l := range [][]string{releases, pre} {
-		if len(l) > 0 {
-			return slices.MaxFunc(l, version.Compare)
-		}
+	return newest, at
+}
+
+// finished is 1 for a release and 0 for a pre-release.
+func finished(release string) int {
+	if strings.Trim(strings.TrimPrefix(release, "go"), "0123456789.") == "" {
+		return 1
 	}
-	return ""
+	return 0
 }

@@ -47,6 +47,7 @@ func TestCollectUnderstandsToolchains(t *testing.T) {
 		{"by its whole name", nil, []string{"golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64"}, linux, false, []string{"1.26.8.linux-amd64 golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64"}, ""},
 		{"newest patch", nil, []string{"toolchain@go1.26"}, linux, false, []string{"1.26.11.linux-amd64 toolchain@go1.26"}, ""},
 		{"newest patch for all platforms", nil, []string{"toolchain@go1.26"}, both, false, []string{"1.26.10.linux-amd64 toolchain@go1.26", "1.26.10.windows-amd64 toolchain@go1.26"}, ""},
+		{"newest of what most platforms have", nil, []string{"toolchain@go1.27"}, both, false, []string{"1.27rc2.linux-amd64 toolchain@go1.27"}, "no Go toolchain go1.27rc2 for windows/amd64"},
 		{"newest of all", nil, []string{"toolchain@latest"}, linux, false, []string{"1.26.11.linux-amd64 toolchain@latest"}, ""},
 		{"nothing but pre-releases", nil, []string{"go1.27"}, linux, false, []string{"1.27rc2.linux-amd64 go1.27"}, ""},
 		{"release from before patch numbers", nil, []string{"go1.20"}, linux, false, []string{"1.20.linux-amd64 go1.20"}, ""},

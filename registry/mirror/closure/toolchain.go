@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"go/version"
@@ -32,45 +33,58 @@ func (v *view) addToolchains(ctx context.Context, src record.Source, got downloa
 	if err != nil || version.Compare(demanded, v.goCmd.Version()) <= 0 {
 		return err
 	}
-	release, err := newestToolchain(ctx, src, demanded, platforms)
+	listed, err := listToolchains(ctx, src)
 	if err != nil {
-		v.warn("looking for the toolchain that it demands", err)
+		v.warn("looking for the toolchain that it demands", fmt.Errorf("%s: %w", demanded, err))
 		return nil
 	}
+	release := newestToolchain(listed, demanded, platforms)
 	for _, p := range platforms {
-		v.needs.add(Need{Module: toolchainFor(release, p), From: v.from})
+		m := toolchainFor(release, p)
+		if !slices.Contains(listed, m.Version) {
+			v.warn("looking for the toolchain that it demands", fmt.Errorf("upstream lists no Go toolchain %s, nor a patch of it, for %s", cmp.Or(release, demanded), p))
+			continue
+		}
+		v.needs.add(Need{Module: m, From: v.from})
 	}
 	return nil
 }
 
-// newestToolchain returns the newest release with the language version that is demanded that upstream has for all
-// platforms: the go command, when it has to switch, does not take the oldest that will do either.
-func newestToolchain(ctx context.Context, src record.Source, demanded string, platforms []string) (string, error) {
+// listToolchains returns the versions of toolchains that upstream has.
+func listToolchains(ctx context.Context, src record.Source) ([]string, error) {
 	r, err := src.Open(ctx, toolchainPath+"/@v/list")
 	if err != nil {
-		return "", fmt.Errorf("%s: listing the Go toolchains: %w", demanded, err)
+		return nil, fmt.Errorf("listing the Go toolchains: %w", err)
 	}
 	defer r.Close()
 	data, err := io.ReadAll(io.LimitReader(r, maxList))
 	if err != nil {
-		return "", fmt.Errorf("%s: listing the Go toolchains: %w", demanded, err)
+		return nil, fmt.Errorf("listing the Go toolchains: %w", err)
 	}
-	listed := strings.Fields(string(data))
-	newest := ""
+	return strings.Fields(string(data)), nil
+}
+
+// newestToolchain returns the newest release with the language version that is demanded that is listed for all
+// platforms, else for most; "" = for none. The go command, when it has to switch, does not take the oldest that will
+// do either; and it chooses from the list without a look at the platform, so that one release should serve all.
+func newestToolchain(listed []string, demanded string, platforms []string) string {
+	newest, most := "", 0
 	for _, v := range listed {
 		release := releaseOf(v)
-		if version.Lang(release) != version.Lang(demanded) || version.Compare(release, demanded) < 0 || version.Compare(release, newest) <= 0 {
+		if version.Lang(release) != version.Lang(demanded) || version.Compare(release, demanded) < 0 {
 			continue
 		}
-		isMissing := func(p string) bool { return !slices.Contains(listed, toolchainFor(release, p).Version) }
-		if !slices.ContainsFunc(platforms, isMissing) {
-			newest = release
+		n := 0
+		for _, p := range platforms {
+			if slices.Contains(listed, toolchainFor(release, p).Version) {
+				n++
+			}
+		}
+		if n > most || n == most && n > 0 && version.Compare(release, newest) > 0 {
+			newest, most = release, n
 		}
 	}
-	if newest == "" {
-		return "", fmt.Errorf("upstream lists no Go toolchain that is %s or a patch of it for %s", demanded, strings.Join(platforms, ", "))
-	}
-	return newest, nil
+	return newest
 }
 
 // releaseOf returns the release of a toolchain's version, as go1.26.8, or "".
