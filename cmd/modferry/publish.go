@@ -37,7 +37,10 @@ commit checked out, with its tag's version or a pseudo-version. A version withou
 A branch named with --revision is recorded, so that "go get module@branch" works inside.
 
 Outside of git, --version is needed and the version is what is in the directory. A version that the store has with other
-content is never overwritten. Changes that are not committed are refused, unless --revision names what is meant.`, `
+content is never overwritten. Changes that are not committed are refused, unless --revision names what is meant.
+
+Nothing is fetched. Git runs what the repository's own configuration says, such as filters; so a directory that somebody
+else unpacked, .git and all, is one to clone first.`, `
 modferry publish --key cosign.key .
 modferry publish --key cosign.key --version v1.4.0 --registry harbor.example/golang ./lib
 modferry publish --key cosign.key --module corp.example/tools/lint --version v0.3.0 .
