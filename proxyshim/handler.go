@@ -53,7 +53,7 @@ type Handler struct {
 	revisions *keeper[recorded]
 	absences  *lru[module.Version, absentUntil]
 	misses    *lru[missKey, Miss]
-	answered  *lru[string, answered]
+	below     *lru[askedBelow, struct{}]
 	outages   *outages
 
 	// Work for clients is detached from them: it runs under ctx, one flight per
@@ -104,7 +104,7 @@ func New(o Options) (*Handler, error) {
 		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
 		misses:   newLRU[missKey, Miss](maxMisses),
-		answered: newLRU[string, answered](maxMisses),
+		below:    newLRU[askedBelow, struct{}](maxMisses),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 		saved:    make(chan struct{}),
 	}
@@ -185,13 +185,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		q, err = h.parseSumDB(q)
 	}
 	if err == nil {
+		h.noteAsked(q)
 		err = h.serve(w, r, q)
 	}
 	if err != nil {
 		h.fail(w, r, q, err)
-		return
 	}
-	h.found(q)
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {

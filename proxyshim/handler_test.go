@@ -267,7 +267,13 @@ func TestPathsThatWereMerelyTriedAreNoMisses(t *testing.T) {
 	if got, want := describe(), []string{"example.org/a/b main"}; !slices.Equal(got, want) {
 		t.Errorf("misses: %q, want %q", got, want)
 	}
-	// Later, and by itself, it is a wish.
+	// That does not change when the module is asked for again.
+	e.clock.advance(time.Minute)
+	e.get(libURL + ".info")
+	if got, want := describe(), []string{"example.org/a/b main"}; !slices.Equal(got, want) {
+		t.Errorf("later: misses: %q, want %q", got, want)
+	}
+	// By itself, it is a wish.
 	e.clock.advance(time.Minute)
 	e.get("/example.org/a/@v/main.info")
 	e.get("/example.com/lib/v2/@v/v2.0.0.mod") // needed, not tried

@@ -51,47 +51,43 @@ func (h *Handler) miss(q request) {
 	})
 }
 
-// found records that a question about a module was answered: see triedWithin.
-func (h *Handler) found(q request) {
-	if q.module.Path == "" || q.kind == kindMod || q.kind == kindZip || q.kind == kindLookup {
-		return
-	}
-	now := h.now()
-	h.answered.update(q.module.Path, func(v *answered) { *v = answered{q.module.Path, now} })
-}
-
-// answered is a module, and when something about it was asked for last.
-type answered struct {
-	path string
-	last time.Time
-}
-
 // triedWithin is how close together the go command asks about the modules that a package may be in:
 // for example.com/a/b also about example.com/a and example.com. Of what is missing then, only the
 // longest path is somebody's wish.
 const triedWithin = 5 * time.Second
 
-// isTried returns a function that reports whether a miss was merely tried.
-func (h *Handler) isTried(misses []Miss) func(Miss) bool {
-	times := make(map[string][]time.Time) // by the paths above those asked about
-	note := func(path string, at time.Time) {
-		for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path[:i], '/') {
-			times[path[:i]] = append(times[path[:i]], at)
+// askedBelow says that a module below a path was asked about at some time, in units of triedWithin.
+type askedBelow struct {
+	path string
+	when int64
+}
+
+// noteAsked records for the paths above a module that it is asked about.
+func (h *Handler) noteAsked(q request) {
+	switch q.kind {
+	case kindList, kindLatest, kindRevision, kindInfo:
+	default:
+		return
+	}
+	when := interval(h.now())
+	for i := strings.LastIndexByte(q.module.Path, '/'); i > 0; i = strings.LastIndexByte(q.module.Path[:i], '/') {
+		h.below.update(askedBelow{q.module.Path[:i], when}, func(*struct{}) {})
+	}
+}
+
+func interval(t time.Time) int64 { return t.UnixNano() / int64(triedWithin) }
+
+// isTried reports whether a miss was merely tried, on the way to a module below.
+func (h *Handler) isTried(m Miss) bool {
+	if !m.asksWhat() {
+		return false
+	}
+	for _, near := range [...]int64{-1, 0, 1} {
+		if _, ok := h.below.get(askedBelow{m.Module.Path, interval(m.Last) + near}); ok {
+			return true
 		}
 	}
-	for _, a := range h.answered.values() {
-		note(a.path, a.last)
-	}
-	for _, m := range misses {
-		if m.asksWhat() {
-			note(m.Module.Path, m.Last)
-		}
-	}
-	return func(m Miss) bool {
-		return m.asksWhat() && slices.ContainsFunc(times[m.Module.Path], func(at time.Time) bool {
-			return at.Sub(m.Last).Abs() <= triedWithin
-		})
-	}
+	return false
 }
 
 // asksWhat reports whether the go command wanted to know what there is, rather than to have what it
@@ -103,7 +99,7 @@ func (m Miss) asksWhat() bool { return m.Module.Version == "" || m.Named }
 // the go command merely tried is left out.
 func (h *Handler) Misses() []Miss {
 	misses := h.misses.values()
-	misses = slices.DeleteFunc(misses, h.isTried(misses))
+	misses = slices.DeleteFunc(misses, h.isTried)
 	slices.SortFunc(misses, func(a, b Miss) int {
 		return cmp.Or(
 			cmp.Compare(a.Module.Path, b.Module.Path),
