@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/project"
 )
 
 // wanted is what a command line or a go.sum says about one version: which of its files are needed and which
@@ -30,34 +29,23 @@ func readGoSum(name string) ([]wanted, error) {
 }
 
 func parseGoSum(name string, data []byte) ([]wanted, error) {
+	lines, problems := project.ParseSums(name, data)
+	if len(problems) > 0 {
+		return nil, problems[0]
+	}
 	var list []wanted
 	index := make(map[module.Version]int)
-	for i, line := range bytes.Split(data, []byte("\n")) {
-		f := strings.Fields(string(line))
-		if len(f) == 0 {
-			continue
-		}
-		if len(f) != 3 {
-			return nil, fmt.Errorf("%s:%d: not a line of a go.sum", name, i+1)
-		}
-		version, isMod := strings.CutSuffix(f[1], "/go.mod")
-		m := module.Version{Path: f[0], Version: version}
-		if err := checkVersion(m); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
-		}
-		if !strings.HasPrefix(f[2], "h1:") {
-			continue
-		}
-		at, known := index[m]
+	for _, l := range lines {
+		at, known := index[l.Module]
 		if !known {
 			at = len(list)
-			index[m] = at
-			list = append(list, wanted{module: m, modOnly: true})
+			index[l.Module] = at
+			list = append(list, wanted{module: l.Module, modOnly: true})
 		}
-		if isMod {
-			list[at].goModSum = f[2]
+		if l.GoMod {
+			list[at].goModSum = l.Sum
 		} else {
-			list[at].sum, list[at].modOnly = f[2], false
+			list[at].sum, list[at].modOnly = l.Sum, false
 		}
 	}
 	return list, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -18,38 +17,13 @@ import (
 func (c *collector) addGoSum(name string, data []byte) { c.findings.add(parseGoSum(name, data)) }
 
 // parseGoSum finds what a go.sum file lists.
-//
-//	file = { path SP version [ "/go.mod" ] SP sum NL }
-//
-// As for the go command, sums of other kinds than h1 do not count.
 func parseGoSum(name string, data []byte) findings {
-	var found findings
-	n := 0
-	for line := range strings.Lines(string(data)) {
-		n++
-		f := strings.Fields(line)
-		if len(f) == 0 {
-			continue
-		}
-		from := fmt.Sprintf("%s:%d", name, n)
-		if len(f) != 3 {
-			found.fail("%s: not a line of a go.sum: %q", from, firstLines([]byte(line)))
-			continue
-		}
-		version, isMod := strings.CutSuffix(f[1], "/go.mod")
-		m := module.Version{Path: f[0], Version: version}
-		if err := checkVersion(m); err != nil {
-			found.fail("%s: %w", from, err)
-			continue
-		}
-		if !strings.HasPrefix(f[2], "h1:") {
-			continue
-		}
-		it := Item{Module: m, ModOnly: isMod, From: from}
-		if isMod {
-			it.GoModSum = f[2]
-		} else {
-			it.Sum = f[2]
+	lines, problems := project.ParseSums(name, data)
+	found := findings{problems: problems}
+	for _, l := range lines {
+		it := Item{Module: l.Module, ModOnly: l.GoMod, Sum: l.Sum, From: l.From}
+		if l.GoMod {
+			it.Sum, it.GoModSum = "", l.Sum
 		}
 		found.items = append(found.items, it)
 	}

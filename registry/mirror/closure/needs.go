@@ -2,7 +2,6 @@ package closure
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +11,8 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/registry/mirror/project"
 )
 
 // needs are what is needed, by module version.
@@ -42,11 +43,7 @@ func compareModules(a, b module.Version) int {
 // maxSumFile is the most that is read of a go.sum.
 const maxSumFile = 64 << 20
 
-// addSumFile adds what a go.sum lists; name is what messages call it.
-//
-//	file = { path SP version [ "/go.mod" ] SP sum NL }
-//
-// As for the go command, sums of other kinds than h1 do not count. Lines that are
+// addSumFile adds what a go.sum lists; name is what messages call it. Lines that are
 // none are warned about.
 func (v *view) addSumFile(file, name string) error {
 	f, err := os.Open(file)
@@ -61,52 +58,20 @@ func (v *view) addSumFile(file, name string) error {
 	case len(data) > maxSumFile:
 		return fmt.Errorf("%s: more than %d MiB", name, maxSumFile>>20)
 	}
-	n := 0
-	for line := range strings.Lines(string(data)) {
-		n++
-		need, err := parseSumLine(line)
-		if err == nil && need.Module.Path == "" {
-			continue
+	lines, problems := project.ParseSums(name, data)
+	for _, l := range lines {
+		need := Need{Module: l.Module, ModOnly: l.GoMod, Sum: l.Sum, From: l.From}
+		if l.GoMod {
+			need.Sum, need.GoModSum = "", l.Sum
 		}
-		need.From = fmt.Sprintf("%s:%d", name, n)
-		if err == nil {
-			err = v.needs.contradiction(need)
-		}
-		if err != nil {
-			v.warnings = append(v.warnings, fmt.Errorf("%s: %w", need.From, err))
+		if err := v.needs.contradiction(need); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", l.From, err))
 			continue
 		}
 		v.needs.add(need)
 	}
+	v.warnings = append(v.warnings, problems...)
 	return nil
-}
-
-// parseSumLine reads a line of a go.sum. It has no module if it does not count.
-func parseSumLine(line string) (Need, error) {
-	fields := strings.Fields(line)
-	if len(fields) == 0 {
-		return Need{}, nil
-	}
-	if len(fields) != 3 {
-		return Need{}, fmt.Errorf("not a line of a go.sum: %.100q", strings.TrimSpace(line))
-	}
-	version, isMod := strings.CutSuffix(fields[1], "/go.mod")
-	need := Need{Module: module.Version{Path: fields[0], Version: version}, ModOnly: isMod}
-	if !strings.HasPrefix(fields[2], "h1:") {
-		return Need{}, nil
-	}
-	if isMod {
-		need.GoModSum = fields[2]
-	} else {
-		need.Sum = fields[2]
-	}
-	if err := module.Check(need.Module.Path, version); err != nil {
-		return Need{}, err
-	}
-	if module.CanonicalVersion(version) != version {
-		return Need{}, errors.New("the version is not canonical")
-	}
-	return need, nil
 }
 
 // contradiction is an error if another line names another sum of the same file.

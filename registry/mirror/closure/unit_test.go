@@ -92,21 +92,6 @@ func TestLacks(t *testing.T) {
 	}
 }
 
-func FuzzParseSumLine(f *testing.F) {
-	f.Add("example.com/a v1.0.0 h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n")
-	f.Add("example.com/a v1.0.0/go.mod h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n")
-	f.Add("a b\n")
-	f.Fuzz(func(t *testing.T, line string) {
-		need, err := parseSumLine(line)
-		if err != nil || need.Module.Path == "" {
-			return
-		}
-		if err := module.Check(need.Module.Path, need.Module.Version); err != nil || (need.Sum == "") != need.ModOnly || (need.GoModSum == "") == need.ModOnly {
-			t.Errorf("%q: %+v, %v", line, need, err)
-		}
-	})
-}
-
 func FuzzParseGraph(f *testing.F) {
 	f.Add(consumerPath + " a@v1.0.0\na@v1.0.0 b@v1.0.0\nb@v1.0.0 a@v1.0.0\n")
 	f.Add("a\n")

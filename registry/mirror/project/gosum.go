@@ -1,0 +1,58 @@
+package project
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// SumLine is a line of a go.sum: the sum of a version's zip, or of its go.mod.
+type SumLine struct {
+	Module module.Version // canonical
+	GoMod  bool           // the sum is that of the go.mod
+	Sum    string         // "h1:…", which is not checked
+	From   string         // name and line
+}
+
+// ParseSums parses a go.sum or go.work.sum file.
+//
+//	file = { path SP version [ "/go.mod" ] SP sum NL }
+//
+// As for the go command, sums of other kinds than h1 do not count: they are left out. Every
+// line that is none has an error that begins with its name and line, and does not hinder the others.
+func ParseSums(name string, data []byte) (lines []SumLine, problems []error) {
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		s := SumLine{From: fmt.Sprintf("%s:%d", name, n)}
+		if len(f) != 3 {
+			problems = append(problems, fmt.Errorf("%s: not a line of a go.sum: %.100q", s.From, strings.TrimSpace(line)))
+			continue
+		}
+		s.Module.Path, s.Sum = f[0], f[2]
+		s.Module.Version, s.GoMod = strings.CutSuffix(f[1], "/go.mod")
+		if err := checkVersion(s.Module); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", s.From, err))
+			continue
+		}
+		if strings.HasPrefix(s.Sum, "h1:") {
+			lines = append(lines, s)
+		}
+	}
+	return lines, problems
+}
+
+func checkVersion(m module.Version) error {
+	if err := module.Check(m.Path, m.Version); err != nil {
+		return err
+	}
+	if module.CanonicalVersion(m.Version) != m.Version {
+		return fmt.Errorf("%s: the version is not canonical", m)
+	}
+	return nil
+}
