@@ -158,4 +158,5 @@ func (r Range) String() string {
 	return strings.Join(texts, " ")
 }
 
+// String returns the comparator as [ParseRange] reads it.
 func (c comparator) String() string { return c.op + c.bound }

@@ -74,6 +74,7 @@ func (a *app) printEnv(c *cli.Context) error {
 // setting is one environment variable of the go command.
 type setting struct{ name, value string }
 
+// String returns the setting as an environment has it.
 func (s setting) String() string { return s.name + "=" + s.value }
 
 // goSettings are the variables that make the go command use the shim at proxy and nothing else. noSumDB lists

@@ -23,6 +23,7 @@ type exitError struct {
 	err  error
 }
 
+// Error returns what went wrong; without an error of its own, the exit code.
 func (e *exitError) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit code %d", e.code)
@@ -30,6 +31,7 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
+// Unwrap returns the error that the exit code was chosen for, nil if all has been said.
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageErrorf(format string, args ...any) error {
@@ -42,7 +44,10 @@ type hintError struct {
 	hint string
 }
 
+// Error returns what went wrong, without the advice.
 func (e *hintError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error that the advice is about.
 func (e *hintError) Unwrap() error { return e.err }
 
 func withHint(err error, hint string) error { return &hintError{err: err, hint: hint} }

@@ -231,6 +231,7 @@ func (f *inspection) print(out io.Writer) error {
 	return w.Flush()
 }
 
+// String returns the evidence in one line; nil is none.
 func (e *evidence) String() string {
 	if e == nil {
 		return "no record"
@@ -242,6 +243,7 @@ func (e *evidence) String() string {
 	return strings.Join(append(words, e.Tiles...), ", ")
 }
 
+// String returns what is known of the signature in one line.
 func (s signature) String() string {
 	switch {
 	case !s.Checked:

@@ -86,7 +86,8 @@ Projects are read in a scratch copy with a module cache of its own: nothing of y
 graph needs is mirrored with its go.mod alone.
 
 Each version is fetched from the GOPROXY in force (environment or "go env"), checked against the checksum database, and
-signed. What the store has already is left alone, so running mirror again is cheap and finishes what was interrupted.
+signed. What the store has already is left alone: running mirror again finishes what was interrupted, and fetches the
+rest only to find out what projects and modules need, from your module cache where it is there. Under a lock, not even that.
 One bad version does not stop the others: it is named, and the exit code is 3. Content that differs from what was locked
 stops the run, with exit code 4.
 

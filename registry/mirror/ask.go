@@ -143,7 +143,7 @@ func named(revisions []record.Revision, from string) []Item {
 		items = append(items, Item{
 			Module:  module.Version{Path: r.Path, Version: r.Version},
 			ModOnly: true, // if more was fetched, that is another item
-			From:    from, Revisions: revisionNames(r.Name, r.Version, ""),
+			From:    from, Revisions: []string{r.Name},
 		})
 	}
 	return items

@@ -23,7 +23,7 @@ func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*ca
 	group.Go(func() (err error) {
 		c.files.Info, err = r.Upstream.Info(ctx, m)
 		if isToolchain(m) && errors.Is(err, ErrNotFound) {
-			c.files.Info, err = toolchainInfo(m), nil
+			c.files.Info, err = madeUpInfo(m), nil
 		}
 		return err
 	})

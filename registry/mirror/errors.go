@@ -37,6 +37,7 @@ type Error struct {
 	Err     error          // one of the sentinels, and the cause
 }
 
+// Error says what was being fetched from whom, what went wrong, and what may help.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "fetching the %s of %s", e.File, e.Module)
@@ -71,6 +72,7 @@ type ChecksumError struct {
 	Authority string // who says Want: the database's name, or a file and line
 }
 
+// Error names both sums and who says which.
 func (e *ChecksumError) Error() string {
 	return fmt.Sprintf("SECURITY: %s: upstream sent a %s with sum %s, but %s says %s; somebody changed it: nothing was published",
 		e.Module, e.File, e.Got, e.Authority, e.Want)
@@ -88,6 +90,7 @@ type LockError struct {
 	Got, Want string // h1 sums; Want is what is locked
 }
 
+// Error names both sums, and what to do.
 func (e *LockError) Error() string {
 	return fmt.Sprintf("SECURITY: %s: the %s of %s has sum %s, but %s is locked, and a version never changes: nothing more was mirrored; "+
 		"find out who changed it, and only if that is in order remove the lines of that version from the lock file",

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry/mirror/mirrorfile"
 	"github.com/modferry/modferry/registry/mirror/project"
 )
@@ -181,7 +182,7 @@ func (c *collector) relock(a ask, f findings) {
 		byModule[it.Module] = len(l.Needs)
 		l.Needs = append(l.Needs, mirrorfile.Need{Module: it.Module, ModOnly: it.ModOnly})
 	}
-	slices.SortFunc(l.Needs, func(a, b mirrorfile.Need) int { return compareVersions(a.Module, b.Module) })
+	slices.SortFunc(l.Needs, func(a, b mirrorfile.Need) int { return artifact.CompareModules(a.Module, b.Module) })
 	c.relocks = append(c.relocks, l)
 }
 

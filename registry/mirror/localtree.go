@@ -82,7 +82,7 @@ func (t localTree) bareInfo(m module.Version) ([]byte, error) {
 	if !isCanonical(m) || !has(root, m) {
 		return nil, ErrNotFound
 	}
-	return json.Marshal(struct{ Version string }{m.Version})
+	return madeUpInfo(m), nil
 }
 
 // root opens the directory that the layout's names are below.

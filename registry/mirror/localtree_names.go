@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"archive/zip"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -131,4 +132,10 @@ func modInZip(f *os.File, m module.Version) ([]byte, error) {
 // madeUpGoMod is the go.mod file of a module from before modules.
 func madeUpGoMod(path string) []byte {
 	return fmt.Appendf(nil, "module %s\n", modfile.AutoQuote(path))
+}
+
+// madeUpInfo is the .info file of a version of which nothing is known.
+func madeUpInfo(m module.Version) []byte {
+	data, _ := json.Marshal(struct{ Version string }{m.Version}) // of a string, it cannot fail
+	return data
 }

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // merge leaves each version once, sorted, and of those only the permitted ones. Versions that were
@@ -40,7 +40,7 @@ func (c *collector) merge() {
 		}
 		c.items = append(c.items, *it)
 	}
-	slices.SortFunc(c.items, func(a, b Item) int { return compareVersions(a.Module, b.Module) })
+	slices.SortFunc(c.items, func(a, b Item) int { return artifact.CompareModules(a.Module, b.Module) })
 	c.problems = distinct(c.problems)
 }
 
@@ -55,10 +55,6 @@ func (it *Item) join(other *Item) {
 	it.Revisions = append(it.Revisions, other.Revisions...)
 	slices.Sort(it.Revisions)
 	it.Revisions = slices.Compact(it.Revisions)
-}
-
-func compareVersions(a, b module.Version) int {
-	return cmp.Or(strings.Compare(a.Path, b.Path), semver.Compare(a.Version, b.Version), strings.Compare(a.Version, b.Version))
 }
 
 // distinct leaves each message once: projects share modules, and mistakes.

@@ -147,12 +147,7 @@ func (c *collector) revisionsOf(ctx context.Context, s seed, m module.Version) [
 	if data, err := c.up.Info(ctx, m); err == nil {
 		_ = json.Unmarshal(data, &info) // without a hash, the name is what was asked for
 	}
-	return revisionNames(s.query, m.Version, info.Origin.Hash)
-}
-
-// revisionNames returns the name to record for a revision that was asked for, if any.
-func revisionNames(asked, version, hash string) []string {
-	if name, ok := artifact.RevisionName(asked, version, hash); ok {
+	if name, ok := artifact.RevisionName(s.query, m.Version, info.Origin.Hash); ok {
 		return []string{name}
 	}
 	return nil

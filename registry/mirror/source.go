@@ -130,7 +130,7 @@ func newCollector(up *Upstream, o CollectOptions) *collector {
 		CollectOptions: o, up: up, goCommand: newGoCommand(o.GoCommand),
 		permits: func(module.Version) error { return nil },
 	}
-	c.releases = onceForAll(func(ctx context.Context) ([]string, error) { return up.List(ctx, toolchainPath) })
+	c.releases = onceForAll(func(ctx context.Context) ([]string, error) { return up.List(ctx, closure.ToolchainPath) })
 	c.setPlatforms(o.Platforms)
 	return c
 }

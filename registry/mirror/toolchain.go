@@ -3,42 +3,26 @@ package mirror
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"go/version"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/closure"
+	"github.com/modferry/modferry/registry/mirror/mirrorfile"
 )
 
-// Go toolchains are versions of a module that has nothing but zips
-// (https://go.dev/doc/toolchain):
-//
-//	version  = "v0.0.1-" release "." GOOS "-" GOARCH
-//	release  = "go1.21.0", "go1.26rc1", …
-const (
-	toolchainPath   = "golang.org/toolchain"
-	toolchainPrefix = "v0.0.1-"
-	toolchainName   = "toolchain" // what people say for the module
-)
+// toolchainName is what people say for the module of Go toolchains.
+const toolchainName = "toolchain"
 
-func isToolchain(m module.Version) bool { return m.Path == toolchainPath }
-
-// toolchainInfo makes up the .info file of a toolchain, for an upstream that has none.
-func toolchainInfo(m module.Version) []byte {
-	data, _ := json.Marshal(struct{ Version string }{m.Version}) // of a string, it cannot fail
-	return data
-}
+func isToolchain(m module.Version) bool { return m.Path == closure.ToolchainPath }
 
 // toolchainGoMod makes up the go.mod file of a toolchain, for an upstream that has none.
-func toolchainGoMod() []byte { return []byte("module " + toolchainPath + "\n") }
-
-// platformGrammar is GOOS "/" GOARCH.
-var platformGrammar = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
+func toolchainGoMod() []byte { return madeUpGoMod(closure.ToolchainPath) }
 
 // setPlatforms checks the platforms to get toolchains for.
 func (c *collector) setPlatforms(platforms []string) {
@@ -46,8 +30,8 @@ func (c *collector) setPlatforms(platforms []string) {
 		platforms = []string{runtime.GOOS + "/" + runtime.GOARCH}
 	}
 	for _, p := range platforms {
-		if !platformGrammar.MatchString(p) {
-			c.fail("platform %q is not os/arch, like linux/amd64", p)
+		if err := mirrorfile.CheckPlatform(p); err != nil {
+			c.fail("platform %q is not os/arch: %w", p, err)
 			continue
 		}
 		c.platforms = append(c.platforms, p)
@@ -109,14 +93,9 @@ func (c *collector) findToolchain(ctx context.Context, release string, platforms
 		platforms = at
 	}
 	for _, p := range platforms {
-		f.items = append(f.items, Item{Module: toolchainFor(release, p), From: from})
+		f.items = append(f.items, Item{Module: closure.Toolchain(release, p), From: from})
 	}
 	return f
-}
-
-// toolchainFor returns the module version of a release for a platform, GOOS/GOARCH.
-func toolchainFor(release, platform string) module.Version {
-	return module.Version{Path: toolchainPath, Version: toolchainPrefix + release + "." + strings.Replace(platform, "/", "-", 1)}
 }
 
 // isExactRelease reports whether a name is that of one release: since Go 1.21
@@ -130,15 +109,13 @@ func isExactRelease(name string) bool {
 // for; pre-releases count only if there is no other. It is "" if there is none.
 func newestRelease(list []string, query string, platforms []string) (newest string, at []string) {
 	for _, v := range list {
-		rest, ok := strings.CutPrefix(v, toolchainPrefix)
-		end := strings.LastIndexByte(rest, '.')
-		if !ok || end < 0 || !version.IsValid(rest[:end]) || query != "latest" && version.Lang(rest[:end]) != query {
+		release := closure.ReleaseOf(v)
+		if release == "" || query != "latest" && version.Lang(release) != query {
 			continue
 		}
-		release := rest[:end]
 		var has []string
 		for _, p := range platforms {
-			if slices.Contains(list, toolchainFor(release, p).Version) {
+			if slices.Contains(list, closure.Toolchain(release, p).Version) {
 				has = append(has, p)
 			}
 		}

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // choices adds what a module needs that, unlike the one in pl, imports some packages of the seed only. It
@@ -88,7 +90,7 @@ func (g graph) nodes() []module.Version {
 			all[m] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), compareModules)
+	return slices.SortedFunc(maps.Keys(all), artifact.CompareModules)
 }
 
 // selectable returns the versions that may be selected by a main module that has some of this one's
@@ -101,7 +103,7 @@ func (g graph) selectable(isPruned func(module.Version) bool) []module.Version {
 			all[module.Version{Path: path, Version: version}] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), compareModules)
+	return slices.SortedFunc(maps.Keys(all), artifact.CompareModules)
 }
 
 // selected returns the highest version of each module that a requirement of the main module brings into the

@@ -7,11 +7,10 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry/mirror/project"
 )
 
@@ -32,12 +31,7 @@ func (n needs) add(need Need) {
 }
 
 func (n needs) sorted() []Need {
-	return slices.SortedFunc(maps.Values(n), func(a, b Need) int { return compareModules(a.Module, b.Module) })
-}
-
-// compareModules is the order of module.Sort.
-func compareModules(a, b module.Version) int {
-	return cmp.Or(strings.Compare(a.Path, b.Path), semver.Compare(a.Version, b.Version), strings.Compare(a.Version, b.Version))
+	return slices.SortedFunc(maps.Values(n), func(a, b Need) int { return artifact.CompareModules(a.Module, b.Module) })
 }
 
 // maxSumFile is the most that is read of a go.sum.
@@ -65,7 +59,7 @@ func (v *view) addSumFile(file, name string) error {
 			need.Sum, need.GoModSum = "", l.Sum
 		}
 		if err := v.needs.contradiction(need); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", l.From, err))
+			v.warnings = append(v.warnings, fmt.Errorf("%s: %w", l.From, err))
 			continue
 		}
 		v.needs.add(need)

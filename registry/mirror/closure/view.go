@@ -75,7 +75,7 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("finding out what %s needs: %w", v.from, context.Cause(ctx))
 	}
 	for _, f := range v.Fetched() {
-		if f.Module.Path == toolchainPath && !v.keepToolchains {
+		if f.Module.Path == ToolchainPath && !v.keepToolchains {
 			continue
 		}
 		v.needs.add(Need{Module: f.Module, ModOnly: !f.Zip, From: v.from})

@@ -10,7 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // Lock is what the entries of a mirror file came to: the versions that their
@@ -119,7 +120,7 @@ func (l *Lock) Format() []byte {
 
 func (l *Lock) formatSums(b *bytes.Buffer) {
 	b.WriteString("\nsums\n")
-	for _, m := range slices.SortedFunc(maps.Keys(l.Sums), compareModules) {
+	for _, m := range slices.SortedFunc(maps.Keys(l.Sums), artifact.CompareModules) {
 		sums := l.Sums[m]
 		if sums.Zip != "" {
 			fmt.Fprintf(b, "%s %s %s\n", m.Path, m.Version, sums.Zip)
@@ -143,7 +144,7 @@ func (l *Lock) sorted() *Lock {
 	out := &Lock{Sums: l.Sums}
 	for _, s := range l.Sources {
 		s.Needs, s.Revisions = slices.Clone(s.Needs), slices.Clone(s.Revisions)
-		s.Means = slices.Compact(slices.SortedFunc(slices.Values(s.Means), compareModules))
+		s.Means = slices.Compact(slices.SortedFunc(slices.Values(s.Means), artifact.CompareModules))
 		slices.SortFunc(s.Needs, compareNeeds)
 		s.Needs = slices.CompactFunc(s.Needs, func(a, b Need) bool { return a.Module == b.Module })
 		slices.SortFunc(s.Revisions, compareRevisions)
@@ -154,16 +155,8 @@ func (l *Lock) sorted() *Lock {
 	return out
 }
 
-func compareModules(a, b module.Version) int {
-	return cmp.Or(
-		cmp.Compare(a.Path, b.Path),
-		semver.Compare(a.Version, b.Version),
-		cmp.Compare(a.Version, b.Version),
-	)
-}
-
 func compareNeeds(a, b Need) int {
-	if c := compareModules(a.Module, b.Module); c != 0 || a.ModOnly == b.ModOnly {
+	if c := artifact.CompareModules(a.Module, b.Module); c != 0 || a.ModOnly == b.ModOnly {
 		return c
 	}
 	if b.ModOnly {

@@ -20,6 +20,7 @@ type DeniedError struct {
 	Reason  string // that the deny list gives; may be empty
 }
 
+// Error names the version, and the list with file, line and reason.
 func (e *DeniedError) Error() string {
 	switch {
 	case e.Pattern == "":

@@ -14,6 +14,7 @@ type Error struct {
 	Err  error  // what is wrong, and what would be right
 }
 
+// Error returns "name:line: what is wrong".
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.Name, e.Line, e.Err) }
 
 // Unwrap returns what is wrong.

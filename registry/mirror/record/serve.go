@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // maxInfo is the most that is read of an .info file or an answer to @latest.
@@ -116,18 +118,12 @@ func (s *Session) record(q request, data []byte) {
 		return
 	}
 	s.served(m, infoExt)
-	if name := q.Version.Version; q.ext == infoExt && name+"+incompatible" != m.Version {
-		if isAbbreviation(name, info.Origin.Hash) {
-			name = info.Origin.Hash
-		}
+	if q.ext != infoExt {
+		return
+	}
+	if name, ok := artifact.RevisionName(q.Version.Version, m.Version, info.Origin.Hash); ok {
 		s.answered(Revision{Path: q.Path, Name: name, Version: m.Version})
 	}
-}
-
-// isAbbreviation reports whether a revision is the beginning of a commit's hash.
-func isAbbreviation(name, hash string) bool {
-	const shortest = 7 // the go command takes nothing shorter for a hash
-	return len(name) >= shortest && strings.HasPrefix(hash, name)
 }
 
 // refuse answers with an error that the go command shows: text/plain, few lines.

@@ -7,7 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // Session is what one user of a proxy fetches. Sessions do not mix. It is safe
@@ -32,7 +33,7 @@ type Fetched struct {
 }
 
 // Revision is a query that was answered: Name, which is no version of the module
-// Path (a branch, a tag, a commit), means Version.
+// Path (a branch, a tag, a commit), means Version. See artifact.RevisionName.
 type Revision struct{ Path, Name, Version string }
 
 // Failure is a request for a file of a version, or of a revision, that does not
@@ -64,7 +65,7 @@ func (s *Session) Fetched() []Fetched {
 	for m, f := range s.fetched {
 		list = append(list, Fetched{Module: m, Info: f.info, GoMod: f.goMod, Zip: f.zip})
 	}
-	slices.SortFunc(list, func(a, b Fetched) int { return compare(a.Module, b.Module) })
+	slices.SortFunc(list, func(a, b Fetched) int { return artifact.CompareModules(a.Module, b.Module) })
 	return list
 }
 
@@ -93,14 +94,9 @@ func (s *Session) Failed() []Failure {
 		list = append(list, Failure{Module: r.Version, File: r.ext, Err: err})
 	}
 	slices.SortFunc(list, func(a, b Failure) int {
-		return cmp.Or(compare(a.Module, b.Module), strings.Compare(a.File, b.File))
+		return cmp.Or(artifact.CompareModules(a.Module, b.Module), strings.Compare(a.File, b.File))
 	})
 	return list
-}
-
-// compare is the order of module.Sort, which takes versions only.
-func compare(a, b module.Version) int {
-	return cmp.Or(strings.Compare(a.Path, b.Path), semver.Compare(a.Version, b.Version), strings.Compare(a.Version, b.Version))
 }
 
 func (s *Session) served(m module.Version, ext string) {
