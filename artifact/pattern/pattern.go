@@ -13,7 +13,7 @@ import (
 // In the glob, * stands for one or more characters within one element of the
 // path, and ** as an element of its own for any number of elements, also none:
 // "github.com/evil/**" matches github.com/evil, github.com/evil/x and
-// github.com/evil/x/y; "**" matches everything. Upper and lower case differ.
+// github.com/evil/x/y; "**" matches everything.
 //
 // The zero value matches nothing.
 type Pattern struct {
@@ -100,10 +100,21 @@ func pathChar(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-._~", c)
 }
 
-// Match reports whether m is in the set. Its version must be canonical: one
+// Match reports whether m is in the set; upper and lower case differ. Its version must be canonical: one
 // that is no semantic version is in no range.
 func (p Pattern) Match(m module.Version) bool {
 	return p.MatchPath(m.Path) && p.versions.Contains(m.Version)
+}
+
+// MatchFold is as Match, but does not tell upper case from lower case in the path. It is for
+// keeping out: many hosts do not tell them apart either, and have what is at
+// github.com/evil/x at github.com/Evil/x as well.
+func (p Pattern) MatchFold(m module.Version) bool {
+	folded := Pattern{versions: p.versions}
+	for _, e := range p.elements {
+		folded.elements = append(folded.elements, strings.ToLower(e))
+	}
+	return folded.Match(module.Version{Path: strings.ToLower(m.Path), Version: m.Version})
 }
 
 // MatchPath reports whether some version of a module can be in the set.

@@ -27,10 +27,10 @@ type comparator struct {
 // operators in the order in which to look for them.
 var operators = [...]string{">=", "<=", "!=", ">", "<"}
 
-// ParseRange parses a range. A bound may be v1 or v1.2, meaning v1.0.0 and
-// v1.2.0, after >= and < only, as in the go command's queries; v1 or v1.2 alone
-// contains all versions that begin so, but not the pre-releases of v1.0.0 or
-// v1.2.0. An empty range is an error, and so is one whose bounds contradict each other.
+// ParseRange parses a range. v1 or v1.2 alone contains all versions that begin so. As
+// a bound, after >= and < only, they stand for the lowest of those, which is a pre-release:
+// nobody who writes <v2 wants v2.0.0-rc.1, and who keeps out >=v2 keeps out that as well.
+// An empty range is an error, and so is one whose bounds contradict each other.
 func ParseRange(s string) (Range, error) {
 	if len(s) > MaxLen {
 		return Range{}, fmt.Errorf("the range is longer than %d bytes", MaxLen)
@@ -84,11 +84,19 @@ func isPrefix(v string) bool {
 	return strings.Count(strings.TrimSuffix(v, semver.Prerelease(v)+semver.Build(v)), ".") < 2
 }
 
+// floor is the lowest version that a bound stands for.
+func (c comparator) floor() string {
+	if isPrefix(c.bound) {
+		return semver.Canonical(c.bound) + "-0" // nothing precedes it
+	}
+	return c.bound
+}
+
 // contradiction finds a lower and an upper bound with nothing between them.
 func (r Range) contradiction() (low, high comparator, found bool) {
 	for _, low := range r.all {
 		for _, high := range r.all {
-			order := semver.Compare(low.bound, high.bound)
+			order := semver.Compare(low.floor(), high.floor())
 			if low.isLower() && high.isUpper() && (order > 0 || order == 0 && (low.isStrict() || high.isStrict())) {
 				return low, high, true
 			}
@@ -118,7 +126,7 @@ func (r Range) Contains(version string) bool {
 }
 
 func (c comparator) holds(version string) bool {
-	order := semver.Compare(version, c.bound)
+	order := semver.Compare(version, c.floor())
 	switch c.op {
 	case ">=":
 		return order >= 0
@@ -132,7 +140,7 @@ func (c comparator) holds(version string) bool {
 		return order != 0
 	}
 	if isPrefix(c.bound) {
-		return order >= 0 && strings.HasPrefix(semver.Canonical(version), c.bound+".")
+		return strings.HasPrefix(semver.Canonical(version), c.bound+".")
 	}
 	return order == 0
 }

@@ -12,7 +12,9 @@ func TestRangeContains(t *testing.T) {
 		text, canonical string
 		in, out         []string
 	}{
-		{">=v1.4.0 <v2", "", []string{"v1.4.0", "v1.9.9", "v2.0.0-rc.1"}, []string{"v1.3.9", "v2.0.0", "v1.4.0-rc.1"}},
+		{">=v1.4.0 <v2", "", []string{"v1.4.0", "v1.9.9", "v1.9.9-rc.1"}, []string{"v1.3.9", "v2.0.0", "v1.4.0-rc.1", "v2.0.0-rc.1", "v2.0.0-0", "v2.0.0-0.20260101000000-aaaaaaaaaaaa", "v2.0.0-rc.1+incompatible"}},
+		{">=v2", "", []string{"v2.0.0", "v3.1.0", "v2.0.0-rc.1", "v2.0.0-0.20260101000000-aaaaaaaaaaaa", "v2.0.0-rc.1+incompatible"}, []string{"v1.9.9"}},
+		{"<v1.2.0", "", []string{"v1.1.9", "v1.2.0-rc.1"}, []string{"v1.2.0"}},
 		{">=v1.4.0,<v2", ">=v1.4.0 <v2", []string{"v1.4.0"}, []string{"v2.0.0"}},
 		{" >=v1.4.0 ,  <v2 ", ">=v1.4.0 <v2", []string{"v1.4.0"}, []string{"v2.0.0"}},
 		{"v1.2.3", "", []string{"v1.2.3", "v1.2.3+incompatible"}, []string{"v1.2.4", "v1.2.3-rc.1"}},
@@ -21,8 +23,8 @@ func TestRangeContains(t *testing.T) {
 		{">v1.4.1", "", []string{"v1.4.2", "v1.4.2-0", "v10.0.0"}, []string{"v1.4.1", "v1.4.1+incompatible"}},
 		{"!=v1.3.0", "", []string{"v1.3.1", "v0.0.1"}, []string{"v1.3.0", "v1.3.0+incompatible"}},
 		{">=v1 !=v1.3.0 <v1.5", "", []string{"v1.0.0", "v1.4.9"}, []string{"v1.3.0", "v1.5.0", "v0.9.0"}},
-		{"v1", "", []string{"v1.0.0", "v1.9.0", "v1.2.0-rc.1"}, []string{"v1.0.0-rc.1", "v10.0.0", "v2.0.0", "v0.9.0"}},
-		{"v1.2", "", []string{"v1.2.0", "v1.2.30", "v1.2.3-rc.1"}, []string{"v1.20.0", "v1.2.0-rc.1", "v1.3.0"}},
+		{"v1", "", []string{"v1.0.0", "v1.9.0", "v1.2.0-rc.1", "v1.0.0-rc.1"}, []string{"v10.0.0", "v2.0.0", "v0.9.0"}},
+		{"v1.2", "", []string{"v1.2.0", "v1.2.30", "v1.2.3-rc.1", "v1.2.0-rc.1"}, []string{"v1.20.0", "v1.3.0", "v1.3.0-rc.1"}},
 		{">=v2 <v3", "", []string{"v2.0.0+incompatible", "v2.1.0"}, []string{"v3.0.0+incompatible"}},
 		{">=v2.0.0+incompatible", "", []string{"v2.0.0+incompatible", "v2.0.0"}, []string{"v1.0.0"}},
 		{">=v1.2.3 <=v1.2.3", "", []string{"v1.2.3"}, []string{"v1.2.4", "v1.2.2"}},

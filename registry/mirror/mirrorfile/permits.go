@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/pattern"
 )
 
 // ErrDenied: the mirror file does not let a version in.
@@ -38,31 +40,32 @@ func (e *DeniedError) Is(target error) bool { return target == ErrDenied }
 const toolchainPath = "golang.org/toolchain"
 
 // Permits reports whether the allow and deny lists let a version in: nil or a
-// *DeniedError. The deny list has the last word. The allow list is about modules:
-// it does not concern Go toolchains, which only come in by being asked for.
+// *DeniedError. The deny list has the last word, and does not tell upper case from lower
+// case in paths. The allow list is about modules: it does not concern Go toolchains, which
+// only come in by being asked for.
 //
 // A version that is not canonical is an error as well: no list can judge a query.
 func (f *File) Permits(m module.Version) error {
 	if m.Version == "" || module.CanonicalVersion(m.Version) != m.Version {
 		return fmt.Errorf("%s: %s: %q is not a canonical version, so allow and deny do not apply to it", f.Name, m.Path, m.Version)
 	}
-	if rule, pattern, ok := find(f.Deny, m); ok {
-		return &DeniedError{Module: m, File: f.Name, Line: rule.Line, Pattern: pattern, Reason: rule.Reason}
+	if rule, text, ok := find(f.Deny, pattern.Pattern.MatchFold, m); ok {
+		return &DeniedError{Module: m, File: f.Name, Line: rule.Line, Pattern: text, Reason: rule.Reason}
 	}
 	if len(f.Allow) == 0 || m.Path == toolchainPath {
 		return nil
 	}
-	if _, _, ok := find(f.Allow, m); !ok {
+	if _, _, ok := find(f.Allow, pattern.Pattern.Match, m); !ok {
 		return &DeniedError{Module: m, File: f.Name, Line: f.Allow[0].Line}
 	}
 	return nil
 }
 
-// find returns the first rule that has a pattern matching m, and that pattern.
-func find(rules []Rule, m module.Version) (Rule, string, bool) {
+// find returns the first rule that has a pattern that matches m, and that pattern.
+func find(rules []Rule, matches func(pattern.Pattern, module.Version) bool, m module.Version) (Rule, string, bool) {
 	for _, r := range rules {
 		for _, p := range r.Patterns {
-			if p.Match(m) {
+			if matches(p, m) {
 				return r, p.String(), true
 			}
 		}

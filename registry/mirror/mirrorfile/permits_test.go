@@ -16,6 +16,7 @@ deny:
   - modules: ["github.com/evil/**", "example.com/lib@<v1.4.2"]
     reason: CVE-2026-0001
   - modules: ["golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64"]
+projects: [.]
 `))
 	must(t, f, err)
 	for text, want := range map[string]string{
@@ -25,6 +26,8 @@ deny:
 		"example.com/lib@v0.0.0-20260101000000-0123456789ab": "modferry.yaml:4: deny: example.com/lib@v0.0.0-20260101000000-0123456789ab is kept out by example.com/lib@<v1.4.2: CVE-2026-0001",
 		"github.com/evil@v1.0.0":                             "modferry.yaml:4: deny: github.com/evil@v1.0.0 is kept out by github.com/evil/**: CVE-2026-0001",
 		"github.com/evil/x@v2.0.0+incompatible":              "modferry.yaml:4: deny: github.com/evil/x@v2.0.0+incompatible is kept out by github.com/evil/**: CVE-2026-0001",
+		"github.com/Evil/x@v1.0.0":                           "modferry.yaml:4: deny: github.com/Evil/x@v1.0.0 is kept out by github.com/evil/**: CVE-2026-0001",
+		"example.com/Lib@v1.4.2":                             "modferry.yaml:2: allow: nothing in the list lets example.com/Lib@v1.4.2 in; add a pattern if it may be mirrored",
 		"example.com/lib/v2@v2.0.0":                          "modferry.yaml:2: allow: nothing in the list lets example.com/lib/v2@v2.0.0 in; add a pattern if it may be mirrored",
 		"golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64":   "<nil>",
 		"golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64":   "modferry.yaml:6: deny: golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64 is kept out by golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64",
@@ -47,7 +50,7 @@ func TestPermitsLetsAllInWithoutLists(t *testing.T) {
 }
 
 func TestPermitsJudgesNoQueries(t *testing.T) {
-	f, err := Parse("modferry.yaml", []byte("version: 1\ndeny: [{modules: [example.com/m@<v2]}]\n"))
+	f, err := Parse("modferry.yaml", []byte("version: 1\ndeny: [{modules: [example.com/m@<v2]}]\nprojects: [.]\n"))
 	must(t, f, err)
 	for _, version := range []string{"", "latest", "main", "v1", "v1.2", "v1.2.3+meta"} {
 		err := f.Permits(module.Version{Path: "example.com/m", Version: version})
