@@ -37,20 +37,27 @@ func (p *parser) document(data []byte) *yaml.Node {
 	return first.Content[0]
 }
 
-// isText reports whether the file is UTF-8 without control characters. The YAML
-// library says of others that they are wrong, but not where.
+// isText reports whether the file is UTF-8 without control characters, of which the YAML
+// library says that they are wrong, but not where; and without line breaks that only it
+// takes for such: a rule after one looks like a part of the comment before.
 func (p *parser) isText(data []byte) bool {
 	for i, line := range bytes.Split(data, []byte("\n")) {
 		switch {
 		case !utf8.Valid(line):
 			p.add(i+1, "the line is not UTF-8 text")
 			return false
-		case bytes.ContainsFunc(line, func(c rune) bool { return unicode.IsControl(c) && c != '\t' && c != '\r' }):
+		case bytes.ContainsFunc(bytes.TrimSuffix(line, []byte("\r")), isInvisible):
 			p.add(i+1, "the line has a control character in it")
 			return false
 		}
 	}
 	return true
+}
+
+// isInvisible reports whether a character is a control character or breaks lines.
+func isInvisible(c rune) bool {
+	const lineSeparator, paragraphSeparator = '\u2028', '\u2029'
+	return unicode.IsControl(c) && c != '\t' || c == lineSeparator || c == paragraphSeparator
 }
 
 // decode returns the first document, and the second one if there is more than

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/version"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/mod/module"
@@ -148,7 +149,7 @@ func checkQuery(path, query string) error {
 		return fmt.Errorf("%s@: the version is missing; latest is the newest one", path)
 	case query == "upgrade" || query == "patch" || query == "none":
 		return fmt.Errorf("%s@%s only makes sense in a project: name a version, or latest", path, query)
-	case strings.HasPrefix(query, "!=") || strings.ContainsAny(query, " ,"):
+	case strings.HasPrefix(query, "!=") || strings.Contains(query, ",") || strings.ContainsFunc(query, unicode.IsSpace):
 		return notQuery
 	case strings.ContainsAny(query[:1], "<>"):
 		if _, err := pattern.ParseRange(query); err != nil {

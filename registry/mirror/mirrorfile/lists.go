@@ -75,11 +75,15 @@ func (p *parser) mapping(at string, n *yaml.Node, known ...string) map[string]*y
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
 		switch {
+		case !p.usable(at, name):
 		case name.Kind != yaml.ScalarNode:
 			p.fail(name, at, "the name of a field must be text, not %s", kind(name))
 		case lines[name.Value] != 0:
 			p.fail(name, at, "the field %s is there already, on line %d", quote(name.Value), lines[name.Value])
 		case !slices.Contains(known, name.Value):
+			if p.count > maxProblems {
+				return nil // nobody will read more, and to find what was meant takes time
+			}
 			p.fail(name, at, "there is no field %s: %s", quote(name.Value), suggestion(name.Value, known))
 			if meant := nearest(name.Value, known); values[meant] == nil && meant != "" {
 				values[meant] = value // or it would be said to be missing

@@ -20,6 +20,8 @@ func (p *parser) usable(at string, n *yaml.Node) bool {
 		p.fail(n, at, "aliases (*%s) are not read here: write out what is meant, or put a text that begins with * in quotes", n.Value)
 	case n.Anchor != "":
 		p.fail(n, at, "anchors (&%s) are not read here: leave it out, or put a text that begins with & in quotes", n.Anchor)
+	case n.Kind != yaml.ScalarNode && n.ShortTag() != "!!map" && n.ShortTag() != "!!seq":
+		p.fail(n, at, "tags (%s) are not read here: leave it out", n.Tag)
 	case n.ShortTag() == "!!null":
 		p.fail(n, at, "a value is missing: give one, or leave out the line")
 	default:
@@ -103,7 +105,7 @@ func (p *parser) number(at string, n *yaml.Node, most int) int {
 		return 0
 	}
 	i, err := strconv.Atoi(n.Value)
-	if n.ShortTag() != "!!int" || err != nil || i < 1 || i > most {
+	if n.ShortTag() != "!!int" || err != nil || i < 1 || i > most || strconv.Itoa(i) != n.Value { // 010 is 8 for some
 		p.fail(n, at, "this must be a whole number from 1 to %d", most)
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,6 +34,9 @@ func Parse(name string, data []byte) (*File, error) {
 	p := &parser{problems: problems{name: name}, dir: filepath.Dir(name), file: File{Name: name}}
 	if root := p.document(data); root != nil && p.version(root) {
 		p.fields(root)
+		if f := &p.file; p.count == 0 && len(f.Projects)+len(f.Modules)+len(f.Tools)+len(f.Toolchains) == 0 {
+			p.add(1, "the file asks for nothing: name projects, modules, tools or toolchains")
+		}
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -124,7 +128,7 @@ func (p *parser) store(at string, n *yaml.Node) string {
 			prefix += "="
 		}
 		if dir, ok := strings.CutPrefix(ref, "oci:"); ok {
-			if dir == "" || strings.HasPrefix(dir, "//") {
+			if dir == "" || strings.HasPrefix(dir, "//") || strings.TrimSpace(dir) != dir {
 				p.fail(n, at, "a directory is written oci:DIR, as in oci:./store")
 				continue
 			}
@@ -173,11 +177,27 @@ func checkPrivate(s string) error {
 		return fmt.Errorf("%s is several patterns: make each an item of its own", quote(s))
 	case strings.Contains(s, "://"):
 		return fmt.Errorf("%s is a URL: leave out what is before the host", quote(s))
-	case strings.Contains(s, "**"):
-		return fmt.Errorf("%s: GOPRIVATE patterns have no **; they match everything below, so corp.example is all of it", quote(s))
+	case strings.Contains(s, "**"), strings.Contains(s, "..."):
+		return fmt.Errorf("%s: GOPRIVATE patterns have no ** and no ...; they match everything below, so corp.example is all of it", quote(s))
+	}
+	sample := strings.TrimSuffix(globs.Replace(classes.ReplaceAllString(s, "x")), "/")
+	host, _, _ := strings.Cut(sample, "/")
+	if strings.Contains(s, "*") && !strings.Contains(host, ".") {
+		host += ".x" // the star may stand for it
+	}
+	for _, err := range []error{module.CheckPath(host), module.CheckImportPath(sample)} {
+		if err != nil {
+			return fmt.Errorf("%s is not a GOPRIVATE pattern, as no module can match it: %w", quote(s), err)
+		}
 	}
 	return nil
 }
+
+// What a GOPRIVATE pattern has in the place of characters: see path.Match.
+var (
+	classes = regexp.MustCompile(`\[[^\]]*\]`)
+	globs   = strings.NewReplacer("*", "x", "?", "x", `\`, "")
+)
 
 // allow reads an entry of the allow list: a pattern.
 func (p *parser) allow(n *yaml.Node) (Rule, bool) {

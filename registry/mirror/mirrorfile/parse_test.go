@@ -113,7 +113,7 @@ func TestParseResolvesDefaultsAndPaths(t *testing.T) {
 		{`upstream: ""`, "Upstream", ""},
 		{"upstream: file:///srv/cache|off", "Upstream", "file:///srv/cache|off"},
 	} {
-		f, err := Parse("dir/modferry.yaml", []byte("version: 1\n"+tt.text+"\n"))
+		f, err := Parse("dir/modferry.yaml", []byte("version: 1\nprojects: [.]\n"+tt.text+"\n"))
 		if err != nil {
 			t.Errorf("%s: %v", tt.text, err)
 			continue
@@ -147,7 +147,7 @@ func TestIDsNameWhatEntriesAskFor(t *testing.T) {
 	}
 	got = append(got, Tool{Package: "example.com/x", Query: "v1.0.0"}.ID())
 	want := []string{
-		"project ./service", "project ../lib +all", "project /srv/build",
+		"project ./service", "project+all ../lib", "project /srv/build",
 		"module golang.org/x/text@latest", "module github.com/spf13/cobra >=v1.4.0 <v2", "module github.com/google/uuid latest 3",
 		"module example.com/m@v1.2.3 alone", "module example.com/m@<v1.5",
 		"tool golang.org/x/tools/cmd/stringer@latest darwin/arm64,linux/amd64", "tool example.com/t/cmd/x@v1.0.0 windows/amd64",

@@ -31,6 +31,16 @@ var wrong = []struct{ line, want string }{
 	{`private: ["corp.example/["]`, "is not a GOPRIVATE pattern"},
 	{`private: ["a.example,b.example"]`, "make each an item of its own"},
 	{"private: [https://a.example]", "leave out what is before the host"},
+	{`private: ["corp.example/..."]`, "they match everything below"},
+	{`private: ["/corp.example"]`, "no module can match it"},
+	{`private: ["./corp.example"]`, "no module can match it"},
+	{`private: ["git@corp.example/x"]`, "no module can match it"},
+	{`private: ["https:corp.example"]`, "no module can match it"},
+	{`private: ["corp.example:8443/x"]`, "no module can match it"},
+	{`private: ["corp.example/lib@v1"]`, "no module can match it"},
+	{`private: ["Corp.Example"]`, "no module can match it"},
+	{`private: ["corp"]`, "missing dot in first path element"},
+	{`private: ["corp.example//x"]`, "no module can match it"},
 	{"private: [a.example, a.example]", `private: "a.example" is there already, on line 2`},
 	{"platforms: [linux]", "write it os/arch, like linux/amd64"},
 	{"platforms: [linux/x86_64]", "did you mean linux/amd64?"},
@@ -41,7 +51,7 @@ var wrong = []struct{ line, want string }{
 	{"platforms: []", "platforms: the list is empty"},
 	{"downloadAll: yes", `downloadAll: this must be true or false, not "yes"`},
 	{"downloadAll: !!bool maybe", "downloadAll: this must be true or false"},
-	{"downloadAll: !!bool {a: b}", "downloadAll: this must be true or false"},
+	{"downloadAll: !!bool {a: b}", "downloadAll: tags (!!bool) are not read here"},
 	{"projects: {dir: a}", "projects: this must be a list, each item after a dash"},
 	{"projects: [{downloadAll: true}]", "projects: the field dir is missing, as in dir: ./service"},
 	{"projects: [./a, a]", `projects: "a" is there already, on line 2`},
@@ -104,7 +114,16 @@ var wrong = []struct{ line, want string }{
 	{"modules: [a", "did not find expected ',' or ']'"},
 	{"key: \x01", "the line has a control character in it"},
 	{"key: \xff", "the line is not UTF-8 text"},
+	{"key: x # \u2028deny: [{modules: [a.example]}]", "the line has a control character in it"},
+	{"key: x # \u2029deny: [{modules: [a.example]}]", "the line has a control character in it"},
+	{"key: x # \u0085deny: [{modules: [a.example]}]", "the line has a control character in it"},
+	{"key: x # \rdeny: [{modules: [a.example]}]", "the line has a control character in it"},
 	{"---", "a second document begins here"},
+	{"modules: !foo [a.example/b@latest]", "modules: tags (!foo) are not read here"},
+	{"&a modules: [a.example/b@latest]", "anchors (&a) are not read here"},
+	{"modules: [{module: a.example/b, latest: 010}]", "modules: latest: this must be a whole number"},
+	{"modules: [\"a.example/b@x\u3000y\"]", "is not a query"},
+	{"store: 'oci: ./a'", "store: a directory is written oci:DIR"},
 }
 
 func TestParseSaysWhatIsWrongOnWhichLine(t *testing.T) {
@@ -121,13 +140,14 @@ func TestParseSaysWhatIsWrongOnWhichLine(t *testing.T) {
 
 func TestParseDoesNotJudgeWhatItCannotKnow(t *testing.T) {
 	for _, line := range []string{
-		"{}", "modules: [a.example/b@main, a.example/b@1.2.3, a.example/b@0123456789ab, a.example/b@v1, a.example/b@v2.0.0, a.example/b@feature/x]",
+		"modules: [a.example/b@main, a.example/b@1.2.3, a.example/b@0123456789ab, a.example/b@v1, a.example/b@v2.0.0, a.example/b@feature/x]",
 		"modules: [a.example/b/v2@v2, gopkg.in/yaml.v3@v3.0.1, a.example/b@>=v1]",
-		"platforms: [newos/newarch]", "toolchains: [go1.27rc1, go1.20]", `private: ["*.corp.example", "corp.example/a?c/"]`,
+		"platforms: [newos/newarch]", "toolchains: [go1.27rc1, go1.20]",
+		`private: ["*.corp.example", "corp.example/a?c/", "*", "corp*", "corp.example/[ab]*", "gopkg.in/x", "corp.example/lib/v1"]`,
 	} {
 		text := "version: 1\n" + line + "\n"
-		if line == "{}" {
-			text = "{version: 1}"
+		if !strings.Contains(line, "modules:") && !strings.Contains(line, "toolchains:") {
+			text += "projects: [.]\n" // it has to ask for something
 		}
 		if _, err := Parse("modferry.yaml", []byte(text)); err != nil {
 			t.Errorf("%s: %v", line, err)
