@@ -110,11 +110,11 @@ func (a *app) mirror(c *cli.Context) error {
 	}
 	signer, err := a.signer(c)
 	if err != nil {
-		return err
+		return file.blame(flagSignKey, "key", err)
 	}
 	stores, err := a.openStores(c, nil)
 	if err != nil {
-		return err
+		return file.blame(flagRegistry, "store", err)
 	}
 	defer stores.Close()
 	show := a.newProgress(c.Bool(flagJSON))
@@ -137,7 +137,7 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 	}
 	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %v\n", err) })
 	if err != nil {
-		return s, err
+		return s, file.blame(flagUpstream, "upstream", err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	if isTerminal(a.err) {
@@ -163,10 +163,10 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 		},
 	})
 	s.Failed += len(w.problems)
-	if err != nil || c.Bool(flagDryRun) {
+	if c.Bool(flagDryRun) || errors.Is(err, mirror.ErrChecksum) {
 		return s, err
 	}
-	return s, w.finish()
+	return s, errors.Join(err, w.finish()) // what was found out is known, even if the rest was interrupted
 }
 
 // wares is what there is to mirror.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,14 +21,14 @@ type mirrorFile struct {
 	lockName string
 	lock     *mirrorfile.Lock // nil = there is none as yet
 	locked   []byte           // as it was read
+	applied  map[string]bool  // the options that it sets
 }
 
 // mirrorFile reads the mirror file that is the only argument, and makes its settings those of the command where the
 // command line and the environment say nothing. It returns nil if the argument is something else.
 func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 	name := c.Args().First()
-	ext := filepath.Ext(name)
-	if c.Bool(flagRecord) || ext != ".yaml" && ext != ".yml" {
+	if c.Bool(flagRecord) || !isMirrorFile(name) {
 		if c.Bool(flagUpdate) {
 			return nil, usageErrorf("--%s is for a mirror file: modferry mirror --%[1]s modferry.yaml", flagUpdate)
 		}
@@ -35,7 +37,14 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 	if c.Args().Len() > 1 || len(c.StringSlice(flagTool)) > 0 {
 		return nil, usageErrorf("%s: a mirror file is mirrored by itself: list the other sources in it, or run mirror twice", name)
 	}
-	m, err := readMirrorFile(name)
+	for _, f := range [...]struct{ flag, say string }{
+		{flagPlatform, "platforms:"}, {flagToolchains, "toolchains:"}, {flagDownloadAll, "downloadAll: true"},
+	} {
+		if c.IsSet(f.flag) {
+			return nil, usageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.say, name)
+		}
+	}
+	m, err := readMirrorFile(name, c.Bool(flagUpdate))
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +54,17 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 		}
 	}
 	return m, m.apply(c)
+}
+
+// isMirrorFile reports whether an argument names a mirror file, rather than a module at a branch that ends so.
+func isMirrorFile(arg string) bool {
+	switch strings.ToLower(filepath.Ext(arg)) {
+	case ".yaml", ".yml":
+	default:
+		return false
+	}
+	_, err := os.Stat(arg)
+	return err == nil || !strings.Contains(arg, "@")
 }
 
 // tryLock finds out early whether the lock can be written.
@@ -59,7 +79,8 @@ func (m *mirrorFile) tryLock() error {
 	return nil
 }
 
-func readMirrorFile(name string) (*mirrorFile, error) {
+// readMirrorFile reads a mirror file and its lock, which need not fit for an update.
+func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 	data, err := readAtMost(name, mirrorfile.MaxSize)
 	if err != nil {
 		return nil, err
@@ -68,7 +89,12 @@ func readMirrorFile(name string) (*mirrorFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the mirror file has mistakes:\n%w", err)
 	}
-	m := &mirrorFile{File: f, lockName: mirrorfile.LockName(name)}
+	m := &mirrorFile{File: f, lockName: mirrorfile.LockName(name), applied: make(map[string]bool)}
+	for _, ext := range [...]string{".yaml", ".yml"} {
+		if other := strings.TrimSuffix(name, filepath.Ext(name)) + ext; other != name && exists(other) {
+			return nil, fmt.Errorf("%s and %s would both write %s: rename one of them", name, other, m.lockName)
+		}
+	}
 	m.locked, err = readAtMost(m.lockName, mirrorfile.MaxLockSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -76,10 +102,18 @@ func readMirrorFile(name string) (*mirrorFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.lock, err = mirrorfile.ParseLock(m.lockName, m.locked); err != nil {
+	if m.lock, err = mirrorfile.ParseLock(m.lockName, m.locked); err == nil && !update {
+		err = f.CheckLock(m.lockName, m.lock)
+	}
+	if err != nil {
 		return nil, withHint(err, "restore it from version control, or delete it to resolve everything anew")
 	}
 	return m, nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 // apply sets the options that the mirror file has and nobody else set.
@@ -95,11 +129,20 @@ func (m *mirrorFile) apply(c *cli.Context) error {
 		if err := c.Set(name, value); err != nil {
 			return usageErrorf("%s: %v", m.Name, err)
 		}
+		m.applied[name] = true
 	}
 	if len(m.Private) == 0 {
 		return nil
 	}
 	return c.Set(flagPrivate, joinPatterns(append(m.Private, c.String(flagPrivate))...))
+}
+
+// blame says of an error about an option that the mirror file sets it, if it does.
+func (m *mirrorFile) blame(option, field string, err error) error {
+	if err == nil || m == nil || !m.applied[option] {
+		return err
+	}
+	return fmt.Errorf("%s: %s: %w", m.Name, field, err)
 }
 
 // write writes the lock, if there is anything new in it.
@@ -114,14 +157,23 @@ func (m *mirrorFile) write(lock *mirrorfile.Lock) error {
 	return nil
 }
 
-// readAtMost reads a file that must not be larger than limit bytes.
+// readAtMost reads a regular file that must not be larger than limit bytes.
 func readAtMost(name string, limit int64) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err == nil && info.Size() > limit {
-		err = fmt.Errorf("%s has %d bytes, at most %d are read", name, info.Size(), limit)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(name)
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes, which is all that is read", name, limit)
+	}
+	return data, err
 }

@@ -48,10 +48,15 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		Log:     log,
 	}
 	if proxy := c.String(flagUpstream); proxy != "" {
-		o.GOPROXY, o.NoProxy = proxy, "" // chosen for this run; private names go to no public one all the same
+		// Chosen for this run, also for what is fetched directly else; private names go to no public one all the same.
+		o.GOPROXY, o.NoProxy, o.Private = proxy, "", joinPatterns(o.Private, env.GONOPROXY)
 	}
-	if s.up, err = mirror.NewUpstream(o); err != nil {
-		return nil, withHint(err, "set GOPROXY, or give --"+flagUpstream)
+	s.up, err = mirror.NewUpstream(o)
+	if err != nil && c.String(flagUpstream) == "" {
+		err = withHint(err, "set GOPROXY, or give --"+flagUpstream)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if s.sums, err = a.checksums(c, s); err == nil {
 		s.spool, err = os.MkdirTemp("", "modferry-collect-*")

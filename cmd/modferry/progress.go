@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -55,9 +56,17 @@ type lines struct {
 // manyTiles is the number of tiles that take long enough to be spoken of.
 const manyTiles = 100
 
-func (p *lines) expect(int)           {}
-func (p *lines) event(e mirror.Event) { fmt.Fprintln(p, eventLine(e)) }
-func (p *lines) done()                {}
+func (p *lines) expect(int) {}
+func (p *lines) done()      {}
+
+func (p *lines) event(e mirror.Event) {
+	if !endsRun(e) {
+		fmt.Fprintln(p, eventLine(e))
+	}
+}
+
+// endsRun reports whether the run ends with the event's error, which is said then.
+func endsRun(e mirror.Event) bool { return errors.Is(e.Err, mirror.ErrLocked) }
 
 func (p *lines) tiles(done, total int) {
 	if tenth := done * 10 / total; total >= manyTiles && tenth != p.tenth {
@@ -91,7 +100,7 @@ func (b *bar) expect(total int) {
 }
 
 func (b *bar) event(e mirror.Event) {
-	if e.Status == mirror.Failed {
+	if e.Status == mirror.Failed && !endsRun(e) {
 		fmt.Fprintln(b, eventLine(e))
 	}
 	b.versions.Increment()

@@ -250,6 +250,9 @@ func parseWish(line string) (wish string, a asked) {
 
 // replaceFile writes a file so that a reader, or a crash, sees the old contents or the new, nothing between.
 func replaceFile(name string, data []byte) error {
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target // a link stays one
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return err

@@ -122,17 +122,23 @@ func (g *goCommand) close() error {
 	return g.runner.Close()
 }
 
-// needs turns what the go command found into items.
-func needs(r *closure.Result, from string) findings {
-	f := findings{warnings: r.Warnings}
+// needs turns what the go command found into items and warnings, which say where it was asked for.
+func needs(r *closure.Result, from, asked string) findings {
+	f, subject := findings{}, r.Subject
+	for _, w := range r.Warnings {
+		f.warnings = append(f.warnings, fromError(from, asked, w))
+	}
+	if from != asked {
+		subject = from + ": " + subject
+	}
 	for _, n := range r.Needs {
-		it := Item{Module: n.Module, ModOnly: n.ModOnly, Sum: n.Sum, GoModSum: n.GoModSum, From: from}
-		if n.From != "" {
-			it.From = n.From
+		it := Item{Module: n.Module, ModOnly: n.ModOnly, Sum: n.Sum, GoModSum: n.GoModSum, From: n.From}
+		if n.From == r.Subject {
+			it.From = subject
 		}
 		f.items = append(f.items, it)
 	}
-	f.items = append(f.items, named(r.Revisions, from)...)
+	f.items = append(f.items, named(r.Revisions, subject)...)
 	return f
 }
 
@@ -151,7 +157,7 @@ func named(revisions []record.Revision, from string) []Item {
 
 // Recorded returns what a command fetched as items to mirror. from names the command.
 func Recorded(r *closure.Result, from string) []Item {
-	c := &collector{findings: needs(r, from), permits: func(module.Version) error { return nil }}
+	c := &collector{findings: needs(r, from, from), permits: func(module.Version) error { return nil }}
 	c.merge()
 	return c.items
 }

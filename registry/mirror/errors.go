@@ -85,6 +85,7 @@ func (e *ChecksumError) Is(target error) bool { return target == ErrChecksum }
 // ErrLocked and ErrChecksum.
 type LockError struct {
 	Module    module.Version
+	From      string // the file and line that asked for it
 	Where     string // who has the other content: upstream, or a reference in the store
 	File      string // "zip" or "go.mod"
 	Got, Want string // h1 sums; Want is what is locked
@@ -92,9 +93,9 @@ type LockError struct {
 
 // Error names both sums, and what to do.
 func (e *LockError) Error() string {
-	return fmt.Sprintf("SECURITY: %s: the %s of %s has sum %s, but %s is locked, and a version never changes: nothing more was mirrored; "+
-		"find out who changed it, and only if that is in order remove the lines of that version from the lock file",
-		e.Module, e.File, e.Where, e.Got, e.Want)
+	return fmt.Sprintf("SECURITY: %s (%s): the %s of %s has sum %s, but %s is locked, and a version never changes: nothing more was mirrored; "+
+		"find out who changed it, and only if that is in order remove the lines of that version below sums in the lock file",
+		e.Module, e.From, e.File, e.Where, e.Got, e.Want)
 }
 
 // Is makes errors.Is true for ErrLocked and ErrChecksum.

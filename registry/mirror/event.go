@@ -114,9 +114,9 @@ func (e *Event) found(store *registry.Store, have *registry.Module) error {
 func (e *Event) checkLock(where string) error {
 	switch want := e.locked; {
 	case differ(e.got.zip, want.zip):
-		return &LockError{Module: e.Module, Where: where, File: "zip", Got: e.got.zip, Want: want.zip}
+		return &LockError{Module: e.Module, From: e.From, Where: where, File: "zip", Got: e.got.zip, Want: want.zip}
 	case differ(e.got.mod, want.mod):
-		return &LockError{Module: e.Module, Where: where, File: "go.mod", Got: e.got.mod, Want: want.mod}
+		return &LockError{Module: e.Module, From: e.From, Where: where, File: "go.mod", Got: e.got.mod, Want: want.mod}
 	}
 	return nil
 }

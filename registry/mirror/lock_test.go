@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/registry/mirror/closure"
 	"github.com/modferry/modferry/registry/mirror/mirrorfile"
 )
 
@@ -106,5 +108,40 @@ func TestWhatIsLockedStaysWhenAProjectCannotBeRead(t *testing.T) {
 	plan, problems := CollectFile(t.Context(), up, f, FileOptions{Lock: lock})
 	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
 		t.Errorf("%v\n%s", problems, got.Format())
+	}
+}
+
+func TestASumStaysLockedWhileItsVersionIsDenied(t *testing.T) {
+	const modules = "version: 1\nmodules: [example.com/a@v1.0.0]\n"
+	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
+	up := newUpstream(t, newTree(t, m.String()).url())
+	stores := "oci:" + filepath.Join(t.TempDir(), "store")
+	lock, err := lockAfter(t, up, parseMirrorFile(t, modules), FileOptions{}, stores)
+	if err != nil || lock.Sums[m].Zip == "" {
+		t.Fatalf("%v\n%s", err, lock.Format())
+	}
+	plan, problems := CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a]}]\n"), FileOptions{Lock: lock})
+	if len(plan.Items) != 0 || len(problems) != 1 || !errors.Is(problems[0], mirrorfile.ErrDenied) {
+		t.Fatalf("%v, %v", plan.Items, problems)
+	}
+	if got := plan.Lock(); string(got.Format()) != string(lock.Format()) {
+		t.Errorf("the lock changed:\n%s", got.Format())
+	}
+}
+
+func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
+	tree := newTree(t)
+	tree.addToolchains(t, "go1.25.1.linux-amd64")
+	f := parseMirrorFile(t, "version: 1\ntoolchains: [go1.25]\nplatforms: [linux/amd64, windows/amd64]\n")
+	up := newUpstream(t, tree.url())
+	plan, problems := CollectFile(t.Context(), up, f, quietly(nil))
+	if len(plan.Items) != 1 || len(problems) != 1 {
+		t.Fatalf("%v, %v", plan.Items, problems)
+	}
+	lock := plan.Lock()
+	tree.addToolchains(t, "go1.25.2.linux-amd64", "go1.25.2.windows-amd64")
+	plan, problems = CollectFile(t.Context(), up, f, quietly(lock))
+	if len(problems) > 0 || len(plan.Items) != 2 || plan.Items[0].Module != closure.Toolchain("go1.25.1", "linux/amd64") {
+		t.Errorf("the release moved: %v, %v", plan.Items, problems)
 	}
 }

@@ -100,7 +100,7 @@ func (c *collector) addProject(p *project.Project, name string, downloadAll bool
 			c.addDemanded(shown(p, name, filepath.Join(m.Dir, "go.mod")), m.File.Go, m.File.Toolchain)
 		}
 	}
-	a.find = func(ctx context.Context) findings { return c.findProject(ctx, p, name, downloadAll) }
+	a.find = func(ctx context.Context) findings { return c.findProject(ctx, p, name, downloadAll, a.from) }
 	c.asks = append(c.asks, a)
 }
 
@@ -113,12 +113,12 @@ func shown(p *project.Project, name, file string) string {
 	return filepath.Join(name, rel)
 }
 
-func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool) findings {
+func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool, from string) findings {
 	f := sumsOf(p, name)
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
 		result, err := r.Project(ctx, p, closure.ProjectOptions{Name: name, DownloadAll: downloadAll})
 		if err == nil {
-			f.add(needs(result, name))
+			f.add(needs(result, from, name))
 		}
 		return err
 	})

@@ -117,7 +117,7 @@ func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Contex
 				j.Status, j.Err = Failed, err
 			}
 			j.Elapsed += time.Since(start)
-			if j.Status != "" && (j.Status != Failed || ctx.Err() == nil) {
+			if j.Status != "" && (j.Status != Failed || ctx.Err() == nil || errors.Is(err, ErrLocked)) {
 				r.report(j.Event)
 			}
 			return nil

@@ -111,7 +111,7 @@ func (c *collector) plant(ctx context.Context, it Item, s seed) findings {
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
 		result, err := r.Seed(ctx, it.Module)
 		if err == nil {
-			f.add(needs(result, it.From))
+			f.add(needs(result, it.From, s.path+"@"+s.query))
 		}
 		return err
 	})
@@ -173,6 +173,7 @@ func (c *collector) addTool(text string, platforms []string, a ask) {
 
 func (c *collector) findTool(ctx context.Context, pkg, query string, platforms []string, from string) findings {
 	var f findings
+	asked := pkg + "@" + query
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
 		m, result, err := r.Tool(ctx, pkg, query, platforms)
 		if err != nil {
@@ -181,11 +182,10 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 		if err := errors.Join(c.permits(m), c.retracted(ctx, m, seed{path: m.Path, query: query})); err != nil {
 			return err
 		}
-		f = needs(result, from)
+		f = needs(result, from, asked)
 		f.means = []module.Version{m}
 		return nil
 	})
-	asked := pkg + "@" + query
 	switch {
 	case !ran:
 		return failed("%s: the go command is needed to find out what a tool needs", from)

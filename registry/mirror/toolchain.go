@@ -93,7 +93,9 @@ func (c *collector) findToolchain(ctx context.Context, release string, platforms
 		platforms = at
 	}
 	for _, p := range platforms {
-		f.items = append(f.items, Item{Module: closure.Toolchain(release, p), From: from})
+		m := closure.Toolchain(release, p)
+		f.items = append(f.items, Item{Module: m, From: from})
+		f.means = append(f.means, m)
 	}
 	return f
 }

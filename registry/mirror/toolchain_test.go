@@ -11,25 +11,35 @@ import (
 	"testing"
 )
 
-func TestCollectUnderstandsToolchains(t *testing.T) {
-	tree := newTree(t)
-	dir := filepath.Join(string(tree), "golang.org", "toolchain", "@v")
+// addToolchains adds toolchains by release and platform, as in go1.26.8.linux-amd64.
+func (tr testTree) addToolchains(t testing.TB, toolchains ...string) {
+	t.Helper()
+	dir := filepath.Join(string(tr), "golang.org", "toolchain", "@v")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	var list strings.Builder
-	for _, v := range []string{
-		"go1.20.linux-amd64", "go1.9.2rc2.linux-amd64", "go1.26.8.linux-amd64", "go1.26.10.linux-amd64", "go1.26.10.windows-amd64",
-		"go1.26.11.linux-amd64", "go1.27rc1.linux-amd64", "go1.27rc2.linux-amd64", "nonsense",
-	} {
-		list.WriteString("v0.0.1-" + v + "\n")
+	for _, v := range toolchains {
 		if err := os.WriteFile(filepath.Join(dir, "v0.0.1-"+v+".zip"), []byte("a zip"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	zips, err := filepath.Glob(filepath.Join(dir, "*.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list strings.Builder
+	for _, zip := range zips {
+		list.WriteString(strings.TrimSuffix(filepath.Base(zip), ".zip") + "\n")
+	}
 	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(list.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestCollectUnderstandsToolchains(t *testing.T) {
+	tree := newTree(t)
+	tree.addToolchains(t, "go1.20.linux-amd64", "go1.9.2rc2.linux-amd64", "go1.26.8.linux-amd64", "go1.26.10.linux-amd64", "go1.26.10.windows-amd64",
+		"go1.26.11.linux-amd64", "go1.27rc1.linux-amd64", "go1.27rc2.linux-amd64", "nonsense")
 	both := []string{"linux/amd64", "windows/amd64"}
 	linux := both[:1]
 	for _, tt := range []struct {

@@ -104,33 +104,38 @@ func (u *Upstream) Close() error { return u.direct.direct.close() }
 //
 // Directories often have a version without it. It is made up for them, and says only the
 // version, if nobody else has the real one either, may be asked for it, or can be reached
-// directly.
+// directly. As long as a proxy does not answer, it is not: what is mirrored stays as it is.
 func (u *Upstream) Info(ctx context.Context, m module.Version) ([]byte, error) {
 	if data, err := u.spooled(want{m, infoFile}, maxInfo); data != nil || err != nil {
 		return data, err
 	}
 	data, err := u.bytes(ctx, want{m, infoFile}, maxInfo)
-	var direct *directError
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrOff) || errors.Is(err, exec.ErrNotFound) || errors.As(err, &direct) {
-		if made := u.bareInfo(m); made != nil {
-			u.o.Log.DebugContext(ctx, "made up an .info file", "module", m, "after", err)
-			return made, nil
-		}
+	if err == nil || ctx.Err() != nil {
+		return data, err
 	}
-	return data, err
+	made, dir := u.bareInfo(m)
+	var direct *directError
+	switch {
+	case made == nil:
+		return nil, err
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrOff), errors.Is(err, exec.ErrNotFound), errors.As(err, &direct):
+		u.o.Log.DebugContext(ctx, "made up an .info file", "module", m, "after", err)
+		return made, nil
+	}
+	return nil, fmt.Errorf("%w; %s has the version without its .info file, which is made up if nobody else is to be asked: GOPROXY=off", err, dir)
 }
 
 // bareInfo makes up the .info file of a version for the first directory that has the
 // version; nil if none has.
-func (u *Upstream) bareInfo(m module.Version) []byte {
+func (u *Upstream) bareInfo(m module.Version) (info []byte, dir string) {
 	for _, e := range u.entriesFor(m.Path) {
 		if t, ok := e.tree.(localTree); ok {
 			if data, err := t.bareInfo(m); err == nil {
-				return data
+				return data, e.name
 			}
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // GoMod fetches the go.mod file of a version.

@@ -31,6 +31,7 @@ type Need struct {
 
 // Result is what was found out.
 type Result struct {
+	Subject   string            // what was asked about: a project's name, a module version, a tool, a command
 	Needs     []Need            // sorted, once each
 	Revisions []record.Revision // the queries that were asked and what they mean
 	Warnings  []error           // what could not be had or found out; the rest is good

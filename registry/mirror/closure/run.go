@@ -27,7 +27,7 @@ func (r *Runner) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	defer v.end(&err)
-	v.keepToolchains = true
+	v.exact = true
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	cmd.Env = append(os.Environ(), r.recording(v)...)

@@ -32,9 +32,10 @@ type view struct {
 	// foreign is set for a module of somebody else.
 	foreign bool
 
-	// keepToolchains makes a toolchain that the go command here switched to a need. Else it is none: who
-	// needs which one depends on the go command and the platform there.
-	keepToolchains bool
+	// exact makes exactly what was fetched the needs. Else a toolchain that the go command here switched to is
+	// none: who needs which one depends on the go command and the platform there. And a version of which a
+	// file could not be had is one.
+	exact bool
 }
 
 func (r *Runner) view(ctx context.Context, from string) (*view, error) {
@@ -75,12 +76,27 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("finding out what %s needs: %w", v.from, context.Cause(ctx))
 	}
 	for _, f := range v.Fetched() {
-		if f.Module.Path == ToolchainPath && !v.keepToolchains {
+		if f.Module.Path == ToolchainPath && !v.exact {
 			continue
 		}
 		v.needs.add(Need{Module: f.Module, ModOnly: !f.Zip, From: v.from})
 	}
-	return &Result{Needs: v.needs.sorted(), Revisions: v.Revisions(), Warnings: v.warnings}, nil
+	if !v.exact {
+		v.addFailed()
+	}
+	return &Result{Subject: v.from, Needs: v.needs.sorted(), Revisions: v.Revisions(), Warnings: v.warnings}, nil
+}
+
+// addFailed adds the versions whose go.mod or zip could not be had, so that whoever has no use for a part
+// learns of each when it is to be mirrored. What the go command asked of other paths and versions to find a
+// package, it asked by query.
+func (v *view) addFailed() {
+	for _, f := range v.Failed() {
+		if f.File == ".info" || f.Module.Path == ToolchainPath || module.CanonicalVersion(f.Module.Version) != f.Module.Version {
+			continue
+		}
+		v.needs.add(Need{Module: f.Module, ModOnly: f.File == ".mod", From: v.from})
+	}
 }
 
 // warn keeps a warning about doing something. What one go command could not have, the next ones cannot

@@ -64,11 +64,11 @@ type Rule struct {
 }
 
 // ID returns a text of one line that names what the entry asks for, as in
-// "project ./service +all". Equal entries have equal IDs, whatever their line;
+// "project+all ./service". Equal entries have equal IDs, whatever their line;
 // the lock refers to them.
 func (p Project) ID() string {
 	if p.DownloadAll {
-		return "project " + p.Text + " +all"
+		return "project+all " + p.Text
 	}
 	return "project " + p.Text
 }

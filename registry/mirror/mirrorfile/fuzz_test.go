@@ -41,6 +41,7 @@ func FuzzParse(f *testing.F) {
 		for _, v := range file.Projects {
 			checkID(t, v.ID(), v.Line)
 		}
+		_ = file.CheckLock("modferry.lock", &Lock{})
 		_ = file.Permits(module.Version{Path: "example.com/lib", Version: "v1.4.0"})
 	})
 }
@@ -50,7 +51,7 @@ func checkID(t *testing.T, id string, line int) {
 	t.Helper()
 	l := &Lock{Sources: []Locked{{ID: id}}, Sums: map[module.Version]Sums{}}
 	back, err := ParseLock("modferry.lock", l.Format())
-	if err != nil || !reflect.DeepEqual(back, l) || strings.ContainsFunc(id, unicode.IsControl) || line < 1 {
+	if err != nil || !reflect.DeepEqual(withoutLines(back), l) || strings.ContainsFunc(id, unicode.IsControl) || line < 1 {
 		t.Fatalf("line %d: ID %q: %+v, %v", line, id, back, err)
 	}
 }

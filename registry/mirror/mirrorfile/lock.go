@@ -21,14 +21,14 @@ import (
 // empty lines and those that begin with #.
 //
 //	lock        = "version 1" { source } [ "sums" { sum } ]
-//	source      = "source" ID { fingerprint | means | need | revision }
-//	fingerprint = "fingerprint" word  (once at most)
+//	source      = "source" ID [ fingerprint ] ( { means } | { need | revision } )
+//	fingerprint = "fingerprint" word
 //	means       = "means" path version
 //	need        = "need" path version [ "/go.mod" ]
 //	revision    = "revision" path name version
 //	sum         = path version [ "/go.mod" ] "h1:" base64
 //
-// An ID is the rest of its line. "/go.mod" follows the version without a space and
+// The order within a source does not matter. An ID is the rest of its line. "/go.mod" follows the version without a space and
 // means the go.mod alone, so sums are lines as in a go.sum.
 type Lock struct {
 	Sources []Locked
@@ -37,6 +37,7 @@ type Lock struct {
 
 // Locked is what one entry came to.
 type Locked struct {
+	Line        int    // where it begins in the text that was parsed; 0 = nowhere
 	ID          string // of the entry, as [Module.ID] returns it
 	Fingerprint string // of what else it depends on, as a project's go.sum; one word, or empty
 	Needs       []Need

@@ -17,6 +17,17 @@ const (
 
 func mod(path, version string) module.Version { return module.Version{Path: path, Version: version} }
 
+// withoutLines forgets where the sources of a lock were read.
+func withoutLines(l *Lock) *Lock {
+	if l == nil {
+		return nil
+	}
+	for i := range l.Sources {
+		l.Sources[i].Line = 0
+	}
+	return l
+}
+
 func testLock() *Lock {
 	return &Lock{
 		Sources: []Locked{
@@ -75,7 +86,7 @@ func TestLockFormatIsReadBackAsItWas(t *testing.T) {
 	}
 	for name, text := range map[string]string{"as written": testLockText, "with CRLF": strings.ReplaceAll(testLockText, "\n", "\r\n")} {
 		back, err := ParseLock("modferry.lock", []byte(text))
-		if err != nil || !reflect.DeepEqual(back, l) {
+		if err != nil || !reflect.DeepEqual(withoutLines(back), l) {
 			t.Errorf("%s: got %+v, %v", name, back, err)
 		}
 	}
@@ -135,6 +146,7 @@ func TestParseLockSaysWhatIsWrongOnWhichLine(t *testing.T) {
 		{"source a\nneed example.com/a v1.0.0\nneed example.com/a v1.0.0/go.mod", ":4: the source says this twice"},
 		{"source a\nrevision example.com/a main v1.0.0\nrevision example.com/a main v1.1.0", ":4: the source says this twice"},
 		{"source a\nrevision example.com/a main v1.0.0/go.mod", ":3: a revision is of a version"},
+		{"source a\nmeans example.com/a v1.0.0\nneed example.com/a v1.0.0", ":2: the source has lines means as well as need"},
 		{"source a\nfingerprint x\nfingerprint x", ":4: the source says this twice"},
 		{"source a\nfingerprint", ":3: this must be one of"},
 		{"source a\xff", ":2: the line is not UTF-8 text"},

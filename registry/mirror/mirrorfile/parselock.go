@@ -44,6 +44,9 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 			break
 		}
 	}
+	for i := range p.lock.Sources {
+		p.exclude(&p.lock.Sources[i])
+	}
 	if !p.begun && p.count == 0 {
 		p.add(1, "the file is empty: a lock begins with version 1; delete it to make a new one")
 	}
@@ -114,7 +117,7 @@ func (p *lockParser) source(id string) {
 	}
 	p.sources[id] = p.line
 	p.seen = make(map[any]bool)
-	p.lock.Sources = append(p.lock.Sources, Locked{ID: id})
+	p.lock.Sources = append(p.lock.Sources, Locked{Line: p.line, ID: id})
 }
 
 // fact parses what is said of a source.
@@ -144,6 +147,13 @@ func (p *lockParser) fact(s *Locked, words []string) {
 		}
 	default:
 		p.fail("this must be one of need PATH VERSION, revision PATH NAME VERSION, means PATH VERSION, fingerprint WORD, source ID, sums; not %s", quote(strings.Join(words, " ")))
+	}
+}
+
+// exclude complains of facts that do not go together.
+func (p *lockParser) exclude(s *Locked) {
+	if len(s.Means) > 0 && len(s.Needs)+len(s.Revisions) > 0 {
+		p.add(s.Line, "the source has lines means as well as need or revision: either what it needs was found out, or not")
 	}
 }
 

@@ -1,0 +1,75 @@
+package mirrorfile
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+)
+
+// CheckLock checks that what a lock says about the entries of the file can be what these ask
+// for. After a bad merge, or by somebody's hand, it might lead to other versions, or to nothing
+// at all, run after run. name is the lock's. The error joins all problems, each an
+// *Error.
+//
+// What a module, a tool or a project needs besides, nobody can tell from the files alone.
+func (f *File) CheckLock(name string, l *Lock) error {
+	p := &problems{name: name}
+	for _, m := range f.Modules {
+		p.check(l.Source(m.ID()), m.Query != "", m.admits)
+	}
+	for _, t := range f.Tools {
+		p.check(l.Source(t.ID()), true, t.admits)
+	}
+	for _, t := range f.Toolchains {
+		p.check(l.Source(t.ID()), false, isToolchain)
+	}
+	return p.err()
+}
+
+// check checks that a source is about versions that its entry admits. A single entry means one.
+func (p *problems) check(l *Locked, single bool, admits func(module.Version) bool) {
+	if l == nil {
+		return
+	}
+	admitted := func(n Need) bool { return !n.ModOnly && admits(n.Module) }
+	if len(l.Means) == 0 && !slices.ContainsFunc(l.Needs, admitted) {
+		p.add(l.Line, "source %s: no line below it names a version that this asks for", l.ID)
+	}
+	if single && len(l.Means) > 1 {
+		p.add(l.Line, "source %s: it cannot mean %d versions", l.ID, len(l.Means))
+	}
+	for _, m := range l.Means {
+		if !admits(m) {
+			p.add(l.Line, "source %s: it cannot mean %s", l.ID, m)
+		}
+	}
+}
+
+// admits reports whether a version can be what the entry asks for.
+func (m Module) admits(v module.Version) bool {
+	if m.Query != "" {
+		return provides(v.Path, m.Path) && answers(v.Version, m.Query)
+	}
+	return v.Path == m.Path && m.Range.Contains(v.Version)
+}
+
+// admits reports whether a version can be what the entry asks for.
+func (t Tool) admits(v module.Version) bool {
+	return provides(v.Path, t.Package) && answers(v.Version, t.Query)
+}
+
+func isToolchain(v module.Version) bool { return v.Path == toolchainPath }
+
+// provides reports whether a package may be in a module.
+func provides(modPath, pkg string) bool {
+	return pkg == modPath || strings.HasPrefix(pkg, modPath+"/")
+}
+
+// answers reports whether a query may lead to a version. Of versions, that is known: to
+// themselves, with or without +incompatible.
+func answers(version, query string) bool {
+	isVersion := semver.IsValid(query) && strings.HasPrefix(query, semver.Canonical(query))
+	return !isVersion || semver.Compare(version, query) == 0
+}
