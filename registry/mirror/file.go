@@ -159,15 +159,23 @@ func (c *collector) several(ctx context.Context, m mirrorfile.Module) ([]string,
 	if err != nil && (m.Latest == 0 || !errors.Is(err, ErrNoMatch)) {
 		return nil, err
 	}
+	var denied error
 	versions = slices.DeleteFunc(versions, func(v string) bool {
-		return c.permits(module.Version{Path: m.Path, Version: v}) != nil
+		err := c.permits(module.Version{Path: m.Path, Version: v})
+		if err != nil {
+			denied = err
+		}
+		return err != nil
 	})
 	if len(versions) == 0 && m.Latest > 0 {
 		if versions, err = c.up.Newest(ctx, m.Path, m.Latest); err != nil {
 			return nil, err
 		}
 	}
-	if len(versions) == 0 {
+	switch {
+	case len(versions) == 0 && denied != nil:
+		return nil, fmt.Errorf("%s: %w but those that are denied: %w", m.ID(), ErrNoMatch, denied)
+	case len(versions) == 0:
 		return nil, fmt.Errorf("%s: %w", m.ID(), ErrNoMatch)
 	}
 	if m.Latest > 0 {

@@ -68,6 +68,10 @@ func TestAMirrorFileNamesWhatIsMirrored(t *testing.T) {
 			want:     []string{"example.com/a@v1.0.0 modferry.yaml:4"},
 			problems: []string{"modferry.yaml:3: ", "CVE-2026-0001"},
 		}, {
+			name:     "a range of which everything is denied",
+			text:     "modules:\n  - {module: example.com/a, versions: \">=v1.1\"}\ndeny:\n  - modules: [\"example.com/A@>=v1.1.0\"]\n",
+			problems: []string{"modferry.yaml:3: ", "no version matches but those that are denied: modferry.yaml:5: deny: example.com/a@v1.1.0"},
+		}, {
 			name:     "what is not allowed is named",
 			text:     "modules:\n  - example.com/a@v1.0.0\n  - example.com/pre@latest\nallow: [\"example.com/a\"]\n",
 			want:     []string{"example.com/a@v1.0.0 modferry.yaml:3"},

@@ -210,7 +210,11 @@ func TestAPartialDirectoryGoesWellWithAProxy(t *testing.T) {
 	}
 	down := newProxy(t, "", func(w http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) })
 	u = newUpstreamWith(t, UpstreamOptions{GOPROXY: cache + "," + down.URL, Retries: -1})
-	if _, err := u.Info(t.Context(), parseModule(t, "example.com/b@v1.1.0")); !errors.Is(err, ErrUpstream) {
-		t.Error("a file was made up while somebody who may have it was down:", err)
+	_, err := u.Info(t.Context(), parseModule(t, "example.com/b@v1.1.0"))
+	if !errors.Is(err, ErrUpstream) {
+		t.Fatal("a file was made up while somebody who may have it was down:", err)
+	}
+	if !strings.Contains(err.Error(), cache+" has the version without its .info file") {
+		t.Error("it does not say what to do about it:", err)
 	}
 }
