@@ -100,7 +100,7 @@ func (r *runner) finish(ctx context.Context, j *job) error {
 	if !j.signed {
 		cargo, err := r.fetch(ctx, j.Module, j.ModOnly)
 		if err != nil {
-			return err
+			return r.goModInstead(ctx, j, err)
 		}
 		defer cargo.remove()
 		if e, err = r.evidence(ctx, j); err != nil {
@@ -114,6 +114,22 @@ func (r *runner) finish(ctx context.Context, j *job) error {
 		return nil
 	}
 	return r.complete(ctx, j, e)
+}
+
+// goModInstead mirrors the go.mod of a version whose zip upstream does not have or give away, because of err:
+// more module graphs need it than builds need the zip. The item has failed all the same.
+func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
+	var failed *Error
+	if j.ModOnly || ctx.Err() != nil || !errors.As(err, &failed) || failed.File != string(zipFile) || failed.Status == 0 && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	it := j.Item
+	it.ModOnly, it.Revisions = true, nil
+	alone := &job{Event: Event{Item: it}, public: j.public}
+	if r.survey(ctx, alone) != nil || alone.Status == "" && r.finish(ctx, alone) != nil {
+		return err
+	}
+	return fmt.Errorf("%w; its go.mod is mirrored", err)
 }
 
 // evidence captures what the database says about a version: nil if it must not

@@ -217,6 +217,37 @@ func TestRunRefusesAStoredVersionThatGoSumDoesNotMean(t *testing.T) {
 	}
 }
 
+func TestOfAVersionWithoutItsZipTheGoModIsMirrored(t *testing.T) {
+	const version = "corp.example/a@v1.0.0"
+	tree := newTree(t, version)
+	zip, mod := treeSums(t, tree, version)
+	stores := openStores(t, "oci:"+t.TempDir())
+	o := Options{Stores: stores, Upstream: newUpstream(t, tree.url())}
+	it := full(version)
+	it.Sum, it.GoModSum = zip, mod
+	for _, spoil := range []func(){
+		func() { tree.write(t, version, ".zip", "") }, // which counts as none
+		func() { _ = os.Remove(tree.file(t, version, ".zip")) },
+	} {
+		spoil()
+		events, summary := run(t, []Item{it}, o)
+		if err := events[0].Err; summary.Failed != 1 || summary.New+summary.Existing != 0 || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "its go.mod is mirrored") {
+			t.Errorf("%+v, %v", summary, err)
+		}
+	}
+	it.ModOnly = true
+	if _, summary := run(t, []Item{it}, o); summary.Existing != 1 {
+		t.Errorf("%+v", summary)
+	}
+
+	other := full(version)
+	other.GoModSum = sumA // what is not what go.sum says is not mirrored in any form
+	events, _ := run(t, []Item{other}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream})
+	if err := events[0].Err; err == nil || strings.Contains(err.Error(), "is mirrored") {
+		t.Error(err)
+	}
+}
+
 func TestDryRunChangesNothing(t *testing.T) {
 	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
 	dir := filepath.Join(t.TempDir(), "store")
