@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ type git struct {
 	env []string
 }
 
-// newGit prepares for git commands that see the repository as it is. Variables
+// newGit prepares for git commands that see the repository as it is, which must be that of the directory itself. Variables
 // that lead elsewhere, as git sets them for hooks, are left out.
 func newGit(cmd, dir string) (*git, error) {
 	if cmd == "" {
@@ -50,9 +51,9 @@ func newGit(cmd, dir string) (*git, error) {
 		return slices.Contains(elsewhere, name)
 	})
 	env = append(env, "PWD="+dir, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_LITERAL_PATHSPECS=1",
-		"GIT_NO_REPLACE_OBJECTS=1", // replacements are not cloned, so nobody else sees them
-		// What a partial clone lacks git would fetch, with commands that the repository's configuration names: that of a
-		// bare repository among the files of another one comes with a clone.
+		"GIT_CEILING_DIRECTORIES="+filepath.Dir(dir), // go no higher
+		"GIT_NO_REPLACE_OBJECTS=1",                   // replacements are not cloned, so nobody else sees them
+		// What a partial clone lacks git would fetch, and nothing is fetched.
 		"GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none")
 	return &git{cmd: cmd, dir: dir, env: env}, nil
 }
@@ -103,7 +104,8 @@ func (g *git) ask(ctx context.Context, stdin string, limit int64, args ...string
 }
 
 func (g *git) run(ctx context.Context, stdout io.Writer, stdin string, args ...string) error {
-	cmd := exec.CommandContext(ctx, g.cmd, args...)
+	// What looks like a bare repository may be files of somebody else's.
+	cmd := exec.CommandContext(ctx, g.cmd, append([]string{"-c", "safe.bareRepository=explicit"}, args...)...)
 	cmd.Dir, cmd.Env = g.dir, g.env
 	stderr := &tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), stdout, stderr

@@ -82,7 +82,7 @@ func (b *bench) checkout(steps ...string) string {
 func (b *bench) checkoutAs(name string, steps ...string) string {
 	b.t.Helper()
 	dir := filepath.Join(b.dir, name)
-	must(b.t, os.Mkdir(dir, 0o755))
+	must(b.t, os.MkdirAll(dir, 0o755))
 	b.git(dir, "init", "--quiet")
 	b.git(dir, "remote", "add", "origin", "https://ann:secret@corp.example/"+name) // which is how the go command writes it, too, without Ann
 	b.do(dir, steps...)

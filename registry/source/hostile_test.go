@@ -36,6 +36,59 @@ func TestRepositoryAmongTheFilesCannotRunCommands(t *testing.T) {
 	}
 }
 
+// A bare repository can be committed as files are. Git would find it on its way up from the module, with an index that
+// makes it run the filter in its configuration.
+func TestRepositoryOnTheWayUpIsNotUsed(t *testing.T) {
+	const refs, objects, head = "+sub/refs/x x", "+sub/objects/x x", "+sub/HEAD ref: refs/heads/none"
+	for _, c := range []struct {
+		name     string
+		dir      string // of the module
+		worktree string
+		file     string // in the index
+		steps    []string
+	}{
+		{"above the module", "sub/x", "x", "a.go", []string{head, refs, objects}},
+		{"with the clone's work tree", "sub/x", "..", "sub/x/a.go", []string{head, refs, objects}},
+		{"HEAD is a link to nothing", "sub", ".", "a.go", []string{"@sub/HEAD refs/heads/none", refs, objects}},
+		{"objects are elsewhere", "sub", ".", "a.go", []string{head, "+sub/commondir other", "+sub/other/refs/x x", "+sub/other/objects/x x"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t).isolate()
+			ran := filepath.Join(b.dir, "ran")
+			config := "[core]\nrepositoryformatversion = 0\nworktree = " + c.worktree + "\n[filter \"f\"]\nclean = \"touch " + ran + "; cat\"\n"
+			b.write(b.dir, "mod/sub/config", config)
+			b.write(b.dir, "mod/sub/other/config", config)
+			mod := b.checkout(append(c.steps, "+"+c.dir+"/.gitattributes *.go filter=f", "+"+c.dir+`/go.mod module corp.example/mod.git/`+c.dir, "+"+c.dir+"/a.go package x")...)
+			b.git(mod, "--git-dir=sub", "update-index", "--add", "--cacheinfo", "100644,1111111111111111111111111111111111111111,"+c.file)
+			b.do(mod, ".", "clone -q . ../clone")
+			clone := filepath.Join(b.dir, "clone")
+			b.git(clone, "tag", c.dir+"/v1.0.0")
+			dir := filepath.Join(clone, filepath.FromSlash(c.dir))
+			for _, o := range []Options{{Dir: dir}, {Dir: dir, Version: "v1.1.0", AllowDirty: true}} {
+				p, err := Pack(t.Context(), o)
+				if err != nil {
+					t.Error(err)
+				} else {
+					must(t, p.Close())
+				}
+				b.write(dir, "b.go", "package b")
+			}
+			if _, err := os.Stat(ran); err == nil {
+				t.Error("a command from the configuration was run")
+			}
+		})
+	}
+}
+
+func TestWorkTreeElsewhereIsRefused(t *testing.T) {
+	b := newBench(t).isolate()
+	dir := b.checkout(goMod, ".", "config core.worktree "+b.home)
+	refused(t, Options{Dir: dir}, nil, "work tree")
+	plain := filepath.Join(b.dir, "plain")
+	b.do(plain, goMod, "+.git/x x")
+	refused(t, Options{Dir: plain, Version: "v1.0.0"}, nil, "not a git repository")
+}
+
 func TestPartialCloneIsNotFetchedFrom(t *testing.T) {
 	b := newBench(t).isolate()
 	dir := b.checkout(goMod, code, subMod, "+LICENSE old", ".", "tag v1.0.0", "tag sub/v1.0.0", "+a.go package b", "+LICENSE new", ".", "tag v1.1.0", "config uploadpack.allowFilter true")

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -10,7 +11,9 @@ import (
 	"strings"
 )
 
-// repo is a git repository, seen from a directory of its work tree.
+// repo is a git repository, seen from a directory of its work tree. Git commands run at the top of that: on the way up
+// from below git takes for a repository what looks like one, and the files of another repository can be made to,
+// with a configuration that names programs to run.
 type repo struct {
 	git
 	top     string // the work tree
@@ -21,60 +24,78 @@ type repo struct {
 
 // openRepo opens the repository that a directory is in, which must be a physical path. It is nil if there is none.
 func openRepo(ctx context.Context, cmd, dir string) (*repo, error) {
-	if isBare(dir) {
-		return nil, fmt.Errorf("%s is a repository without a work tree: clone it, and publish from the clone", dir)
-	}
-	if !inWorkTree(dir) {
+	top := workTree(dir)
+	if top == "" {
+		if isBare(dir) {
+			return nil, fmt.Errorf("%s is a repository without a work tree: clone it, and publish from the clone", dir)
+		}
 		return nil, nil
 	}
-	g, err := newGit(cmd, dir)
+	at, err := filepath.Rel(top, dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &repo{git: *g}
-	if err := r.locate(ctx); err != nil {
+	g, err := newGit(cmd, top)
+	if err != nil {
 		return nil, err
 	}
-	shallow, err := r.line(ctx, "rev-parse", "--is-shallow-repository")
-	r.shallow = shallow == "true"
-	return r, err
+	r := &repo{git: *g, top: top}
+	if at != "." {
+		r.at = filepath.ToSlash(at)
+	}
+	if err := r.inspect(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-// locate asks git for the work tree.
-func (r *repo) locate(ctx context.Context) error {
+// inspect asks git what it sees, with a command that runs no other programs.
+func (r *repo) inspect(ctx context.Context) error {
 	var err error
 	ask := func(what string) (answer string) {
 		if err == nil {
 			answer, err = r.line(ctx, "rev-parse", what)
 		}
-		return answer
+		return filepath.FromSlash(answer)
 	}
-	r.top = filepath.FromSlash(ask("--show-toplevel"))
-	r.at = strings.TrimSuffix(ask("--show-prefix"), "/")
+	gitDir, top := ask("--absolute-git-dir"), ask("--show-toplevel")
+	if err == nil && (sameFile(gitDir, r.top) || !sameFile(top, r.top)) {
+		err = fmt.Errorf("the repository of %s has its work tree in %s, not there: publish from a clone", r.top, top)
+	}
 	r.common = ask("--git-common-dir")
 	if !filepath.IsAbs(r.common) {
-		r.common = filepath.Join(r.dir, r.common)
+		r.common = filepath.Join(r.top, r.common)
 	}
+	r.shallow = ask("--is-shallow-repository") == "true"
 	return err
 }
 
-// inWorkTree looks for the entry .git that every work tree has. Git itself would say with the same exit
-// code that there is none and that it does not trust the owner.
-func inWorkTree(dir string) bool {
+// sameFile says whether two names are of one file: git may write them in another way.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// workTree returns the directory, at dir or above, with the entry .git that every work tree has; empty if there is none.
+// Git itself would say with the same exit code that there is none and that it does not trust the owner.
+func workTree(dir string) string {
 	for {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			return true
+			return dir
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			return false
+			return ""
 		}
 		dir = up
 	}
 }
 
-// isBare says whether a directory is a repository without a work tree, or would be taken for one: it can come
-// with a clone, as a directory of another repository, and its configuration names programs to run.
+// isBare says whether a directory is a repository without a work tree.
 func isBare(dir string) bool {
 	isDir := func(name string) bool {
 		st, err := os.Stat(filepath.Join(dir, name))
@@ -162,15 +183,24 @@ func (r *repo) resolve(ctx context.Context, rev string) (c *commit, tag string, 
 // changes returns what is changed or unknown to git in the directory and below. A submodule is never part of a module.
 func (r *repo) changes(ctx context.Context) ([]string, error) {
 	out, err := r.output(ctx, "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--no-renames",
-		"--untracked-files=normal", "--ignore-submodules=all", "--", ".")
+		"--untracked-files=normal", "--ignore-submodules=all", "--", cmp.Or(r.at, "."))
 	return parseStatus(out), err
 }
 
-// known returns the files in a directory (from top) that are committed or could be: what git ignores is not among them.
+// known returns the files, from there, below a directory (from top) that are committed or could be: what git ignores is not
+// among them, and neither are those of a submodule.
 func (r *repo) known(ctx context.Context, dir string) ([]string, error) {
-	in := git{cmd: r.cmd, dir: filepath.Join(r.top, filepath.FromSlash(dir)), env: r.env}
-	out, err := in.output(ctx, "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	return strings.FieldsFunc(string(out), func(c rune) bool { return c == 0 }), err
+	out, err := r.output(ctx, "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", cmp.Or(dir, "."))
+	var names []string
+	for name := range strings.SplitSeq(string(out), "\x00") {
+		if dir != "" {
+			name = strings.TrimPrefix(name, dir+"/")
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names, err
 }
 
 // remote returns the address of the repository that the branch is tracked in, else of
