@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	modzip "golang.org/x/mod/zip"
@@ -23,6 +24,9 @@ const (
 	maxOutput = 64 << 20 // of a git command, other than a file's content
 	maxSaid   = 1000     // of a git command's complaints, in an error
 )
+
+// waitDelay is how long a git command that was told to end may take, with the programs it started.
+const waitDelay = 5 * time.Second
 
 // git runs git commands in a directory.
 type git struct {
@@ -51,8 +55,8 @@ func newGit(cmd, dir string) (*git, error) {
 		return slices.Contains(elsewhere, name)
 	})
 	env = append(env, "PWD="+dir, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_LITERAL_PATHSPECS=1",
-		"GIT_CEILING_DIRECTORIES="+filepath.Dir(dir), // go no higher
-		"GIT_NO_REPLACE_OBJECTS=1",                   // replacements are not cloned, so nobody else sees them
+		"GIT_CEILING_DIRECTORIES="+filepath.Dir(dir),             // go no higher
+		"GIT_NO_REPLACE_OBJECTS=1", "GIT_GRAFT_FILE="+os.DevNull, // neither is cloned, so nobody else sees them
 		// What a partial clone lacks git would fetch, and nothing is fetched.
 		"GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none")
 	return &git{cmd: cmd, dir: dir, env: env}, nil
@@ -106,6 +110,9 @@ func (g *git) ask(ctx context.Context, stdin string, limit int64, args ...string
 func (g *git) run(ctx context.Context, stdout io.Writer, stdin string, args ...string) error {
 	// What looks like a bare repository may be files of somebody else's.
 	cmd := exec.CommandContext(ctx, g.cmd, append([]string{"-c", "safe.bareRepository=explicit"}, args...)...)
+	// Interrupted, git ends the filters that it has started; killed, it does not.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = waitDelay
 	cmd.Dir, cmd.Env = g.dir, g.env
 	stderr := &tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), stdout, stderr
@@ -170,19 +177,26 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 }
 
 // A tail keeps the end of what is written.
-type tail struct{ buf []byte }
+type tail struct {
+	buf []byte
+	cut bool
+}
 
 // Write implements io.Writer.
 func (t *tail) Write(p []byte) (int, error) {
 	t.buf = append(t.buf, p...)
 	if over := len(t.buf) - maxSaid; over > 0 {
-		t.buf = slices.Delete(t.buf, 0, over)
+		t.buf, t.cut = slices.Delete(t.buf, 0, over), true
 	}
 	return len(p), nil
 }
 
 // String returns it in one line, without control characters and passwords.
 func (t *tail) String() string {
+	kept := string(t.buf)
+	if t.cut { // perhaps within a URL, whose password would not be seen to be one
+		kept = kept[strings.IndexAny(kept+" ", " \n"):]
+	}
 	printable := func(r rune) rune {
 		if r == '\n' || r == '\t' {
 			return ' '
@@ -192,6 +206,6 @@ func (t *tail) String() string {
 		}
 		return r
 	}
-	s := strings.Join(strings.Fields(strings.Map(printable, strings.ToValidUTF8(string(t.buf), ""))), " ")
+	s := strings.Join(strings.Fields(strings.Map(printable, strings.ToValidUTF8(kept, ""))), " ")
 	return regexp.MustCompile(`://[^/\s]*@`).ReplaceAllString(s, "://***@")
 }

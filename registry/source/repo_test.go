@@ -105,6 +105,13 @@ func TestHooksAndReplacementsDoNotLeadElsewhere(t *testing.T) {
 	equal(t, packed(t, Options{Dir: dir, Version: "v1.0.0"}), b.download("corp.example/mod.git@v1.0.0"))
 }
 
+func TestGraftsDoNotChangeTheHistory(t *testing.T) {
+	b := newBench(t).isolate()
+	dir := b.checkout(goMod, ".", "tag v1.0.0", code, ".")
+	b.write(dir, ".git/info/grafts", b.git(dir, "rev-parse", "HEAD"))
+	equal(t, packed(t, Options{Dir: dir}), b.download("corp.example/mod.git@main"))
+}
+
 func TestConfigurationOfTheUserCountsAsForTheGoCommand(t *testing.T) {
 	b := newBench(t).isolate()
 	b.git(b.home, "config", "--global", "filter.up.smudge", "tr a-z A-Z")
