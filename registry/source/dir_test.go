@@ -33,6 +33,8 @@ func TestDirectoryWithoutGit(t *testing.T) {
 		},
 		{name: "nested, with the licence above", steps: []string{goMod, "+LICENSE x", subMod, subGo}, o: Options{Module: "corp.example/mod.git/sub"}, path: "corp.example/mod.git/sub@v1.2.3", files: "LICENSE a.go go.mod"},
 		{name: "no go.mod", steps: []string{code}, o: Options{Module: "corp.example/x"}, path: "corp.example/x@v1.2.3", files: "a.go"},
+		{name: "no go.mod but in directories", steps: []string{code, `+sub/go.mod module corp.example/x/sub/v2\n`}, o: Options{Module: "corp.example/x"}, path: "corp.example/x@v1.2.3", files: "a.go"},
+		{name: "misspelt module", steps: []string{code, subMod}, o: Options{Module: "corp.example/mod.git/sup"}, want: ErrNoModule, says: "sub/go.mod"},
 		{name: "incompatible", steps: []string{code}, o: Options{Module: "corp.example/x", Version: "v2.0.0"}, path: "corp.example/x@v2.0.0+incompatible", files: "a.go"},
 		{name: "no version", steps: []string{goMod}, o: Options{Version: "-"}, want: ErrVersion, says: "must be given"},
 		{name: "revision", steps: []string{goMod}, o: Options{Revision: "main"}, want: ErrRevision, says: "not in a git repository"},

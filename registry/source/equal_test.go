@@ -61,6 +61,7 @@ func TestSameAsTheGoCommand(t *testing.T) {
 
 		// Without go.mod.
 		{"no go.mod", []string{code, ".", "tag v1.0.0"}, "@v1.0.0", Options{Module: "corp.example/mod.git", Version: "v1.0.0"}},
+		{"no go.mod but in directories", []string{code, subMod, subGo, `+x/testdata/go.mod module y\n`, ".", "tag v1.0.0"}, "@v1.0.0", Options{Module: "corp.example/mod.git", Version: "v1.0.0"}},
 		{"incompatible", []string{code, ".", "tag v2.0.0"}, "@v2.0.0+incompatible", Options{Module: "corp.example/mod.git", Version: "v2.0.0+incompatible"}},
 		{"incompatible, not asked for", []string{code, ".", "tag v2.0.0"}, "@v2.0.0", Options{Module: "corp.example/mod.git", Version: "v2.0.0"}},
 		{"incompatible by HEAD", []string{code, ".", "tag v2.0.0", "tag v1.0.0"}, "@v2.0.0+incompatible", Options{Module: "corp.example/mod.git"}},

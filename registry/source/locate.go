@@ -176,20 +176,6 @@ func locate(ctx context.Context, read reader, at, want string) (*spot, error) {
 	return legacy(at, want)
 }
 
-// legacy is a module without a go.mod file.
-func legacy(at, want string) (*spot, error) {
-	s := newSpot(want, at, nil)
-	switch {
-	case want == "" && at == "":
-		return nil, fmt.Errorf("%w: there is no go.mod file; a module without one needs its path given", ErrNoModule)
-	case at != "":
-		return nil, fmt.Errorf("%w: there is no %s, and only in the root of a repository a module does without", ErrNoModule, path.Join(at, "go.mod"))
-	case strings.HasPrefix(s.major, "/"):
-		return nil, fmt.Errorf("%w: there is no go.mod file, and a path that ends in %s needs one", ErrNoModule, s.major)
-	}
-	return s, nil
-}
-
 // declaredPath returns the module path in a go.mod file, which must be a valid one.
 func declaredPath(name string, goMod []byte) (string, error) {
 	if _, err := modfile.ParseLax(name, goMod, nil); err != nil {

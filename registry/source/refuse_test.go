@@ -65,6 +65,12 @@ func TestRefusesWhatNobodyCouldUse(t *testing.T) {
 		want  error
 		says  string
 	}{
+		{"misspelt module below a root without one", []string{`+tools/lint/go.mod module corp.example/mono/tools/lint\n`, "."}, Options{Module: "corp.example/mono/tool/lint", Version: "v0.3.0"}, ErrNoModule, "tools/lint/go.mod"},
+		{"misspelt root", []string{`+tools/lint/go.mod module corp.example/mono/tools/lint\n`, "."}, Options{Module: "corp.example/mon"}, ErrNoModule, "tools/lint/go.mod"},
+		{"misspelt module, with changes", []string{`+tools/lint/go.mod module corp.example/mono/tools/lint\n`, ".", code}, Options{Module: "corp.example/mono/tool/lint", Version: "v0.3.0", AllowDirty: true}, ErrNoModule, "tools/lint/go.mod"},
+		{"misspelt module beside a broken one", []string{`+tools/lint/go.mod module\n`, "."}, Options{Module: "corp.example/mono/tool/lint"}, ErrNoModule, "tools/lint/go.mod"},
+		{"no go.mod below the repository's path", []string{code, "."}, Options{Module: "corp.example/mod/sub"}, ErrNoModule, "https://corp.example/mod"},
+		{"no go.mod below the repository's path with .git", []string{code, ".", "remote set-url origin git@corp.example:x/mod.git"}, Options{Module: "corp.example/x/mod/sub"}, ErrNoModule, "ssh://corp.example/x/mod.git"},
 		{"no commits", []string{goMod}, Options{AllowDirty: true}, ErrRevision, "nothing is committed"},
 		{"module path of another directory", []string{`+sub/go.mod module corp.example/other\n`, "."}, Options{Dir: "sub"}, ErrNoModule, "go-import"},
 		{"other module than named", []string{goMod, "."}, Options{Module: "corp.example/other"}, ErrNoModule, "corp.example/mod.git"},

@@ -113,6 +113,12 @@ func (r *repo) reader(c *commit) reader {
 	}
 }
 
+// files returns the names of all files of a commit.
+func (r *repo) files(ctx context.Context, c *commit) ([]string, error) {
+	out, err := r.output(ctx, "ls-tree", "-r", "-z", "--name-only", "--full-tree", c.hash)
+	return strings.FieldsFunc(string(out), func(c rune) bool { return c == 0 }), r.explain(ctx, err)
+}
+
 // tags returns all tags, sorted by name.
 func (r *repo) tags(ctx context.Context) ([]tag, error) {
 	out, err := r.output(ctx, "show-ref", "--dereference", "--tags")

@@ -198,10 +198,23 @@ func (c *choice) note(format string, args ...any) {
 	c.notes = append(c.notes, fmt.Sprintf(format, args...))
 }
 
+// reader reads from what is packaged.
+func (c *choice) reader() reader {
+	if c.commit == nil {
+		return diskReader(c.root)
+	}
+	return c.repo.reader(c.commit)
+}
+
 func (c *choice) pack(ctx context.Context, temp string) (_ *Package, err error) {
 	m := module.Version{Path: c.path, Version: c.version}
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return nil, err
+	}
+	if c.goMod == nil {
+		if err := c.checkLegacy(ctx); err != nil {
+			return nil, err
+		}
 	}
 	info, err := c.info(ctx)
 	if err != nil {
@@ -226,11 +239,6 @@ func (c *choice) pack(ctx context.Context, temp string) (_ *Package, err error) 
 	}
 	p.Notes = append(c.notes, replaceNotes(p.Files.GoMod)...)
 	return p, nil
-}
-
-// legacyGoMod is the go.mod file that the go command makes up.
-func legacyGoMod(path string) []byte {
-	return fmt.Appendf(nil, "module %s\n", modfile.AutoQuote(path))
 }
 
 // replaceNotes warns of replacements: those who use the module do not get them.

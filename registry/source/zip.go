@@ -43,7 +43,7 @@ func (c *choice) writeZip(ctx context.Context, m module.Version, name string) (e
 		return fmt.Errorf("reading git archive: %w", err)
 	}
 	defer z.Close()
-	return c.create(ctx, m, f, archived(&z.Reader, c.dir), c.repo.reader(c.commit))
+	return c.create(ctx, m, f, archived(&z.Reader, c.dir))
 }
 
 // zipDir writes the zip of a directory: of what git knows, if it is in a repository.
@@ -58,11 +58,11 @@ func (c *choice) zipDir(ctx context.Context, m module.Version, w io.Writer) erro
 	if err != nil {
 		return err
 	}
-	return c.create(ctx, m, w, files, diskReader(c.root))
+	return c.create(ctx, m, w, files)
 }
 
 // create writes the zip of the files, with the LICENSE from the root if there is none among them.
-func (c *choice) create(ctx context.Context, m module.Version, w io.Writer, files []modzip.File, read reader) error {
+func (c *choice) create(ctx context.Context, m module.Version, w io.Writer, files []modzip.File) error {
 	var links []string
 	licensed := false
 	for _, f := range files {
@@ -75,7 +75,7 @@ func (c *choice) create(ctx context.Context, m module.Version, w io.Writer, file
 		c.note("symbolic links are left out, as module zips have none: %s", few(links))
 	}
 	if c.dir != "" && !licensed {
-		data, err := read(ctx, license)
+		data, err := c.reader()(ctx, license)
 		switch {
 		case err == nil:
 			files = append(files, dataFile{license, data})
