@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -63,7 +62,7 @@ func (i *info) source() string {
 func (i *info) revision() string {
 	const maxHash = 128
 	h := i.Origin.Hash
-	if len(h) > maxHash || strings.Trim(h, "0123456789abcdef") != "" {
+	if len(h) > maxHash || !isHex(h) {
 		return ""
 	}
 	return h

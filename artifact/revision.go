@@ -60,9 +60,8 @@ func (r Revision) Module() module.Version {
 // other beginning is as good. ok is false if nothing needs to be recorded, or nothing can be: a version needs
 // no other name, and some names no go command can ask a proxy for.
 func RevisionName(asked, version, hash string) (name string, ok bool) {
-	const minCommit = 7 // the shortest beginning of a hash that counts as one
 	name = asked
-	if len(asked) >= minCommit && strings.HasPrefix(hash, asked) {
+	if len(asked) >= MinCommit && strings.HasPrefix(hash, asked) {
 		name = hash
 	}
 	_, err := RevisionTag(name)

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -143,11 +142,11 @@ func (c *collector) revisionsOf(ctx context.Context, s seed, m module.Version) [
 	if err != nil || !q.revision {
 		return nil
 	}
-	var info struct{ Origin struct{ Hash string } }
+	hash := "" // without one, the name is what was asked for
 	if data, err := c.up.Info(ctx, m); err == nil {
-		_ = json.Unmarshal(data, &info) // without a hash, the name is what was asked for
+		hash = artifact.OriginHash(data)
 	}
-	if name, ok := artifact.RevisionName(s.query, m.Version, info.Origin.Hash); ok {
+	if name, ok := artifact.RevisionName(s.query, m.Version, hash); ok {
 		return []string{name}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // parseObject reads the answer of "git cat-file --batch" to a question for one
@@ -48,7 +50,7 @@ func parseTags(out []byte) ([]tag, error) {
 	for line := range strings.Lines(string(out)) {
 		hash, ref, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		name, isTag := strings.CutPrefix(ref, "refs/tags/")
-		if !ok || !isTag || !isHash(hash) {
+		if !ok || !isTag || !artifact.IsHash(hash) {
 			return nil, fmt.Errorf("git show-ref: unexpected line %q", line)
 		}
 		name, peeled := strings.CutSuffix(name, "^{}")
@@ -61,10 +63,6 @@ func parseTags(out []byte) ([]tag, error) {
 	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.name, b.name) })
 	return tags, nil
 }
-
-func isHash(s string) bool { return (len(s) == 40 || len(s) == 64) && isHex(s) }
-
-func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 // A commit of the repository.
 type commit struct {
@@ -79,7 +77,7 @@ func (c *commit) short() string { return c.hash[:12] }
 func parseCommit(out []byte) (*commit, error) {
 	hash, seconds, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 	t, err := strconv.ParseInt(seconds, 10, 64)
-	if err != nil || !isHash(hash) {
+	if err != nil || !artifact.IsHash(hash) {
 		return nil, fmt.Errorf("git log: unexpected answer %.100q", out)
 	}
 	return &commit{hash: hash, time: time.Unix(t, 0).UTC()}, nil

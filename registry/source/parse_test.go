@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 func TestPublicURL(t *testing.T) {
@@ -122,7 +124,7 @@ func FuzzParseTags(f *testing.F) {
 			return
 		}
 		for _, one := range tags {
-			if !isHash(one.hash) {
+			if !artifact.IsHash(one.hash) {
 				t.Errorf("tag %q has the hash %q", one.name, one.hash)
 			}
 			if v, canonical := versionOf(one.name, ""); canonical && v != one.name {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // repo is a git repository, seen from a directory of its work tree. Git commands run at the top of that: on the way up
@@ -168,7 +170,7 @@ func (r *repo) resolve(ctx context.Context, rev string) (c *commit, tag string, 
 	}
 	for _, name := range names {
 		hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", name+"^{commit}")
-		if failed(err) || err == nil && !isHash(hash) { // of ^main it is not
+		if failed(err) || err == nil && !artifact.IsHash(hash) { // of ^main it is not
 			continue
 		}
 		if err != nil {

@@ -106,10 +106,7 @@ func (s *Session) record(q request, data []byte) {
 		s.served(q.Version, q.ext)
 		return
 	}
-	var info struct {
-		Version string
-		Origin  struct{ Hash string }
-	}
+	var info struct{ Version string }
 	if json.Unmarshal(data, &info) != nil {
 		return // the go command says what is wrong with it
 	}
@@ -121,7 +118,7 @@ func (s *Session) record(q request, data []byte) {
 	if q.ext != infoExt {
 		return
 	}
-	if name, ok := artifact.RevisionName(q.Version.Version, m.Version, info.Origin.Hash); ok {
+	if name, ok := artifact.RevisionName(q.Version.Version, m.Version, artifact.OriginHash(data)); ok {
 		s.answered(Revision{Path: q.Path, Name: name, Version: m.Version})
 	}
 }
