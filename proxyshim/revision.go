@@ -2,7 +2,6 @@ package proxyshim
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
@@ -118,16 +118,20 @@ func (h *Handler) meaning(ctx context.Context, q request, anew bool) (module.Ver
 			return m, err
 		}
 	}
-	hash, version := l.matchCommit(q.name)
-	if hash != "" {
-		return h.recorded(ctx, l.Path, hash, anew)
+	found := l.matchCommit(q.name)
+	if found.hash != "" {
+		return h.recorded(ctx, l.Path, found.hash, anew)
 	}
-	if m.Version = version; version != "" {
+	if m.Version = found.version; m.Version != "" {
 		if is, err := h.isCommit(ctx, m, q.name); is || err != nil {
 			return m, err
 		}
 	}
 	asked := module.Version{Path: l.Path, Version: q.name}
+	if found.ambiguous {
+		return m, &absence{text: plain(fmt.Sprintf("not found: revision %s of %s is ambiguous: more than one commit in %s begins so; give more of its digits",
+			q.name, l.Path, l.Store))}
+	}
 	return m, &absence{text: plain(fmt.Sprintf("not found: revision %s of %s is not known in %s; to add it: %s",
 		q.name, l.Path, l.Store, h.remedy(asked)))}
 }
@@ -152,24 +156,28 @@ func (l *listing) mayRecord(name string) bool {
 	return !readable || slices.Contains(l.Revisions, name)
 }
 
-// minCommit is the shortest abbreviation of a commit that is looked up.
-const minCommit = 7
+// A commitMatch is what a listing tells of the commit that begins with some digits.
+type commitMatch struct {
+	hash      string // if what it means is recorded
+	version   string // else its highest pseudo-version, of which only the first 12 digits of the hash are known
+	ambiguous bool   // there is more than one commit
+}
 
-// matchCommit returns the one commit that begins with revision: its hash if what it means
-// is recorded, else its pseudo-version, of which only the first 12 digits of the hash are known.
-// Both are "" if there is none, or more than one.
-func (l *listing) matchCommit(revision string) (hash, version string) {
-	if len(revision) < minCommit || !isHex(revision) {
-		return "", ""
+// matchCommit returns the one commit that begins with revision. The match is zero if there is none.
+func (l *listing) matchCommit(revision string) commitMatch {
+	if !artifact.IsAbbreviatedHash(revision) {
+		return commitMatch{}
 	}
+	var found commitMatch
 	for _, name := range l.Revisions {
-		if isHash(name) && strings.HasPrefix(name, revision) {
-			if hash != "" {
-				return "", ""
+		if artifact.IsHash(name) && strings.HasPrefix(name, revision) {
+			if found.hash != "" {
+				return commitMatch{ambiguous: true}
 			}
-			hash = name
+			found.hash = name
 		}
 	}
+	known := found.hash
 	for _, v := range l.Versions {
 		if !module.IsPseudoVersion(v) {
 			continue
@@ -178,34 +186,33 @@ func (l *listing) matchCommit(revision string) (hash, version string) {
 		if err != nil || !strings.HasPrefix(revision, commit) && !strings.HasPrefix(commit, revision) {
 			continue
 		}
-		if hash != "" && strings.HasPrefix(hash, commit) {
-			continue // the same commit
+		switch {
+		case known == "":
+			known, found.version = commit, v
+		case !strings.HasPrefix(known, commit):
+			return commitMatch{ambiguous: true}
+		case found.hash == "" && semver.Compare(v, found.version) > 0:
+			found.version = v // of the same commit, after another version
 		}
-		if hash != "" || version != "" {
-			return "", ""
-		}
-		version = v
 	}
-	return hash, version
+	return found
 }
 
-// isHash reports whether s is the whole hash of a git commit.
-func isHash(s string) bool { return (len(s) == 40 || len(s) == 64) && isHex(s) }
-
-func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
-
-// isCommit reports whether m is of a commit that begins with prefix, as far as
-// its .info says.
+// isCommit reports whether m is of a commit that begins with prefix. Where its .info does not say, that is so as far as
+// its version does.
 func (h *Handler) isCommit(ctx context.Context, m module.Version, prefix string) (bool, error) {
 	f, _, err := h.open(ctx, m, infoExt)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	var info struct{ Origin struct{ Hash string } }
 	data, err := io.ReadAll(f)
-	if err == nil {
-		err = json.Unmarshal(data, &info)
+	if err != nil {
+		return false, err
 	}
-	return info.Origin.Hash == "" || strings.HasPrefix(info.Origin.Hash, prefix), err
+	hash := artifact.OriginHash(data)
+	if hash == "" {
+		hash, err = module.PseudoVersionRev(m.Version)
+	}
+	return strings.HasPrefix(hash, prefix), err
 }

@@ -42,33 +42,37 @@ func (e *env) wantMeaning(revision, version string) {
 
 func TestCommitsAreMatchedWithWhatAListingTells(t *testing.T) {
 	l := &listing{
-		Versions: []string{oldPseudo, newPseudo, "v1.0.0", "v2.0.0+incompatible", "v0.0.0-20210101000000-0123456fffff", "v0.0.0-20210101000000-aaaaaaaaaaaa"},
+		Versions: []string{
+			oldPseudo, newPseudo, "v1.0.0", "v2.0.0+incompatible", "v0.0.0-20210101000000-0123456fffff", "v0.0.0-20210101000000-aaaaaaaaaaaa",
+			"v0.0.0-20220101000000-eeeeeeeeeeee", "v1.2.4-0.20220101000000-eeeeeeeeeeee", "v1.2.3-0.20220101000000-eeeeeeeeeeee",
+		},
 		Revisions: []string{
 			"main", "0123456", "ba98765432100000000000000000000000000000", "ba98765432aa",
 			strings.Repeat("c", 40), strings.Repeat("c", 64), strings.Repeat("a", 9) + strings.Repeat("b", 31), strings.Repeat("C", 40),
 		},
 	}
-	for revision, want := range map[string]struct{ hash, version string }{
+	for revision, want := range map[string]commitMatch{
 		"ba98765":                 {hash: l.Revisions[2]}, // the pseudo-version is of the same commit
 		"ba9876543210":            {hash: l.Revisions[2]},
 		l.Revisions[2]:            {hash: l.Revisions[2]},
 		"ba9876543210f":           {version: newPseudo}, // as far as can be told from 12 digits
-		"0123456":                 {},                   // two pseudo-versions
+		"0123456":                 {ambiguous: true},    // two pseudo-versions
 		"01234567":                {version: oldPseudo},
-		"ccccccc":                 {}, // two hashes
+		"ccccccc":                 {ambiguous: true}, // two hashes
 		strings.Repeat("c", 41):   {hash: l.Revisions[5]},
-		"aaaaaaaaa":               {}, // a hash, and a pseudo-version of another commit
+		"aaaaaaaaa":               {ambiguous: true}, // a hash, and a pseudo-version of another commit
 		"aaaaaaaaaa":              {version: "v0.0.0-20210101000000-aaaaaaaaaaaa"},
 		"aaaaaaaaab":              {hash: l.Revisions[6]},
-		"ba9876":                  {}, // too short
-		"CCCCCCC":                 {}, // git writes lower case
+		"eeeeeee":                 {version: "v1.2.4-0.20220101000000-eeeeeeeeeeee"}, // the highest of the same commit
+		"ba9876":                  {},                                                // too short
+		"CCCCCCC":                 {},                                                // git writes lower case
 		"main":                    {},
 		"mainmain":                {},
 		"":                        {},
 		strings.Repeat("0", 7000): {},
 	} {
-		if hash, version := l.matchCommit(revision); hash != want.hash || version != want.version {
-			t.Errorf("matchCommit(%.80q) = %q, %q; want %+v", revision, hash, version, want)
+		if got := l.matchCommit(revision); got != want {
+			t.Errorf("matchCommit(%.80q) = %+v; want %+v", revision, got, want)
 		}
 	}
 }
@@ -98,6 +102,7 @@ func TestRecordedRevisionsAreServed(t *testing.T) {
 		"bbbbbbbbbbbb":     "v1.3.0",
 		libCommit[:6]:      "",
 		"0123456789ab9999": oldPseudo,
+		"0123456789ab999a": "",
 		"dead":             "v1.2.3",
 		"mai":              "",
 		"v3":               "",
@@ -107,6 +112,21 @@ func TestRecordedRevisionsAreServed(t *testing.T) {
 	}
 	e.want("/example.com/lib/@v/main.mod", http.StatusBadRequest, "")
 	e.want("/example.com/lib/@v/list", http.StatusOK, "v1.2.3\nv1.3.0\nv2.0.0+incompatible\n")
+}
+
+func TestCommitOfSeveralPseudoVersionsIsTheHighest(t *testing.T) {
+	e := newEnv(t)
+	const commit = "eeeeeeeeeeee"
+	for _, v := range []string{"v0.0.0-20220101000000-", "v1.2.4-0.20220101000000-"} {
+		e.publish(content{m: module.Version{Path: lib.Path, Version: v + commit}})
+	}
+	e.wantMeaning(commit[:7], "v1.2.4-0.20220101000000-"+commit)
+	e.wantMeaning(commit, "v1.2.4-0.20220101000000-"+commit)
+	e.wantMeaning(commit+"e", "") // which 12 digits do not say
+
+	e.publish(content{m: module.Version{Path: lib.Path, Version: "v0.0.0-20220101000000-eeeeeee00000"}})
+	e.clock.advance(time.Hour)
+	e.want("/example.com/lib/@v/eeeeeee.info", http.StatusNotFound, "not found: revision eeeeeee of example.com/lib is ambiguous")
 }
 
 func TestUnknownRevisionsAreMissesThatNameTheCommand(t *testing.T) {
