@@ -2,8 +2,11 @@ package artifact
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -66,4 +69,42 @@ func (i *info) revision() string {
 		return ""
 	}
 	return h
+}
+
+// InfoDifference compares two .info files of one version and says in which field they differ, or "" if in none that
+// matters: that is all of them but those of Origin, of which only the commit counts. Where that was fetched from is for
+// people to know, and not the same for everybody.
+func InfoDifference(a, b []byte) string {
+	x, err := fieldsOf(a)
+	y, errY := fieldsOf(b)
+	if err != nil || errY != nil {
+		return "form"
+	}
+	for _, name := range slices.Sorted(maps.Keys(x)) {
+		if value, ok := y[name]; !ok || value != x[name] {
+			return name
+		}
+		delete(y, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(y)) {
+		return name
+	}
+	return ""
+}
+
+// fieldsOf are the fields of a .info file to compare, each in one form.
+func fieldsOf(data []byte) (map[string]string, error) {
+	var raw map[string]json.RawMessage
+	var i info
+	if err := errors.Join(json.Unmarshal(data, &raw), json.Unmarshal(data, &i)); err != nil {
+		return nil, err
+	}
+	fields := make(map[string]string, len(raw))
+	for name, value := range raw {
+		fields[name] = string(value)
+	}
+	fields["Time"] = i.Time.UTC().Format(time.RFC3339Nano)
+	delete(fields, "Origin")
+	fields["Origin.Hash"] = i.Origin.Hash
+	return fields, nil
 }

@@ -45,6 +45,8 @@ type PublishOptions struct {
 	// too, its tag is not looked at again: whoever published it since then published
 	// the same.
 	Absent bool
+	// DryRun says that nothing is to be written: the outcome is what it would be.
+	DryRun bool
 }
 
 // Publish stores a module version: blobs, manifest by digest, signature, and the
@@ -69,7 +71,10 @@ func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOpti
 	if !o.Absent || !o.Pinned {
 		outcome, err = p.existing(ctx)
 	}
-	if absent(err) {
+	switch {
+	case absent(err) && o.DryRun:
+		outcome, err = Published, nil
+	case absent(err):
 		outcome, err = p.push(ctx)
 	}
 	var conflict *ConflictError
@@ -150,6 +155,9 @@ func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error)
 			return 0, err
 		}
 	}
+	if p.DryRun {
+		return SignatureAdded, nil
+	}
 	if err := p.sign(ctx, p.repo, digest, existing, p.Signer); err != nil {
 		return 0, err
 	}
@@ -157,7 +165,8 @@ func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error)
 }
 
 // compareLayers checks that a manifest other than ours has the same go.mod, .info, SBOM
-// and zip, and no other checksum database evidence; it need not have any.
+// and zip, and no other checksum database evidence; it need not have any. In .info the
+// same commit may have been fetched from elsewhere.
 func (p *publisher) compareLayers(ctx context.Context, m *Module) error {
 	have, err := p.Meta(ctx, m)
 	if err != nil {
@@ -167,15 +176,16 @@ func (p *publisher) compareLayers(ctx context.Context, m *Module) error {
 	if err != nil {
 		return err
 	}
+	differs := artifact.InfoDifference(have.Info, want.Info)
 	switch {
-	case !bytes.Equal(have.Info, want.Info):
-		return p.conflict(m.Manifest, "the sums are equal, but .info is not, so it was not signed")
+	case differs != "":
+		return p.conflict(m.Manifest, fmt.Sprintf("the sums are equal, but in .info the %s is not, so it was not signed", differs))
 	case !bytes.Equal(have.SBOM, want.SBOM):
 		return p.conflict(m.Manifest, "the sums are equal, but the SBOM is not, so it was not signed")
 	case have.SumDB != nil && want.SumDB != nil && !sameEvidence(have.SumDB, have.Tiles, want.SumDB, want.Tiles):
 		return p.conflict(m.Manifest, "the sums are equal, but the checksum database record or tile is not, so it was not signed")
 	case !m.ModOnly() && m.Manifest.Zip.Digest != p.a.Manifest.Zip.Digest:
-		// The .info being the same, so is the layer of the same zip: it is never compressed.
+		// The time in .info being the same, so is the layer of the same zip: it is never compressed.
 		return p.conflict(m.Manifest, "the sums are said to be equal, but the zip layer is not, so it was not signed")
 	}
 	return nil

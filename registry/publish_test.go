@@ -198,7 +198,7 @@ func TestWeDoNotVouchForWhatWeDidNotCheck(t *testing.T) {
 		publish(t, s, theirs, nil)
 		signer := signerOf(t, 0)
 		_, err := s.Publish(t.Context(), ours, PublishOptions{Signer: signer})
-		wantConflict(t, err, "not signed")
+		wantConflict(t, err, "in .info the Time is not", "not signed")
 		if _, _, err := s.Load(t.Context(), version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
 			t.Errorf("%v; want unsigned", err)
 		}
@@ -211,8 +211,52 @@ func TestWeDoNotVouchForWhatWeDidNotCheck(t *testing.T) {
 // rebuilt returns the same module with another .info.
 func rebuilt(t *testing.T) *artifact.Artifact {
 	t.Helper()
-	other := strings.Replace(string(info(version)), "2024", "2014", 1)
-	return build(t, artifact.Files{Module: version, Info: []byte(other), GoMod: goMod(version), ZipFile: zipFile(t, version, "text")})
+	return withInfo(t, strings.Replace(string(info(version)), "2024", "2014", 1))
+}
+
+func withInfo(t *testing.T, info string) *artifact.Artifact {
+	t.Helper()
+	return build(t, artifact.Files{Module: version, Info: []byte(info), GoMod: goMod(version), ZipFile: zipFile(t, version, "text")})
+}
+
+func TestSameCommitFromElsewhereIsSigned(t *testing.T) {
+	const form = `{"Version":"v1.2.3","Time":"2024-03-02T01:00:00Z","Origin":{"VCS":"git","URL":"%s","Hash":"%s"}}`
+	eachStore(t, func(t *testing.T, s *Store) {
+		ours := withInfo(t, fmt.Sprintf(form, "ssh://corp.example/lib", "0123"))
+		publish(t, s, withInfo(t, fmt.Sprintf(form, "https://corp.example/lib.git", "0123")), signerOf(t, 0))
+		signer := signerOf(t, 1)
+		if outcome, err := s.Publish(t.Context(), ours, PublishOptions{Signer: signer, DryRun: true}); outcome != SignatureAdded || err != nil {
+			t.Errorf("dry run: %v, %v", outcome, err)
+		}
+		_, _, err := s.Load(t.Context(), version, signer.Verifier())
+		wantMeaning(t, err, sign.ErrUntrusted)
+		if outcome := publish(t, s, ours, signer); outcome != SignatureAdded {
+			t.Errorf("%v", outcome)
+		}
+		if _, _, err := s.Load(t.Context(), version, signer.Verifier()); err != nil {
+			t.Error(err)
+		}
+		for _, dryRun := range []bool{true, false} {
+			_, err = s.Publish(t.Context(), withInfo(t, fmt.Sprintf(form, "ssh://corp.example/lib", "0124")), PublishOptions{Signer: signerOf(t, 2), DryRun: dryRun})
+			wantConflict(t, err, "in .info the Origin.Hash is not", "not signed")
+		}
+	})
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		a, dryRun := fullVersion(t, version, "text"), PublishOptions{Signer: signerOf(t, 0), DryRun: true}
+		if outcome, err := s.Publish(t.Context(), a, dryRun); outcome != Published || err != nil {
+			t.Errorf("%v, %v", outcome, err)
+		}
+		if _, err := s.Find(t.Context(), version); !absent(err) {
+			t.Errorf("%v; want that it is not there", err)
+		}
+		publish(t, s, a, signerOf(t, 0))
+		if outcome, err := s.Publish(t.Context(), a, dryRun); outcome != Exists || err != nil {
+			t.Errorf("%v, %v", outcome, err)
+		}
+	})
 }
 
 // What somebody with a push account could do: annotations are easily written.

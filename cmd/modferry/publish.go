@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,11 +61,11 @@ modferry publish --no-sign --dry-run --revision main .`),
 type publication struct {
 	Module    string          `json:"module"`
 	Version   string          `json:"version"`
-	Status    string          `json:"status"` // as registry.Outcome has it, or "would be published"
+	Status    string          `json:"status"` // as registry.Outcome has it, or "would be published" or "signature would be added"
 	Sum       string          `json:"sum"`
 	GoModSum  string          `json:"goModSum"`
 	Reference string          `json:"reference"`
-	Info      json.RawMessage `json:"info"`
+	Info      json.RawMessage `json:"info,omitempty"` // unless the version was there already, perhaps with another one
 	Notes     []string        `json:"notes,omitempty"`
 }
 
@@ -108,18 +107,17 @@ func (a *app) publish(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool(flagDryRun) {
-		p.Status, err = planPublication(c.Context, store, art.Manifest, p.Reference)
-	} else {
-		var outcome registry.Outcome
-		outcome, err = store.Publish(c.Context, art, registry.PublishOptions{Signer: signer})
-		p.Status = outcome.String()
-		if err == nil {
-			err = recordRevision(c, store, pkg, signer)
-		}
+	dryRun := c.Bool(flagDryRun)
+	outcome, err := store.Publish(c.Context, art, registry.PublishOptions{Signer: signer, DryRun: dryRun})
+	if err == nil && !dryRun {
+		err = recordRevision(c, store, pkg, signer)
 	}
 	if err != nil {
 		return publishHint(err)
+	}
+	p.Status = status(outcome, dryRun)
+	if outcome == registry.Published {
+		p.Info = pkg.Files.Info
 	}
 	return a.showPublication(c, p)
 }
@@ -152,25 +150,19 @@ func describePublication(store *registry.Store, pkg *modsource.Package, art *art
 	}
 	return &publication{
 		Module: m.Module.Path, Version: m.Module.Version, Sum: m.Sum, GoModSum: m.GoModSum,
-		Reference: store.Reference(repo, tag), Info: pkg.Files.Info, Notes: pkg.Notes,
+		Reference: store.Reference(repo, tag), Notes: pkg.Notes,
 	}, nil
 }
 
-// planPublication says what publishing would come to.
-func planPublication(ctx context.Context, store *registry.Store, want *artifact.Manifest, reference string) (status string, err error) {
-	have, _, err := store.Confirm(ctx, want.Module, false, nil)
+// status is the outcome in words, with what would be done in a dry run.
+func status(o registry.Outcome, dryRun bool) string {
 	switch {
-	case errors.Is(err, registry.ErrNotFound):
-		return "would be published", nil
-	case err != nil:
-		return "", err
-	case !want.SameModule(have.Manifest):
-		return "", &registry.ConflictError{
-			Module: want.Module, Reference: reference,
-			HaveSum: have.Sum, WantSum: want.Sum, HaveModSum: have.GoModSum, WantModSum: want.GoModSum,
-		}
+	case dryRun && o == registry.Published:
+		return "would be published"
+	case dryRun && o == registry.SignatureAdded:
+		return "signature would be added"
 	}
-	return registry.Exists.String(), nil
+	return o.String()
 }
 
 // showPublication prints the result, and what the user should know besides.
@@ -206,8 +198,16 @@ func publishHint(err error) error {
 		return withHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
 	case errors.Is(err, modsource.ErrNoModule):
 		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one")
+	case isSameContent(err):
+		return withHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")
 	case errors.Is(err, registry.ErrConflict):
 		return withHint(err, "a version is never changed: give the new content a new version")
 	}
 	return err
+}
+
+// isSameContent says whether a conflict is about something else than the files of the module.
+func isSameContent(err error) bool {
+	var c *registry.ConflictError
+	return errors.As(err, &c) && c.HaveSum == c.WantSum && c.HaveModSum == c.WantModSum
 }

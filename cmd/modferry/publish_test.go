@@ -80,6 +80,29 @@ func TestPublishRefusesOtherContentForAVersion(t *testing.T) {
 	b.run("publish", "--no-sign", "--version", "v1.0.1", dir).exits(exitOK).says("published corp.example/lib@v1.0.1").complains("there is no tag v1.0.1")
 }
 
+func TestPublishAddsASignatureFromAnotherClone(t *testing.T) {
+	b := newPublishBench(t)
+	first, _ := b.keys("first")
+	second, public := b.keys("second")
+	dir := b.module("lib", "corp.example/lib")
+	b.git(dir, "remote", "add", "origin", "https://corp.example/lib.git")
+	b.run("publish", "--key", first, dir).exits(exitOK).says("published corp.example/lib@v1.0.0")
+	b.git(dir, "remote", "set-url", "origin", "ssh://mirror.example/lib")
+	b.run("publish", "--key", second, "--dry-run", dir).exits(exitOK).says("signature would be added corp.example/lib@v1.0.0")
+	b.run("publish", "--key", second, dir).exits(exitOK).says("signature added corp.example/lib@v1.0.0")
+	b.run("verify", "--key", public, "corp.example/lib@v1.0.0").exits(exitOK)
+
+	third, _ := b.keys("third")
+	b.git(dir, "commit", "-q", "--amend", "-m", "reworded")
+	b.git(dir, "tag", "-f", "v1.0.0")
+	for _, args := range [][]string{{"publish"}, {"publish", "--dry-run"}} {
+		r := b.run(append(args, "--key", third, dir)...).exits(exitFailed).complains("the sums are equal, but in .info the Origin.Hash is not", "delete the version")
+		if strings.Contains(r.err, "new content") {
+			t.Errorf("wrong hint: %s", r.err)
+		}
+	}
+}
+
 func TestPublishDryRunChangesNothingAndNeedsNoKey(t *testing.T) {
 	b := newPublishBench(t)
 	dir := b.module("lib", "corp.example/lib")
@@ -129,6 +152,11 @@ func TestPublishJSON(t *testing.T) {
 	must(t, json.Unmarshal(lines[0].Info, &info))
 	if info.Origin.Ref != "refs/tags/v1.0.0" {
 		t.Errorf("info %s", lines[0].Info)
+	}
+	b.git(b.path("lib"), "remote", "add", "origin", "https://corp.example/lib.git")
+	lines = jsonLines[publication](b.run("publish", "--no-sign", "--json", b.path("lib")).exits(exitOK))
+	if len(lines) != 1 || lines[0].Status != "exists" || lines[0].Info != nil {
+		t.Errorf("again: got %+v; want no info, as the store has another", lines)
 	}
 }
 
