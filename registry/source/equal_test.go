@@ -92,6 +92,7 @@ func TestSameAsTheGoCommand(t *testing.T) {
 		{"export-subst", []string{goMod, "+b.txt $Format:%H$", "+.gitattributes b.txt export-subst", ".", "tag v1.0.0"}, "@v1.0.0", Options{}},
 		{"local attributes", []string{goMod, code, ".", "tag v1.0.0", "+.git/info/attributes *.go export-ignore"}, "@v1.0.0", Options{}},
 		{"eol=crlf", []string{goMod, `+b.txt a\nb\n`, "+.gitattributes *.txt text eol=crlf", ".", "tag v1.0.0"}, "@v1.0.0", Options{}},
+		{"eol=crlf but for go.mod", []string{goMod, `+b.txt a\nb\n`, `+.gitattributes * text eol=crlf\ngo.mod -text\n`, ".", "tag v1.0.0"}, "@v1.0.0", Options{}},
 		{"ident", []string{goMod, `+b.txt $Id$\n`, "+.gitattributes *.txt ident", ".", "tag v1.0.0"}, "@v1.0.0", Options{}},
 		{"carriage returns", []string{goMod, `+b.txt a` + "\r" + `\nb\n`, ".", "tag v1.0.0"}, "@v1.0.0", Options{}},
 		{"local autocrlf", []string{goMod, `+b.txt a\nb\n`, ".", "tag v1.0.0", "config core.autocrlf true"}, "@v1.0.0", Options{}},

@@ -71,6 +71,8 @@ func TestRefusesWhatNobodyCouldUse(t *testing.T) {
 		{"misspelt module beside a broken one", []string{`+tools/lint/go.mod module\n`, "."}, Options{Module: "corp.example/mono/tool/lint"}, ErrNoModule, "tools/lint/go.mod"},
 		{"no go.mod below the repository's path", []string{code, "."}, Options{Module: "corp.example/mod/sub"}, ErrNoModule, "https://corp.example/mod"},
 		{"no go.mod below the repository's path with .git", []string{code, ".", "remote set-url origin git@corp.example:x/mod.git"}, Options{Module: "corp.example/x/mod/sub"}, ErrNoModule, "ssh://corp.example/x/mod.git"},
+		{"go.mod that gets carriage returns", []string{goMod, "+.gitattributes * text eol=crlf", "."}, Options{}, ErrAttributes, "go.mod -text"},
+		{"nested go.mod that gets carriage returns", []string{subMod, "+.gitattributes * text eol=crlf", "."}, Options{Dir: "sub"}, ErrAttributes, "sub/go.mod"},
 		{"no commits", []string{goMod}, Options{AllowDirty: true}, ErrRevision, "nothing is committed"},
 		{"module path of another directory", []string{`+sub/go.mod module corp.example/other\n`, "."}, Options{Dir: "sub"}, ErrNoModule, "go-import"},
 		{"other module than named", []string{goMod, "."}, Options{Module: "corp.example/other"}, ErrNoModule, "corp.example/mod.git"},

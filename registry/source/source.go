@@ -35,6 +35,9 @@ var (
 	ErrPartial = errors.New("the repository is a partial clone and lacks files; check the commit out once, or clone without --filter")
 	// ErrNoModule: the directory, at that commit, is not that of a module.
 	ErrNoModule = errors.New("no such module there")
+	// ErrAttributes: attributes of the repository make git write another go.mod file than was committed. The go
+	// command has one beside the zip and the other within, and an artifact has but one.
+	ErrAttributes = errors.New("git changes the go.mod file")
 	// ErrVersion: the version cannot be that of this module.
 	ErrVersion = errors.New("not a version of this module")
 	// ErrRevision: the repository has no such commit, tag or branch.

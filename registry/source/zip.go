@@ -66,6 +66,11 @@ func (c *choice) create(ctx context.Context, m module.Version, w io.Writer, file
 	var links []string
 	licensed := false
 	for _, f := range files {
+		if f.Path() == "go.mod" {
+			if err := c.checkGoMod(f); err != nil {
+				return err
+			}
+		}
 		licensed = licensed || f.Path() == license
 		if st, err := f.Lstat(); err == nil && st.Mode()&fs.ModeSymlink != 0 {
 			links = append(links, f.Path())
@@ -84,6 +89,24 @@ func (c *choice) create(ctx context.Context, m module.Version, w io.Writer, file
 		}
 	}
 	return modzip.Create(w, m, files)
+}
+
+// checkGoMod checks that the go.mod file gets into the zip as it is.
+func (c *choice) checkGoMod(f modzip.File) error {
+	if c.goMod == nil {
+		return nil // it is no plain file, and not taken
+	}
+	r, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, modzip.MaxGoMod+1))
+	if err == nil && !bytes.Equal(data, c.goMod) {
+		err = fmt.Errorf("%w: %s is not in the archive as it was committed, perhaps with other line ends; a line \"go.mod -text -filter -ident\" at the end of .gitattributes leaves it alone",
+			ErrAttributes, c.file())
+	}
+	return err
 }
 
 // few names the first of many.
