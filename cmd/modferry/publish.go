@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
@@ -110,7 +110,7 @@ func (a *app) publish(c *cli.Context) error {
 	dryRun := c.Bool(flagDryRun)
 	outcome, err := store.Publish(c.Context, art, registry.PublishOptions{Signer: signer, DryRun: dryRun})
 	if err == nil && !dryRun {
-		err = recordRevision(c, store, pkg, signer)
+		err = recordRevision(c.Context, store, pkg, signer)
 	}
 	if err != nil {
 		return publishHint(err)
@@ -124,18 +124,13 @@ func (a *app) publish(c *cli.Context) error {
 
 // recordRevision records the branch that the version was published by, or its commit, as mirror does. What only means
 // something in this clone is not recorded.
-func recordRevision(c *cli.Context, store *registry.Store, pkg *modsource.Package, signer *sign.Signer) error {
+func recordRevision(ctx context.Context, store *registry.Store, pkg *modsource.Package, signer *sign.Signer) error {
 	m := pkg.Files.Module
-	var info struct{ Origin struct{ Hash string } }
-	if err := json.Unmarshal(pkg.Files.Info, &info); err != nil {
-		return err
-	}
-	asked := c.String(flagRevision)
-	name, ok := artifact.RevisionName(asked, m.Version, info.Origin.Hash)
-	if asked == "" || !ok || strings.HasPrefix(asked, "HEAD") || strings.ContainsAny(asked, "~^:@{") {
+	name, ok := artifact.RevisionName(pkg.Revision, m.Version, artifact.OriginHash(pkg.Files.Info))
+	if !ok {
 		return nil
 	}
-	return store.PublishRevision(c.Context, artifact.Revision{Path: m.Path, Name: name, Version: m.Version}, signer)
+	return store.PublishRevision(ctx, artifact.Revision{Path: m.Path, Name: name, Version: m.Version}, signer)
 }
 
 func describePublication(store *registry.Store, pkg *modsource.Package, art *artifact.Artifact) (*publication, error) {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,14 +30,16 @@ func (b *bench) commit(dir string) {
 	b.git(dir, "commit", "-q", "-m", "change")
 }
 
-func (b *bench) git(dir string, args ...string) {
+func (b *bench) git(dir string, args ...string) string {
 	b.t.Helper()
 	cmd := exec.Command("git", append([]string{"-c", "user.name=Ann", "-c", "user.email=ann@corp.example"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PWD="+dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		b.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // newPublishBench is a bench where git sees nothing of the machine.
@@ -112,6 +116,44 @@ func TestPublishDryRunChangesNothingAndNeedsNoKey(t *testing.T) {
 	}
 	b.run("publish", "--no-sign", dir).exits(exitOK)
 	b.run("publish", "--dry-run", dir).exits(exitOK).says("exists corp.example/lib@v1.0.0")
+}
+
+func TestPublishRecordsWhatOthersCanAskFor(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	b.git(dir, "branch", "both")
+	b.git(dir, "tag", "both")
+	b.write("lib/a.go", "package a // stashed\n")
+	b.git(dir, "stash")
+	b.git(dir, "stash", "apply")
+	b.commit(dir)
+	b.git(dir, "update-ref", "refs/remotes/origin/HEAD", "HEAD")
+	for _, revision := range []string{"stash", "HEAD", "HEAD~1", "origin", "main~1", "v1.0.0"} {
+		b.run("publish", "--no-sign", "--revision", revision, dir).exits(exitOK)
+	}
+	if got := b.recorded(); len(got) > 0 {
+		t.Errorf("recorded %q; want nothing", got)
+	}
+	hash := strings.TrimSpace(b.git(dir, "rev-parse", "main"))
+	for _, revision := range []string{"main", "both", hash[:5], hash[:12]} {
+		b.run("publish", "--no-sign", "--revision", revision, dir).exits(exitOK)
+	}
+	if got, want := b.recorded(), slices.Sorted(slices.Values([]string{"both", "main", hash})); !slices.Equal(got, want) {
+		t.Errorf("recorded %q; want %q", got, want)
+	}
+}
+
+// recorded returns the names that are recorded in the store, sorted.
+func (b *bench) recorded() []string {
+	b.t.Helper()
+	data, err := os.ReadFile(b.path("store", "index.json"))
+	must(b.t, err)
+	var names []string
+	for _, m := range regexp.MustCompile(`[:"]rev-([^"]+)"`).FindAllSubmatch(data, -1) {
+		names = append(names, string(m[1]))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func TestPublishRefusesUncommittedChangesAndSaysWhatToDo(t *testing.T) {

@@ -135,12 +135,16 @@ func (c *chooser) matchesRevision(ctx context.Context, found *choice) error {
 	if c.Revision == "" {
 		return nil
 	}
-	commit, _, err := c.repo.resolve(ctx, c.Revision)
-	if err == nil && commit.hash != found.commit.hash {
-		err = fmt.Errorf("%w: tag %s is on commit %s, and %s is commit %s",
-			ErrVersion, found.tag(c.Version), found.commit.short(), c.Revision, commit.short())
+	r, err := c.repo.resolve(ctx, c.Revision)
+	if err != nil {
+		return err
 	}
-	return err
+	if r.commit.hash != found.commit.hash {
+		return fmt.Errorf("%w: tag %s is on commit %s, and %s is commit %s",
+			ErrVersion, found.tag(c.Version), found.commit.short(), c.Revision, r.commit.short())
+	}
+	found.revision = r.public
+	return nil
 }
 
 // untagged takes the commit that the revision, or the pseudo-version, names, else the one checked out, and gives it
@@ -153,10 +157,11 @@ func (c *chooser) untagged(ctx context.Context) (*choice, error) {
 	case rev == "":
 		rev = "HEAD"
 	}
-	commit, tag, err := c.repo.resolve(ctx, rev)
+	r, err := c.repo.resolve(ctx, rev)
 	if err != nil {
 		return nil, err
 	}
+	commit := r.commit
 	read := c.repo.reader(commit)
 	s, err := locate(ctx, read, c.repo.at, c.Module)
 	if err != nil {
@@ -164,9 +169,12 @@ func (c *chooser) untagged(ctx context.Context) (*choice, error) {
 	}
 	n := namer{spot: s, repo: c.repo, read: read, commit: commit, all: c.all}
 	found := &choice{spot: *s, repo: c.repo, commit: commit}
+	if c.Revision != "" {
+		found.revision = r.public
+	}
 	switch {
 	case c.Version == "":
-		asked, ok := strings.CutPrefix(tag, s.tagPrefix())
+		asked, ok := strings.CutPrefix(r.tag, s.tagPrefix())
 		if !ok || !semver.IsValid(asked) {
 			asked = ""
 		}

@@ -161,31 +161,45 @@ func (r *repo) commit(ctx context.Context, rev string) (*commit, error) {
 	return parseCommit(out)
 }
 
-// resolve returns the commit that a name means, in the go command's order: a tag, a branch, a hash or the
-// beginning of one, or whatever else git understands, such as HEAD~1 and origin/main. The tag is its name if it was one.
-func (r *repo) resolve(ctx context.Context, rev string) (c *commit, tag string, err error) {
-	names := []string{"refs/tags/" + rev, "refs/heads/" + rev, rev}
+// A revision is what a name means in the repository.
+type revision struct {
+	commit *commit
+	tag    string // the name, if it is a tag
+	public string // what others can call it: a tag or branch by its name, a commit by its whole hash; empty for the rest
+}
+
+// resolve returns what a name means, in the go command's order: a tag, a branch, a hash or the
+// beginning of one, or whatever else git understands, such as HEAD~1 and origin/main.
+func (r *repo) resolve(ctx context.Context, rev string) (*revision, error) {
+	const tags, heads = "refs/tags/", "refs/heads/"
+	prefixes := []string{tags, heads, ""}
 	if strings.HasPrefix(rev, "-") {
-		names = nil // no name; git would take it for an option
+		prefixes = nil // no name; git would take it for an option
 	}
-	for _, name := range names {
-		hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", name+"^{commit}")
+	for _, prefix := range prefixes {
+		hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", prefix+rev+"^{commit}")
 		if failed(err) || err == nil && !artifact.IsHash(hash) { // of ^main it is not
 			continue
 		}
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		if strings.HasPrefix(name, "refs/tags/") {
-			tag = rev
+		found := &revision{}
+		switch isName := !strings.ContainsAny(rev, "~^:") && !strings.Contains(rev, "@{"); {
+		case isName && prefix == tags:
+			found.tag, found.public = rev, rev
+		case isName && prefix == heads:
+			found.public = rev
+		case strings.HasPrefix(hash, rev):
+			found.public = hash
 		}
-		c, err := r.commit(ctx, hash)
-		return c, tag, err
+		found.commit, err = r.commit(ctx, hash)
+		return found, err
 	}
 	if rev == "HEAD" {
-		return nil, "", fmt.Errorf("%w: nothing is committed as yet", ErrRevision)
+		return nil, fmt.Errorf("%w: nothing is committed as yet", ErrRevision)
 	}
-	return nil, "", fmt.Errorf("%w %q: it is no tag, branch or commit of this repository", ErrRevision, rev)
+	return nil, fmt.Errorf("%w %q: it is no tag, branch or commit of this repository", ErrRevision, rev)
 }
 
 // changes returns what is changed or unknown to git in the directory and below. A submodule is never part of a module.

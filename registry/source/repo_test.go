@@ -81,15 +81,21 @@ func TestRepositoryWithSHA256(t *testing.T) {
 
 func TestRevisions(t *testing.T) {
 	b := newBench(t).isolate()
-	dir := b.checkout(goMod, ".", "tag v1.0.0", code, ".", "branch v1.0.0", "branch both", "tag both HEAD~1", "update-ref refs/remotes/origin/next HEAD~1")
+	dir := b.checkout(goMod, ".", "tag v1.0.0", code, ".", "branch v1.0.0", "branch both", "tag both HEAD~1", "update-ref refs/remotes/origin/next HEAD~1", "update-ref ORIG_HEAD HEAD~1")
 	first, head := b.git(dir, "rev-parse", "HEAD~1"), b.git(dir, "rev-parse", "HEAD")
-	for rev, want := range map[string]string{
-		"HEAD": head, "main": head, "HEAD~1": first, "origin/next": first, "v1.0.0": first, "both": first,
-		head: head, head[:7]: head, first[:12]: first, "refs/heads/v1.0.0": head,
+	for rev, want := range map[string]struct{ commit, public string }{
+		"HEAD": {head, ""}, "main": {head, "main"}, "HEAD~1": {first, ""}, "main~1": {first, ""}, "main@{0}": {head, ""}, "@": {head, ""},
+		"origin/next": {first, ""}, "v1.0.0": {first, "v1.0.0"}, "v1.0.0^{}": {first, ""}, "both": {first, "both"}, "ORIG_HEAD": {first, ""},
+		head: {head, head}, head[:7]: {head, head}, head[:5]: {head, head}, first[:12]: {first, first}, "refs/heads/v1.0.0": {head, ""},
 	} {
 		p := packed(t, Options{Dir: dir, Revision: rev})
-		if !strings.Contains(string(p.Files.Info), want) {
-			t.Errorf("%s is %s; want %s", rev, p.Files.Info, want)
+		if !strings.Contains(string(p.Files.Info), want.commit) || p.Revision != want.public {
+			t.Errorf("%s is %s, called %q; want %+v", rev, p.Files.Info, p.Revision, want)
+		}
+	}
+	for rev, public := range map[string]string{"": "", "both": "both", "HEAD~1": "", first: first} {
+		if p := packed(t, Options{Dir: dir, Version: "v1.0.0", Revision: rev}); p.Revision != public {
+			t.Errorf("%s of a version is called %q; want %q", rev, p.Revision, public)
 		}
 	}
 }

@@ -77,6 +77,10 @@ type Options struct {
 type Package struct {
 	Files artifact.Files
 
+	// Revision is what others can call Options.Revision: the name of a tag or a branch, or the whole
+	// hash of a commit. It is empty if that means something in this repository only, as HEAD~1 does, or was not given.
+	Revision string
+
 	// Notes are sentences about what somebody may not expect of it.
 	Notes []string
 
@@ -189,6 +193,8 @@ type choice struct {
 	spot
 	version string
 
+	revision string // see [Package.Revision]
+
 	repo   *repo   // nil outside of git
 	commit *commit // nil = what is in the directory
 	ref    string  // the tag that the version is from, with refs/tags/; may be empty
@@ -223,7 +229,7 @@ func (c *choice) pack(ctx context.Context, temp string) (_ *Package, err error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{Files: artifact.Files{Module: m, Info: info, GoMod: c.goMod}}
+	p := &Package{Files: artifact.Files{Module: m, Info: info, GoMod: c.goMod}, Revision: c.revision}
 	if p.dir, err = os.MkdirTemp(temp, "modferry-source-*"); err != nil {
 		return nil, err
 	}
