@@ -1,8 +1,11 @@
 package source
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -70,10 +73,14 @@ func (c *chooser) tagged(ctx context.Context) (*choice, error) {
 			continue
 		}
 		one, err := c.at(ctx, *t)
-		switch {
-		case err == nil:
+		if err == nil {
 			found = append(found, one)
-		case refused == nil:
+			continue
+		}
+		if foreign, e := c.isForeign(ctx, name); e != nil || foreign {
+			err = e
+		}
+		if err != nil && refused == nil {
 			refused = fmt.Errorf("tag %s: %w", name, err)
 		}
 	}
@@ -84,6 +91,23 @@ func (c *chooser) tagged(ctx context.Context) (*choice, error) {
 		return nil, refused
 	}
 	return found[0], c.matchesRevision(ctx, found[0])
+}
+
+// isForeign says whether a tag, which is not one of the module as it says, is that of a module in another directory than
+// the one named is in now.
+func (c *chooser) isForeign(ctx context.Context, name string) (bool, error) {
+	if c.Module == "" {
+		return false, nil
+	}
+	r, err := c.repo.resolve(ctx, cmp.Or(c.Revision, "HEAD"))
+	if err != nil {
+		return false, err
+	}
+	s, err := locate(ctx, c.repo.reader(r.commit), c.repo.at, c.Module)
+	if err != nil {
+		return false, nil // what is wrong with the tag says more
+	}
+	return s.tag(c.Version) != name && parent(name) != s.dir, nil
 }
 
 // tagNames are the names that the version's tag may have, which depends on the
@@ -165,7 +189,7 @@ func (c *chooser) untagged(ctx context.Context) (*choice, error) {
 	read := c.repo.reader(commit)
 	s, err := locate(ctx, read, c.repo.at, c.Module)
 	if err != nil {
-		return nil, fmt.Errorf("commit %s: %w", commit.short(), err)
+		return nil, fmt.Errorf("commit %s: %w", commit.short(), c.unknownToGit(ctx, read, err))
 	}
 	n := namer{spot: s, repo: c.repo, read: read, commit: commit, all: c.all}
 	found := &choice{spot: *s, repo: c.repo, commit: commit}
@@ -181,14 +205,38 @@ func (c *chooser) untagged(ctx context.Context) (*choice, error) {
 		found.version, err = n.name(ctx, asked)
 	case module.IsPseudoVersion(c.Version):
 		found.version, err = n.pseudo(ctx, c.Version)
-	case c.repo.shallow && c.Revision == "":
-		return nil, fmt.Errorf("%w: whether there is a tag %s, on another commit, is not known; fetch the tags (git fetch --tags), or name the revision as well",
-			ErrShallow, s.tag(c.Version))
 	default:
+		if err := c.knowsTag(ctx, s.tag(c.Version)); err != nil {
+			return nil, err
+		}
 		found.version, err = s.check(ctx, read, c.Version, c.Version)
 		found.note("there is no tag %s: this is commit %s; with the tag, others could check that", s.tag(c.Version), commit.short())
 	}
 	return found, err
+}
+
+// unknownToGit says of a failure to find the module at a commit that it is in the directory only.
+func (c *chooser) unknownToGit(ctx context.Context, read reader, err error) error {
+	name := path.Join(c.repo.at, "go.mod")
+	_, errCommit := read(ctx, name)
+	_, errDisk := diskReader(c.repo.top)(ctx, name)
+	if errors.Is(err, ErrNoModule) && errors.Is(errCommit, fs.ErrNotExist) && errDisk == nil {
+		return fmt.Errorf("%w: there is no %s in it, only in the directory: git ignores that, or it is not committed", ErrNoModule, name)
+	}
+	return err
+}
+
+// knowsTag is an error if a tag that the repository does not have may be on another commit than this one, unless
+// somebody who named the revision says that it is not.
+func (c *chooser) knowsTag(ctx context.Context, name string) error {
+	unknown := fmt.Sprintf("whether there is a tag %s, on another commit, is not known", name)
+	switch {
+	case c.Revision != "":
+		return nil
+	case c.repo.shallow:
+		return fmt.Errorf("%w: %s; fetch the tags (git fetch --tags), or name the revision as well", ErrShallow, unknown)
+	}
+	return c.repo.hasTags(ctx, unknown)
 }
 
 // asItIs takes what is in the directory, as the version.
@@ -203,6 +251,12 @@ func (c *chooser) asItIs(ctx context.Context) (*choice, error) {
 		return nil, err
 	}
 	found := &choice{spot: *s, version: version, repo: c.repo, root: c.repo.top}
+	if found.files, err = c.repo.known(ctx, s.dir); err != nil {
+		return nil, err
+	}
+	if s.goMod != nil && !slices.Contains(found.files, "go.mod") {
+		return nil, fmt.Errorf("%w: git does not know %s: it ignores that, or it is in a submodule", ErrNoModule, s.file())
+	}
 	found.note("no commit has this: it is the directory with uncommitted changes, without what git ignores")
 	return found, nil
 }

@@ -118,7 +118,12 @@ func TestVersionThatHasNoTag(t *testing.T) {
 	notes(t, p, "there is no tag v1.1.0", head[:12])
 	p = packed(t, Options{Dir: filepath.Join(dir, "sub"), Version: "v1.0.0", Revision: "v1.0.0"})
 	notes(t, p, "there is no tag sub/v1.0.0")
-	b.do(dir, "tag v1.1.0", "tag sub/v1.0.0")
+	b.do(dir, "rm -q --cached -r sub", "commit -q -m x", "tag v1.3.0", ".")
+	for _, version := range []string{"v1.0.0", "v1.3.0"} { // the root's tags, with and without a sub below it
+		p = packed(t, Options{Dir: dir, Module: "corp.example/mod.git/sub", Version: version})
+		notes(t, p, "there is no tag sub/"+version)
+	}
+	b.do(dir, "tag v1.1.0 "+head, "tag sub/v1.0.0 "+head)
 	equal(t, packed(t, Options{Dir: dir, Version: "v1.1.0"}), b.download("corp.example/mod.git@v1.1.0"))
 }
 
@@ -151,6 +156,23 @@ func TestUncommittedChangesThatAreAllowed(t *testing.T) {
 	b.do(dir, "commit -q --allow-empty -m x")
 	p = packed(t, Options{Dir: dir, AllowDirty: true})
 	notes(t, p, "the uncommitted changes are not in it", "stands for commit")
+}
+
+func TestSubmodulesAndWhatGitIgnoresAreNotPackaged(t *testing.T) {
+	b := newBench(t).isolate()
+	lib := b.checkoutAs("lib", `+go.mod module corp.example/mod.git/lib\n`, ".")
+	dir := b.checkout(goMod, "+.gitignore ign", `+ign/go.mod module corp.example/mod.git/ign\n`, ".", "-c protocol.file.allow=always submodule add -q "+lib+" lib", ".", code)
+	for _, name := range []string{"ign", "lib"} {
+		refused(t, Options{Dir: dir, Module: "corp.example/mod.git/" + name, Version: "v1.0.0", AllowDirty: true}, ErrNoModule, name+"/go.mod", "git does not know")
+	}
+	b.write(dir, "lib/a.go", "package lib")
+	p := packed(t, Options{Dir: filepath.Join(dir, "lib"), Version: "v1.0.0", AllowDirty: true})
+	if got := slices.Sorted(maps.Keys(content(t, p))); !slices.Equal(got, []string{"a.go", "go.mod"}) {
+		t.Errorf("files of the submodule %q", got)
+	}
+	b.do(dir, "-a.go")
+	refused(t, Options{Dir: filepath.Join(dir, "ign")}, ErrNoModule, "ign/go.mod", "git ignores")
+	refused(t, Options{Dir: filepath.Join(dir, "ign"), Version: "v1.0.0"}, ErrNoModule, "git ignores")
 }
 
 func TestNotesSayWhatIsNotExpected(t *testing.T) {

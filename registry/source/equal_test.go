@@ -43,6 +43,7 @@ func TestSameAsTheGoCommand(t *testing.T) {
 		{"nested, licence is a link", []string{goMod, subMod, subGo, "+COPYING free", "@LICENSE COPYING", ".", "tag sub/v1.1.0"}, "/sub@v1.1.0", Options{Dir: "sub"}},
 		{"nested, licence is a directory", []string{goMod, subMod, subGo, "+LICENSE/a free", ".", "tag sub/v1.1.0"}, "/sub@v1.1.0", Options{Dir: "sub"}},
 		{"root without the nested one", []string{goMod, code, subMod, subGo, ".", "tag v1.0.0"}, "@v1.0.0", Options{}},
+		{"nested by its path, root has the version's tag", []string{goMod, ".", "tag v1.1.0", subMod, subGo, ".", "tag v1.2.0", "tag sub/v1.1.0"}, "/sub@v1.1.0", Options{Module: "corp.example/mod.git/sub", Version: "v1.1.0"}},
 		{"nested in a directory without a module", []string{`+x/y/go.mod module corp.example/mod.git/x/y\n`, "+x/a.go package x", ".", "tag x/y/v0.1.0"}, "/x/y@v0.1.0", Options{Dir: "x/y"}},
 		{"nested in a nested one", []string{goMod, subMod, `+sub/in/go.mod module corp.example/mod.git/sub/in\n`, subGo, ".", "tag sub/v1.0.0", "tag sub/in/v1.0.1"}, "/sub/in@v1.0.1", Options{Dir: "sub", Module: "corp.example/mod.git/sub/in"}},
 		{"tag of the root is not the nested one's", []string{goMod, subMod, ".", "tag v1.5.0"}, "/sub@main", Options{Dir: "sub"}},

@@ -102,7 +102,7 @@ func (b *bench) do(dir string, steps ...string) {
 			b.write(dir, name[1:], strings.ReplaceAll(rest, `\n`, "\n"))
 		case name[0] == '@':
 			must(b.t, os.Symlink(rest, file))
-		case name[0] == '-':
+		case name[0] == '-' && name != "-c":
 			must(b.t, os.Remove(file))
 		default:
 			b.git(dir, strings.Fields(step)...)

@@ -33,6 +33,11 @@ func TestPublicURL(t *testing.T) {
 		"https://":                                        "",
 		"https://corp.example/\x00":                       "",
 		"s3://key:secret@bucket/mod":                      "",
+		"oauth2:TOKEN@corp.example:team/mod.git":          "",
+		"https:ann:secret@corp.example/mod":               "",
+		"https:/corp.example/mod":                         "",
+		"ssh://corp.example/ann:secret@other.example/mod": "",
+		"https://corp.example/ann%3asecret%40x/mod":       "",
 	} {
 		if got := publicURL(address); got != want {
 			t.Errorf("publicURL(%q) = %q; want %q", address, got, want)

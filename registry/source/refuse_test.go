@@ -40,6 +40,8 @@ func TestRefusesWhatTheGoCommandRefuses(t *testing.T) {
 		{"unknown revision", []string{goMod, "."}, "@nothing", Options{Revision: "nothing"}, ErrRevision, "nothing"},
 		{"unknown hash", []string{goMod, "."}, "@1234567890ab", Options{Revision: "1234567890ab"}, ErrRevision, "1234567890ab"},
 		{"tag of no commit", []string{goMod, ".", "tag v1.0.0 HEAD:go.mod"}, "@v1.0.0", Options{Revision: "v1.0.0"}, ErrRevision, "v1.0.0"},
+		{"version's tag of no commit", []string{goMod, ".", "tag v1.0.0 HEAD:go.mod"}, "@v1.0.0", Options{Version: "v1.0.0"}, ErrRevision, "is no commit"},
+		{"version's tag of a tree", []string{goMod, ".", "tag v1.0.0 HEAD^{tree}"}, "@v1.0.0", Options{Version: "v1.0.0"}, ErrRevision, "is no commit"},
 		{"names that differ by case", []string{goMod, "+a.txt x", "+A.txt x", ".", "tag v1.0.0"}, "@v1.0.0", Options{}, nil, "case-insensitive"},
 		{"name that no system takes", []string{goMod, "+con.txt x", "+aux x", ".", "tag v1.0.0"}, "@v1.0.0", Options{}, nil, "aux"},
 	} {

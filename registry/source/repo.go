@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/modferry/modferry/artifact"
@@ -158,6 +156,9 @@ func (r *repo) commit(ctx context.Context, rev string) (*commit, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: %s is no commit", ErrRevision, rev)
+	}
 	return parseCommit(out)
 }
 
@@ -225,41 +226,6 @@ func (r *repo) known(ctx context.Context, dir string) ([]string, error) {
 	return names, err
 }
 
-// remote returns the address of the repository that the branch is tracked in, else of
-// the one called origin, without credentials. Empty if there is none that somebody else can use.
-func (r *repo) remote(ctx context.Context) (string, error) {
-	names := []string{"origin"}
-	branch, err := r.line(ctx, "symbolic-ref", "--quiet", "--short", "HEAD")
-	if err == nil {
-		name, err := r.config(ctx, "branch."+branch+".remote")
-		if err != nil {
-			return "", err
-		}
-		names = append([]string{name}, names...)
-	} else if !failed(err) {
-		return "", err // else HEAD is a commit
-	}
-	for _, name := range names {
-		address, err := r.config(ctx, "remote."+name+".url")
-		if err != nil {
-			return "", err
-		}
-		if u := publicURL(address); u != "" {
-			return u, nil
-		}
-	}
-	return "", nil
-}
-
-// config returns a setting, or empty.
-func (r *repo) config(ctx context.Context, key string) (string, error) {
-	value, err := r.line(ctx, "config", "--get", key)
-	if failed(err) {
-		return "", nil // not set, or not a key
-	}
-	return value, err
-}
-
 // explain says of a failure to read files that they may be elsewhere.
 func (r *repo) explain(ctx context.Context, err error) error {
 	if !failed(err) {
@@ -269,19 +235,4 @@ func (r *repo) explain(ctx context.Context, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrPartial, err)
-}
-
-// publicURL returns what others may know of a remote's address: the URL without user, password and query.
-// It is empty for addresses on this machine. git@host:path is an ssh URL.
-func publicURL(address string) string {
-	host, file, ok := strings.Cut(address, ":")
-	if ok && len(host) > 1 && !strings.Contains(host, "/") && !strings.HasPrefix(file, "//") && !strings.HasPrefix(file, ":") {
-		address = "ssh://" + host + "/" + strings.TrimPrefix(file, "/")
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || !slices.Contains([]string{"https", "ssh", "http", "git", "git+ssh"}, u.Scheme) {
-		return ""
-	}
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
-	return u.String()
 }

@@ -152,6 +152,20 @@ func TestShallowCloneHasNoPseudoVersions(t *testing.T) {
 	equal(t, withURL(packed(t, Options{Dir: shallow, Revision: "HEAD"})), b.download("corp.example/mod.git@main"))
 }
 
+func TestCloneWithoutTagsDoesNotKnowVersions(t *testing.T) {
+	b := newBench(t).isolate()
+	dir := b.checkout(goMod, ".", "tag v1.0.0", code, ".")
+	b.do(dir, "clone -q --no-tags file://"+dir+" ../tagless")
+	tagless := filepath.Join(b.dir, "tagless")
+	refused(t, Options{Dir: tagless, Version: "v1.0.0"}, ErrNoTags, "git fetch --tags", "tag v1.0.0", "remote.origin.tagOpt")
+	refused(t, Options{Dir: tagless}, ErrNoTags, "git fetch --tags")
+	packed(t, Options{Dir: tagless, Version: "v1.1.0", Revision: "HEAD"})
+	b.do(tagless, "remote rename origin upstream")
+	refused(t, Options{Dir: tagless, Version: "v1.1.0"}, ErrNoTags, "remote.upstream.tagOpt")
+	b.do(tagless, "config --unset remote.upstream.tagOpt", "fetch -q --tags")
+	equal(t, withURL(packed(t, Options{Dir: tagless})), b.download("corp.example/mod.git@main"))
+}
+
 // withURL puts the URL in that a clone of a local directory has not.
 func withURL(p *Package) *Package {
 	p.Files.Info = []byte(strings.Replace(string(p.Files.Info), `"VCS":"git",`, `"VCS":"git","URL":"https://corp.example/mod",`, 1))

@@ -31,6 +31,8 @@ var (
 	// ErrShallow: the repository has a part of its history only, and usually no tags. A
 	// pseudo-version cannot be computed from that, nor the commit of a version be known.
 	ErrShallow = errors.New("the repository is a shallow clone")
+	// ErrNoTags: the repository was cloned without tags, so that there may be a version that it does not know of.
+	ErrNoTags = errors.New("the repository is a clone without tags")
 	// ErrPartial: the repository is a partial clone that lacks files of the commit.
 	ErrPartial = errors.New("the repository is a partial clone and lacks files; check the commit out once, or clone without --filter")
 	// ErrNoModule: the directory, at that commit, is not that of a module.
@@ -195,10 +197,11 @@ type choice struct {
 
 	revision string // see [Package.Revision]
 
-	repo   *repo   // nil outside of git
-	commit *commit // nil = what is in the directory
-	ref    string  // the tag that the version is from, with refs/tags/; may be empty
-	root   string  // the directory that paths begin in, if commit is nil
+	repo   *repo    // nil outside of git
+	commit *commit  // nil = what is in the directory
+	ref    string   // the tag that the version is from, with refs/tags/; may be empty
+	root   string   // the directory that paths begin in, if commit is nil
+	files  []string // what git knows of it, from dir, if it is in a repository
 
 	notes []string
 }

@@ -72,6 +72,9 @@ func (n *namer) after(ctx context.Context, base, asked string, allowed func(v st
 		return "", fmt.Errorf("%w: without the history nobody can say which version comes before commit %s; fetch it all (git fetch --unshallow --tags), or give version and revision",
 			ErrShallow, n.commit.short())
 	}
+	if err := n.repo.hasTags(ctx, "which version comes before commit "+n.commit.short()+" is not known"); err != nil {
+		return "", err
+	}
 	if base == "" {
 		names, err := n.repo.merged(ctx, n.commit)
 		if err != nil {

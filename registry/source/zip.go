@@ -49,16 +49,14 @@ func (c *choice) writeZip(ctx context.Context, m module.Version, name string) (e
 // zipDir writes the zip of a directory: of what git knows, if it is in a repository.
 func (c *choice) zipDir(ctx context.Context, m module.Version, w io.Writer) error {
 	dir := filepath.Join(c.root, filepath.FromSlash(c.dir))
-	files, err := walk(dir)
-	if c.repo != nil {
-		var names []string
-		names, err = c.repo.known(ctx, c.dir)
-		files = onDisk(dir, names)
+	names := c.files
+	if c.repo == nil {
+		var err error
+		if names, err = walk(dir); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return c.create(ctx, m, w, files)
+	return c.create(ctx, m, w, onDisk(dir, names))
 }
 
 // create writes the zip of the files, with the LICENSE from the root if there is none among them.
@@ -193,9 +191,9 @@ func (f archivedFile) Path() string                 { return f.name }
 func (f archivedFile) Lstat() (fs.FileInfo, error)  { return f.f.FileInfo(), nil }
 func (f archivedFile) Open() (io.ReadCloser, error) { return f.f.Open() }
 
-// walk returns the files in a directory, but for those of version control and of
+// walk returns the names of the files in a directory, but for those of version control and of
 // the modules in directories below it.
-func walk(root string) ([]modzip.File, error) {
+func walk(root string) ([]string, error) {
 	var names []string
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || file == root {
@@ -217,7 +215,7 @@ func walk(root string) ([]modzip.File, error) {
 		names = append(names, filepath.ToSlash(name))
 		return err
 	})
-	return onDisk(root, names), err
+	return names, err
 }
 
 // onDisk are those of the named files that are there. Git's index goes on naming the files of a directory that a link
