@@ -85,6 +85,12 @@ func TestSameAsTheGoCommand(t *testing.T) {
 		{"retracted tag", []string{goMod, ".", "tag v1.0.0", code, ".", "tag v1.1.0", `+go.mod module corp.example/mod.git\nretract v1.1.0\nretract v1.2.0\n`, ".", "tag v1.2.0", "+b.go package a", "."}, "@main", Options{}},
 		{"retracted tag on the commit", []string{`+go.mod module corp.example/mod.git\nretract v1.2.0\n`, ".", "tag v1.2.0"}, "@main", Options{}},
 		{"retraction in a pre-release", []string{goMod, ".", "tag v1.0.0", `+go.mod module corp.example/mod.git\nretract v1.0.0\n`, ".", "tag v1.1.0-pre", "."}, "@main", Options{}},
+		{"retraction in a go.mod of another major version", []string{`+go.mod module corp.example/mod.git\nretract [v1.0.0, v2.9.0]\n`, ".", "tag v2.1.0", goMod2, "."}, "/v2@main", Options{}},
+		{"retraction beside the directory of the major version", []string{`+go.mod module corp.example/mod.git/v2\nretract [v2.0.0, v2.9.0]\n`, `+v2/go.mod module corp.example/mod.git\n`, ".", "tag v2.1.0", "rm -q -r v2", goMod2, "."}, "/v2@main", Options{}},
+		{"retraction in the directory of the major version", []string{goMod, `+v2/go.mod module corp.example/mod.git/v2\nretract v2.1.0\n`, ".", "tag v2.1.0", code, "."}, "/v2@main", Options{Dir: "v2"}},
+		{"retraction in a v1 with a gopkg.in path", []string{`+go.mod module gopkg.in/mod.v3\nretract v1.1.0\n`, ".", "tag v1.1.0", goMod, "."}, "@main", Options{}},
+		{"nested after a tag that looks like a pseudo-version", []string{subMod, ".", "tag sub/v0.0.0-20200101000000-abcdefabcdef", subGo, "."}, "/sub@main", Options{Dir: "sub"}},
+		{"nested in a directory of the major version's name", []string{`+v2/go.mod module corp.example/mod.git/v2/v2\n`, ".", "tag v2/v2.0.0"}, "/v2/v2@v2.0.0", Options{Dir: "v2"}},
 		{"nested after its tag", []string{goMod, subMod, ".", "tag sub/v0.3.0", "tag v1.0.0", subGo, "."}, "/sub@main", Options{Dir: "sub"}},
 		{"another branch", []string{goMod, ".", "checkout -q -b side", code, ".", "checkout -q main"}, "@side", Options{Revision: "side"}},
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -87,7 +88,7 @@ type spot struct {
 func newSpot(modPath, dir string, goMod []byte) *spot {
 	s := &spot{path: modPath, dir: dir, codeDir: dir, goMod: goMod}
 	s.prefix, s.major, _ = module.SplitPathVersion(modPath)
-	if strings.HasPrefix(s.major, "/") && path.Base(dir) == s.major[1:] {
+	if strings.HasPrefix(s.major, "/") && path.Base(dir) == s.major[1:] && !strings.HasSuffix(s.prefix, "/"+dir) {
 		s.codeDir = parent(dir)
 	}
 	return s
@@ -222,10 +223,16 @@ func (s *spot) alone(ctx context.Context, read reader, named bool) error {
 	return nil
 }
 
-// sameMajor says whether a path has the same major version suffix.
+// sameMajor says whether a path allows the same major versions.
 func (s *spot) sameMajor(other string) bool {
 	_, major, ok := module.SplitPathVersion(other)
-	return ok && major != "" && major[1:] == s.major[1:]
+	switch {
+	case other == "" || !ok:
+		return false
+	case s.major == "":
+		return slices.Contains([]string{"", "v0", "v1"}, module.PathMajorPrefix(major))
+	}
+	return major != "" && major[1:] == s.major[1:]
 }
 
 // check returns the version v as the go command has it for this module: with

@@ -80,7 +80,11 @@ func parseCommit(out []byte) (*commit, error) {
 	if err != nil || !artifact.IsHash(hash) {
 		return nil, fmt.Errorf("git log: unexpected answer %.100q", out)
 	}
-	return &commit{hash: hash, time: time.Unix(t, 0).UTC()}, nil
+	c := &commit{hash: hash, time: time.Unix(t, 0).UTC()}
+	if c.time.Year() > 9999 {
+		return nil, fmt.Errorf("%w: commit %s is of the year %d, and no version can say so", ErrVersion, c.short(), c.time.Year())
+	}
+	return c, nil
 }
 
 // parseStatus returns the names in the output of "git status --porcelain -z --no-renames".
@@ -98,7 +102,7 @@ func parseStatus(out []byte) []string {
 // it stands for none. A tag such as v1.2.3+meta stands for v1.2.3 but is not canonical.
 func versionOf(name, prefix string) (version string, canonical bool) {
 	trimmed, ok := strings.CutPrefix(name, prefix)
-	if !ok || module.IsPseudoVersion(trimmed) {
+	if !ok || module.IsPseudoVersion(name) { // with a prefix it does not look like one; so the go command has it
 		return "", false
 	}
 	version = semver.Canonical(trimmed) // not module.CanonicalVersion: a tag has no +incompatible

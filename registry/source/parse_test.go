@@ -62,6 +62,7 @@ func TestVersionOf(t *testing.T) {
 		{"1.2.3", "", "", false},
 		{"v01.2.3", "", "", false},
 		{"v0.0.0-20200101000000-abcdefabcdef", "", "", false},
+		{"sub/v0.0.0-20200101000000-abcdefabcdef", "sub/", "v0.0.0-20200101000000-abcdefabcdef", true},
 		{"", "", "", false},
 	} {
 		if v, canonical := versionOf(c.tag, c.prefix); v != c.version || canonical != c.canonical {

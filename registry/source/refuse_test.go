@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -40,6 +41,7 @@ func TestRefusesWhatTheGoCommandRefuses(t *testing.T) {
 		{"unknown revision", []string{goMod, "."}, "@nothing", Options{Revision: "nothing"}, ErrRevision, "nothing"},
 		{"unknown hash", []string{goMod, "."}, "@1234567890ab", Options{Revision: "1234567890ab"}, ErrRevision, "1234567890ab"},
 		{"tag of no commit", []string{goMod, ".", "tag v1.0.0 HEAD:go.mod"}, "@v1.0.0", Options{Revision: "v1.0.0"}, ErrRevision, "v1.0.0"},
+		{"nested with a tag that looks like a pseudo-version", []string{subMod, ".", "tag sub/v0.0.0-20200101000000-abcdefabcdef"}, "/sub@main", Options{Dir: "sub"}, ErrVersion, "pseudo-version"},
 		{"version's tag of no commit", []string{goMod, ".", "tag v1.0.0 HEAD:go.mod"}, "@v1.0.0", Options{Version: "v1.0.0"}, ErrRevision, "is no commit"},
 		{"version's tag of a tree", []string{goMod, ".", "tag v1.0.0 HEAD^{tree}"}, "@v1.0.0", Options{Version: "v1.0.0"}, ErrRevision, "is no commit"},
 		{"names that differ by case", []string{goMod, "+a.txt x", "+A.txt x", ".", "tag v1.0.0"}, "@v1.0.0", Options{}, nil, "case-insensitive"},
@@ -100,6 +102,17 @@ func TestRefusesWhatNobodyCouldUse(t *testing.T) {
 			refused(t, c.o, c.want, c.says)
 		})
 	}
+}
+
+func TestCommitOfAFarYearIsRefused(t *testing.T) {
+	b := newBench(t).isolate()
+	dir := b.checkout(goMod, ".")
+	cmd := exec.Command("git", "commit", "--quiet", "--allow-empty", "-m", "far")
+	cmd.Dir = dir
+	cmd.Env = append(b.env, "PWD="+dir, "GIT_COMMITTER_DATE=@253402300800 +0000")
+	must(t, cmd.Run())
+	b.do(dir, "tag v1.0.0")
+	refused(t, Options{Dir: dir}, ErrVersion, "year 10000")
 }
 
 func TestChecksPseudoVersionsAsTheGoCommandDoes(t *testing.T) {

@@ -25,6 +25,7 @@ func TestWhereAMetaTagLeads(t *testing.T) {
 	}{
 		{"gopkg.in", "gopkg.in/yaml.v2 git https://corp.example/mod", []string{`+go.mod module gopkg.in/yaml.v2\n`, ".", "tag v2.1.0"}, "gopkg.in/yaml.v2@v2.1.0", Options{Version: "v2.1.0"}},
 		{"gopkg.in, no go.mod", "gopkg.in/yaml.v2 git https://corp.example/mod", []string{code, ".", "tag v2.1.0"}, "gopkg.in/yaml.v2@v2.1.0", Options{Module: "gopkg.in/yaml.v2"}},
+		{"gopkg.in, retraction elsewhere", "gopkg.in/yaml.v2 git https://corp.example/mod", []string{`+go.mod module gopkg.in/yaml.v2\n`, `+.v2/go.mod module gopkg.in/yaml.v2\nretract v2.1.0\n`, ".", "tag v2.1.0", code, "."}, "gopkg.in/yaml.v2@main", Options{}},
 		{"gopkg.in, no tag", "gopkg.in/yaml.v2 git https://corp.example/mod", []string{`+go.mod module gopkg.in/yaml.v2\n`, ".", "tag v2.1.0", code, "."}, "gopkg.in/yaml.v2@main", Options{}},
 		{"path of the root ends in /v2", "lib.example/x/v2 git https://corp.example/mod", []string{`+go.mod module lib.example/x/v2\n`, ".", "tag v2.1.0"}, "lib.example/x/v2@v2.1.0", Options{}},
 		{"other name", "lib.example/x git https://corp.example/mod", []string{`+sub/go.mod module lib.example/x/sub\n`, subGo, ".", "tag sub/v1.1.0"}, "lib.example/x/sub@v1.1.0", Options{Dir: "sub"}},

@@ -60,6 +60,9 @@ func (n *namer) name(ctx context.Context, asked string) (string, error) {
 			highest = v
 		}
 	}
+	if module.IsPseudoVersion(highest) {
+		return "", fmt.Errorf("%w: tag %s looks like a pseudo-version", ErrVersion, n.tag(highest))
+	}
 	if highest != "" {
 		return n.check(ctx, n.read, highest, asked)
 	}
@@ -103,7 +106,7 @@ func (n *namer) retractions(ctx context.Context) func(v string) bool {
 	var highest, release *tag
 	for i, t := range n.all {
 		v, canonical := versionOf(t.name, n.tagPrefix())
-		if !canonical || module.CheckPathMajor(v, n.major) != nil {
+		if !canonical || module.IsPseudoVersion(v) || module.CheckPathMajor(v, n.major) != nil {
 			continue
 		}
 		if highest == nil || semver.Compare(v, n.version(highest)) > 0 {
@@ -132,12 +135,24 @@ func (n *namer) version(t *tag) string {
 	return v
 }
 
+// retractedBy returns what the go.mod file that the go command takes at a commit retracts.
 func (n *namer) retractedBy(ctx context.Context, hash string) []modfile.VersionInterval {
-	goMod, err := n.repo.file(ctx, hash, path.Join(n.codeDir, strings.TrimPrefix(n.major, "/"), "go.mod"))
-	if errors.Is(err, fs.ErrNotExist) {
-		goMod, err = n.repo.file(ctx, hash, path.Join(n.codeDir, "go.mod"))
+	goMod, err := n.repo.file(ctx, hash, path.Join(n.codeDir, "go.mod"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if err != nil {
+	if strings.HasPrefix(n.major, "/") {
+		below, err := n.repo.file(ctx, hash, path.Join(n.codeDir, n.major[1:], "go.mod"))
+		if err == nil && n.sameMajor(modfile.ModulePath(goMod)) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			goMod = below
+		}
+	}
+	declared := modfile.ModulePath(goMod)
+	// That any gopkg.in path does for v0 and v1 was a mistake (golang.org/issue/34254), and stays.
+	if !n.sameMajor(declared) && !(n.major == "" && strings.HasPrefix(declared, "gopkg.in/")) {
 		return nil
 	}
 	f, err := modfile.ParseLax("go.mod", goMod, nil)
