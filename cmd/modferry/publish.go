@@ -33,13 +33,13 @@ Makes a module version from a directory and puts it into the store, as mirror do
 repository the version is that of a tag (v1.2.3, for a module in a subdirectory sub/dir/v1.2.3) and its files are those
 of the tag's commit: what the go command makes of the same tag, sum for sum. Without --version and --revision it is the
 commit checked out, with its tag's version or a pseudo-version. A version without a tag goes to the commit checked out.
-A branch named with --revision is recorded, so that "go get module@branch" works inside.
+A branch, tag or commit named with --revision is recorded, so that "go get module@branch" works inside.
 
 Outside of git, --version is needed and the version is what is in the directory. A version that the store has with other
 content is never overwritten. Changes that are not committed are refused, unless --revision names what is meant.
 
-Nothing is fetched. Git runs what the repository's own configuration says, such as filters; so a directory that somebody
-else unpacked, .git and all, is one to clone first.`, `
+Nothing is fetched. Git runs what the configuration in .git says, such as filters, and nothing that the files beside it
+say; so a clone is safe, and a directory that somebody else unpacked, .git and all, is one to clone first.`, `
 modferry publish --key cosign.key .
 modferry publish --key cosign.key --version v1.4.0 --registry harbor.example/golang ./lib
 modferry publish --key cosign.key --module corp.example/tools/lint --version v0.3.0 .

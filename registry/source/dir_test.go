@@ -75,6 +75,19 @@ func TestDirectoryWithoutGit(t *testing.T) {
 	}
 }
 
+func TestLinkThatTakesAFilesPlaceLeadsNowhere(t *testing.T) {
+	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+	must(t, os.WriteFile(filepath.Join(dir, "a.go"), nil, 0o600))
+	must(t, os.WriteFile(other, []byte("secret"), 0o600))
+	files := onDisk(dir, []string{"a.go"})
+	must(t, os.Remove(filepath.Join(dir, "a.go")))
+	must(t, os.Symlink(other, filepath.Join(dir, "a.go")))
+	if f, err := files[0].Open(); err == nil {
+		f.Close()
+		t.Error("the file behind the link was opened")
+	}
+}
+
 func TestFilesThatAreTooLarge(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), nil, 0o600))

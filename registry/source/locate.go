@@ -47,7 +47,7 @@ func diskReader(root string) reader {
 		if !st.Mode().IsRegular() || !inTree(root, name) {
 			return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
 		}
-		f, err := os.Open(file)
+		f, err := os.OpenInRoot(root, filepath.FromSlash(name)) // whatever has become of it since
 		if err != nil {
 			return nil, err
 		}

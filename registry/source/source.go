@@ -95,7 +95,9 @@ func (p *Package) Close() error { return os.RemoveAll(p.dir) }
 // Pack makes a module version. Close the package when it is not needed any more.
 //
 // The limits are the go command's: 500 MiB for all files, 16 MiB each for go.mod and LICENSE.
-// The error matches one of the errors of this package where the source, and not the machine, is to blame.
+// An error matches one of those of this package if it is about which module, version or commit is meant, or about what
+// the repository lacks. What a module path, or a file in a zip, cannot be golang.org/x/mod says; what is too large is
+// [artifact.ErrLimit].
 func Pack(ctx context.Context, o Options) (*Package, error) {
 	p, err := pack(ctx, o)
 	if err != nil {

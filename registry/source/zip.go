@@ -225,18 +225,19 @@ func onDisk(root string, names []string) []modzip.File {
 	for _, name := range names {
 		file := filepath.Join(root, filepath.FromSlash(name))
 		if st, err := os.Lstat(file); err == nil && !st.IsDir() && inTree(root, name) {
-			files = append(files, diskFile{name, file})
+			files = append(files, diskFile{root, name})
 		}
 	}
 	return files
 }
 
-// diskFile is a modzip.File on disk.
-type diskFile struct{ name, file string }
+// diskFile is a modzip.File below a directory. A link that takes its place meanwhile leads no further than that.
+type diskFile struct{ root, name string }
 
+func (f diskFile) file() string                 { return filepath.FromSlash(f.name) }
 func (f diskFile) Path() string                 { return f.name }
-func (f diskFile) Lstat() (fs.FileInfo, error)  { return os.Lstat(f.file) }
-func (f diskFile) Open() (io.ReadCloser, error) { return os.Open(f.file) }
+func (f diskFile) Lstat() (fs.FileInfo, error)  { return os.Lstat(filepath.Join(f.root, f.file())) }
+func (f diskFile) Open() (io.ReadCloser, error) { return os.OpenInRoot(f.root, f.file()) }
 
 // dataFile is a modzip.File in memory, and its own fs.FileInfo.
 type dataFile struct {
