@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/version"
 	"io"
 	"net/http"
 	"os"
@@ -47,7 +46,7 @@ func (v *view) fetchNewer(ctx context.Context, m module.Version, refused error) 
 		return downloaded{}, refused
 	}
 	have, err := v.goVersion(ctx, v.goCmd, v.dir)
-	if err != nil || version.Compare(demanded, have) <= 0 {
+	if err != nil || !isOlder(have, demanded) {
 		return downloaded{}, refused
 	}
 	zip := filepath.Join(v.dir, "newer.zip")

@@ -184,17 +184,23 @@ func (v *view) checkGo(ctx context.Context, p *project.Project, pl place) error 
 	if err != nil {
 		return err
 	}
-	if version.Compare(have, demanded) < 0 {
+	if isOlder(have, demanded) {
 		return tooOldError(v.readable(file), demanded, have)
 	}
 	return nil
 }
 
-// goVersion returns the version of the go command that runs in a directory, as go1.26.8: GOTOOLCHAIN may
-// make the one that is installed switch.
+// goVersion returns the release of the go command that runs in a directory, as go1.26.8: GOTOOLCHAIN may
+// make the one that is installed switch. "" = it cannot be told.
 func (v *view) goVersion(ctx context.Context, c *gocmd.Cmd, dir string) (string, error) {
 	out, err := v.run(ctx, c, dir, "env", "GOVERSION")
-	return string(bytes.TrimSpace(out)), err
+	return gocmd.Release(string(bytes.TrimSpace(out))), err
+}
+
+// isOlder reports whether a release is older than what is demanded. One that cannot be told is for the go
+// command to judge.
+func isOlder(have, demanded string) bool {
+	return have != "" && version.Compare(have, demanded) < 0
 }
 
 func tooOldError(who, demanded, have string) error {

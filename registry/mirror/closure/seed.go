@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -165,17 +166,7 @@ func (v *view) consumer(ctx context.Context, m module.Version, got downloaded, p
 	if version.Compare(demanded, own) > 0 {
 		own = demanded
 	}
-	var f modfile.File
-	for _, err := range []error{f.AddModuleStmt(consumerPath), f.AddGoStmt(own[len("go"):]), f.AddRequire(m.Path, m.Version)} {
-		if err != nil {
-			return err
-		}
-	}
-	data, err := f.Format()
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), data, 0o644); err != nil {
+	if err := writeConsumer(dir, own, m); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "imports.go"), importAll(packages), 0o644); err != nil {
@@ -197,4 +188,19 @@ func (v *view) consumer(ctx context.Context, m module.Version, got downloaded, p
 	}
 	v.graph(ctx, []place{pl}, ProjectOptions{DownloadAll: true})
 	return v.choices(ctx, pl)
+}
+
+// writeConsumer writes the go.mod of a module that requires m. If its release is "", it lacks a go line: the go
+// command adds its own.
+func writeConsumer(dir, release string, m module.Version) error {
+	var f modfile.File
+	errs := []error{f.AddModuleStmt(consumerPath), f.AddRequire(m.Path, m.Version)}
+	if release != "" {
+		errs = append(errs, f.AddGoStmt(strings.TrimPrefix(release, "go")))
+	}
+	data, err := f.Format()
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.mod"), data, 0o644)
 }

@@ -32,7 +32,7 @@ const maxList = 16 << 20
 // command here.
 func (v *view) addToolchains(ctx context.Context, src record.Source, got downloaded, platforms []string) error {
 	demanded, err := goLine(got.GoMod)
-	if err != nil || version.Compare(demanded, v.goCmd.Version()) <= 0 {
+	if err != nil || !isOlder(v.goCmd.Version(), demanded) {
 		return err
 	}
 	listed, err := listToolchains(ctx, src)

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,7 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
-	c := &Cmd{path: path, scratch: scratch, version: user.GOVERSION}
+	c := &Cmd{path: path, scratch: scratch, version: Release(user.GOVERSION)}
 	c.env = slices.DeleteFunc(os.Environ(), internal)
 	c.set(user.with(o, scratch)...)
 	c.set(o.Env...)
@@ -196,9 +197,22 @@ func put(env []string, nameValue string) []string {
 // in it.
 func (c *Cmd) Environ() []string { return slices.Clone(c.env) }
 
-// Version returns the version of the go command, as go1.26.8. It is that of the
+// Version returns the version of the go command, as [Release] does. It is that of the
 // installed one, whatever GOTOOLCHAIN says.
 func (c *Cmd) Version() string { return c.version }
+
+// Release returns the release that a GOVERSION is of, as go1.26.8, or go1.27 for what leads
+// to that one: vendors add to it, and so do experiments. "" = it is of none that can be told.
+func Release(goversion string) string {
+	release := strings.TrimPrefix(goversion, "devel ")
+	if i := strings.IndexAny(release, " \t-"); i >= 0 {
+		release = release[:i]
+	}
+	if !version.IsValid(release) {
+		return ""
+	}
+	return release
+}
 
 // Remove removes Scratch, read-only files too.
 func (c *Cmd) Remove() error {

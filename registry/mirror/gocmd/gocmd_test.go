@@ -265,3 +265,23 @@ func TestCancelledCommands(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestRelease(t *testing.T) {
+	for goversion, want := range map[string]string{
+		"go1.26.8":                        "go1.26.8",
+		"go1.27rc1":                       "go1.27rc1",
+		"go1.26.8 (Red Hat 1.26.8-1.el9)": "go1.26.8",
+		"go1.26.8 X:boringcrypto":         "go1.26.8",
+		"go1.26.8\tX:nodwarf5":            "go1.26.8",
+		"go1.26.8-something":              "go1.26.8",
+		"go1.27-devel_abc123 X:y":         "go1.27",
+		"devel go1.27-abc123 Thu Jan 1":   "go1.27",
+		"devel +abc123":                   "",
+		"whatever":                        "",
+		"":                                "",
+	} {
+		if got := Release(goversion); got != want {
+			t.Errorf("%q: got %q, want %q", goversion, got, want)
+		}
+	}
+}
