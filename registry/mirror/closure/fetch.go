@@ -57,21 +57,26 @@ func (v *view) fetchNewer(ctx context.Context, m module.Version, refused error) 
 	return downloaded{Path: m.Path, Version: m.Version, Zip: zip, GoMod: goMod, tooOld: tooOld}, nil
 }
 
-// get fetches a file of a version through the session into a file.
-func (v *view) get(ctx context.Context, m module.Version, ext, file string, limit int64) error {
+// ask requests a file of a version through the session.
+func (v *view) ask(ctx context.Context, method string, m module.Version, ext string) (*http.Response, error) {
 	path, err := module.EscapePath(m.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	name, err := module.EscapeVersion(m.Version)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.URL()+"/"+path+"/@v/"+name+ext, nil)
+	req, err := http.NewRequestWithContext(ctx, method, v.URL()+"/"+path+"/@v/"+name+ext, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	return http.DefaultClient.Do(req)
+}
+
+// get fetches a file of a version through the session into a file.
+func (v *view) get(ctx context.Context, m module.Version, ext, file string, limit int64) error {
+	resp, err := v.ask(ctx, http.MethodGet, m, ext)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,7 @@ package closure
 
 import (
 	"cmp"
-	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 
 	"golang.org/x/mod/module"
@@ -34,47 +31,20 @@ func (n needs) sorted() []Need {
 	return slices.SortedFunc(maps.Values(n), func(a, b Need) int { return artifact.CompareModules(a.Module, b.Module) })
 }
 
-// maxSumFile is the most that is read of a go.sum.
-const maxSumFile = 64 << 20
-
-// addSumFile adds what a go.sum lists; name is what messages call it. Lines that are
-// none are warned about.
-func (v *view) addSumFile(file, name string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSumFile+1))
-	switch {
-	case err != nil:
-		return err
-	case len(data) > maxSumFile:
-		return fmt.Errorf("%s: more than %d MiB", name, maxSumFile>>20)
-	}
-	lines, problems := project.ParseSums(name, data)
-	for _, l := range lines {
-		need := Need{Module: l.Module, ModOnly: l.GoMod, Sum: l.Sum, From: l.From}
-		if l.GoMod {
-			need.Sum, need.GoModSum = "", l.Sum
+// addSums adds what the go.sum files of a project list. What messages call them ends with suffix.
+func (v *view) addSums(p *project.Project, suffix string) {
+	for _, file := range p.SumFiles() {
+		data, err := project.ReadFile(file, maxSumFile)
+		if err != nil {
+			continue // who reads them for their sums says what is wrong with them
 		}
-		if err := v.needs.contradiction(need); err != nil {
-			v.warnings = append(v.warnings, fmt.Errorf("%s: %w", l.From, err))
-			continue
-		}
-		v.needs.add(need)
-	}
-	v.warnings = append(v.warnings, problems...)
-	return nil
-}
-
-// contradiction is an error if another line names another sum of the same file.
-func (n needs) contradiction(need Need) error {
-	old := n[need.Module]
-	for _, sums := range [][2]string{{old.Sum, need.Sum}, {old.GoModSum, need.GoModSum}} {
-		if sums[0] != "" && sums[1] != "" && sums[0] != sums[1] {
-			return fmt.Errorf("SECURITY: %s has the sum %s here, but %s at %s; one of them is wrong", need.Module, sums[1], sums[0], old.From)
+		lines, _ := project.ParseSums(v.readable(file)+suffix, data)
+		for _, l := range lines {
+			need := Need{Module: l.Module, ModOnly: l.GoMod, Sum: l.Sum, From: l.From}
+			if l.GoMod {
+				need.Sum, need.GoModSum = "", l.Sum
+			}
+			v.needs.add(need)
 		}
 	}
-	return nil
 }

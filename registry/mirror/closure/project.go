@@ -24,7 +24,8 @@ type ProjectOptions struct {
 // sums; the .mod of every node of its module graph; and what "go mod tidy", "go list -m
 // all" and "go mod download" fetch, in its workspace and in each of its modules alone.
 // If it is not tidy, which is a warning, that is done for the tidied project too.
-// What p.Problems says is not said again.
+// What p.Problems says is not said again, nor what is wrong with its go.sum files: of two sums that
+// contradict each other, the first counts.
 //
 // It works on a copy: the user's files are never touched.
 func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {
@@ -34,11 +35,7 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 		return nil, fmt.Errorf("finding out what %s needs: %w", name, err)
 	}
 	defer v.end(&err)
-	for _, file := range p.SumFiles() {
-		if err := v.addSumFile(file, file); err != nil {
-			v.warn("reading sums", err)
-		}
-	}
+	v.addSums(p, "")
 	dir, err := v.mkdir("project")
 	if err != nil {
 		return nil, err
@@ -87,10 +84,8 @@ func (v *view) project(ctx context.Context, p *project.Project, o ProjectOptions
 			v.warn("tidying a copy", err)
 		}
 	}
-	for _, file := range p.SumFiles() {
-		if err := v.addSumFile(file, v.readable(file)+" after go mod tidy"); err != nil {
-			v.warn("reading sums", err)
-		}
+	if !v.foreign {
+		v.addSums(p, " after go mod tidy")
 	}
 	v.graph(ctx, places, o)
 }
@@ -139,7 +134,7 @@ func (v *view) isUntidy(ctx context.Context, pl place) bool {
 		v.warn("tidying a copy", err)
 		return true
 	}
-	change := lacks(diff)
+	change := lacks(diff, v.foreign) // whose go.sum was removed
 	if change == "" {
 		return false
 	}
@@ -150,15 +145,16 @@ func (v *view) isUntidy(ctx context.Context, pl place) bool {
 	return true
 }
 
-// lacks returns the first change of a diff that is not the removal of a line of go.sum;
-// "" = there is none.
-func lacks(diff []byte) string {
+// lacks returns the first change of a diff that is not the removal of a line of go.sum, or is not one of
+// go.sum at all; "" = there is none.
+func lacks(diff []byte, noSum bool) string {
 	inSum := false
 	for line := range strings.Lines(string(diff)) {
 		switch {
 		case strings.HasPrefix(line, "diff "):
 			inSum = strings.HasSuffix(strings.TrimSpace(line), "go.sum")
 		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "):
+		case noSum && inSum:
 		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, "-") && !inSum:
 			return strings.TrimSpace(line)
 		}

@@ -46,7 +46,7 @@ func (r *Runner) Seed(ctx context.Context, m module.Version) (_ *Result, err err
 	v.standsFor(dir, m.String())
 	if got.tooOld != nil {
 		v.warn("running the go command; only what its go.sum lists is known", got.tooOld)
-		v.addSumsOf(m, dir)
+		v.addListed(ctx, m, dir)
 		return v.result(ctx)
 	}
 	packages, err := findPackages(m.Path, dir)
@@ -62,26 +62,17 @@ func (r *Runner) Seed(ctx context.Context, m module.Version) (_ *Result, err err
 	return v.result(ctx)
 }
 
-// unpack extracts a module's zip so that go commands may change its go.mod and go.sum: as it comes out
-// of a zip, every file is read-only.
+// unpack extracts a module's zip so that go commands may change its go.mod: as it comes out of a zip,
+// every file is read-only.
 func unpack(dir string, m module.Version, zip string) error {
 	if err := modzip.Unzip(dir, m, zip); err != nil {
 		return err
 	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	err := os.Chmod(filepath.Join(dir, "go.mod"), 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
-}
-
-// addSumsOf adds what the go.sum in a module's directory lists, if there is one.
-func (v *view) addSumsOf(m module.Version, dir string) {
-	err := v.addSumFile(filepath.Join(dir, "go.sum"), m.String()+"/go.sum")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		v.warn("reading sums", err)
-	}
+	return err
 }
 
 // producer adds what a module in dir needs as the main module. That of a module without a
@@ -105,13 +96,13 @@ func (v *view) producer(ctx context.Context, m module.Version, dir string) error
 	if err := os.WriteFile(name, data, 0o644); err != nil {
 		return err
 	}
-	// What the author's workspace has is not in the zip, and go.mod says what its vendor directory has.
-	for _, name := range []string{"go.work", "go.work.sum", "vendor"} {
+	// What the author's workspace has is not in the zip, and go.mod says what its vendor directory has. A go.sum
+	// may be wrong, and nobody notices but the author: the checksum database knows.
+	for _, name := range []string{"go.work", "go.work.sum", "go.sum", "vendor"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
-	v.addSumsOf(m, dir)
 	p, err := project.Load(dir)
 	if err != nil {
 		return err

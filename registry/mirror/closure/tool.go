@@ -61,7 +61,7 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 	}
 	if got.tooOld != nil {
 		v.warn("running go install; only what the go.sum of its module lists is known", got.tooOld)
-		err = v.sumsOf(m, got)
+		err = v.addListedIn(ctx, m, got)
 	} else {
 		err = v.install(ctx, dir, pkg+"@"+m.Version, platforms)
 	}
@@ -143,8 +143,8 @@ func (v *view) install(ctx context.Context, dir, pkg string, platforms []string)
 	return nil
 }
 
-// sumsOf adds what the go.sum in a module's zip lists.
-func (v *view) sumsOf(m module.Version, got downloaded) error {
+// addListedIn adds what the go.sum in a module's zip lists.
+func (v *view) addListedIn(ctx context.Context, m module.Version, got downloaded) error {
 	dir, err := v.mkdir("source")
 	if err != nil {
 		return err
@@ -152,6 +152,6 @@ func (v *view) sumsOf(m module.Version, got downloaded) error {
 	if err := modzip.Unzip(dir, m, got.Zip); err != nil {
 		return err
 	}
-	v.addSumsOf(m, dir)
+	v.addListed(ctx, m, dir)
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 // CopyOptions say what to copy. The zero value copies everything.
 type CopyOptions struct {
 	// GoOnly copies Go files, go.mod, go.sum, go.work and go.work.sum only, which is
-	// enough to load packages, but not to build those that embed files.
+	// enough to load packages, but not to build those that embed files. Lines of go.sum and
+	// go.work.sum that are none are left out: because of one of them, go commands read nothing at all.
 	GoOnly bool
 
 	// Skip are directories to leave out, such as a store or a module cache that
@@ -133,7 +134,7 @@ func (c *copier) all() {
 	if c.p.Work != nil {
 		c.write(filepath.Join(c.to(c.p.Root), "go.work"), c.goWork())
 		if sums := filepath.Join(c.p.Root, "go.work.sum"); isFile(sums) {
-			c.file(sums, filepath.Join(c.to(c.p.Root), "go.work.sum"))
+			c.sums(sums, filepath.Join(c.to(c.p.Root), "go.work.sum"))
 		}
 	}
 }

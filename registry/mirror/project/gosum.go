@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -45,6 +46,19 @@ func ParseSums(name string, data []byte) (lines []SumLine, problems []error) {
 		}
 	}
 	return lines, problems
+}
+
+// formatSums is the reverse of ParseSums.
+func formatSums(lines []SumLine) []byte {
+	var b bytes.Buffer
+	for _, l := range lines {
+		version := l.Module.Version
+		if l.GoMod {
+			version += "/go.mod"
+		}
+		fmt.Fprintf(&b, "%s %s %s\n", l.Module.Path, version, l.Sum)
+	}
+	return b.Bytes()
 }
 
 func checkVersion(m module.Version) error {

@@ -70,7 +70,7 @@ func (p *Project) add(problems ...*Problem) {
 
 func (p *Project) loadWork() {
 	name := p.root.file("go.work")
-	data, err := readFile(filepath.Join(p.Root, "go.work"), maxModFile)
+	data, err := ReadFile(filepath.Join(p.Root, "go.work"), maxModFile)
 	if err != nil {
 		p.add(&Problem{File: name, Err: fmt.Errorf("reading it: %w", withoutName(err))})
 		return
@@ -120,7 +120,7 @@ func (p *Project) loadModule(dir place) {
 // readModule reads a go.mod. The file is nil if that is not possible.
 func (p *Project) readModule(dir place, strict parser[modfile.File]) (*modfile.File, []byte) {
 	name := dir.file("go.mod")
-	data, err := readFile(filepath.Join(dir.abs, "go.mod"), maxModFile)
+	data, err := ReadFile(filepath.Join(dir.abs, "go.mod"), maxModFile)
 	if err != nil {
 		p.add(&Problem{File: name, Err: fmt.Errorf("reading it: %w", withoutName(err))})
 		return nil, nil

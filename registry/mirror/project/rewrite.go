@@ -191,7 +191,7 @@ func replacement(list []*modfile.Replace, m module.Version) *modfile.Replace {
 // sumsOf returns the module versions that the go.sum in a directory lists. Whatever
 // is wrong with that file is for the go command to say.
 func sumsOf(dir string) map[module.Version]bool {
-	data, err := readFile(filepath.Join(dir, "go.sum"), maxSumFile)
+	data, err := ReadFile(filepath.Join(dir, "go.sum"), maxSumFile)
 	if err != nil {
 		return nil
 	}

@@ -47,7 +47,11 @@ func (c *copier) tree(from, to string, o treeOptions) {
 				}
 				made = true
 			}
-			c.file(name, filepath.Join(to, e.Name()))
+			if to := filepath.Join(to, e.Name()); o.top && e.Name() == "go.sum" {
+				c.sums(name, to)
+			} else {
+				c.file(name, to)
+			}
 		}
 	}
 }
@@ -124,6 +128,22 @@ func (c *copier) file(from, to string) {
 		err = &fs.PathError{Op: "copy", Path: from, Err: withoutName(err)}
 	}
 	c.fail(errors.Join(err, w.Close()))
+}
+
+// sums copies a go.sum or go.work.sum, unless it has gone meanwhile.
+func (c *copier) sums(from, to string) {
+	data, err := ReadFile(from, maxSumFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return
+	case err != nil:
+		c.fail(&fs.PathError{Op: "copy", Path: from, Err: withoutName(err)})
+		return
+	}
+	if lines, problems := ParseSums(from, data); c.goOnly && len(problems) > 0 {
+		data = formatSums(lines)
+	}
+	c.write(to, data)
 }
 
 // withoutName leaves out the name of a file, which is said otherwise.
