@@ -23,6 +23,7 @@ type source struct {
 
 	env     mirror.Env
 	noSumDB string
+	private string // patterns of modules that no public proxy is asked for
 	spool   string // what was fetched to find out what is needed
 	begin   func() // told when that begins, which may take a while
 }
@@ -51,6 +52,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		// Chosen for this run, also for what is fetched directly else; private names go to no public one all the same.
 		o.GOPROXY, o.NoProxy, o.Private = proxy, "", joinPatterns(o.Private, env.GONOPROXY)
 	}
+	s.private = joinPatterns(o.Private, o.NoProxy)
 	s.up, err = mirror.NewUpstream(o)
 	if err != nil && c.String(flagUpstream) == "" {
 		err = withHint(err, "set GOPROXY, or give --"+flagUpstream)
@@ -100,6 +102,7 @@ func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
 		Source:  mirror.NewGateway(s.up, s.sums, mirror.GatewayOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}),
 		GOSUMDB: gosumdb,
 		NoSumDB: s.noSumDB,
+		Private: s.private,
 		Log:     s.log,
 	})
 }

@@ -43,6 +43,7 @@ type Options struct {
 	Go      string        // the go command; "" = the one in PATH
 	GOSUMDB string        // "" = the user's; "off"
 	NoSumDB string        // patterns of modules that the checksum database is not asked about
+	Private string        // patterns of modules that must not become known to a public proxy
 	TempDir string        // for scratch directories; "" = the system's
 	Log     *slog.Logger  // nil = silent
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"runtime"
 	"strings"
@@ -46,6 +47,9 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 		return m, nil, err
 	}
 	defer v.end(&err)
+	if isPrivate := r.isPrivate; isPrivate(pkg) {
+		v.Hide(func(m module.Version) bool { return strings.HasPrefix(pkg, m.Path+"/") && !isPrivate(m.Path) })
+	}
 	dir, err := v.mkdir("tool")
 	if err != nil {
 		return m, nil, err
@@ -72,7 +76,10 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 	return m, result, err
 }
 
-// provider finds the module with a package: that with the longest path.
+func (r *Runner) isPrivate(path string) bool { return module.MatchPrefixPatterns(r.o.Private, path) }
+
+// provider finds the module with a package: that with the longest path. As long as nobody knows whether a module with
+// a longer path exists, a shorter one is not it.
 func (v *view) provider(ctx context.Context, dir, pkg, query string) (downloaded, error) {
 	for modPath := pkg; modPath != "."; modPath = path.Dir(modPath) {
 		if module.CheckPath(modPath) != nil {
@@ -82,9 +89,15 @@ func (v *view) provider(ctx context.Context, dir, pkg, query string) (downloaded
 		if ctx.Err() != nil {
 			return downloaded{}, context.Cause(ctx)
 		}
-		found, broken := decode[listed](out)
-		if err != nil || broken != nil || len(found) != 1 {
+		if err != nil {
+			if refused := v.refused(module.Version{Path: modPath, Version: query}, err); refused != nil {
+				return downloaded{}, refused
+			}
 			continue
+		}
+		found, err := decode[listed](out)
+		if err != nil || len(found) != 1 {
+			return downloaded{}, errors.Join(err, fmt.Errorf("go list -m printed %d modules instead of one", len(found)))
 		}
 		got, err := v.fetch(ctx, module.Version{Path: found[0].Path, Version: found[0].Version})
 		if err != nil {
@@ -100,6 +113,22 @@ func (v *view) provider(ctx context.Context, dir, pkg, query string) (downloaded
 		err = errors.New("no module provides it")
 	}
 	return downloaded{}, err
+}
+
+// refused returns why the go command could not say what a query means, unless that is because nothing of that kind
+// exists.
+func (v *view) refused(m module.Version, err error) error {
+	for _, f := range v.Failed() {
+		if f.Module.Path == m.Path && !errors.Is(f.Err, fs.ErrNotExist) {
+			return &sourceError{err.Error(), f.Err}
+		}
+	}
+	for _, f := range v.Fetched() {
+		if f.Module == m && f.GoMod {
+			return err // it is there, and something else is wrong with it
+		}
+	}
+	return nil
 }
 
 // hasPackage reports whether a module's zip has Go files in a package's directory.
@@ -119,19 +148,20 @@ func hasPackage(got downloaded, pkg string) (bool, error) {
 }
 
 // install adds what "go install" fetches on each platform, with and without cgo. It is an error if
-// that works on none.
+// that works on none. That a program cannot do without cgo is in order.
 func (v *view) install(ctx context.Context, dir, pkg string, platforms []string) error {
 	var failed []error
 	for _, p := range platforms {
 		goos, goarch, _ := strings.Cut(p, "/")
-		var errs []error
-		for _, cgo := range []string{"CGO_ENABLED=0", "CGO_ENABLED=1"} {
-			if _, err := v.run(ctx, v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, cgo), dir, "install", "-n", pkg); err != nil {
-				errs = append(errs, err)
-			}
+		install := func(cgo string) error {
+			_, err := v.run(ctx, v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, cgo), dir, "install", "-n", pkg)
+			return err
 		}
-		if len(errs) == 2 {
-			failed = append(failed, errs[0])
+		switch without, with := install("CGO_ENABLED=0"), install("CGO_ENABLED=1"); {
+		case without != nil && with != nil:
+			failed = append(failed, without)
+		case with != nil:
+			v.warn("installing", with)
 		}
 	}
 	if len(failed) == len(platforms) {

@@ -92,7 +92,7 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 // package, it asked by query.
 func (v *view) addFailed() {
 	for _, f := range v.Failed() {
-		if f.File == ".info" || f.Module.Path == ToolchainPath || module.CanonicalVersion(f.Module.Version) != f.Module.Version {
+		if f.File != ".mod" && f.File != ".zip" || f.Module.Path == ToolchainPath {
 			continue
 		}
 		v.needs.add(Need{Module: f.Module, ModOnly: f.File == ".mod", From: v.from})

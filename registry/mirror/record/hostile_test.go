@@ -28,10 +28,28 @@ func TestErrorsOfTheSourceReachTheClient(t *testing.T) {
 		t.Errorf("got %d, %.100q, %v", status, body, err)
 	}
 	failed := s.Failed()
-	if len(failed) != 2 || failed[0].Module != mod("example.com/Up@v1.1.0") || failed[0].File != ".zip" || errors.Is(failed[0].Err, fs.ErrNotExist) ||
-		failed[1].Module != mod("example.com/Up@v9.9.9") || failed[1].File != ".info" || !errors.Is(failed[1].Err, fs.ErrNotExist) {
+	if len(failed) != 3 || failed[0].Module != mod("example.com/Up") || failed[0].File != "list" ||
+		failed[1].Module != mod("example.com/Up@v1.1.0") || failed[1].File != ".zip" || errors.Is(failed[1].Err, fs.ErrNotExist) ||
+		failed[2].Module != mod("example.com/Up@v9.9.9") || failed[2].File != ".info" || !errors.Is(failed[2].Err, fs.ErrNotExist) {
 		t.Errorf("failed: %v", failed)
 	}
+}
+
+func TestNobodyIsAskedAboutWhatIsHidden(t *testing.T) {
+	src := newSource()
+	s := listen(t, sourceFunc(func(ctx context.Context, name string) (io.ReadCloser, error) {
+		if !strings.Contains(name, "v1.0.0") {
+			t.Errorf("asked for %s", name)
+		}
+		return src.Open(ctx, name)
+	})).Session()
+	s.Hide(func(m module.Version) bool { return m.Path == "example.com/Up" && m.Version != "v1.0.0" })
+	const up = "example.com/!up/"
+	mustGet(t, s, http.StatusNotFound, up+"@v/list", up+"@latest", up+"@v/v1.1.0.info", up+"@v/v1.1.0.mod", up+"@v/v1.1.0.zip", up+"@v/main.info")
+	if got := len(s.Fetched()) + len(s.Failed()); got > 0 {
+		t.Errorf("%d were recorded", got)
+	}
+	mustGet(t, s, http.StatusOK, up+"@v/v1.0.0.mod")
 }
 
 func TestAFailureThatWasMendedIsNone(t *testing.T) {

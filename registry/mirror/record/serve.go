@@ -41,6 +41,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not found: "+err.Error())
 		return
 	}
+	if s.hides(q) {
+		refuse(w, http.StatusNotFound, "not found: nobody was asked")
+		return
+	}
 	body, err := p.src.Open(r.Context(), name)
 	if err != nil {
 		s.fail(q, err)
@@ -87,16 +91,16 @@ func (s *Session) send(w http.ResponseWriter, body io.Reader, q request) error {
 	return nil
 }
 
-// fail records that a file of a version could not be served.
+// fail records that something about a module could not be served.
 func (s *Session) fail(q request, err error) {
-	if q.Version.Version != "" {
+	if q.ext != sumdbExt {
 		s.settled(q, err)
 	}
 }
 
 // record records that a file was served; data is all of it if it is of JSON.
 func (s *Session) record(q request, data []byte) {
-	if q.Version.Version != "" {
+	if q.ext != sumdbExt {
 		s.settled(q, nil)
 	}
 	switch {

@@ -21,6 +21,7 @@ type Session struct {
 	fetched   map[module.Version]*files
 	revisions map[Revision]bool
 	failed    map[request]error
+	hidden    func(module.Version) bool // nil = nothing is
 }
 
 // files are the files of a version that were served.
@@ -36,17 +37,31 @@ type Fetched struct {
 // Path (a branch, a tag, a commit), means Version. See artifact.RevisionName.
 type Revision struct{ Path, Name, Version string }
 
-// Failure is a request for a file of a version, or of a revision, that does not
-// exist or could not be had. A go command looks for a package in modules of every
+// Failure is a request for a file of a version, or of a revision, or about what versions a module has, that does
+// not exist or could not be had. A go command looks for a package in modules of every
 // prefix of its path, so most failures are none.
 type Failure struct {
-	Module module.Version // Version as it was asked for
-	File   string         // ".info", ".mod" or ".zip"
+	Module module.Version // Version as it was asked for; "" = of no version
+	File   string         // ".info", ".mod" or ".zip"; "list" or "latest" of no version
 	Err    error          // the source's
 }
 
 // URL returns the session's address, for GOPROXY.
 func (s *Session) URL() string { return s.proxy.base + s.id }
+
+// Hide makes the proxy answer that some modules and versions do not exist, without asking the source, and without
+// recording that. With no version, hidden is asked about a module as a whole: its list and what is the latest.
+func (s *Session) Hide(hidden func(module.Version) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hidden = hidden
+}
+
+func (s *Session) hides(q request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hidden != nil && q.ext != sumdbExt && s.hidden(q.Version)
+}
 
 // Close makes the proxy forget the session: its address serves nothing more. What it
 // recorded stays.
