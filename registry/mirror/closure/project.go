@@ -36,6 +36,7 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 	}
 	defer v.end(&err)
 	v.addSums(p, "")
+	v.Hide(p.Own())
 	dir, err := v.mkdir("project")
 	if err != nil {
 		return nil, err
@@ -95,6 +96,7 @@ type place struct {
 	goCmd  *gocmd.Cmd
 	dir    string
 	module bool
+	bound  bool // to its workspace
 }
 
 // places returns the workspace, if p is one, and its modules.
@@ -106,7 +108,7 @@ func (v *view) places(p *project.Project) []place {
 	}
 	for _, m := range p.Modules {
 		if m.File != nil {
-			all = append(all, place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true})
+			all = append(all, place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, bound: m.Bound})
 		}
 	}
 	return all
@@ -127,10 +129,12 @@ func (v *view) graph(ctx context.Context, places []place, o ProjectOptions) {
 // of go.sum, which is no lack.
 func (v *view) isUntidy(ctx context.Context, pl place) bool {
 	diff, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-diff")
-	if err == nil {
+	switch {
+	case err == nil:
 		return false
-	}
-	if len(diff) == 0 {
+	case pl.bound:
+		return true // nobody can tidy it but here
+	case len(diff) == 0:
 		v.warn("tidying a copy", err)
 		return true
 	}
@@ -138,12 +142,16 @@ func (v *view) isUntidy(ctx context.Context, pl place) bool {
 	if change == "" {
 		return false
 	}
-	if v.foreign {
+	if v.foreign || bytes.Contains(diff, []byte(" "+localVersion)) {
 		return true // it is done in a copy, and nobody here can commit it
 	}
 	v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result", v.readable(pl.dir), change))
 	return true
 }
+
+// localVersion is what the go command requires of a module that it only knows as a directory: here, one of a
+// workspace, by another that does not say so and cannot be without it.
+const localVersion = "v0.0.0-00010101000000-000000000000"
 
 // lacks returns the first change of a diff that is not the removal of a line of go.sum, or is not one of
 // go.sum at all; "" = there is none.

@@ -35,9 +35,9 @@ type CopyOptions struct {
 // What has to change in go.work and the go.mod files for the copy to work by itself is
 // changed, and nothing else: paths that would lead out of the copy; replacements by directories
 // without a go.mod, and uses of them or of modules that cannot be read, are dropped.
-// So that "go mod tidy" can run in each module of a workspace alone, requirements
-// of other main modules are replaced by their directories, unless they are replaced
-// already or the module's go.sum knows them, which says that they are published.
+// So that "go mod tidy" can run in each module of a workspace alone, other main modules,
+// and what go.work or they replace by directories, are replaced by their directories there, unless they
+// are replaced already or the module's go.sum knows them, which says that they are published.
 //
 // What cannot be read is an error that names it.
 func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
@@ -48,7 +48,17 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 	if c.all(); len(c.errs) > 0 {
 		return nil, fmt.Errorf("copying the project %s: %w", p.root.shown, errors.Join(c.errs...))
 	}
-	return Load(c.to(p.Root))
+	copied, err := Load(c.to(p.Root))
+	if err != nil {
+		return nil, err
+	}
+	for i := range copied.Modules {
+		m := &copied.Modules[i]
+		m.Bound = slices.ContainsFunc(p.Modules, func(o Module) bool {
+			return c.to(o.Dir) == m.Dir && o.File != nil && len(p.lacking(o)) > 0
+		})
+	}
+	return copied, nil
 }
 
 // copier copies a project.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/module"
 )
 
 // tree returns the files below dir with their content.
@@ -140,13 +142,16 @@ func TestCopyKeepsPlacesAndMendsPaths(t *testing.T) {
 	want := map[string]string{
 		"p/go.work": "go 1.22\n\nuse (\n\t. // here\n\t../lib\n\t\"../p/in\"\n\t\n\t\n)\n\nuse ../q\n\nreplace x => ../far/x\n\n",
 		"p/go.mod": "module a // of all\n\nfrobnicate 7\n" + newGo + "\nreplace (\n\tx v1.0.0 => ../far/x // why\n\t // not\n\tz => ../p/in/z\n)\n" +
-			"replace x v1.2.0 => ../far/x\nreplace z v1.0.0 => z v1.1.0\nrequire lib v0.0.0\nreplace lib v0.0.0 => ../lib\n",
+			"replace x v1.2.0 => ../far/x\nreplace z v1.0.0 => z v1.1.0\nrequire lib v0.0.0\nreplace lib => ../lib\nreplace in => ./in\nreplace q => ../q\nreplace x => ../far/x\n",
+		"p/in/go.mod": "module in\n\nreplace a => ..\nreplace lib => ../../lib\nreplace q => ../../q\nreplace x => ../../far/x\nreplace z => ./z\n",
+		"lib/go.mod":  "module lib\n\nreplace a => ../p\nreplace in => ../p/in\nreplace q => ../q\nreplace x => ../far/x\nreplace z => ../p/in/z\n",
+		"q/go.mod":    "module q\n\nreplace a => ../p\nreplace lib => ../lib\nreplace in => ../p/in\nreplace x => ../far/x\nreplace z => ../p/in/z\n",
 	}
 	original := make(map[string]string)
 	for name, text := range files {
 		original[strings.TrimPrefix(name, "w/")] = text
 	}
-	for _, name := range []string{"p/go.work.sum", "p/in/go.mod", "p/in/z/go.mod", "p/in/z/z.go", "lib/go.mod", "q/go.mod", "far/x/go.mod", "far/x/vendor/x.txt", "p/bad/go.mod"} {
+	for _, name := range []string{"p/go.work.sum", "p/in/z/go.mod", "p/in/z/z.go", "far/x/go.mod", "far/x/vendor/x.txt", "p/bad/go.mod"} {
 		want[name] = "="
 	}
 	assertTree(t, dst, original, want)
@@ -170,29 +175,71 @@ func TestCopyWithAParentThatIsAlsoCopied(t *testing.T) {
 
 func TestWhatWorkspaceModulesGetReplaced(t *testing.T) {
 	enter(t, map[string]string{
-		"go.work": "go 1.22\nuse (\n\ta\n\tb\n\tc\n\td\n\te\n)\n",
-		"a/go.mod": "module a\nrequire (\n\tb v0.0.0 // unpublished\n\tc v1.0.0 // published\n\td v1.0.0 // replaced\n\tlocal v0.0.0\n\tx v1.0.0\n)\n" +
+		"go.work": "go 1.22\nuse (\n\ta\n\tb\n\tc\n\td\n\te\n)\nreplace w => ./w\nreplace y v1.0.0 => ./y\n",
+		"a/go.mod": "module a\nrequire (\n\tb v0.0.0 // unpublished\n\tc.example v1.1.0 // an older one is published\n\td v1.0.0 // replaced\n\tlocal v0.0.0\n\tx v1.0.0\n)\n" +
 			"replace d => x v1.0.0\nreplace local => ../local\n",
-		"a/go.sum":     "c v1.0.0/go.mod h1:x\nc v1.0.0 h1:x\nnonsense\n",
+		"a/go.sum":     "c.example v1.0.0/go.mod h1:x\nc.example v1.0.0 h1:x\nnonsense\n",
 		"local/go.mod": "module local\nrequire a v0.0.0\nrequire e v0.1.0\n",
-		"b/go.mod":     "module b\nrequire e v0.0.0\nrequire c v1.0.0\nrequire a v0.0.0\n",
-		"c/go.mod":     "module c\nrequire d v1.0.0\n", "d/go.mod": "module d\n", "e/go.mod": "module e\n",
+		"b/go.mod":     "module b\nrequire e v0.0.0\nrequire c.example v1.0.0\nrequire a v0.0.0\n",
+		"b/go.sum":     "c.example v1.0.0/go.mod h1:x\n",
+		"c/go.mod":     "module c.example\nreplace d v1.0.0 => ../d\n", "d/go.mod": "module d\n", "e/go.mod": "module e\nrequire w v0.0.0\nreplace w => ../w\n",
+		"w/go.mod": "module w\n", "y/go.mod": "module y\n",
 	})
-	copyTo(t, load(t, "."), "dst", CopyOptions{GoOnly: true})
+	p := copyTo(t, load(t, "."), "dst", CopyOptions{GoOnly: true})
 	got := tree(t, "dst")
-	for name, want := range map[string][]string{
-		"a": {"replace b v0.0.0 => ../b", "replace d => x v1.0.0", "replace e v0.0.0 => ../e", "replace e v0.1.0 => ../e", "replace local => ../local"},
-		"b": {"replace a v0.0.0 => ../a", "replace c v1.0.0 => ../c", "replace d v1.0.0 => ../d", "replace e v0.0.0 => ../e"},
-		"c": {"replace d v1.0.0 => ../d"}, "d": nil, "e": nil,
+	for name, want := range map[string]string{
+		"a": "b => ../b, c.example v1.1.0 => ../c, d => x v1.0.0, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"b": "a => ../a, c.example v1.1.0 => ../c, d => ../d, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"c": "a => ../a, b => ../b, d => ../d, d v1.0.0 => ../d, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"d": "a => ../a, b => ../b, c.example => ../c, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"e": "a => ../a, b => ../b, c.example => ../c, d => ../d, local => ../local, w => ../w, y v1.0.0 => ../y",
 	} {
 		var lines []string
 		for line := range strings.Lines(got[name+"/go.mod"]) {
-			if strings.HasPrefix(line, "replace") {
-				lines = append(lines, strings.TrimSpace(line))
+			if r, ok := strings.CutPrefix(strings.TrimSpace(line), "replace "); ok {
+				lines = append(lines, r)
 			}
 		}
-		if slices.Sort(lines); !slices.Equal(lines, want) {
-			t.Errorf("%s has %q, want %q", name, lines, want)
+		slices.Sort(lines)
+		if got := strings.Join(lines, ", "); got != want {
+			t.Errorf("%s replaces\n%s, want\n%s", name, got, want)
+		}
+	}
+	for i, want := range []bool{true, true, false, false, false} {
+		if m := p.Modules[i]; m.Bound != want {
+			t.Errorf("%s is bound: %v", m.File.Module.Mod.Path, m.Bound)
+		}
+	}
+}
+
+func TestWhatIsAProjectsOwnIsNobodyElsesBusiness(t *testing.T) {
+	enter(t, map[string]string{
+		"go.work":  "go 1.22\nuse (\n\ta\n\tb\n\tc\n)\nreplace w => ./w\nreplace y v1.0.0 => ./y\n",
+		"a/go.mod": "module a.example\nrequire b.example v0.0.0\nrequire c.example v1.1.0\nrequire y v1.1.0\n", "b/go.mod": "module b.example\n",
+		"c/go.mod": "module c.example\n", "w/go.mod": "module w\nrequire y v1.0.0\n", "y/go.mod": "module y\n",
+		"a/go.sum": "c.example v1.0.0/go.mod h1:x\n",
+	})
+	own := load(t, ".").Own()
+	for _, tt := range []struct {
+		path, version string
+		want          bool
+	}{
+		{"a.example", "", true},
+		{"b.example", "", true},
+		{"b.example", "v0.0.0", true},
+		{"b.example/x", "", false},
+		{"b.example", "v1.0.0", false}, // somebody else requires it, so it is known elsewhere
+		{"c.example", "", false},
+		{"c.example", "v1.0.0", false},
+		{"c.example", "v1.1.0", true},
+		{"w", "", true},
+		{"y", "", false},
+		{"y", "v1.0.0", true},
+		{"y", "v1.1.0", false},
+		{"example.com/x", "", false},
+	} {
+		if got := own(module.Version{Path: tt.path, Version: tt.version}); got != tt.want {
+			t.Errorf("%s@%s: %v", tt.path, tt.version, got)
 		}
 	}
 }

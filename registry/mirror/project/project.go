@@ -51,6 +51,10 @@ type Module struct {
 	// person would have it, seen from where the project's directory was named.
 	File *modfile.File
 
+	// Bound says of a module in a copy that alone it only works there: it requires what only its
+	// workspace has.
+	Bound bool
+
 	data []byte // go.mod as it was read
 }
 

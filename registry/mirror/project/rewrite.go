@@ -80,8 +80,7 @@ func (c *copier) goMod(m Module) []byte {
 	}
 	var lines []string
 	for _, add := range c.p.unpublished(m) {
-		line := "replace " + modfile.AutoQuote(add.Old.Path) + " " + add.Old.Version + " => " + c.path(m.Dir, add.dir)
-		lines = append(lines, line)
+		lines = append(lines, "replace "+old(add.Old)+" => "+c.path(m.Dir, add.dir))
 	}
 	return apply(m.data, c.replacements(place{abs: m.Dir}, m.File.Replace), lines)
 }
@@ -98,108 +97,13 @@ func (c *copier) replacements(dir place, list []*modfile.Replace) []edit {
 		case !c.locals[to]:
 			edits = append(edits, rewrite(r.Syntax, "replace", ""))
 		case !c.leads(dir.abs, r.New.Path, to):
-			old := modfile.AutoQuote(r.Old.Path)
-			if r.Old.Version != "" {
-				old += " " + r.Old.Version
-			}
-			edits = append(edits, rewrite(r.Syntax, "replace", old+" => "+c.path(dir.abs, to)))
+			edits = append(edits, rewrite(r.Syntax, "replace", old(r.Old)+" => "+c.path(dir.abs, to)))
 		}
 	}
 	return edits
 }
 
-// replacedBy is a module version that a main module has the content of.
-type replacedBy struct {
-	Old module.Version
-	dir string
-}
-
-// unpublished returns the main modules of the workspace that m would not find if it were
-// alone: it, or what it has from them or from directories, requires them, nothing
-// replaces them, and its go.sum does not know them. Replacing what is published too would make
-// a tidy go.mod untidy.
-func (p *Project) unpublished(m Module) []replacedBy {
-	if p.Work == nil {
-		return nil
-	}
-	sums := sumsOf(m.Dir)
-	var found []replacedBy
-	seen := make(map[*modfile.File]bool)
-	required := make(map[module.Version]bool)
-	for files := []*modfile.File{m.File}; len(files) > 0; files = files[1:] {
-		f := files[0]
-		if f == nil || seen[f] {
-			continue
-		}
-		seen[f] = true
-		for _, r := range f.Require {
-			if required[r.Mod] {
-				continue
-			}
-			required[r.Mod] = true
-			if to := replacement(m.File.Replace, r.Mod); to != nil {
-				if to.New.Version == "" {
-					files = append(files, p.localFile(place{abs: m.Dir}.at(to.New.Path).abs))
-				}
-				continue
-			}
-			other := p.module(r.Mod.Path)
-			if other == nil || other.Dir == m.Dir || sums[r.Mod] {
-				continue
-			}
-			found = append(found, replacedBy{r.Mod, other.Dir})
-			files = append(files, other.File)
-		}
-	}
-	return found
-}
-
-// module returns the main module of that path, or nil.
-func (p *Project) module(path string) *Module {
-	for i, m := range p.Modules {
-		if m.File != nil && m.File.Module.Mod.Path == path {
-			return &p.Modules[i]
-		}
-	}
-	return nil
-}
-
-// localFile returns the go.mod of a directory that a module is replaced by, or nil.
-func (p *Project) localFile(dir string) *modfile.File {
-	for _, l := range p.locals {
-		if l.dir == dir {
-			return l.file
-		}
-	}
-	return nil
-}
-
-// replacement returns what replaces a module version, or nil.
-func replacement(list []*modfile.Replace, m module.Version) *modfile.Replace {
-	var found *modfile.Replace
-	for _, r := range list {
-		if r.Old == m {
-			return r
-		}
-		if r.Old.Path == m.Path && r.Old.Version == "" {
-			found = r
-		}
-	}
-	return found
-}
-
-// sumsOf returns the module versions that the go.sum in a directory lists. Whatever
-// is wrong with that file is for the go command to say.
-func sumsOf(dir string) map[module.Version]bool {
-	data, err := ReadFile(filepath.Join(dir, "go.sum"), maxSumFile)
-	if err != nil {
-		return nil
-	}
-	sums := make(map[module.Version]bool)
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 3 {
-			sums[module.Version{Path: f[0], Version: strings.TrimSuffix(f[1], "/go.mod")}] = true
-		}
-	}
-	return sums
+// old is the left side of a replacement.
+func old(m module.Version) string {
+	return strings.TrimSuffix(modfile.AutoQuote(m.Path)+" "+m.Version, " ")
 }

@@ -1,0 +1,181 @@
+package project
+
+import (
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+)
+
+// replacedBy is a module, or a version of one, whose content is in a directory.
+type replacedBy struct {
+	Old  module.Version // the version may be ""
+	dir  string
+	file *modfile.File // its go.mod; nil if it cannot be read
+}
+
+// shared returns what is in a directory for every module of the workspace: the main modules, what go.work
+// replaces, and what one of them replaces whatever the version.
+func (p *Project) shared() []replacedBy {
+	var all []replacedBy
+	for _, m := range p.Modules {
+		if m.File != nil {
+			all = append(all, replacedBy{module.Version{Path: m.File.Module.Mod.Path}, m.Dir, m.File})
+		}
+	}
+	add := func(dir place, list []*modfile.Replace, always bool) {
+		for _, r := range list {
+			if l := p.local(dir, r); l != nil && (always || r.Old.Version == "") {
+				all = append(all, replacedBy{r.Old, l.dir, l.file})
+			}
+		}
+	}
+	if p.Work != nil {
+		add(p.root, p.Work.Replace, true)
+	}
+	for _, m := range p.Modules {
+		if m.File != nil {
+			add(place{abs: m.Dir}, m.File.Replace, false)
+		}
+	}
+	return all
+}
+
+// unpublished returns what m would not find if it were alone, but that is shared in the workspace: nothing in m
+// replaces it, and m's go.sum does not know it. Replacing what is published too would make a tidy go.mod
+// untidy. If it can be, it is without a version: to Go, "x v1.0.0 => ../x" and "x => ../../x" contradict each other.
+func (p *Project) unpublished(m Module) []replacedBy {
+	if p.Work == nil {
+		return nil
+	}
+	sums := sumsOf(m.Dir)
+	var found []replacedBy
+	seen := make(map[module.Version]bool)
+	for _, s := range p.shared() {
+		if s.dir != m.Dir && !seen[s.Old] && !sums[s.Old] && replacement(m.File.Replace, s.Old) == nil {
+			seen[s.Old] = true
+			found = append(found, s)
+		}
+	}
+	for _, r := range p.lacking(m) {
+		if whole := (module.Version{Path: r.Old.Path}); sums[whole] {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// lacking returns what m, or what it has from a directory, requires, but only its workspace has.
+func (p *Project) lacking(m Module) []replacedBy {
+	if p.Work == nil {
+		return nil
+	}
+	shared, sums := p.shared(), sumsOf(m.Dir)
+	var found []replacedBy
+	seen := make(map[*modfile.File]bool)
+	required := make(map[module.Version]bool)
+	for files := []*modfile.File{m.File}; len(files) > 0; files = files[1:] {
+		f := files[0]
+		if f == nil || seen[f] {
+			continue
+		}
+		seen[f] = true
+		for _, r := range f.Require {
+			if required[r.Mod] {
+				continue
+			}
+			required[r.Mod] = true
+			if to := replacement(m.File.Replace, r.Mod); to != nil {
+				if l := p.local(place{abs: m.Dir}, to); l != nil {
+					files = append(files, l.file)
+				}
+				continue
+			}
+			isIt := func(s replacedBy) bool {
+				return s.Old.Path == r.Mod.Path && (s.Old.Version == "" || s.Old.Version == r.Mod.Version)
+			}
+			i := slices.IndexFunc(shared, isIt)
+			if i < 0 || shared[i].dir == m.Dir || sums[r.Mod] {
+				continue
+			}
+			found = append(found, replacedBy{r.Mod, shared[i].dir, shared[i].file})
+			files = append(files, shared[i].file)
+		}
+	}
+	return found
+}
+
+// Own returns a function that reports whether nobody but the project itself has a version of a module, or, with no
+// version, any of it: it is in a directory here, and no go.sum lists it. A version that none of the
+// project's go.mod files requires is one that others know.
+func (p *Project) Own() func(module.Version) bool {
+	own, required, sums := make(map[module.Version]bool), make(map[module.Version]bool), make(map[module.Version]bool)
+	for _, s := range p.shared() {
+		own[s.Old] = true
+		require(required, s.file)
+	}
+	for _, file := range p.SumFiles() {
+		addSums(sums, file)
+	}
+	return func(m module.Version) bool {
+		isOwn := own[m] || own[module.Version{Path: m.Path}]
+		return isOwn && !sums[m] && (m.Version == "" || required[m])
+	}
+}
+
+func require(required map[module.Version]bool, f *modfile.File) {
+	if f != nil {
+		for _, r := range f.Require {
+			required[r.Mod] = true
+		}
+	}
+}
+
+// local returns the directory that a replacement in one's go.mod or go.work leads to; nil if it does not, or if that
+// has no go.mod.
+func (p *Project) local(dir place, r *modfile.Replace) *local {
+	if r.New.Version != "" {
+		return nil
+	}
+	for i := range p.locals {
+		if p.locals[i].dir == dir.at(r.New.Path).abs {
+			return &p.locals[i]
+		}
+	}
+	return nil
+}
+
+// replacement returns what replaces a module version, or nil.
+func replacement(list []*modfile.Replace, m module.Version) *modfile.Replace {
+	var found *modfile.Replace
+	for _, r := range list {
+		if r.Old == m {
+			return r
+		}
+		if r.Old.Path == m.Path && r.Old.Version == "" {
+			found = r
+		}
+	}
+	return found
+}
+
+// sumsOf returns the module versions that the go.sum in a directory lists; with no version, each module of
+// which it lists any.
+func sumsOf(dir string) map[module.Version]bool {
+	sums := make(map[module.Version]bool)
+	addSums(sums, filepath.Join(dir, "go.sum"))
+	return sums
+}
+
+// addSums adds what a go.sum lists. Whatever is wrong with it, who reads it for its sums tells.
+func addSums(sums map[module.Version]bool, file string) {
+	data, err := ReadFile(file, maxSumFile)
+	if err != nil {
+		return
+	}
+	lines, _ := ParseSums(file, data)
+	for _, l := range lines {
+		sums[l.Module], sums[module.Version{Path: l.Module.Path}] = true, true
+	}
+}
