@@ -122,14 +122,17 @@ func (c *collector) findProject(ctx context.Context, p *project.Project, name st
 		}
 		return err
 	})
+	unlisted := p.Unlisted()
 	switch {
 	case err != nil:
 		f.problems = append(f.problems, err)
 	case ran:
-	case len(p.SumFiles()) == 0 && requiresAny(p):
+	case len(p.SumFiles()) == 0 && len(unlisted) > 0:
 		f.fail("%s has requirements, but there is no go.sum beside it: run \"go mod tidy\" there", filepath.Join(name, "go.mod"))
 	case downloadAll:
 		f.fail("%s: the go command is needed to find out what \"go mod download all\" would fetch", name)
+	case len(unlisted) > 0:
+		f.problems = append(f.problems, unlisted...)
 	default:
 		f.warnings = append(f.warnings, fmt.Errorf("%s: only what go.sum pins is mirrored: enough for build, test, vet, vendor and tidy, "+
 			"not for go list -m all; finding out the rest takes the go command", name))
@@ -149,13 +152,4 @@ func sumsOf(p *project.Project, name string) findings {
 		f.add(parseGoSum(shown(p, name, file), data))
 	}
 	return f
-}
-
-func requiresAny(p *project.Project) bool {
-	for _, m := range p.Modules {
-		if m.File != nil && len(m.File.Require) > 0 {
-			return true
-		}
-	}
-	return false
 }
