@@ -127,5 +127,13 @@ func (a *app) recorded(c *cli.Context, src *source, show progress) ([]mirror.Ite
 	if err = errors.Join(err, runner.Close()); err != nil {
 		return nil, withHint(fmt.Errorf("recording what %s fetches: %w", args[0], err), "nothing was mirrored")
 	}
-	return mirror.Recorded(result, args[0]), nil
+	for _, w := range result.Warnings {
+		src.options.Warn(w)
+	}
+	items := mirror.Recorded(result, args[0])
+	if len(items) == 0 {
+		return nil, withHint(fmt.Errorf("recording what %s fetches: it fetched nothing", args[0]),
+			"a command that sets GOPROXY or GOMODCACHE itself goes around the recording, and one with a vendor directory or GOFLAGS=-mod=vendor fetches nothing")
+	}
+	return items, nil
 }

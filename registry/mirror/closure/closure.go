@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/module"
 
@@ -55,6 +56,8 @@ type Runner struct {
 	o     Options
 	proxy *record.Proxy
 	dir   string
+
+	stopAfter time.Duration // see the constant
 }
 
 // New starts a runner. Its error matches gocmd.ErrNoGo if there is no go command.
@@ -69,7 +72,7 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding out what is needed: %w", err)
 	}
-	r := &Runner{o: o, dir: dir}
+	r := &Runner{o: o, dir: dir, stopAfter: stopAfter}
 	// Views make their own; this one finds out whether there is a go command at all.
 	_, err = r.goCommand(ctx, filepath.Join(dir, "go"), "off")
 	if err == nil {

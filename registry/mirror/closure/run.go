@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// stopAfter is how long an interrupted command has to stop.
+// stopAfter is how long an interrupted command has to stop, and one that has ended to let go of its output.
 const stopAfter = 10 * time.Second
 
 // Run runs a command with the user's environment, but GOPROXY set to a recording, no way around it,
 // and an empty GOMODCACHE, and returns what it fetched, even if it failed: then
-// the error is an *exec.ExitError.
+// the error is an *exec.ExitError. That it leaves a process behind which holds its output is a warning.
 func (r *Runner) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (_ *Result, err error) {
 	if len(args) == 0 {
 		return nil, errors.New("recording: there is no command")
@@ -37,8 +37,12 @@ func (r *Runner) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 		}
 		return nil
 	}
-	cmd.WaitDelay = stopAfter
+	cmd.WaitDelay = r.stopAfter
 	failed := cmd.Run()
+	if errors.Is(failed, exec.ErrWaitDelay) { // it ended well itself
+		failed = nil
+		v.warn("recording", errors.New("it left a process behind that holds its output: what that fetches is not recorded any more"))
+	}
 	result, err := v.result(ctx)
 	if err != nil {
 		return nil, err

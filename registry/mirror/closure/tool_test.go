@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -153,6 +154,28 @@ func TestRunReturnsWhatAFailedCommandFetched(t *testing.T) {
 	}
 	if _, err := newRunner(t, Options{Source: up}).Run(t.Context(), []string{"no-such-command"}, nil, nil, nil); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestACommandThatLeavesAProcessBehindWasRecordedAllTheSame(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t, Options{Source: upstream(t)})
+	r.stopAfter = time.Millisecond
+	stdin, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	defer end.Close() // ends the process that is left
+	var stdout bytes.Buffer
+	script := "exec 3<&0; go mod download example.com/leaf@v1.0.0; cat <&3 &"
+	result, err := r.Run(t.Context(), []string{"sh", "-c", script}, stdin, &stdout, &stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWarnings(t, result, "left a process behind")
+	if got := show(result.Needs); got != "example.com/leaf@v1.0.0\n" {
+		t.Errorf("needs\n%s", got)
 	}
 }
 
