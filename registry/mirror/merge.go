@@ -3,6 +3,7 @@ package mirror
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/mod/module"
@@ -30,17 +31,17 @@ func (c *collector) merge() {
 		have.join(it)
 	}
 	c.items = nil
-	for m, it := range byModule {
+	for _, m := range slices.SortedFunc(maps.Keys(byModule), artifact.CompareModules) {
 		if bad[m] {
 			continue
 		}
+		it := byModule[m]
 		if err := c.permits(m); err != nil {
 			c.problems = append(c.problems, fmt.Errorf("%s: %w", it.From, err))
 			continue
 		}
 		c.items = append(c.items, *it)
 	}
-	slices.SortFunc(c.items, func(a, b Item) int { return artifact.CompareModules(a.Module, b.Module) })
 	c.problems = distinct(c.problems)
 }
 
