@@ -47,7 +47,7 @@ type tree interface {
 // "direct" or "off".
 func (u *Upstream) parseGOPROXY(list string) ([]entry, error) {
 	var entries []entry
-	for list != "" {
+	for n := 1; list != ""; n++ {
 		one, rest, sep := list, "", byte(0)
 		if i := strings.IndexAny(list, ",|"); i >= 0 {
 			one, rest, sep = list[:i], list[i+1:], list[i]
@@ -62,6 +62,9 @@ func (u *Upstream) parseGOPROXY(list string) ([]entry, error) {
 			return append(entries, u.direct), nil
 		}
 		e, err := u.parseURL(one)
+		if errors.Is(err, errNotURL) {
+			return nil, fmt.Errorf("entry %d of the list is %w", n, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -74,6 +77,9 @@ func (u *Upstream) parseGOPROXY(list string) ([]entry, error) {
 	return entries, nil
 }
 
+// errNotURL says nothing of what it is about: where the parser is lost, anything may be the password.
+var errNotURL = errors.New("not a URL, or one with a user or password that is not escaped: / is %2F there, @ is %40 and % is %25")
+
 // parseURL parses the URL of a proxy. No error shows a password.
 func (u *Upstream) parseURL(s string) (entry, error) {
 	if filepath.IsAbs(s) {
@@ -83,12 +89,8 @@ func (u *Upstream) parseURL(s string) (entry, error) {
 		s = "https://" + s
 	}
 	base, err := url.Parse(s)
-	if err != nil {
-		var detail *url.Error // the error itself repeats the URL
-		if errors.As(err, &detail) {
-			err = detail.Err
-		}
-		return entry{}, fmt.Errorf("an entry is not a URL: %w", err)
+	if err != nil || base.Scheme != "file" && strings.Contains(base.Path, "@") { // what is before the @ was meant as the password
+		return entry{}, errNotURL
 	}
 	name := withoutPasswords(base.Redacted()) // some tokens stand where the user name does
 	switch base.Scheme {

@@ -291,12 +291,18 @@ func TestNewUpstreamRefusesWhatItCannotUse(t *testing.T) {
 		"proxy":                               "scheme",
 		"https://":                            "host",
 		"file://host/dir":                     "file",
-		"https://u:s3cret@proxy.example:port": "port",
+		"https://u:s3cret@proxy.example:port": "entry 1 of the list is not a URL",
 		"http://u:s3cret@proxy.example":       "use https",
 		"https://u:s3cret@proxy.example/%zz":  "URL",
+		// A password that is not escaped.
+		"https://other.example,https://u:s3cret/x@proxy.example": "entry 2 of the list is not a URL",
+		"https://u:s3%zzret@proxy.example":                       "% is %25",
+		"https://u:1234/s3cret@proxy.example":                    "/ is %2F",
+		"u:1234/s3cret@proxy.example":                            "/ is %2F",
+		"ftp:/u:s3cret@proxy.example":                            "/ is %2F",
 	} {
 		_, err := NewUpstream(UpstreamOptions{GOPROXY: goproxy})
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3") || strings.Contains(err.Error(), "1234") {
 			t.Errorf("%q: %v, want %q", goproxy, err, want)
 		}
 	}
