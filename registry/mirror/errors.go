@@ -35,6 +35,9 @@ type Error struct {
 	Status  int            // HTTP status of the last; 0 = none
 	Message string         // what upstream said about it; may be empty
 	Err     error          // one of the sentinels, and the cause
+
+	// onlyDirect: everybody who could tell says that it does not exist, and it could not be fetched directly.
+	onlyDirect bool
 }
 
 // Error says what was being fetched from whom, what went wrong, and what may help.
@@ -62,6 +65,13 @@ func (e *Error) Error() string {
 
 // Unwrap returns what the error means.
 func (e *Error) Unwrap() error { return e.Err }
+
+// mayBeAbsent reports whether an error is as one would expect of what does not exist: of what the go command
+// fails to fetch directly, it does not say.
+func mayBeAbsent(err error) bool {
+	var e *Error
+	return errors.Is(err, ErrNotFound) || errors.As(err, &e) && e.onlyDirect
+}
 
 // ChecksumError says that content has another sum than it must. It is
 // ErrChecksum.

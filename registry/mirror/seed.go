@@ -56,7 +56,7 @@ func (c *collector) findSeed(ctx context.Context, s seed, from string) findings 
 	if m.Version == "" {
 		m, err = c.up.Resolve(ctx, s.path, s.query)
 	}
-	if errors.Is(err, ErrNotFound) {
+	if mayBeAbsent(err) {
 		if above, ok := c.above(ctx, s); ok {
 			m, err = above, nil
 		}
@@ -83,7 +83,7 @@ func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
 		if err == nil {
 			return m, true
 		}
-		if !errors.Is(err, ErrNotFound) {
+		if !mayBeAbsent(err) {
 			break
 		}
 	}

@@ -1,6 +1,9 @@
 package mirror
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +19,35 @@ func TestAPackageIsTakenForTheModuleItIsIn(t *testing.T) {
 	}
 	if !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "example.com/a/b/c is no module") }) {
 		t.Errorf("nobody was told: %q", said)
+	}
+}
+
+func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
+	writeFiles(t, map[string]string{"go": "#!/bin/sh\necho 'no such repository' >&2\nexit 1\n"})
+	if err := os.Chmod("go", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stub, err := filepath.Abs("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, refusing := newTree(t, "example.com/a@v1.0.0"), newProxy(t, "", always(403, "no"))
+	for _, tt := range []struct{ goproxy, wish, want, problem string }{
+		{tree.url() + ",direct", "example.com/a/b/c@latest", "example.com/a@v1.0.0 example.com/a/b/c@latest", ""},
+		{tree.url() + ",direct", "example.com/b/c@latest", "", "example.com/b/c@latest from direct: upstream failed: go list -m: exit status 1: no such repository"},
+		{refusing.URL + "|direct", "example.com/a/b@latest", "", "no such repository"},
+	} {
+		up := newUpstreamWith(t, UpstreamOptions{GOPROXY: tt.goproxy, Go: stub})
+		items, problems := Collect(t.Context(), up, []string{tt.wish}, CollectOptions{})
+		if got := strings.Join(describeItems(items), ", "); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.wish, got, tt.want)
+		}
+		if said := errors.Join(problems...); (said == nil) != (tt.problem == "") || said != nil && !strings.Contains(said.Error(), tt.problem) {
+			t.Errorf("%s: %v, want %q", tt.wish, said, tt.problem)
+		}
+	}
+	if n := refusing.count("/example.com/a/@v/list"); n > 0 {
+		t.Errorf("%d requests for what may be in the way of nothing", n)
 	}
 }
 

@@ -225,6 +225,7 @@ func (u *Upstream) read(ctx context.Context, e entry, w want, limit int64) ([]by
 func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) error {
 	var best *Error
 	var asked []string
+	onlyDirect := true
 	for _, e := range u.entriesFor(w.Path) {
 		err := ask(e)
 		if err == nil {
@@ -239,6 +240,7 @@ func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) erro
 		}
 		asked = append(asked, e.name)
 		absent := errors.Is(err, ErrNotFound)
+		onlyDirect = onlyDirect && (absent || e.direct != nil)
 		if best == nil || !absent || errors.Is(best, ErrNotFound) {
 			best = newError(w, e, err)
 		}
@@ -253,6 +255,7 @@ func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) erro
 	if errors.Is(best, ErrNotFound) {
 		best.Source = strings.Join(asked, ", ")
 	}
+	best.onlyDirect = onlyDirect
 	return best
 }
 
