@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/project"
 )
 
 // addList adds what the lines of a list ask for.
@@ -33,7 +35,7 @@ func (c *collector) addList(name string, data []byte) {
 
 // addExact adds one version. If it is a query after all, what that resolves to.
 func (c *collector) addExact(m module.Version, modOnly bool, from string) {
-	if checkVersion(m) == nil {
+	if project.CheckVersion(m) == nil {
 		c.items = append(c.items, Item{Module: m, ModOnly: modOnly, From: from})
 		return
 	}

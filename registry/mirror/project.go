@@ -30,16 +30,6 @@ func parseGoSum(name string, data []byte) findings {
 	return found
 }
 
-func checkVersion(m module.Version) error {
-	if err := module.Check(m.Path, m.Version); err != nil {
-		return err
-	}
-	if module.CanonicalVersion(m.Version) != m.Version {
-		return fmt.Errorf("%s: the version is not canonical", m)
-	}
-	return nil
-}
-
 // addGoMod adds what a go.mod file requires.
 func (c *collector) addGoMod(name string, data []byte) {
 	f, err := modfile.Parse(name, data, nil)
@@ -55,7 +45,7 @@ func (c *collector) addGoMod(name string, data []byte) {
 			c.warnings = append(c.warnings, fmt.Errorf("%s: %s is not mirrored: it is replaced by the directory %s", from, r.Mod, m.Path))
 			continue
 		}
-		if err := checkVersion(m); err != nil {
+		if err := project.CheckVersion(m); err != nil {
 			c.fail("%s: %w", from, err)
 			continue
 		}

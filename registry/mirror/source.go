@@ -216,12 +216,17 @@ func (c *collector) addTree(dir string) {
 const maxSource = 64 << 20
 
 func (c *collector) addFile(name string) {
-	data, err := readFile(name)
+	ext := filepath.Ext(name)
+	read := readFile
+	if ext == "" {
+		read = readStream
+	}
+	data, err := read(name)
 	if err != nil {
 		c.problems = append(c.problems, err)
 		return
 	}
-	switch filepath.Ext(name) {
+	switch ext {
 	case ".sum":
 		c.addGoSum(name, data)
 	case ".mod":
@@ -234,6 +239,16 @@ func (c *collector) addFile(name string) {
 }
 
 func readFile(name string) ([]byte, error) {
+	data, err := project.ReadFile(name, maxSource)
+	var system *fs.PathError
+	if err != nil && !errors.As(err, &system) {
+		err = fmt.Errorf("reading %s: %w", name, err)
+	}
+	return data, err
+}
+
+// readStream reads a list that may also be the output of a program, as a shell's <(…) is: /dev/fd/63.
+func readStream(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

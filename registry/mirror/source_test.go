@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -232,4 +233,39 @@ func FuzzCollectFiles(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAPipeIsNotWaitedFor(t *testing.T) {
+	writeFiles(t, map[string]string{
+		"p/go.mod": "module p\n", "q/a.go": "package q\n", "w/go.mod": "module w\n", "s/x.go": "package s\n",
+	})
+	for _, name := range []string{"go.sum", "go.mod", "p/go.sum", "q/go.mod", "w/go.work", "w/go.work.sum", "s/go.sum"} {
+		if err := syscall.Mkfifo(name, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, source := range []string{"go.sum", "go.mod", "p", "q", "w", "s"} {
+		up := newUpstream(t, "off")
+		items, problems := Collect(t.Context(), up, []string{source}, CollectOptions{GoCommand: goCommandFor(t, up)})
+		if len(items) > 0 || len(problems) == 0 || !strings.Contains(problems[0].Error(), "it is not a file") || !strings.Contains(problems[0].Error(), "go.") {
+			t.Errorf("%s: %v, %v", source, items, problems)
+		}
+		t.Log(problems)
+	}
+}
+
+func TestAListMayBeTheOutputOfAProgram(t *testing.T) {
+	writeFiles(t, nil)
+	if err := syscall.Mkfifo("63", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // opening waits for the reader
+		if err := os.WriteFile("63", []byte("example.com/a v1.0.0\n"), 0o644); err != nil {
+			t.Error(err)
+		}
+	}()
+	items, problems := Collect(t.Context(), newUpstream(t, "off"), []string{"63"}, CollectOptions{})
+	if got := describeItems(items); !slices.Equal(got, []string{"example.com/a@v1.0.0 63:1"}) || len(problems) > 0 {
+		t.Errorf("%q, %v", got, problems)
+	}
 }

@@ -15,9 +15,6 @@ import (
 	"github.com/modferry/modferry/registry/mirror/project"
 )
 
-// maxSumFile is the most that is read of a go.sum.
-const maxSumFile = 64 << 20
-
 // parallelHeads is how many versions are asked about at once.
 const parallelHeads = 8
 
@@ -25,7 +22,7 @@ const parallelHeads = 8
 // that module reads it, so that it may be stale or wrong for years: its sums do not count, and what
 // upstream does not have is left out.
 func (v *view) addListed(ctx context.Context, m module.Version, dir string) {
-	data, err := project.ReadFile(filepath.Join(dir, "go.sum"), maxSumFile)
+	data, err := project.ReadFile(filepath.Join(dir, "go.sum"), project.MaxSumFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

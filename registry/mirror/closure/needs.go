@@ -34,7 +34,7 @@ func (n needs) sorted() []Need {
 // addSums adds what the go.sum files of a project list. What messages call them ends with suffix.
 func (v *view) addSums(p *project.Project, suffix string) {
 	for _, file := range p.SumFiles() {
-		data, err := project.ReadFile(file, maxSumFile)
+		data, err := project.ReadFile(file, project.MaxSumFile)
 		if err != nil {
 			continue // who reads them for their sums says what is wrong with them
 		}

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/mod/module"
 )
 
+// MaxSumFile is the largest go.sum that is read.
+const MaxSumFile = 64 << 20
+
 // SumLine is a line of a go.sum: the sum of a version's zip, or of its go.mod.
 type SumLine struct {
 	Module module.Version // canonical
@@ -37,7 +40,7 @@ func ParseSums(name string, data []byte) (lines []SumLine, problems []error) {
 		}
 		s.Module.Path, s.Sum = f[0], f[2]
 		s.Module.Version, s.GoMod = strings.CutSuffix(f[1], "/go.mod")
-		if err := checkVersion(s.Module); err != nil {
+		if err := CheckVersion(s.Module); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", s.From, err))
 			continue
 		}
@@ -61,7 +64,9 @@ func formatSums(lines []SumLine) []byte {
 	return b.Bytes()
 }
 
-func checkVersion(m module.Version) error {
+// CheckVersion reports whether m is a version that a module can be mirrored by: its path and version are valid and the
+// version is canonical.
+func CheckVersion(m module.Version) error {
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return err
 	}

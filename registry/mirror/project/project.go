@@ -6,10 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -140,16 +138,11 @@ func hashFile(name string) (string, error) {
 	if !isFile(name) {
 		return "", fs.ErrNotExist
 	}
-	f, err := os.Open(name)
+	data, err := ReadFile(name, MaxSumFile) // the largest of them
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", filepath.Base(name), withoutName(err))
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%x", h.Sum(nil)), nil
+	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
 // Patterns are the package patterns that name all packages of the main modules,

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// maxSumFile is the largest go.sum that is read.
-const maxSumFile = 64 << 20
-
 // edit replaces bytes of a file. Everything else stays as it is: lines that only
 // another version of Go knows too.
 type edit struct {

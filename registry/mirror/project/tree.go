@@ -83,7 +83,9 @@ func (c *copier) wants(path string, e fs.DirEntry, o treeOptions) bool {
 	case isVCS(name), name == "go.work", name == "go.work.sum": // only Root's count
 		return false
 	case o.top && name == "go.mod":
-		return !o.isMain || c.p.unread(filepath.Dir(path)) // else it is written
+		if o.isMain && !c.p.unread(filepath.Dir(path)) {
+			return false // it is written
+		}
 	case c.goOnly && !strings.HasSuffix(name, ".go") && !(o.top && name == "go.sum"):
 		return false
 	}
@@ -132,7 +134,7 @@ func (c *copier) file(from, to string) {
 
 // sums copies a go.sum or go.work.sum, unless it has gone meanwhile.
 func (c *copier) sums(from, to string) {
-	data, err := ReadFile(from, maxSumFile)
+	data, err := ReadFile(from, MaxSumFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return

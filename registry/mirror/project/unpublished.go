@@ -170,7 +170,7 @@ func sumsOf(dir string) map[module.Version]bool {
 
 // addSums adds what a go.sum lists. Whatever is wrong with it, who reads it for its sums tells.
 func addSums(sums map[module.Version]bool, file string) {
-	data, err := ReadFile(file, maxSumFile)
+	data, err := ReadFile(file, MaxSumFile)
 	if err != nil {
 		return
 	}
