@@ -34,6 +34,7 @@ type findings struct {
 	problems []error
 	warnings []error          // of what only works in part
 	means    []module.Version // what the query led to
+	part     bool             // there may be more
 }
 
 func failed(format string, args ...any) findings {
@@ -45,6 +46,7 @@ func (f *findings) add(more findings) {
 	f.problems = append(f.problems, more.problems...)
 	f.warnings = append(f.warnings, more.warnings...)
 	f.means = append(f.means, more.means...)
+	f.part = f.part || more.part
 }
 
 // Requests are small and spend their time waiting; go commands fetch zips, too.
@@ -124,7 +126,7 @@ func (g *goCommand) close() error {
 
 // needs turns what the go command found into items and warnings, which say where it was asked for.
 func needs(r *closure.Result, from, asked string) findings {
-	f, subject := findings{}, r.Subject
+	f, subject := findings{part: r.Partial}, r.Subject
 	for _, w := range r.Warnings {
 		f.warnings = append(f.warnings, fromError(from, asked, w))
 	}

@@ -102,7 +102,7 @@ func (c *collector) relock(a ask, f findings) {
 	if a.id == "" {
 		return
 	}
-	switch isPart := len(f.problems)+len(f.warnings) > 0; {
+	switch isPart := f.part || len(f.problems)+len(f.warnings) > 0; {
 	case isPart && len(f.means) > 0:
 		c.partial = true
 		c.relocks = append(c.relocks, mirrorfile.Locked{ID: a.id, Fingerprint: a.fingerprint, Means: f.means})

@@ -35,7 +35,8 @@ type Result struct {
 	Subject   string            // what was asked about: a project's name, a module version, a tool, a command
 	Needs     []Need            // sorted, once each
 	Revisions []record.Revision // the queries that were asked and what they mean
-	Warnings  []error           // what could not be had or found out; the rest is good
+	Warnings  []error           // what could not be found out, or had; the rest is good
+	Partial   bool              // there are warnings, or needs of which a file could not be had, so that more may be needed
 }
 
 // Options configures [New].

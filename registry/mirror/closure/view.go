@@ -25,7 +25,7 @@ type view struct {
 
 	names []string // scratch directories, each followed by what it is a copy of; the inner ones first
 
-	warnings   []error
+	warnings   []warning
 	told       map[string]bool           // what warnings say
 	goVersions map[module.Version]string // what go lines say, of versions that were listed
 
@@ -81,35 +81,53 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 		}
 		v.needs.add(Need{Module: f.Module, ModOnly: !f.Zip, From: v.from})
 	}
+	r := &Result{Subject: v.from}
+	var failed []module.Version
 	if !v.exact {
-		v.addFailed()
+		failed = v.addFailed()
 	}
-	return &Result{Subject: v.from, Needs: v.needs.sorted(), Revisions: v.Revisions(), Warnings: v.warnings}, nil
+	for _, w := range v.warnings {
+		if !isAbout(w.said, failed) {
+			r.Warnings = append(r.Warnings, w.err)
+		}
+	}
+	r.Needs, r.Revisions = v.needs.sorted(), v.Revisions()
+	r.Partial = len(v.warnings)+len(failed) > 0
+	return r, nil
 }
 
 // addFailed adds the versions whose go.mod or zip could not be had, so that whoever has no use for a part
-// learns of each when it is to be mirrored. What the go command asked of other paths and versions to find a
-// package, it asked by query.
-func (v *view) addFailed() {
+// learns of each when it is to be mirrored, and returns them. What the go command asked of other paths and versions
+// to find a package, it asked by query.
+func (v *view) addFailed() []module.Version {
+	var failed []module.Version
 	for _, f := range v.Failed() {
 		if f.File != ".mod" && f.File != ".zip" || f.Module.Path == ToolchainPath {
 			continue
 		}
 		v.needs.add(Need{Module: f.Module, ModOnly: f.File == ".mod", From: v.from})
+		failed = append(failed, f.Module)
 	}
+	return failed
+}
+
+// warning is an error, and what the go command said if it is its error.
+type warning struct {
+	err  error
+	said string
 }
 
 // warn keeps a warning about doing something. What one go command could not have, the next ones cannot
 // either: each message is kept once.
 func (v *view) warn(doing string, err error) {
-	text := err.Error()
+	said := err.Error()
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
-		text = failed.Said
+		said = failed.Said
 	}
-	if !v.told[text] {
-		v.told[text] = true
-		v.warnings = append(v.warnings, fmt.Errorf("%s: %s: %w", v.from, doing, err))
+	if !v.told[said] {
+		v.told[said] = true
+		v.warnings = append(v.warnings, warning{fmt.Errorf("%s: %s: %w", v.from, doing, err), said})
 	}
 }
 

@@ -109,7 +109,7 @@ func TestALineOfGoSumTooManyIsNoLack(t *testing.T) {
 	}
 }
 
-func TestAModuleThatIsGoneIsAWarningAndTheRestIsGood(t *testing.T) {
+func TestAModuleThatIsGoneIsANeedAndTheRestIsGood(t *testing.T) {
 	t.Parallel()
 	up := upstream(t).copy(t)
 	dir := newProject(t, up, with(projectFiles, "go.mod", "module corp.example/p\n\ngo 1.24\n"), ".")
@@ -121,11 +121,9 @@ func TestAModuleThatIsGoneIsAWarningAndTheRestIsGood(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := projectOf(t, Options{Source: less}, dir)
-			if len(r.Warnings) == 0 {
-				t.Error("no warning")
-			}
-			for _, w := range r.Warnings {
-				t.Logf("warning: %v", w)
+			checkWarnings(t, r)
+			if find(t, r, gone) == nil || !r.Partial {
+				t.Errorf("%s is not named, or taken for all: partial %v", gone, r.Partial)
 			}
 			for _, n := range want.Needs {
 				if got := find(t, r, n.Module.String()); n.Module != mod(gone) && (got == nil || got.ModOnly && !n.ModOnly) {
@@ -191,13 +189,11 @@ func TestASeedThatWorksOnlyAsADependency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range r.Warnings {
-		t.Logf("warning: %v", w)
+	checkWarnings(t, r)
+	if !r.Partial {
+		t.Error("taken for all")
 	}
-	if len(r.Warnings) == 0 {
-		t.Error("no warning")
-	}
-	for _, m := range []string{"example.com/lame@v1.0.0", "example.com/leaf@v1.2.0"} {
+	for _, m := range []string{"example.com/lame@v1.0.0", "example.com/leaf@v1.2.0", "example.com/gone@v1.0.0"} {
 		if n := find(t, r, m); n == nil || n.ModOnly {
 			t.Errorf("%s: %+v", m, n)
 		}
