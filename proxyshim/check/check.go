@@ -100,7 +100,10 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("copying the project: %w", err)
 	}
-	r := newRunner(o, scratch, goCmd)
+	r, err := newRunner(o, scratch, goCmd)
+	if err != nil {
+		return nil, nil, err
+	}
 	err = r.runAll(ctx)
 	if err == nil && r.failed {
 		probe(ctx, o.Proxy, o.Project)

@@ -129,6 +129,55 @@ func TestBrokenCodeFailsAndNothingIsMissing(t *testing.T) {
 	}
 }
 
+func TestIncompleteGoSumIsNotRepairedOnTheWay(t *testing.T) {
+	x := newProxy(t, world())
+	for _, tt := range []struct {
+		name string
+		drop func(line string) bool
+		want []string
+		says string
+	}{
+		{
+			"without the go.mod of what is in the graph only",
+			func(line string) bool { return strings.HasPrefix(line, "example.com/dep v1.0.0/go.mod ") },
+			[]string{"ok", "ok", "ok", "ok", "UNTIDY", "FAILED"},
+			"missing go.sum entry",
+		},
+		{
+			"without any go.mod",
+			func(line string) bool { return strings.Contains(line, "/go.mod ") },
+			[]string{"ok", "FAILED", "FAILED", "ok", "UNTIDY", "FAILED"},
+			"missing go.sum entry",
+		},
+		{
+			"without a zip",
+			func(line string) bool { return strings.HasPrefix(line, "example.com/dep v1.0.1 ") },
+			[]string{"ok", "FAILED", "FAILED", "ok", "UNTIDY", "ok"},
+			"missing go.sum entry",
+		},
+		{
+			"without anything",
+			func(string) bool { return true },
+			[]string{"ok", "FAILED", "FAILED", "ok", "UNTIDY", "FAILED"},
+			"missing go.sum entry",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newProject(t, x, app())
+			sums := filepath.Join(p.Root, "go.sum")
+			data, err := os.ReadFile(sums)
+			must(t, err)
+			lines := slices.DeleteFunc(slices.Collect(strings.Lines(string(data))), tt.drop)
+			must(t, os.WriteFile(sums, []byte(strings.Join(lines, "")), 0o600))
+			want := slices.Clone(allWell)
+			for i, status := range tt.want {
+				want[i] = status + strings.TrimPrefix(want[i], "ok")
+			}
+			run(t, load(t, p.Root), x, Options{GOSUMDB: "off"}).shows(want...).says(tt.says)
+		})
+	}
+}
+
 func TestGoLineThatIsTooNewFailsEveryCommand(t *testing.T) {
 	x := newProxy(t, world())
 	p := newProject(t, nil, files{"go.mod": "module corp.example/app\n\ngo 1.99.0\n", "main.go": "package main\n\nfunc main() {}\n"})

@@ -21,18 +21,33 @@ type runner struct {
 	o       Options
 	scratch *project.Project // the copy
 	goCmd   *gocmd.Cmd       // set up for the copy's root
+	files   modFiles         // of the copy, as the project has them
 	words   *strings.Replacer
 
 	results []Result
 	failed  bool // one of them
 }
 
-func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) *runner {
+func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) (*runner, error) {
+	kept, err := keep(scratch)
+	if err != nil {
+		return nil, err
+	}
 	goCmd = goCmd.With("GOFLAGS=-trimpath") // what was built in another copy need not be built again
 	if scratch.Work != nil {
 		goCmd = goCmd.With("GOWORK=" + filepath.Join(scratch.Root, "go.work"))
 	}
-	return &runner{o: o, scratch: scratch, goCmd: goCmd, words: originals(o.Project, scratch)}
+	return &runner{o: o, scratch: scratch, goCmd: goCmd, files: kept, words: originals(o.Project, scratch)}, nil
+}
+
+// invoke runs a go command on what the project has, not on what another command
+// has made of it: "go mod download" adds to an incomplete go.sum what keeps everything
+// after it from building where it did not run.
+func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
+	if err := r.files.restore(); err != nil {
+		return nil, err
+	}
+	return goCmd.Run(ctx, dir, args...)
 }
 
 // originals puts the project's own directories in the place of the copy's: nobody
@@ -77,7 +92,6 @@ func (r *runner) runAll(ctx context.Context) error {
 	if err := r.run(ctx, Result{}, "list", "-m", "all"); err != nil || !r.o.DownloadAll {
 		return err
 	}
-	// The last, for it may write to go.sum.
 	return r.run(ctx, Result{}, "mod", "download", "all")
 }
 
@@ -85,7 +99,7 @@ func (r *runner) runAll(ctx context.Context) error {
 func (r *runner) run(ctx context.Context, result Result, args ...string) error {
 	result.Command = "go " + strings.Join(args, " ")
 	start := time.Now()
-	_, err := r.goCmd.Run(ctx, r.scratch.Root, args...)
+	_, err := r.invoke(ctx, r.goCmd, r.scratch.Root, args...)
 	return r.finish(ctx, result, start, err)
 }
 
@@ -108,7 +122,7 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 		{"vet", nil},
 	}
 	// Nothing to build is a success for build and a failure for vet, and proves nothing.
-	listed, err := goCmd.Run(ctx, r.scratch.Root, append([]string{"list"}, packages...)...)
+	listed, err := r.invoke(ctx, goCmd, r.scratch.Root, append([]string{"list"}, packages...)...)
 	none := err == nil && len(bytes.TrimSpace(listed)) == 0
 	for _, b := range builds {
 		result := Result{Command: "go " + strings.Join(append([]string{b.name}, packages...), " "), Platform: platform}
@@ -118,7 +132,7 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 			r.report(result)
 			continue
 		}
-		_, err := goCmd.Run(ctx, r.scratch.Root, append(append([]string{b.name}, b.hidden...), packages...)...)
+		_, err := r.invoke(ctx, goCmd, r.scratch.Root, append(append([]string{b.name}, b.hidden...), packages...)...)
 		if err := r.finish(ctx, result, start, err); err != nil {
 			return err
 		}
@@ -131,7 +145,7 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	result := Result{Command: "go mod tidy -diff", Dir: relative(r.scratch.Root, m.Dir)}
 	start := time.Now()
-	diff, err := r.goCmd.With("GOWORK=off").Run(ctx, m.Dir, "mod", "tidy", "-diff")
+	diff, err := r.invoke(ctx, r.goCmd.With("GOWORK=off"), m.Dir, "mod", "tidy", "-diff")
 	var failure *gocmd.Error
 	switch {
 	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
