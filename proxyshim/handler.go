@@ -52,8 +52,7 @@ type Handler struct {
 	listings  *keeper[listing]
 	revisions *keeper[recorded]
 	absences  *lru[module.Version, absentUntil]
-	misses    *lru[missKey, Miss]
-	below     *lru[askedBelow, struct{}]
+	misses    *misses
 	outages   *outages
 
 	// Work for clients is detached from them: it runs under ctx, one flight per
@@ -103,8 +102,7 @@ func New(o Options) (*Handler, error) {
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
-		misses:   newLRU[missKey, Miss](maxMisses),
-		below:    newLRU[askedBelow, struct{}](maxMisses),
+		misses:   newMisses(),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 		saved:    make(chan struct{}),
 	}
@@ -185,12 +183,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		q, err = h.parseSumDB(q)
 	}
 	if err == nil {
-		h.noteAsked(q)
 		err = h.serve(w, r, q)
 	}
 	if err != nil {
 		h.fail(w, r, q, err)
+		return
 	}
+	h.misses.note(q, false, h.now())
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {

@@ -247,38 +247,3 @@ func TestMissesAreDeduplicated(t *testing.T) {
 		t.Errorf("miss: %+v", m)
 	}
 }
-
-func TestPathsThatWereMerelyTriedAreNoMisses(t *testing.T) {
-	e := newEnv(t)
-	e.publish(content{m: lib})
-	describe := func() (got []string) {
-		for _, m := range e.handler.Misses() {
-			got = append(got, m.Module.String()+" "+m.Query)
-		}
-		return got
-	}
-	// go get example.com/lib@v1.2.3, which is there
-	e.get(libURL + ".info")
-	e.get("/example.com/@v/v1.2.3.info")
-	// go get example.org/a/b@main, which is not
-	e.get("/example.org/a/b/@v/main.info")
-	e.get("/example.org/a/@v/main.info")
-	e.get("/example.org/@v/main.info")
-	if got, want := describe(), []string{"example.org/a/b main"}; !slices.Equal(got, want) {
-		t.Errorf("misses: %q, want %q", got, want)
-	}
-	// That does not change when the module is asked for again.
-	e.clock.advance(time.Minute)
-	e.get(libURL + ".info")
-	if got, want := describe(), []string{"example.org/a/b main"}; !slices.Equal(got, want) {
-		t.Errorf("later: misses: %q, want %q", got, want)
-	}
-	// By itself, it is a wish.
-	e.clock.advance(time.Minute)
-	e.get("/example.org/a/@v/main.info")
-	e.get("/example.com/lib/v2/@v/v2.0.0.mod") // needed, not tried
-	e.get(libURL + ".mod")
-	if got, want := describe(), []string{"example.com/lib/v2@v2.0.0 ", "example.org/a main", "example.org/a/b main"}; !slices.Equal(got, want) {
-		t.Errorf("misses: %q, want %q", got, want)
-	}
-}

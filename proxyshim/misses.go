@@ -3,7 +3,6 @@ package proxyshim
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -26,14 +25,9 @@ type missKey struct {
 	query  string
 }
 
-// miss records that q could not be answered.
-func (h *Handler) miss(q request) {
+func keyOf(q request) missKey {
 	key := missKey{module: q.module}
 	switch q.kind {
-	case kindLookup:
-		if h.sums.isPrivate(q.module.Path) {
-			return
-		}
 	case kindList:
 		key.query = "list"
 	case kindLatest:
@@ -41,65 +35,101 @@ func (h *Handler) miss(q request) {
 	case kindRevision:
 		key.query = q.name
 	}
-	now := h.now()
-	h.misses.update(key, func(m *Miss) {
-		if m.Count == 0 {
-			*m = Miss{Module: key.module, Query: key.query, Named: q.kind == kindInfo, First: now}
-		}
-		m.Count++
-		m.Last = now
+	return key
+}
+
+// misses is what a handler remembers of what it did not have: everything, and of that
+// what somebody wishes for. It is safe for concurrent use.
+type misses struct {
+	all    *lru[missKey, Miss]
+	wishes *lru[missKey, Miss]
+	tried  tried
+}
+
+func newMisses() *misses {
+	return &misses{
+		all: newLRU[missKey, Miss](maxMisses), wishes: newLRU[missKey, Miss](maxMisses),
+		tried: tried{below: newLRU[askedBelow, answers](maxMisses)},
+	}
+}
+
+// add records that q could not be answered.
+func (m *misses) add(q request, now time.Time) {
+	key := keyOf(q)
+	named := q.kind == kindInfo
+	m.all.update(key, func(miss *Miss) {
+		miss.ask(key, named, now)
+		named = miss.Named
 	})
-}
-
-// triedWithin is how close together the go command asks about the modules that a package may be in:
-// for example.com/a/b also about example.com/a and example.com. Of what is missing then, only the
-// longest path is somebody's wish.
-const triedWithin = 5 * time.Second
-
-// askedBelow says that a module below a path was asked about at some time, in units of triedWithin.
-type askedBelow struct {
-	path string
-	when int64
-}
-
-// noteAsked records for the paths above a module that it is asked about.
-func (h *Handler) noteAsked(q request) {
-	switch q.kind {
-	case kindList, kindLatest, kindRevision, kindInfo:
-	default:
+	if !asksWhat(q.kind) {
+		m.wish(occasion{key, named, now})
 		return
 	}
-	when := interval(h.now())
-	for i := strings.LastIndexByte(q.module.Path, '/'); i > 0; i = strings.LastIndexByte(q.module.Path[:i], '/') {
-		h.below.update(askedBelow{q.module.Path[:i], when}, func(*struct{}) {})
+	m.note(q, true, now)
+	if early, ok := m.tried.hold(occasion{key, named, now}); ok {
+		m.wish(early)
 	}
 }
 
-func interval(t time.Time) int64 { return t.UnixNano() / int64(triedWithin) }
-
-// isTried reports whether a miss was merely tried, on the way to a module below.
-func (h *Handler) isTried(m Miss) bool {
-	if !m.asksWhat() {
-		return false
+// note records that q was answered, and whether with its absence.
+func (m *misses) note(q request, missed bool, now time.Time) {
+	if asksWhat(q.kind) {
+		m.settle(now.Add(-burst))
+		m.tried.note(q, missed, now)
 	}
-	for _, near := range [...]int64{-1, 0, 1} {
-		if _, ok := h.below.get(askedBelow{m.Module.Path, interval(m.Last) + near}); ok {
-			return true
-		}
-	}
-	return false
 }
 
-// asksWhat reports whether the go command wanted to know what there is, rather than to have what it
-// knew of.
-func (m Miss) asksWhat() bool { return m.Module.Version == "" || m.Named }
+// settle decides of the occasions before a time which of them were wishes.
+func (m *misses) settle(before time.Time) {
+	for _, o := range m.tried.settle(before) {
+		m.wish(o)
+	}
+}
+
+func (m *misses) wish(o occasion) {
+	m.wishes.update(o.key, func(miss *Miss) { miss.ask(o.key, o.named, o.at) })
+}
+
+// ask counts a miss once more.
+func (m *Miss) ask(key missKey, named bool, now time.Time) {
+	if m.Count == 0 {
+		*m = Miss{Module: key.module, Query: key.query, Named: named, First: now}
+	}
+	m.Count++
+	m.Last = now
+}
 
 // Misses returns what was asked for and not found since the start, each thing
 // once, sorted by module, version and query. Of very many the latest are kept. What
-// the go command merely tried is left out.
-func (h *Handler) Misses() []Miss {
-	misses := h.misses.values()
-	misses = slices.DeleteFunc(misses, h.isTried)
+// the go command merely tried is among them.
+func (h *Handler) Misses() []Miss { return sorted(h.misses.all.values()) }
+
+// Wishes returns of the misses those that somebody may want to have, with how often and
+// when they were wished for, in the same order. Left out is what the go command merely
+// tried. For a package of which it does not know the module it asks in parallel for
+// every path that could be: for example.com/a/b@v1.0.0 about example.com/a/b,
+// example.com/a and example.com. Who watches the requests cannot tell that from somebody
+// who named several of them, so this is the rule. What was asked of a path was
+// merely tried if within two seconds the same was asked of a path below it: the same version,
+// the same revision, or in both cases what there is. But at a host of which the
+// paths of repositories are known (see [Repository]), the root of the repository is a wish besides
+// what was missing below it, for there it exists and mirror finds it, unless
+// something below it was found.
+//
+// A file of a version that somebody knew of, .mod or .zip, is never merely tried. A
+// miss is judged once, and each time it is asked for by itself. What was asked for
+// within the last two seconds is judged, and returned, later, unless last says that
+// there will be no later.
+func (h *Handler) Wishes(last bool) []Miss {
+	before := h.now().Add(-burst)
+	if last {
+		before = before.Add(2 * burst)
+	}
+	h.misses.settle(before)
+	return sorted(h.misses.wishes.values())
+}
+
+func sorted(misses []Miss) []Miss {
 	slices.SortFunc(misses, func(a, b Miss) int {
 		return cmp.Or(
 			cmp.Compare(a.Module.Path, b.Module.Path),

@@ -32,12 +32,17 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 	status, text := describe(q.module, err)
 	switch {
 	case status == http.StatusNotFound && q.module.Path != "":
-		h.miss(q)
+		if q.kind != kindLookup || !h.sums.isPrivate(q.module.Path) {
+			h.misses.add(q, h.now())
+		}
 	case isSecurity(err):
 		h.log.Error("refused: verification failed", "audit", "security",
 			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr, "error", err)
 	case status != http.StatusNotFound:
 		h.log.Warn("request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr, "error", err)
+	}
+	if status != http.StatusNotFound {
+		h.misses.note(q, false, h.now())
 	}
 	answer(w, status, text)
 }

@@ -138,7 +138,7 @@ func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
 		return checkError(c.Context, err)
 	}
 	if p.failed > 0 {
-		p.missing = check.Wanted(s.Misses(), p.project)
+		p.missing, p.own = check.Wanted(s.Misses(), p.project)
 	}
 	return nil
 }

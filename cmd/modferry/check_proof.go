@@ -26,6 +26,7 @@ type proof struct {
 	broken              int // problems of the project that keep it from working
 	said                map[string]string
 	missing             []proxyshim.Miss
+	own                 []string // packages that the project itself lacks
 	dialled             []string
 	noted               noted
 }
@@ -155,6 +156,9 @@ func (p *proof) encodeVerdict(refused []string) {
 	for _, m := range p.missing {
 		p.encode(map[string]string{"missing": wishFor(m)})
 	}
+	for _, pkg := range p.own {
+		p.encode(map[string]string{"ownMissing": pkg})
+	}
 	for _, host := range p.dialled {
 		p.encode(map[string]string{"dialled": host})
 	}
@@ -178,6 +182,10 @@ func (p *proof) explain(refused []string) {
 		say("%s missing:", count(len(wishes), "module version is", "module versions are"))
 		p.list(wishes)
 		p.adviseMirror(say)
+	}
+	if len(p.own) > 0 {
+		say("%s missing in the project itself; no store has them:", count(len(p.own), "package is", "packages are"))
+		p.list(p.own)
 	}
 	if len(p.dialled) > 0 {
 		say("A command wanted to reach others than the store. It was not let through; inside, nobody would answer:")

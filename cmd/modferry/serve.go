@@ -89,7 +89,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err := a.banner(scheme, l.Addr().String(), s.stores.String(), c.String(flagPrivate)); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	stopWishes := wishes.follow(s.Misses, log)
+	stopWishes := wishes.follow(s.Wishes, log)
 	defer stopWishes()
 	return serveUntil(c.Context, newServer(s, log), l, log)
 }

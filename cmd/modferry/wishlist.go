@@ -95,12 +95,12 @@ func readWishes(file string) ([]byte, error) {
 
 // follow writes the wish list whenever misses returns something new, until the returned function is called,
 // which writes it a last time.
-func (w *wishlist) follow(misses func() []proxyshim.Miss, log *slog.Logger) (stop func()) {
+func (w *wishlist) follow(misses func(last bool) []proxyshim.Miss, log *slog.Logger) (stop func()) {
 	if w.file == "" {
 		return func() {}
 	}
-	update := func(counts bool) {
-		w.count(misses())
+	update := func(counts, last bool) {
+		w.count(misses(last))
 		if err := w.save(counts); err != nil {
 			log.Error("writing the wish list", "error", err)
 		}
@@ -114,11 +114,11 @@ func (w *wishlist) follow(misses func() []proxyshim.Miss, log *slog.Logger) (sto
 		for {
 			select {
 			case <-wishes.C:
-				update(false)
+				update(false, false)
 			case <-counts.C:
-				update(true)
+				update(true, false)
 			case <-quit:
-				update(true)
+				update(true, true)
 				return
 			}
 		}

@@ -27,7 +27,7 @@ func TestWishlistKeepsOldWishesAndAddsNewOnes(t *testing.T) {
 		miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "", "latest"), miss("example.com/b", "", "list"),
 		miss("example.com/c", "", "0123456789ab"), miss("example.com/old", "v1.0.0", ""),
 	}
-	stop := w.follow(func() []proxyshim.Miss { return misses }, slog.New(slog.DiscardHandler))
+	stop := w.follow(func(bool) []proxyshim.Miss { return misses }, slog.New(slog.DiscardHandler))
 	stop()
 	got, err := os.ReadFile(file)
 	must(t, err)

@@ -3,7 +3,6 @@ package check
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,18 +13,24 @@ import (
 )
 
 // Wanted returns, of what a shim did not have, what the commands wanted: sorted by
-// path, version and query, each once. Left out is what they merely tried. For a
+// path, version and query, each once. A version is always wanted, exactly that one, for
+// something names it: a go.mod, a go.sum or the module graph. So none is Named, whichever
+// of its files was asked for first.
+//
+// Left out of the rest is what they merely tried. For a
 // package of which go.mod does not say the module, the go command asks for the
 // newest version of a module of every path that could be: for example.com/a/b of
 // example.com/a/b, example.com/a and example.com. Only one can be right: where the
-// host's rules say which, that, else the longest.
-func Wanted(misses []proxyshim.Miss, p *project.Project) []proxyshim.Miss {
-	known := required(p)
-	var wanted []proxyshim.Miss
+// host's rules say which, that, else the longest. Where that is the path of a main module or below
+// it, no store has the package: it lacks in the project. The paths of those are own,
+// sorted.
+func Wanted(misses []proxyshim.Miss, p *project.Project) (wanted []proxyshim.Miss, own []string) {
+	known, mains := required(p), mainPaths(p)
 	tried := make(map[string]proxyshim.Miss)
 	for _, m := range misses {
 		switch {
 		case m.Module.Version != "" || m.Query != "list" && m.Query != "latest":
+			m.Named = false
 			wanted = append(wanted, m)
 		default:
 			tried[m.Module.Path] = newest(tried[m.Module.Path], m)
@@ -37,7 +42,11 @@ func Wanted(misses []proxyshim.Miss, p *project.Project) []proxyshim.Miss {
 			if prefixes[path] {
 				continue
 			}
-			m.Module.Path = cmp.Or(repository(path), path)
+			if slices.ContainsFunc(mains, func(main string) bool { return path == main || strings.HasPrefix(path, main+"/") }) {
+				own = append(own, path)
+				continue
+			}
+			m.Module.Path = cmp.Or(proxyshim.Repository(path), path)
 		}
 		chosen[m.Module.Path] = newest(chosen[m.Module.Path], m)
 	}
@@ -49,7 +58,19 @@ func Wanted(misses []proxyshim.Miss, p *project.Project) []proxyshim.Miss {
 			cmp.Compare(a.Query, b.Query),
 		)
 	})
-	return wanted
+	slices.Sort(own)
+	return wanted, own
+}
+
+// mainPaths are the paths of the main modules.
+func mainPaths(p *project.Project) []string {
+	var paths []string
+	for _, m := range p.Modules {
+		if m.File != nil {
+			paths = append(paths, m.File.Module.Mod.Path)
+		}
+	}
+	return paths
 }
 
 // newest joins two misses of queries that mean the newest version of one module.
@@ -101,18 +122,4 @@ func required(p *project.Project) map[string]bool {
 		}
 	}
 	return known
-}
-
-// fixedLayout has the hosts at which every path of so many elements is a repository,
-// as "go help importpath" has them. A module below it is rare.
-var fixedLayout = regexp.MustCompile(`^(github\.com/[^/]+/[^/]+|bitbucket\.org/[^/]+/[^/]+|golang\.org/x/[^/]+)(/v[2-9][0-9]*|/v1[0-9]+)?(/|$)`)
-
-// repository returns the path of the module at the root of a package's repository,
-// or "" for a host that may have repositories anywhere.
-func repository(pkg string) string {
-	match := fixedLayout.FindStringSubmatch(pkg)
-	if match == nil {
-		return ""
-	}
-	return match[1] + match[2]
 }

@@ -17,7 +17,7 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func miss(text string) proxyshim.Miss {
 	name, query, _ := strings.Cut(text, "?")
 	path, version, _ := strings.Cut(name, "@")
-	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Count: 1, First: noon, Last: noon}
+	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Named: version != "", Count: 1, First: noon, Last: noon}
 }
 
 func TestWantedLeavesOutWhatWasMerelyTried(t *testing.T) {
@@ -25,7 +25,7 @@ func TestWantedLeavesOutWhatWasMerelyTried(t *testing.T) {
 		"require (\n\tcorp.example/group/lib v1.0.0\n\tcorp.example/a v1.0.0\n)\n\nreplace corp.example/a => corp.example/group v1.0.0\n"})
 	for _, tt := range []struct {
 		name       string
-		miss, want string // separated by spaces
+		miss, want string // separated by spaces; own paths begin with "own:"
 	}{
 		{"nothing", "", ""},
 		{"versions and revisions are always wanted", "example.com/a@v1.0.0 example.com/a/b@v1.0.0 example.com/a?main", "example.com/a?main example.com/a@v1.0.0 example.com/a/b@v1.0.0"},
@@ -40,6 +40,10 @@ func TestWantedLeavesOutWhatWasMerelyTried(t *testing.T) {
 		{"… although the module is there, without the package", "github.com/o/r/pkg?list", "github.com/o/r?latest"},
 		{"… in a major version", "github.com/o/r/v2/pkg?list github.com/o/r/v2?list github.com/o/r?list github.com/o?list", "github.com/o/r/v2?latest"},
 		{"… whichever package of them", "golang.org/x/text/a?list golang.org/x/text/b?list golang.org/x/text?latest", "golang.org/x/text?latest"},
+		{"the project's own packages are not, nor what was tried for them", "corp.example?list corp.example/app?list corp.example/app/gone?latest", "own:corp.example/app/gone"},
+		{"… nor is its own path", "corp.example/app?list corp.example?list", "own:corp.example/app"},
+		{"… but a path that begins alike is", "corp.example/application?list", "corp.example/application?latest"},
+		{"versions of nested modules, of which the one above was tried, too", "example.com/a@v1.0.0 example.com/a?list example.com/a/b@v1.0.0 example.com/a/b?list", "example.com/a@v1.0.0 example.com/a/b?latest example.com/a/b@v1.0.0"},
 		{"… but not a path that is too short", "github.com/o?list", "github.com/o?latest"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -48,12 +52,19 @@ func TestWantedLeavesOutWhatWasMerelyTried(t *testing.T) {
 				misses = append(misses, miss(text))
 			}
 			var got []string
-			for _, m := range Wanted(misses, p) {
+			wanted, own := Wanted(misses, p)
+			for _, m := range wanted {
+				if m.Named {
+					t.Errorf("%v is named", m.Module)
+				}
 				text := m.Module.String()
 				if m.Query != "" {
 					text += "?" + m.Query
 				}
 				got = append(got, text)
+			}
+			for _, path := range own {
+				got = append(got, "own:"+path)
 			}
 			if want := strings.Fields(tt.want); !slices.Equal(got, want) {
 				t.Errorf("got %q, want %q", got, want)
@@ -67,7 +78,7 @@ func TestWantedKeepsCountsAndTimes(t *testing.T) {
 	list, latest := miss("example.com/a?list"), miss("example.com/a?latest")
 	list.Count, list.First, list.Last = 3, noon.Add(-time.Hour), noon.Add(time.Minute)
 	latest.Count, latest.Last = 2, noon.Add(time.Hour)
-	got := Wanted([]proxyshim.Miss{latest, list}, p)
+	got, _ := Wanted([]proxyshim.Miss{latest, list}, p)
 	want := proxyshim.Miss{Module: module.Version{Path: "example.com/a"}, Query: "latest", Count: 3, First: list.First, Last: latest.Last}
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v, want %+v", got, want)

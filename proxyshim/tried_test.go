@@ -1,0 +1,150 @@
+package proxyshim
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/module"
+)
+
+func named(misses []Miss) []string {
+	var names []string
+	for _, m := range misses {
+		name := m.Module.String()
+		if m.Query != "" {
+			name += "?" + m.Query
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// asks reads path@v1.0.0 as a request for its .info, with more behind it for that file, and path?query; a number of
+// seconds lets that time pass.
+func (e *env) asks(script string) {
+	e.t.Helper()
+	for word := range strings.FieldsSeq(script) {
+		if d, err := time.ParseDuration(word); err == nil {
+			e.clock.advance(d)
+			continue
+		}
+		path, version, isVersion := strings.Cut(word, "@")
+		path, query, _ := strings.Cut(path, "?")
+		url := "/" + path + "/@v/" + query + ".info"
+		switch {
+		case isVersion && strings.HasSuffix(version, ".mod"):
+			url = "/" + path + "/@v/" + version
+		case isVersion:
+			url = "/" + path + "/@v/" + version + ".info"
+		case query == "list":
+			url = "/" + path + "/@v/list"
+		case query == "latest":
+			url = "/" + path + "/@latest"
+		}
+		e.get(url)
+	}
+}
+
+func TestWishesAreWhatSomebodyMayWant(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		asked  string
+		wishes string
+	}{
+		{
+			"of the paths that a package may be in, the longest",
+			"example.org?list example.org/a?list example.org/a/b?list example.org?latest example.org/a?latest example.org/a/b?latest",
+			"example.org/a/b?latest example.org/a/b?list",
+		},
+		{"whichever is answered first", "example.org/a/b?main example.org/a?main example.org?main", "example.org/a/b?main"},
+		{"a list and the latest are the same question", "example.org/a?latest 1s example.org/a/b?list", "example.org/a/b?list"},
+		{"not what was tried on the way to what is there", "example.com/lib@v1.2.3 example.com@v1.2.3", ""},
+		{"different versions were named", "example.org/a@v1.0.0 example.org/a/b@v1.1.0", "example.org/a@v1.0.0 example.org/a/b@v1.1.0"},
+		{"a version and a branch were named", "example.org/a@v1.0.0 example.org/a/b?main", "example.org/a@v1.0.0 example.org/a/b?main"},
+		{"so were those at different times", "example.org/a@v1.0.0 3s example.org/a/b@v1.0.0", "example.org/a@v1.0.0 example.org/a/b@v1.0.0"},
+		{"one that was tried once, and named once", "example.org/a/b@v1.0.0 example.org/a@v1.0.0 1m example.org/a@v1.0.0", "example.org/a@v1.0.0 example.org/a/b@v1.0.0"},
+		{"what something requires was never merely tried", "example.org/a@v1.0.0 example.org/a@v1.0.0.mod example.org/a/b@v1.0.0", "example.org/a@v1.0.0 example.org/a/b@v1.0.0"},
+		{
+			"at a known host, the root of the repository besides", "golang.org/x/tools/cmd/stringer?list golang.org/x/tools/cmd?list golang.org/x/tools?list golang.org/x?list golang.org?list",
+			"golang.org/x/tools?list golang.org/x/tools/cmd/stringer?list",
+		},
+		{"… in the version that was named", "github.com/o/r/mod@v1.0.0 github.com/o/r@v1.0.0 github.com/o@v1.0.0", "github.com/o/r@v1.0.0 github.com/o/r/mod@v1.0.0"},
+		{"… of the major version", "github.com/o/r/v2/pkg?latest github.com/o/r/v2?latest github.com/o/r?latest", "github.com/o/r/v2?latest github.com/o/r/v2/pkg?latest"},
+		{"… unless something below it was found", "github.com/o/r/lib@v1.2.3 github.com/o/r@v1.2.3", ""},
+		{"what another found below at another version takes nothing away", "example.com@v1.0.0 example.com/lib@v1.2.3", "example.com@v1.0.0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEnv(t)
+			e.publish(content{m: lib})
+			e.publish(content{m: module.Version{Path: "github.com/o/r/lib", Version: lib.Version}})
+			e.asks(tt.asked)
+			want := strings.Fields(tt.wishes)
+			if got := named(e.handler.Wishes(true)); !slices.Equal(got, want) {
+				t.Errorf("wishes: %q, want %q", got, want)
+			}
+			// What has been judged does not change any more.
+			e.asks("1h example.com/lib@v1.2.3 github.com/o/r/lib@v1.2.3 1h")
+			if got := named(e.handler.Wishes(false)); !slices.Equal(got, want) {
+				t.Errorf("later: wishes: %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestWishesAreJudgedOnceTheBurstIsOver(t *testing.T) {
+	e := newEnv(t)
+	e.asks("example.org/a@v1.0.0")
+	if got := e.handler.Wishes(false); len(got) > 0 {
+		t.Errorf("judged too early: %+v", got)
+	}
+	e.asks("example.org/a/b@v1.0.0 3s")
+	if got := named(e.handler.Wishes(false)); !slices.Equal(got, []string{"example.org/a/b@v1.0.0"}) {
+		t.Errorf("wishes: %q", got)
+	}
+	// A busy time makes the handler forget what was asked of other paths, and changes nothing.
+	for range maxMisses {
+		e.handler.misses.tried.below.update(askedBelow{path: e.clock.Now().String()}, func(*answers) {})
+		e.clock.advance(time.Nanosecond)
+	}
+	if got := named(e.handler.Wishes(false)); !slices.Equal(got, []string{"example.org/a/b@v1.0.0"}) {
+		t.Errorf("later: wishes: %q", got)
+	}
+	if got := named(e.handler.Misses()); len(got) != 2 {
+		t.Errorf("misses: %q", got)
+	}
+}
+
+func TestWishesCountTheTimesSomebodyWished(t *testing.T) {
+	e := newEnv(t)
+	e.asks("example.org/a/b?main example.org/a?main 1m example.org/a?main 1m example.org/a?main 1m")
+	got := e.handler.Wishes(false)
+	if len(got) != 2 || got[0].Count != 2 || got[0].Last.Sub(got[0].First) != time.Minute || got[1].Count != 1 {
+		t.Errorf("wishes: %+v", got)
+	}
+}
+
+func TestTooManyMissesAtOnceAreWishes(t *testing.T) {
+	m := newMisses()
+	now := time.Now()
+	for range maxMisses {
+		m.tried.hold(occasion{at: now})
+	}
+	m.add(request{kind: kindInfo, module: lib}, now)
+	if len(m.tried.pending) != maxMisses || len(m.wishes.values()) != 1 {
+		t.Errorf("%d pending, %d wishes", len(m.tried.pending), len(m.wishes.values()))
+	}
+}
+
+func TestRepositoryIsKnownAtHostsWithFixedPlaces(t *testing.T) {
+	for pkg, want := range map[string]string{
+		"github.com/o/r": "github.com/o/r", "github.com/o/r/a/b": "github.com/o/r", "github.com/o/r/v2/a": "github.com/o/r/v2",
+		"golang.org/x/text/language": "golang.org/x/text", "bitbucket.org/o/r/v12": "bitbucket.org/o/r/v12", "github.com/o/r/v1/a": "github.com/o/r",
+		"github.com/o": "", "golang.org/x": "", "example.com/a/b": "", "github.com.example/o/r": "",
+	} {
+		if got := Repository(pkg); got != want {
+			t.Errorf("%s: got %q, want %q", pkg, got, want)
+		}
+	}
+}
