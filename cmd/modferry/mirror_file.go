@@ -69,11 +69,7 @@ func isMirrorFile(arg string) bool {
 
 // tryLock finds out early whether the lock can be written.
 func (m *mirrorFile) tryLock() error {
-	f, err := os.CreateTemp(filepath.Dir(m.lockName), "."+filepath.Base(m.lockName)+".*")
-	if err == nil {
-		err = errors.Join(f.Close(), os.Remove(f.Name()))
-	}
-	if err != nil {
+	if err := canReplace(m.lockName); err != nil {
 		return withHint(fmt.Errorf("the lock of %s could not be written: %w", m.Name, err), "mirror it from a directory that you may write to")
 	}
 	return nil

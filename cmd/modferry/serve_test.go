@@ -141,7 +141,7 @@ func TestServeNeedsKeysThatCanBeRead(t *testing.T) {
 	b := newBench(t)
 	b.run("serve", "--key", b.path("missing.pub")).exits(exitFailed).complains("missing.pub")
 	b.run("serve", "--insecure-skip-verify", "--tls-cert", b.path("no.crt"), "--tls-key", b.path("no.key")).exits(exitFailed).complains("no.crt")
-	b.run("serve", "--insecure-skip-verify", "--wishlist", b.dir).exits(exitFailed).complains(b.dir)
+	b.run("serve", "--insecure-skip-verify", "--wishlist", b.dir).exits(exitUsage).complains(b.dir)
 }
 
 // certificate writes a certificate for 127.0.0.1 and its key.

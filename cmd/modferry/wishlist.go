@@ -1,15 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,28 +23,33 @@ const (
 )
 
 const (
-	// maxWishes bounds the file, in lines: it outlives what the shim remembers, and anybody who reaches the shim adds to it.
+	// maxWishes bounds the file, in wishes: it outlives what the shim remembers, and anybody who reaches the shim adds to it.
 	maxWishes = 100_000
 	// maxWishFile bounds it in bytes, when it is read.
 	maxWishFile = 64 << 20
 )
 
-// wishlist is a file of lines that mirror reads. Wishes of an earlier run are kept and counted on:
+// wishlist adds to a file of lines that mirror reads. Wishes of an earlier run are kept and counted on:
 // they are still unfulfilled until the user deletes the file, which may be while it is followed.
 //
-//	wish    = what [ "  # " count ]
-//	what    = module "@" query      somebody named it, and will want all that it needs
+//	line    = [ wish ] [ comment ]
+//	wish    = module "@" query      somebody named it, and will want all that it needs
 //	        | module SP version     something that is mirrored needs exactly that
+//	comment = "  # " count
+//	        | "#" anything
 //	count   = "once, " time | number " times, " time " to " time
 //
-// Other lines, and other comments, are somebody else's and stay as they are.
+// A wish that is in the file gets its count there, unless somebody else's comment is in its place; others are added
+// at the end. All other lines, and the order of all of them, stay as they are. Several processes may add to a
+// file at the same time: in memory is only what the file lacks, and a lock file beside it, .NAME.lock, is held while
+// that is added. It is not removed.
 type wishlist struct {
-	file    string // empty: no wish list is kept
-	wishes  map[string]asked
+	file    string                     // empty: no wish list is kept
+	known   map[string]bool            // the wishes of the file, as it was read or written last
+	news    map[string]asked           // what is to be added to it
+	fresh   int                        // how many of the news are wishes that are not known
 	counted map[missKey]proxyshim.Miss // as it was when it was counted last
 	there   bool                       // the file was, when it was read or written last
-	unsaved bool                       // there is a wish that the file lacks
-	behind  bool                       // there are counts that the file lacks
 }
 
 // missKey tells misses apart.
@@ -56,55 +58,36 @@ type missKey struct {
 	query  string
 }
 
-// openWishlist reads what an earlier run left, and finds out early whether the file can be read.
+// openWishlist reads what an earlier run left, and finds out early whether the file can be read and written.
 func openWishlist(file string) (*wishlist, error) {
-	w := &wishlist{file: file, wishes: make(map[string]asked)}
+	w := &wishlist{file: file, news: make(map[string]asked)}
 	if file == "" {
 		return w, nil
 	}
 	data, err := readWishes(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return w, nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoFile):
+		return nil, usageErrorf("--%s: %w", flagWishlist, err)
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return nil, fmt.Errorf("reading the wish list: %w", err)
+	default:
+		w.there = true
 	}
-	w.there = true
-	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		wish, a := parseWish(line)
-		w.wishes[wish] = w.wishes[wish].plus(a)
+	if err := canReplace(file); err != nil {
+		return nil, fmt.Errorf("the wish list could not be written: %w", err)
 	}
+	_, w.known = mergeWishes(data, nil)
 	return w, nil
 }
 
-func readWishes(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxWishFile+1))
-	if err == nil && len(data) > maxWishFile {
-		err = fmt.Errorf("%s is larger than %d MiB: is it a wish list?", file, maxWishFile>>20)
-	}
-	return data, err
-}
-
 // follow writes the wish list whenever misses returns something new, until the returned function is called,
-// which writes it a last time.
+// which writes it a last time; misses is told so.
 func (w *wishlist) follow(misses func(last bool) []proxyshim.Miss, log *slog.Logger) (stop func()) {
 	if w.file == "" {
 		return func() {}
 	}
-	update := func(counts, last bool) {
-		w.count(misses(last))
-		if err := w.save(counts); err != nil {
-			log.Error("writing the wish list", "error", err)
-		}
-	}
+	f := follower{list: w, log: log}
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -114,11 +97,11 @@ func (w *wishlist) follow(misses func(last bool) []proxyshim.Miss, log *slog.Log
 		for {
 			select {
 			case <-wishes.C:
-				update(false, false)
+				f.update(misses(false), false)
 			case <-counts.C:
-				update(true, false)
+				f.update(misses(false), true)
 			case <-quit:
-				update(true, true)
+				f.update(misses(true), true)
 				return
 			}
 		}
@@ -126,18 +109,45 @@ func (w *wishlist) follow(misses func(last bool) []proxyshim.Miss, log *slog.Log
 	return func() { close(quit); <-done }
 }
 
+// follower writes a wish list again and again.
+type follower struct {
+	list    *wishlist
+	log     *slog.Logger
+	failing bool
+}
+
+// update writes what is due. That it cannot be written is said once, for it is tried on and on.
+func (f *follower) update(misses []proxyshim.Miss, counts bool) {
+	f.list.count(misses)
+	if !f.list.due(counts) {
+		return
+	}
+	err := f.list.save()
+	switch {
+	case err != nil && !f.failing:
+		f.log.Error("writing the wish list fails; what is to be added is kept", "error", err)
+	case err == nil && f.failing:
+		f.log.Info("the wish list is written again")
+	}
+	f.failing = err != nil
+}
+
 // add merges misses into the file.
 func (w *wishlist) add(misses []proxyshim.Miss) error {
 	w.count(misses)
-	return w.save(true)
+	if !w.due(true) {
+		return nil
+	}
+	return w.save()
 }
 
-// count merges misses, all there are at present, into the wishes. What was counted of a miss before is not
+// count merges misses, all there are at present, into the news. What was counted of a miss before is not
 // counted again, not even as a wish if the user has deleted the file meanwhile.
 func (w *wishlist) count(misses []proxyshim.Miss) {
 	if _, err := os.Lstat(w.file); w.there && errors.Is(err, fs.ErrNotExist) {
-		clear(w.wishes)
-		w.there, w.unsaved, w.behind = false, false, false
+		clear(w.known)
+		clear(w.news)
+		w.there, w.fresh = false, 0
 	}
 	counted := make(map[missKey]proxyshim.Miss, len(misses))
 	for _, m := range misses {
@@ -145,41 +155,54 @@ func (w *wishlist) count(misses []proxyshim.Miss) {
 		if strings.ContainsAny(m.Query, " #") {
 			continue // a revision that no list can hold is none that mirror could get
 		}
-		old, known := w.wishes[wish]
-		if !known && len(w.wishes) >= maxWishes {
+		_, pending := w.news[wish]
+		isNew := !pending && !w.known[wish]
+		if isNew && len(w.known)+w.fresh >= maxWishes {
 			continue
 		}
 		key := missKey{m.Module, m.Query}
 		counted[key] = m
 		news := asked{m.Count, m.First, m.Last}
 		if before, ok := w.counted[key]; ok && before.First.Equal(m.First) { // else the shim has forgotten it meanwhile
-			if news.count -= before.Count; news.count == 0 && !known {
+			if news.count -= before.Count; news.count == 0 {
 				continue
 			}
-			if !known {
+			if isNew {
 				news.first = m.Last
 			}
 		}
-		w.unsaved = w.unsaved || !known
-		w.behind = w.behind || news.count > 0
-		w.wishes[wish] = old.plus(news)
+		if isNew {
+			w.fresh++
+		}
+		w.news[wish] = w.news[wish].plus(news)
 	}
 	w.counted = counted
 }
 
-// save replaces the file as a whole if it lacks a wish or, when counts are wanted, has old ones.
-func (w *wishlist) save(counts bool) error {
-	if w.file == "" || !w.unsaved && (!counts || !w.behind) {
-		return nil
-	}
-	var text strings.Builder
-	for _, wish := range slices.Sorted(maps.Keys(w.wishes)) {
-		text.WriteString(formatWish(wish, w.wishes[wish]) + "\n")
-	}
-	if err := replaceFile(w.file, []byte(text.String())); err != nil {
+// due reports whether the file lacks a wish or, when counts are wanted, has old ones.
+func (w *wishlist) due(counts bool) bool {
+	return w.file != "" && (w.fresh > 0 || counts && len(w.news) > 0)
+}
+
+// save adds the news to the file as it is now.
+func (w *wishlist) save() error {
+	unlock, err := lockBeside(w.file)
+	if err != nil {
 		return err
 	}
-	w.there, w.unsaved, w.behind = true, false, false
+	defer unlock()
+	data, err := readWishes(w.file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, known := mergeWishes(data, w.news)
+	if !bytes.Equal(text, data) {
+		if err := replaceFile(w.file, text); err != nil {
+			return err
+		}
+	}
+	clear(w.news)
+	w.known, w.there, w.fresh = known, true, 0
 	return nil
 }
 
@@ -194,73 +217,4 @@ func wishFor(m proxyshim.Miss) string {
 		return m.Module.Path + "@latest"
 	}
 	return m.Module.Path + "@" + m.Query
-}
-
-// asked says how often something was asked for, and when first and last. The zero value is what a wish list of
-// an older modferry says: nothing.
-type asked struct {
-	count       int
-	first, last time.Time
-}
-
-// plus joins what is known of the same wish.
-func (a asked) plus(b asked) asked {
-	if a.first.IsZero() || !b.first.IsZero() && b.first.Before(a.first) {
-		a.first = b.first
-	}
-	if b.last.After(a.last) {
-		a.last = b.last
-	}
-	a.count += b.count
-	return a
-}
-
-func formatWish(wish string, a asked) string {
-	first, last := a.first.UTC().Format(time.RFC3339), a.last.UTC().Format(time.RFC3339)
-	switch {
-	case a.count <= 0:
-		return wish
-	case a.count == 1:
-		return wish + "  # once, " + last
-	}
-	return fmt.Sprintf("%s  # %d times, %s to %s", wish, a.count, first, last)
-}
-
-// parseWish returns the wish in a line of the file and what the comment says about it. A line that formatWish
-// would not write is a wish without a comment.
-func parseWish(line string) (wish string, a asked) {
-	wish, comment, ok := strings.Cut(line, "  # ")
-	if !ok {
-		return line, asked{}
-	}
-	var first, last string
-	if at, once := strings.CutPrefix(comment, "once, "); once {
-		a.count, first, last = 1, at, at
-	} else if _, err := fmt.Sscanf(comment, "%d times, %s to %s", &a.count, &first, &last); err != nil {
-		return line, asked{}
-	}
-	var err1, err2 error
-	a.first, err1 = time.Parse(time.RFC3339, first)
-	a.last, err2 = time.Parse(time.RFC3339, last)
-	if err1 != nil || err2 != nil || formatWish(wish, a) != line {
-		return line, asked{}
-	}
-	return wish, a
-}
-
-// replaceFile writes a file so that a reader, or a crash, sees the old contents or the new, nothing between.
-func replaceFile(name string, data []byte) error {
-	if target, err := filepath.EvalSymlinks(name); err == nil {
-		name = target // a link stays one
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails, as it should, after the rename
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/modferry/modferry/proxyshim"
+)
+
+func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	const writers, rounds = 4, 20
+	var want []string
+	var group sync.WaitGroup
+	for i := range writers {
+		w, err := openWishlist(file)
+		must(t, err)
+		for j := range rounds {
+			want = append(want, fmt.Sprintf("example.com/m%d@v1.0.%d", i, j))
+		}
+		group.Go(func() {
+			var misses []proxyshim.Miss
+			for j := range rounds {
+				misses = append(misses, miss(fmt.Sprintf("example.com/m%d", i), fmt.Sprintf("v1.0.%d", j), ""), times(miss("example.com/all", "", "main"), j+1, 0, j))
+				if err := w.add(misses); err != nil {
+					t.Error(err)
+				}
+				misses = slices.DeleteFunc(misses, func(m proxyshim.Miss) bool { return m.Query == "main" })
+			}
+		})
+	}
+	group.Wait()
+	data, err := os.ReadFile(file)
+	must(t, err)
+	text := string(data)
+	for _, wish := range want {
+		if strings.Count(text, wish+"\n") != 1 {
+			t.Errorf("%s is there %d times", wish, strings.Count(text, wish+"\n"))
+		}
+	}
+	if !strings.Contains(text, fmt.Sprintf("example.com/all@main  # %d times, ", writers*rounds)) {
+		t.Errorf("requests were counted wrongly:\n%s", text)
+	}
+}
+
+func TestWishlistThatIsDeletedMeanwhileKeepsWhatOthersWrite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	serve, err := openWishlist(file)
+	must(t, err)
+	must(t, serve.add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0)}))
+	must(t, os.Remove(file))
+	check, err := openWishlist(file)
+	must(t, err)
+	must(t, check.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	must(t, serve.add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0), miss("example.com/b", "v1.0.0", "")}))
+	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/a@v1.0.0\nexample.com/b@v1.0.0\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestWishlistHasToBeAFileThatCanBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	must(t, syscall.Mkfifo(fifo, 0o600))
+	link := filepath.Join(dir, "link")
+	must(t, os.Symlink(os.DevNull, link))
+	for name, code := range map[string]int{fifo: exitUsage, dir: exitUsage, os.DevNull: exitUsage, link: exitUsage, filepath.Join(dir, "none", "wishes.txt"): exitFailed} {
+		var out strings.Builder
+		if _, err := openWishlist(name); report(&out, err) != code {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := replaceFile(name, []byte("x")); err == nil {
+			t.Errorf("%s was replaced", name)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		t.Errorf("the link: %v, %v", info, err)
+	}
+}
+
+func TestReplacedFileKeepsItsPermissions(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	for _, mode := range []fs.FileMode{0o600, 0o664} {
+		must(t, os.WriteFile(file, nil, mode))
+		must(t, os.Chmod(file, mode))
+		must(t, replaceFile(file, []byte("x")))
+		if info, err := os.Stat(file); err != nil || info.Mode() != mode {
+			t.Errorf("%v, %v; want %v", info.Mode(), err, mode)
+		}
+	}
+}
+
+func TestWishlistInADirectoryThatTakesNoFilesIsWrittenInPlace(t *testing.T) {
+	if runtime.GOOS == "windows" || os.Getuid() == 0 {
+		t.Skip("every directory takes files")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "wishes.txt")
+	must(t, os.WriteFile(file, []byte("example.com/old@v1.0.0\n"), 0o600))
+	must(t, os.Chmod(dir, 0o500))
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	w, err := openWishlist(file)
+	must(t, err)
+	must(t, w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/old@v1.0.0\nexample.com/a@v1.0.0\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := openWishlist(filepath.Join(dir, "other.txt")); err == nil {
+		t.Error("no error for a file that nobody can make")
+	}
+}
+
+func TestFailingWishlistIsLoggedOnceAndWrittenInTheEnd(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	must(t, os.Mkdir(dir, 0o700))
+	file := filepath.Join(dir, "wishes.txt")
+	w, err := openWishlist(file)
+	must(t, err)
+	var log bytes.Buffer
+	f := &follower{list: w, log: slog.New(slog.NewTextHandler(&log, nil))}
+	must(t, os.Remove(dir))
+	for range 3 {
+		f.update([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}, true)
+	}
+	must(t, os.Mkdir(dir, 0o700))
+	for range 3 {
+		f.update([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}, true)
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/a@v1.0.0\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 2 {
+		t.Errorf("%d lines:\n%s", n, log.String())
+	}
+}
