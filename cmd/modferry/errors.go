@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"syscall"
 )
 
 // Exit codes; the help documents them.
@@ -65,6 +68,9 @@ func report(w io.Writer, err error) int {
 		fmt.Fprintln(w, "modferry: interrupted; run the same command again to go on")
 		return exitFailed
 	}
+	if isUnread(err) {
+		return exitFailed
+	}
 	fmt.Fprintf(w, "modferry: %v\n", err)
 	if h := hint(err); h != "" {
 		fmt.Fprintf(w, "  hint: %s\n", h)
@@ -73,4 +79,10 @@ func report(w io.Writer, err error) int {
 		return exit.code
 	}
 	return exitFailed
+}
+
+// isUnread reports whether nobody wanted to read on, as in "modferry list | head -1", and so nobody has to be told.
+func isUnread(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
 }

@@ -10,10 +10,23 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end; whoever sends a second one wants it now.
-	context.AfterFunc(ctx, stop)
+	ctx, stop := untilSignal(context.Background())
 	code := execute(ctx, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv}, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// untilSignal returns a context that ends with the first signal that asks for an orderly end: so that no temporary
+// directory is left behind, and the last wish list is written. Whoever sends a second one wants it now.
+func untilSignal(ctx context.Context) (_ context.Context, stop func()) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	// Without a reader of its output, the program would end at once. It gets an error from writing instead. To ignore
+	// the signal would do that too, but the programs that run starts would inherit it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop = signal.NotifyContext(ctx, signals...)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }

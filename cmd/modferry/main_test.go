@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestSignalsThatAskForAnEndEndTheContext(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
+		ctx, stop := untilSignal(t.Context())
+		must(t, syscall.Kill(os.Getpid(), s))
+		<-ctx.Done()
+		stop()
+	}
+}
+
+func TestNobodyIsToldThatNobodyReads(t *testing.T) {
+	pipe := &fs.PathError{Op: "write", Path: os.Stdout.Name(), Err: syscall.EPIPE}
+	for err, silent := range map[error]bool{
+		fmt.Errorf("listing: %w", pipe):                                   true,
+		&fs.PathError{Op: "write", Path: "/srv/fifo", Err: syscall.EPIPE}: false,
+		fmt.Errorf("asking the registry: %w", syscall.EPIPE):              false,
+	} {
+		var out strings.Builder
+		if code := report(&out, err); code != exitFailed || (out.Len() == 0) != silent {
+			t.Errorf("%v: exit code %d, %q", err, code, out.String())
+		}
+	}
+}
