@@ -19,6 +19,11 @@ type CopyOptions struct {
 	// Skip are directories to leave out, such as a store or a module cache that
 	// happens to be within the project. They need not exist.
 	Skip []string
+
+	// Unreadable is told of each file and directory that there is no permission to
+	// read, and that the copy then lacks, except for go.mod, go.sum and Go files, without
+	// which it would be another project. Nil makes errors of them all.
+	Unreadable func(error)
 }
 
 // Copy copies the project into dst, an existing empty directory, so that go
@@ -39,7 +44,7 @@ type CopyOptions struct {
 // and what go.work or they replace by directories, are replaced by their directories there, unless they
 // are replaced already or the module's go.sum knows them, which says that they are published.
 //
-// What cannot be read is an error that names it.
+// What cannot be read is an error that names it, unless the options say otherwise.
 func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 	c, err := newCopier(p, dst, o)
 	if err != nil {
@@ -63,13 +68,14 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 
 // copier copies a project.
 type copier struct {
-	p      *Project
-	goOnly bool
-	dst    string
-	base   string          // directory that all that is copied is in; "" = there is none
-	locals map[string]bool // local replacements
-	skip   []fs.FileInfo   // dst and what the options say
-	errs   []error
+	p          *Project
+	goOnly     bool
+	unreadable func(error) // may be nil
+	dst        string
+	base       string          // directory that all that is copied is in; "" = there is none
+	locals     map[string]bool // local replacements
+	skip       []fs.FileInfo   // dst and what the options say
+	errs       []error
 }
 
 // maxErrors is after how many errors copying ends.
@@ -86,7 +92,7 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	case len(entries) > 0:
 		return nil, fmt.Errorf("%s is not empty", dst)
 	}
-	c := &copier{p: p, goOnly: o.GoOnly, dst: dst, base: common(p.Root, p.dirs()), locals: make(map[string]bool)}
+	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: common(p.Root, p.dirs()), locals: make(map[string]bool)}
 	for _, dir := range p.LocalReplacements() {
 		c.locals[dir] = true
 	}
@@ -153,6 +159,16 @@ func (c *copier) fail(err error) {
 	if err != nil {
 		c.errs = append(c.errs, err)
 	}
+}
+
+// skips reports whether the copy can do without what could not be opened, and says so then.
+func (c *copier) skips(name string, err error) bool {
+	base := filepath.Base(name)
+	if c.unreadable == nil || !errors.Is(err, fs.ErrPermission) || filepath.Ext(base) == ".go" || base == "go.mod" || base == "go.sum" || base == "go.work.sum" {
+		return false
+	}
+	c.unreadable(err)
+	return true
 }
 
 func (c *copier) write(name string, data []byte) {

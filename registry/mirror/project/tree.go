@@ -23,7 +23,7 @@ func (c *copier) tree(from, to string, o treeOptions) {
 	}
 	entries, err := os.ReadDir(from)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) { // it was there just now
+		if !errors.Is(err, fs.ErrNotExist) && (o.top || !c.skips(from, err)) { // it was there just now
 			c.fail(err)
 		}
 		return
@@ -111,7 +111,9 @@ func (c *copier) file(from, to string) {
 		return
 	}
 	if err != nil {
-		c.fail(err)
+		if !c.skips(from, err) {
+			c.fail(err)
+		}
 		return
 	}
 	defer r.Close()
