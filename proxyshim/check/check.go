@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/modferry/modferry/registry/mirror/gocmd"
@@ -28,7 +29,7 @@ type Options struct {
 	Skip    []string // directories not to copy with the project, such as a store
 
 	Go      string // the go command; "" = the one in PATH
-	GOSUMDB string // "" = the user's
+	GOSUMDB string // "" = the user's; an address in it does not count, for the shim is asked about the log
 	NoSumDB string // GONOSUMDB
 
 	Platforms   []string // to build and vet for, as in "linux/amd64"; none = this machine's
@@ -37,15 +38,16 @@ type Options struct {
 
 	TempDir string       // for the copy and the module cache, which are removed; "" = the system's
 	Report  func(Result) // told of each command as it ends; nil = nobody
+	Warn    func(error)  // told of each file of the project that cannot be read, which the copy then lacks; nil = nobody
 }
 
 // Result is what became of one command.
 type Result struct {
-	Command  string        // as typed: "go build ./..."
-	Dir      string        // where it ran, relative to the project, with slashes; "" = at its root
+	Command  string        // as typed: "go build ./..."; no control characters
+	Dir      string        // where it ran, relative to the project, with slashes; "" = at its root; no control characters
 	Platform string        // what it built for, as in "linux/arm64"; "" = it does not matter
 	OK       bool          // it did what it should
-	Skipped  string        // why it did not run; OK is false then
+	Skipped  string        // why it did not run, or proves nothing; OK is false then
 	Untidy   bool          // nothing is wrong but that go.mod or go.sum is not as "go mod tidy" leaves it
 	Said     string        // the first lines of what a command that failed said, or what is untidy; no control characters
 	Elapsed  time.Duration // what it took
@@ -96,11 +98,15 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	if err := os.Mkdir(dst, 0o700); err != nil {
 		return nil, nil, err
 	}
-	scratch, err := o.Project.Copy(dst, project.CopyOptions{Skip: o.Skip})
+	scratch, err := o.Project.Copy(dst, project.CopyOptions{Skip: o.Skip, Unreadable: func(err error) {
+		if o.Warn != nil {
+			o.Warn(err)
+		}
+	}})
 	if err != nil {
-		return nil, nil, fmt.Errorf("copying the project: %w", err)
+		return nil, nil, err
 	}
-	r, err := newRunner(o, scratch, goCmd)
+	r, err := newRunner(o, scratch, ownSettings(goCmd, temp))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,6 +115,22 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 		probe(ctx, o.Proxy, o.Project)
 	}
 	return r.results, t.dialled(), err
+}
+
+// ownSettings changes what the user's settings say that does not suit a proof.
+func ownSettings(goCmd *gocmd.Cmd, temp string) *gocmd.Cmd {
+	for _, env := range goCmd.Environ() {
+		name, value, _ := strings.Cut(env, "=")
+		switch fields := strings.Fields(value); {
+		case name == "GOSUMDB" && len(fields) > 1:
+			// An address on this machine would be asked, and the trap would not notice.
+			goCmd = goCmd.With("GOSUMDB=" + fields[0])
+		case name == "GOCACHE" && value == "off":
+			// Without a home directory there is no build cache, and without that no build.
+			goCmd = goCmd.With("GOCACHE=" + filepath.Join(temp, "build"))
+		}
+	}
+	return goCmd
 }
 
 // platformGrammar is GOOS "/" GOARCH.

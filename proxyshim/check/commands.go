@@ -33,7 +33,8 @@ func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) (*runner, 
 	if err != nil {
 		return nil, err
 	}
-	goCmd = goCmd.With("GOFLAGS=-trimpath") // what was built in another copy need not be built again
+	// What was built in another copy need not be built again. No git is run, where the copy is within a work tree.
+	goCmd = goCmd.With("GOFLAGS=-trimpath -buildvcs=false")
 	if scratch.Work != nil {
 		goCmd = goCmd.With("GOWORK=" + filepath.Join(scratch.Root, "go.work"))
 	}
@@ -76,7 +77,10 @@ func (r *runner) runAll(ctx context.Context) error {
 	if len(platforms) == 0 {
 		platforms = []string{here()}
 	}
-	for _, p := range platforms {
+	for i, p := range platforms {
+		if slices.Contains(platforms[:i], p) {
+			continue
+		}
 		if err := r.runBuilds(ctx, p); err != nil {
 			return err
 		}
@@ -107,8 +111,10 @@ func (r *runner) run(ctx context.Context, result Result, args ...string) error {
 func (r *runner) runBuilds(ctx context.Context, platform string) error {
 	goos, goarch, _ := strings.Cut(platform, "/")
 	goCmd := r.goCmd.With("GOOS="+goos, "GOARCH="+goarch)
-	if platform != here() {
-		goCmd = goCmd.With("CGO_ENABLED=0") // there is no C compiler for it
+	var note string
+	if _, set := os.LookupEnv("CGO_ENABLED"); !set && platform != here() {
+		goCmd = goCmd.With("CGO_ENABLED=0") // there is no C compiler for it, as far as anybody said
+		note = "with CGO_ENABLED=0, unless the environment says otherwise:\n"
 	}
 	packages := r.scratch.Patterns()
 	if r.o.Tags != "" {
@@ -133,6 +139,7 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 			continue
 		}
 		_, err := r.invoke(ctx, goCmd, r.scratch.Root, append(append([]string{b.name}, b.hidden...), packages...)...)
+		result.Said = note
 		if err := r.finish(ctx, result, start, err); err != nil {
 			return err
 		}
@@ -150,9 +157,10 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	switch {
 	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
 	case r.replacesMore(m):
-		// The copy has modules of the workspace in the place of versions that were never published, and
-		// what those need: no difference that the project could do away with.
-		err = nil
+		// The difference may be what those need, which the project could not do away with.
+		result.Skipped = "the copy has modules of the workspace in the place of versions that were not published, so what is untidy cannot be told"
+		r.report(result)
+		return context.Cause(ctx)
 	default:
 		// A difference is printed once every module has been had.
 		failure.Said = changes(string(diff))
@@ -183,8 +191,8 @@ func relative(root, dir string) string {
 	return filepath.ToSlash(rel)
 }
 
-// finish completes the result of a command that ended with err. It fails when it was
-// not the command that failed.
+// finish completes the result of a command that ended with err, of which Said is what
+// introduces what a failing command said. It fails when it was not the command that failed.
 func (r *runner) finish(ctx context.Context, result Result, start time.Time, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -195,14 +203,17 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 	}
 	result.Elapsed = time.Since(start)
 	result.OK = err == nil
-	if failure != nil {
-		result.Said = r.words.Replace(excerpt(failure.Said))
+	if failure == nil {
+		result.Said = ""
+	} else {
+		result.Said += r.words.Replace(excerpt(failure.Said))
 	}
 	r.report(result)
 	return nil
 }
 
 func (r *runner) report(result Result) {
+	result.Command, result.Dir = oneLine(result.Command), oneLine(result.Dir) // the project named the directories
 	r.results = append(r.results, result)
 	r.failed = r.failed || result.Failed()
 	if r.o.Report != nil {

@@ -187,7 +187,10 @@ type proof struct {
 
 func run(t *testing.T, p *project.Project, x *proxy, o Options) proof {
 	t.Helper()
-	o.Project, o.Proxy, o.TempDir = p, x.URL, t.TempDir()
+	o.Project, o.Proxy = p, x.URL
+	if o.TempDir == "" {
+		o.TempDir = t.TempDir()
+	}
 	before := contents(t, p.Root)
 	var reported []Result
 	o.Report = func(r Result) { reported = append(reported, r) }

@@ -21,9 +21,14 @@ func excerpt(said string) string {
 			b.WriteString("…")
 			break
 		}
-		b.WriteString(strings.Map(graphic, strings.ToValidUTF8(line, "?")) + "\n")
+		b.WriteString(oneLine(line) + "\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// oneLine makes a name that others chose fit to be shown.
+func oneLine(name string) string {
+	return strings.Map(graphic, strings.ToValidUTF8(name, "?"))
 }
 
 // graphic puts a space in the place of what a terminal would obey.

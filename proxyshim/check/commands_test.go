@@ -1,0 +1,93 @@
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// unpublished is a workspace of which one module needs another that was never published.
+func unpublished() files {
+	w := workspace()
+	w["app/go.mod"] = "module corp.example/app\n\ngo 1.24\n\nrequire (\n\tcorp.example/lib v0.0.0\n\texample.com/test v1.0.0\n)\n"
+	return w
+}
+
+func TestTidinessThatTheCopyCannotTellIsSkipped(t *testing.T) {
+	x := newProxy(t, world())
+	p := newProject(t, nil, unpublished())
+	tidy(t, x, filepath.Join(p.Root, "lib"))
+	got := run(t, load(t, p.Root), x, Options{GOSUMDB: "off"})
+	for _, r := range got.results {
+		if r.Command == "go mod tidy -diff" && (r.Dir == "app") != strings.Contains(r.Skipped, "not published") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestNamesOfDirectoriesAreFitToBeShown(t *testing.T) {
+	x := newProxy(t, world())
+	p := newProject(t, nil, files{
+		"go.work":             "go 1.24\n\nuse \"./a\x1b[31mred\"\n",
+		"a\x1b[31mred/go.mod": "module corp.example/app\n\ngo 1.24\n",
+		"a\x1b[31mred/app.go": "package app\n",
+	})
+	for _, r := range run(t, p, x, Options{GOSUMDB: "off"}).results {
+		if strings.ContainsRune(r.Command+r.Dir, 0x1b) {
+			t.Errorf("%q in %q", r.Command, r.Dir)
+		}
+	}
+}
+
+func TestPlatformIsBuiltForOnce(t *testing.T) {
+	x := newProxy(t, world())
+	p := newProject(t, x, app())
+	run(t, p, x, Options{GOSUMDB: "off", Platforms: []string{here(), here()}}).shows(allWell...)
+}
+
+func TestForeignPlatformsAreBuiltForWithoutCUnlessToldOtherwise(t *testing.T) {
+	x := newProxy(t, world())
+	p := newProject(t, x, files{
+		"go.mod": "module corp.example/app\n\ngo 1.24\n", "a.go": "package a\n\nvar _ int = C\n", "c.go": "package a\n\nimport \"C\"\n",
+	})
+	const note = "with CGO_ENABLED=0, unless the environment says otherwise"
+	o := Options{GOSUMDB: "off", Platforms: []string{"windows/arm64"}}
+	t.Setenv("CGO_ENABLED", "0")
+	if got := run(t, p, x, o); strings.Contains(got.said(), note) {
+		t.Errorf("it was the user's:\n%s", got.said())
+	}
+	must(t, os.Unsetenv("CGO_ENABLED"))
+	run(t, p, x, o).says(note)
+	t.Setenv("CGO_ENABLED", "1")
+	t.Setenv("CC", filepath.Join(t.TempDir(), "cross-cc"))
+	run(t, p, x, o).says("cross-cc")
+}
+
+func TestUnreadableFilesAreWarnedAbout(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root reads everything")
+	}
+	x := newProxy(t, world())
+	p := newProject(t, x, app())
+	must(t, os.Mkdir(filepath.Join(p.Root, "data"), 0o700))
+	for _, name := range []string{"key.pem", "data"} {
+		name = filepath.Join(p.Root, name)
+		if _, err := os.Stat(name); err != nil {
+			must(t, os.WriteFile(name, []byte("secret"), 0o600))
+		}
+		must(t, os.Chmod(name, 0))
+		t.Cleanup(func() { _ = os.Chmod(name, 0o700) })
+	}
+	var warned []string
+	o := Options{Project: p, Proxy: x.URL, GOSUMDB: "off", TempDir: t.TempDir(), Warn: func(err error) { warned = append(warned, err.Error()) }}
+	results, _, err := Run(t.Context(), o)
+	if err != nil || len(warned) != 2 || !strings.Contains(warned[0]+warned[1], "key.pem") {
+		t.Errorf("warned of %q, %v", warned, err)
+	}
+	proof{t: t, results: results}.shows(allWell...)
+	must(t, os.Chmod(filepath.Join(p.Root, "main.go"), 0))
+	if _, _, err := Run(t.Context(), o); err == nil || strings.Count(err.Error(), "copying the project") != 1 {
+		t.Errorf("a Go file that cannot be read: %v", err)
+	}
+}
