@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -28,12 +29,15 @@ func (a *app) checkCommand() *cli.Command {
 		ArgsUsage: "[DIR]",
 		Description: describe(`
 Runs go mod download, go build ./..., go vet ./..., go mod verify, go mod tidy -diff and go list -m all on a copy of the
-project or workspace in DIR (default: here), with an empty module cache and a shim on the store as the only source. The
-project itself and the caches of its user are left alone. Each command has a line of its own that says what became of it.
-What the store lacks is listed, and written to --wishlist, a file that mirror reads on the connected side.
+project or workspace in DIR (default: here), with an empty module cache and a shim on the store as the only source. Each
+command has a line of its own that says what became of it, and starts with go.mod and go.sum as the project has them. The
+project itself is left alone, and so are the caches of its user but for the build cache, which hides no missing module.
+Vendor directories are not copied: what is checked is that the project works without. What the store lacks is listed, and
+written to --wishlist, a file that mirror reads; several commands may add to it, by way of the lock file .FILE.lock beside it.
 
 Nobody but the store is asked. An HTTP request that a command wants to send elsewhere, or anything it starts that honours
-HTTPS_PROXY, is refused, and is a failure that the output names. Version control commands are off.
+HTTPS_PROXY, is refused, and is a failure that the output names. What a build asks of other programs on this machine,
+over loopback, is not noticed. Version control commands are off.
 
 Exit codes: 0 everything works; 3 something failed; 4 the shim refused something, because its signature or a hash is not
 right; 1 the check itself could not be made.`, `
@@ -78,8 +82,14 @@ func (a *app) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.apart(p, dir); err != nil {
+		return err
+	}
 	if _, err := platforms(c); err != nil {
 		return err
+	}
+	if tags := c.String(flagTags); tags != "" && !tagsGrammar.MatchString(tags) {
+		return usageErrorf("--%s: %q is not a list of build tags, separated by commas", flagTags, tags)
 	}
 	wishes, err := openWishlist(c.String(flagWishlist))
 	if err != nil {
@@ -101,6 +111,9 @@ func (a *app) check(c *cli.Context) error {
 	}
 	return verdict
 }
+
+// tagsGrammar has lists of build tags, as the go command takes them.
+var tagsGrammar = regexp.MustCompile(`^[\pL\pN_.]+(,[\pL\pN_.]+)*$`)
 
 // prove runs the commands against a shim of its own.
 func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
@@ -131,7 +144,7 @@ func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
 		Project: p.project, Proxy: url, Skip: layouts(s, c.String(flagCache)),
 		NoSumDB:   joinPatterns(env.GONOSUMDB, c.String(flagPrivate)),
 		Platforms: c.StringSlice(flagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
-		Report: p.result,
+		Report: p.result, Warn: func(err error) { p.warn(a.err, fmt.Errorf("left out, for it cannot be read: %w", err)) },
 	}
 	_, p.dialled, err = check.Run(c.Context, o)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry/mirror/project"
 )
@@ -163,6 +164,9 @@ func TestCheckNeedsAProjectKeysAndPlatforms(t *testing.T) {
 	b.run("check", b.path("app")).exits(exitUsage).complains("--key is needed")
 	b.run("check", "--key", public, "--platform", "linux", b.path("app")).exits(exitUsage).complains("--platform", `"linux"`, "linux/amd64")
 	b.run("check", "--key", public, b.path("app"), b.path("app")).exits(exitUsage)
+	for _, tags := range []string{"a b", " -x", "a,", "-x", "!a"} {
+		b.run("check", "--key", public, "--tags", tags, b.path("app")).exits(exitUsage).complains("--tags")
+	}
 	b.run("check", "--key", public, "--wishlist", b.dir, b.path("app")).exits(exitUsage).complains("--wishlist", "not a regular file")
 	b.run("check", "--key", public, "--wishlist", b.path("none", "wishes.txt"), b.path("app")).exits(exitFailed).complains("the wish list could not be written")
 	t.Setenv("PATH", b.dir)
@@ -172,11 +176,62 @@ func TestCheckNeedsAProjectKeysAndPlatforms(t *testing.T) {
 	}
 }
 
+func TestCheckOfOneModuleOfAWorkspaceNeedsToBeSaid(t *testing.T) {
+	b, public := checked(t)
+	b.complete()
+	work := b.write("go.work", "go 1.24\n\nuse ./app\n")
+	b.run("check", "--key", public, b.path("app")).exits(exitUsage).complains(work, "hint:", "GOWORK=off")
+	b.env["GOWORK"] = "off"
+	b.run("check", "--key", public, b.path("app")).exits(exitOK)
+	b.env["GOWORK"] = ""
+	b.write("go.work", "go 1.24\n\nuse ./other\n")
+	b.run("check", "--key", public, b.path("app")).exits(exitOK)
+	must(t, os.Mkdir(b.path("w"), 0o700))
+	b.env["GOWORK"] = b.write("w/go.work", "go 1.24\n\nuse ../app\n")
+	b.run("check", "--key", public, b.path("app")).exits(exitUsage).complains(b.path("w"))
+}
+
 func TestCheckNamesProblemsOfTheProject(t *testing.T) {
 	b, public := checked(t)
 	b.complete()
 	b.write("go.work", "go 1.24\n\nuse ./app\nuse ./gone\n")
 	b.run("check", "--key", public, b.dir).exits(exitItems).complains("go.work:4", "gone")
+}
+
+func TestCheckTellsRefusalsFromFailures(t *testing.T) {
+	b, public := checked(t)
+	b.run("check", "--key", public, "--registry", "example.com/b=none,oci:"+b.path("store"), b.path("app")).exits(exitItems).
+		says("refused ", "That is its decision", "    example.com/b: no store for this module path: ").complains("commands failed")
+}
+
+func TestAdviceNamesWhatTheProjectDoesNot(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		missing []proxyshim.Miss
+		want    []string
+	}{
+		{"versions", []proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}, []string{"cosign.key app"}},
+		{"queries", []proxyshim.Miss{miss("example.com/a", "", "latest")}, []string{"cosign.key example.com/a@latest"}},
+		{
+			"both",
+			[]proxyshim.Miss{miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "", "main"), miss("example.com/c", "", "latest")},
+			[]string{"cosign.key app", "cosign.key example.com/b@main example.com/c@latest"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			(&proof{out: &out, dir: "app", missing: tt.missing}).adviseMirror()
+			var got []string
+			for line := range strings.Lines(out.String()) {
+				if _, args, ok := strings.Cut(strings.TrimSpace(line), "modferry mirror --key "); ok {
+					got = append(got, args)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
 }
 
 func TestVerdictNamesWhoWasToBeAsked(t *testing.T) {
@@ -196,6 +251,8 @@ func TestVerdictIsNoneWhileTheStoreFails(t *testing.T) {
 	p := &proof{out: &out, project: &project.Project{}, store: "oci:store"}
 	l := slog.New(&noting{slog.NewTextHandler(&log, nil), &p.noted}).With("shim", 1).WithGroup("")
 	l.WarnContext(context.Background(), "request failed", "status", 502)
+	l.Warn("request failed", "status", 403, "error", "blocked: by a route")
+	l.Warn("request failed", "status", 403, "error", "blocked: by a route")
 	l.Warn("trying again")
 	l.Error("refused", "audit", "security", "error", "why")
 	l.Error("refused", "audit", "security", "module", "example.com/a", "version", "v1.0.0", "error", "why")
@@ -203,14 +260,14 @@ func TestVerdictIsNoneWhileTheStoreFails(t *testing.T) {
 	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "shim=1") {
 		t.Errorf("logged\n%s", log.String())
 	}
-	refused, unanswered := p.noted.all()
-	if unanswered != 1 || !slices.Equal(refused, []string{"example.com/a@v1.0.0: why", "the checksum database: why"}) {
-		t.Errorf("noted %q and %d", refused, unanswered)
+	n := p.noted.what()
+	if n.unanswered != 1 || n.denied != 2 || !slices.Equal(n.refused, []string{"example.com/a@v1.0.0: why", "the checksum database: why"}) {
+		t.Errorf("noted %+v", n)
 	}
 	p.noted.refused = nil
 	p.result(check.Result{Command: "go build ./...", Said: strings.Repeat("no\n", 20) + "no"})
 	_ = p.verdict()
-	for _, want := range []string{"… and 13 more lines", "could not answer 1 request, see above"} {
+	for _, want := range []string{"… and 13 more lines", "could not answer 1 request, see above", "refused 2 requests", "    blocked: by a route\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("lacks %q:\n%s", want, out.String())
 		}
