@@ -108,16 +108,21 @@ func (h *Handler) Misses() []Miss { return sorted(h.misses.all.values()) }
 // when they were wished for, in the same order. Left out is what the go command merely
 // tried. For a package of which it does not know the module it asks in parallel for
 // every path that could be: for example.com/a/b@v1.0.0 about example.com/a/b,
-// example.com/a and example.com. Who watches the requests cannot tell that from somebody
-// who named several of them, so this is the rule. What was asked of a path was
-// merely tried if within two seconds the same was asked of a path below it: the same version,
-// the same revision, or in both cases what there is. But at a host of which the
-// paths of repositories are known (see [Repository]), the root of the repository is a wish besides
-// what was missing below it, for there it exists and mirror finds it, unless
-// something below it was found.
+// example.com/a and example.com. Who watches the requests cannot tell that from
+// somebody who named several of them, so this is the rule:
 //
-// A file of a version that somebody knew of, .mod or .zip, is never merely tried. A
-// miss is judged once, and each time it is asked for by itself. What was asked for
+//   - A file of a version that something names, .mod or .zip, was never merely tried.
+//   - What was asked of a path was merely tried if within two seconds the same was asked
+//     of a path below it: about the same version, the same revision, or both times what
+//     there is. Whether that was found does not matter.
+//   - But the root of a repository, at a host that says which paths are some (see
+//     [Repository]), was not, if what was asked below it was not found either: there is
+//     such a module, and mirror finds it, although perhaps not in that version.
+//
+// So the longest path is always a wish. If it is a package, mirror goes up from there.
+// A wish too much is an error that mirror names; one too few, nobody knows of.
+//
+// A miss is judged once, and each time it is asked for by itself. What was asked for
 // within the last two seconds is judged, and returned, later, unless last says that
 // there will be no later.
 func (h *Handler) Wishes(last bool) []Miss {

@@ -58,7 +58,10 @@ func what(key missKey) string {
 
 // note records for the paths above a module that q was answered.
 func (t *tried) note(q request, missed bool, now time.Time) {
-	asked, root := what(keyOf(q)), Repository(q.module.Path)
+	asked, root := what(keyOf(q)), ""
+	if missed {
+		root = Repository(q.module.Path)
+	}
 	for path := range above(q.module.Path) {
 		t.below.update(askedBelow{path, asked}, func(a *answers) {
 			a.any = now

@@ -72,16 +72,6 @@ func TestCheckListsWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestCheckListsAModuleAndTheOneWithinIt(t *testing.T) {
-	b, public := checked(t)
-	b.upstream("example.com/b/nested@v1.0.0")
-	b.write("app/go.mod", "module corp.example/app\n\ngo 1.24\n\nrequire (\n\texample.com/b v1.0.0\n\texample.com/b/nested v1.0.0\n)\n")
-	b.write("app/main.go", "package main\n\nimport (\n\t_ \"example.com/b\"\n\t_ \"example.com/b/nested\"\n)\n\nfunc main() {}\n")
-	must(t, os.Remove(b.path("app", "go.sum"))) // so that only what the go command asks for is known
-	b.run("check", "--key", public, b.path("app")).exits(exitItems).
-		says("2 module versions are missing:\n    example.com/b v1.0.0\n    example.com/b/nested v1.0.0\n")
-}
-
 func TestCheckTellsThePackagesThatTheProjectLacks(t *testing.T) {
 	b, public := checked(t)
 	b.complete()

@@ -44,10 +44,16 @@ func replaceFile(name string, data []byte) error {
 	return err
 }
 
-// resolve returns what a symbolic link leads to: a link stays one.
+// resolve returns what a symbolic link leads to, be it there or not: a link stays one.
 func resolve(name string) string {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		return target
+	}
+	if target, err := os.Readlink(name); err == nil {
+		if filepath.IsAbs(target) {
+			return target
+		}
+		return filepath.Join(filepath.Dir(name), target)
 	}
 	return name
 }

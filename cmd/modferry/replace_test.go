@@ -103,6 +103,23 @@ func TestReplacedFileKeepsItsPermissions(t *testing.T) {
 	}
 }
 
+func TestLinkToAFileThatIsNotThereYetStaysOne(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "there"), 0o700))
+	for name, target := range map[string]string{"relative": filepath.Join("there", "a"), "absolute": filepath.Join(dir, "there", "b")} {
+		link := filepath.Join(dir, name)
+		must(t, os.Symlink(target, link))
+		must(t, canReplace(link))
+		must(t, replaceFile(link, []byte("x")))
+		if got, err := os.Readlink(link); err != nil || got != target {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if got, err := os.ReadFile(link); err != nil || string(got) != "x" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestWishlistInADirectoryThatTakesNoFilesIsWrittenInPlace(t *testing.T) {
 	if runtime.GOOS == "windows" || os.Getuid() == 0 {
 		t.Skip("every directory takes files")

@@ -34,9 +34,9 @@ hash. What the store does not have is "not found"; anything else that goes wrong
 never a silent fall-through to another proxy. Verified versions are kept in a cache and served while the store is down.
 
 The shim has no authentication, so it listens on loopback only. Other addresses need TLS (--tls-cert, --tls-key) or
---allow-remote. It stops on SIGINT and SIGTERM after answering what is in flight. GET /-/healthz and /-/readyz are for
+--allow-remote. It stops on SIGINT, SIGTERM and SIGHUP after answering what is in flight. GET /-/healthz and /-/readyz are for
 supervisors. What was asked for and missing is written to --wishlist, with counts and times, a file that mirror reads;
-delete the file once its modules are mirrored.
+delete the file once its modules are mirrored. Several commands may add to it, by way of the lock file .FILE.lock beside it.
 
 The checksum database is served as well, from the newest snapshot in the store: a go command with its default GOSUMDB
 verifies every public module against the log's own signature, without a network. Modules matching --private are not

@@ -17,13 +17,13 @@ import (
 // something names it: a go.mod, a go.sum or the module graph. So none is Named, whichever
 // of its files was asked for first.
 //
-// Left out of the rest is what they merely tried. For a
-// package of which go.mod does not say the module, the go command asks for the
-// newest version of a module of every path that could be: for example.com/a/b of
-// example.com/a/b, example.com/a and example.com. Only one can be right: where the
-// host's rules say which, that, else the longest. Where that is the path of a main module or below
-// it, no store has the package: it lacks in the project. The paths of those are own,
-// sorted.
+// Left out of the rest is what they merely tried. For a package of which go.mod does
+// not say the module, the go command asks for the newest version of a module of every
+// path that could be: for example.com/a/b of example.com/a/b, example.com/a and
+// example.com. Only one can be right: the root of the repository, where the host's
+// rules say which that is and the store lacks it, else the longest. Mirror goes up from there
+// if that is a package. Where the longest is the path of a main module or below it, no
+// store has the package: it lacks in the project. The paths of those are own, sorted.
 func Wanted(misses []proxyshim.Miss, p *project.Project) (wanted []proxyshim.Miss, own []string) {
 	known, mains := required(p), mainPaths(p)
 	tried := make(map[string]proxyshim.Miss)
@@ -46,7 +46,9 @@ func Wanted(misses []proxyshim.Miss, p *project.Project) (wanted []proxyshim.Mis
 				own = append(own, path)
 				continue
 			}
-			m.Module.Path = cmp.Or(proxyshim.Repository(path), path)
+			if root := proxyshim.Repository(path); prefixes[root] && tried[root].Count > 0 {
+				m.Module.Path = root
+			}
 		}
 		chosen[m.Module.Path] = newest(chosen[m.Module.Path], m)
 	}

@@ -37,7 +37,7 @@ func TestWantedLeavesOutWhatWasMerelyTried(t *testing.T) {
 		{"a path that begins alike is no prefix", "example.com/a?list example.com/ab?latest", "example.com/a?latest example.com/ab?latest"},
 		{"what go.mod names is wanted, whatever is below it", "corp.example/group?list corp.example/group/lib?list corp.example?list", "corp.example/group?latest corp.example/group/lib?latest"},
 		{"hosts with fixed places for repositories", "github.com/o/r/pkg?list github.com/o/r?list github.com/o?list", "github.com/o/r?latest"},
-		{"… although the module is there, without the package", "github.com/o/r/pkg?list", "github.com/o/r?latest"},
+		{"… unless that is there, without the package, which a module within it may have", "github.com/o/r/mod/pkg?list github.com/o/r/mod?list", "github.com/o/r/mod/pkg?latest"},
 		{"… in a major version", "github.com/o/r/v2/pkg?list github.com/o/r/v2?list github.com/o/r?list github.com/o?list", "github.com/o/r/v2?latest"},
 		{"… whichever package of them", "golang.org/x/text/a?list golang.org/x/text/b?list golang.org/x/text?latest", "golang.org/x/text?latest"},
 		{"the project's own packages are not, nor what was tried for them", "corp.example?list corp.example/app?list corp.example/app/gone?latest", "own:corp.example/app/gone"},
