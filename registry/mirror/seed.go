@@ -56,7 +56,7 @@ func (c *collector) findSeed(ctx context.Context, s seed, from string) findings 
 	if m.Version == "" {
 		m, err = c.up.Resolve(ctx, s.path, s.query)
 	}
-	if mayBeAbsent(err) {
+	if mayBeAbsent(err) || err == nil && c.lacks(ctx, s, m) {
 		if above, ok := c.above(ctx, s); ok {
 			m, err = above, nil
 		}
@@ -72,6 +72,15 @@ func (c *collector) findSeed(ctx context.Context, s seed, from string) findings 
 	return f
 }
 
+// lacks reports whether upstream does not have a version that somebody named, which Resolve takes as it is.
+func (c *collector) lacks(ctx context.Context, s seed, m module.Version) bool {
+	if s.alone || s.meant.Version != "" || m.Version != s.query || c.permits(m) != nil {
+		return false
+	}
+	_, err := c.up.GoMod(ctx, m)
+	return mayBeAbsent(err)
+}
+
 // above finds the module that a package is in, if that is what somebody named: like the go command, from
 // the longest path to the shortest. Of what is private, only what is as private is asked for.
 func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
@@ -80,6 +89,9 @@ func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
 			break
 		}
 		m, err := c.up.Resolve(ctx, above, s.query)
+		if err == nil && m.Version == s.query && c.permits(m) == nil {
+			_, err = c.up.GoMod(ctx, m)
+		}
 		if err == nil {
 			return m, true
 		}

@@ -10,15 +10,27 @@ import (
 )
 
 func TestAPackageIsTakenForTheModuleItIsIn(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0")
-	var said []string
-	o := CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}
-	items, problems := Collect(t.Context(), newUpstream(t, tree.url()), []string{"example.com/a/b/c@latest"}, o)
-	if got := describeItems(items); !slices.Equal(got, []string{"example.com/a@v1.0.0 example.com/a/b/c@latest"}) || len(problems) > 0 {
-		t.Errorf("%q, %v", got, problems)
-	}
-	if !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "example.com/a/b/c is no module") }) {
-		t.Errorf("nobody was told: %q", said)
+	tree := newTree(t, "example.com/a@v1.0.0", "example.com/a/nested@v1.1.0")
+	for asked, want := range map[string]string{
+		"example.com/a/b/c@latest":      "example.com/a@v1.0.0",
+		"example.com/a/b/c@v1.0.0":      "example.com/a@v1.0.0",
+		"example.com/a/nested/c@v1.0.0": "example.com/a@v1.0.0",
+		"example.com/a/nested/c@v1.1.0": "example.com/a/nested@v1.1.0",
+		"example.com/a/b/c@v1.2.0":      "example.com/a/b/c@v1.2.0", // which fails by the name that was given
+		"example.com/a/nested@v1.0.0":   "example.com/a@v1.0.0",
+		"example.com/a@v1.0.0":          "example.com/a@v1.0.0",
+	} {
+		var said []string
+		o := CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}
+		items, problems := Collect(t.Context(), newUpstream(t, tree.url()), []string{asked}, o)
+		if got := describeItems(items); !slices.Equal(got, []string{want + " " + asked}) || len(problems) > 0 {
+			t.Errorf("%s: %q, %v", asked, got, problems)
+		}
+		path, _, _ := strings.Cut(asked, "@")
+		isTold := slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, path+" is no module") })
+		if isModule := strings.HasPrefix(want, path+"@"); isTold == isModule {
+			t.Errorf("%s: said %q", asked, said)
+		}
 	}
 }
 
@@ -57,6 +69,10 @@ func TestNobodyIsAskedForTheParentsOfAPrivateModule(t *testing.T) {
 	items, problems := Collect(t.Context(), up, []string{"corp.example/team/lib@latest"}, CollectOptions{})
 	if len(items) > 0 || len(problems) != 1 {
 		t.Errorf("%v, %v", items, problems)
+	}
+	_, _ = Collect(t.Context(), up, []string{"corp.example/team/lib@v1.0.0"}, CollectOptions{})
+	if n := proxy.count("/corp.example/@v/v1.0.0.mod") + proxy.count("/corp.example/team/@v/v1.0.0.mod"); n > 0 || proxy.count("/corp.example/team/lib/@v/v1.0.0.mod") == 0 {
+		t.Errorf("%d requests for parents of a version", n)
 	}
 	if n := proxy.count("/corp.example/@v/list") + proxy.count("/corp.example/team/@v/list"); n > 0 || proxy.count("/corp.example/team/lib/@v/list") == 0 {
 		t.Errorf("%d requests for parents", n)
