@@ -2,6 +2,7 @@ package proxyshim
 
 import (
 	"cmp"
+	"iter"
 	"regexp"
 	"strings"
 	"sync"
@@ -76,7 +77,7 @@ func (t *tried) note(q request, missed bool, now time.Time) {
 }
 
 // above yields the element-wise proper prefixes of a path.
-func above(path string) func(yield func(string) bool) {
+func above(path string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path[:i], '/') {
 			if !yield(path[:i]) {

@@ -83,7 +83,7 @@ func (p *proof) explain(noted *noted) {
 		p.adviseMirror()
 	}
 	if len(p.own) > 0 {
-		p.say("%s missing in the project itself; no store has them:", count(len(p.own), "package is", "packages are"))
+		p.say("%s missing in the project itself:", count(len(p.own), "package is", "packages are"))
 		p.list(p.own)
 	}
 	if len(p.dialled) > 0 {

@@ -22,8 +22,9 @@ import (
 // path that could be: for example.com/a/b of example.com/a/b, example.com/a and
 // example.com. Only one can be right: the root of the repository, where the host's
 // rules say which that is and the store lacks it, else the longest. Mirror goes up from there
-// if that is a package. Where the longest is the path of a main module or below it, no
-// store has the package: it lacks in the project. The paths of those are own, sorted.
+// if that is a package. Where the longest is the path of a main module or below it, it is
+// the project that lacks the package, and nobody else hears its name. The paths of
+// those are own, sorted.
 func Wanted(misses []proxyshim.Miss, p *project.Project) (wanted []proxyshim.Miss, own []string) {
 	known, mains := required(p), mainPaths(p)
 	tried := make(map[string]proxyshim.Miss)
