@@ -156,7 +156,7 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	var failure *gocmd.Error
 	switch {
 	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
-	case r.replacesMore(m):
+	case r.relies(m, string(diff)):
 		// The difference may be what those need, which the project could not do away with.
 		result.Skipped = "the copy has modules of the workspace in the place of versions that were not published, so what is untidy cannot be told"
 		r.report(result)
@@ -169,9 +169,10 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	return r.finish(ctx, result, start, err)
 }
 
-// replacesMore reports whether the copy of a module replaces what the module itself
-// does not.
-func (r *runner) replacesMore(m project.Module) bool {
+// relies reports whether a module, as it is or with the difference that makes it tidy,
+// requires what the copy has replaced and the module itself does not. All that
+// the workspace has may be replaced in the copy.
+func (r *runner) relies(m project.Module, diff string) bool {
 	dir := originalDir(r.o.Project, r.scratch, m.Dir)
 	i := slices.IndexFunc(r.o.Project.Modules, func(o project.Module) bool { return o.Dir == dir })
 	if i < 0 || m.File == nil || r.o.Project.Modules[i].File == nil {
@@ -179,8 +180,20 @@ func (r *runner) replacesMore(m project.Module) bool {
 	}
 	original := r.o.Project.Modules[i].File.Replace
 	return slices.ContainsFunc(m.File.Replace, func(added *modfile.Replace) bool {
-		return !slices.ContainsFunc(original, func(o *modfile.Replace) bool { return o.Old == added.Old })
+		path := added.Old.Path
+		return !slices.ContainsFunc(original, func(o *modfile.Replace) bool { return o.Old == added.Old }) &&
+			(slices.ContainsFunc(m.File.Require, func(q *modfile.Require) bool { return q.Mod.Path == path }) || adds(diff, path))
 	})
+}
+
+// adds reports whether a difference adds a requirement of a module.
+func adds(diff, path string) bool {
+	for line := range strings.Lines(diff) {
+		if words, ok := strings.CutPrefix(line, "+"); ok && slices.Contains(strings.Fields(words), path) {
+			return true
+		}
+	}
+	return false
 }
 
 func relative(root, dir string) string {

@@ -3,25 +3,32 @@ package check
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// unpublished is a workspace of which one module needs another that was never published.
-func unpublished() files {
-	w := workspace()
-	w["app/go.mod"] = "module corp.example/app\n\ngo 1.24\n\nrequire (\n\tcorp.example/lib v0.0.0\n\texample.com/test v1.0.0\n)\n"
-	return w
-}
-
 func TestTidinessThatTheCopyCannotTellIsSkipped(t *testing.T) {
 	x := newProxy(t, world())
-	p := newProject(t, nil, unpublished())
+	w := workspace()
+	w["app/go.mod"] = "module corp.example/app\n\ngo 1.24\n\nrequire (\n\tcorp.example/lib v0.0.0\n\texample.com/test v1.0.0\n)\n"
+	w["tools/gen/go.mod"] += "\nrequire example.com/test v1.0.0\n"
+	w["late/go.mod"] = "module corp.example/late\n\ngo 1.24\n"
+	w["late/late.go"] = "package late\n\nimport _ \"corp.example/lib\"\n"
+	w["go.work"] += "\nuse ./late\n"
+	p := newProject(t, nil, w)
 	tidy(t, x, filepath.Join(p.Root, "lib"))
-	got := run(t, load(t, p.Root), x, Options{GOSUMDB: "off"})
-	for _, r := range got.results {
-		if r.Command == "go mod tidy -diff" && (r.Dir == "app") != strings.Contains(r.Skipped, "not published") {
-			t.Errorf("%+v", r)
+	results := run(t, load(t, p.Root), x, Options{GOSUMDB: "off"}).results
+	for dir, want := range map[string]string{
+		"app":       "not published", // it requires what is in a directory
+		"late":      "not published", // it has to
+		"lib":       "ok",
+		"tools/gen": "untidy", // it has nothing to do with the other modules
+	} {
+		i := slices.IndexFunc(results, func(r Result) bool { return r.Command == "go mod tidy -diff" && r.Dir == dir })
+		got := map[bool]string{true: "ok"}[results[i].OK] + map[bool]string{true: "untidy"}[results[i].Untidy] + results[i].Skipped
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q: %+v", dir, got, want, results[i])
 		}
 	}
 }
