@@ -54,11 +54,11 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	}
 	s.private = joinPatterns(o.Private, o.NoProxy)
 	s.up, err = mirror.NewUpstream(o)
-	if err != nil && c.String(flagUpstream) == "" {
-		err = withHint(err, "set GOPROXY, or give --"+flagUpstream)
+	if err != nil && c.String(flagUpstream) != "" {
+		return nil, withHint(err, "an --"+flagUpstream+" is a directory, or a list as in GOPROXY")
 	}
 	if err != nil {
-		return nil, err
+		return nil, withHint(err, "set GOPROXY, or give --"+flagUpstream)
 	}
 	if s.sums, err = a.checksums(c, s); err == nil {
 		s.spool, err = os.MkdirTemp("", "modferry-collect-*")

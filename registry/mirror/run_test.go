@@ -294,8 +294,9 @@ func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	o.Upstream = newUpstream(t, tree.url())
-	if _, again := run(t, items, o); again.Existing != summary.New || again.New != len(items)-summary.New {
-		t.Errorf("again %+v", again)
+	// What was stored while the end came may not have been counted any more.
+	if _, again := run(t, items, o); again.Existing < summary.New || again.New+again.Existing != len(items) {
+		t.Errorf("%+v, again %+v", summary, again)
 	}
 }
 
