@@ -206,46 +206,6 @@ func TestPackagesOfNoPlatformAreSkipped(t *testing.T) {
 	)
 }
 
-// workspace is three modules, one of which needs another that was never published, and a package for Windows.
-func workspace() files {
-	return files{
-		"go.work":            "go 1.24\n\nuse (\n\t./app\n\t./lib\n\t./tools/gen\n)\n",
-		"app/go.mod":         "module corp.example/app\n\ngo 1.24\n\nrequire corp.example/lib v0.0.0\n\nreplace corp.example/lib => ../lib\n",
-		"app/main.go":        "package main\n\nimport _ \"corp.example/lib\"\n\nfunc main() {}\n",
-		"lib/go.mod":         "module corp.example/lib\n\ngo 1.24\n\nrequire (\n\texample.com/greet v1.2.0\n\texample.com/win v1.0.0\n)\n",
-		"lib/lib.go":         "package lib\n\nimport _ \"example.com/greet\"\n",
-		"lib/lib_windows.go": "package lib\n\nimport _ \"example.com/win\"\n",
-		"tools/gen/go.mod":   "module corp.example/tools/gen\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n",
-		"tools/gen/gen.go":   "package main\n\nimport _ \"example.com/dep\"\n\nfunc main() {}\n",
-	}
-}
-
-func TestWorkspaceIsCheckedModuleByModule(t *testing.T) {
-	x := newProxy(t, world())
-	p := newProject(t, x, workspace())
-	patterns := "./app/... ./lib/... ./tools/gen/..."
-	ok := []string{
-		"ok go mod download",
-		"ok go build " + patterns + " for linux/amd64", "ok go vet " + patterns + " for linux/amd64",
-		"ok go build " + patterns + " for windows/amd64", "ok go vet " + patterns + " for windows/amd64",
-		"ok go mod verify",
-		"ok go mod tidy -diff in app", "ok go mod tidy -diff in lib", "ok go mod tidy -diff in tools/gen",
-		"ok go list -m all",
-	}
-	o := Options{GOSUMDB: "off", Platforms: []string{"linux/amd64", "windows/amd64"}}
-	run(t, p, x, o).shows(ok...)
-
-	x.lose("example.com/win/@v/v1.0.0.zip")
-	broken := slices.Clone(ok)
-	for _, i := range []int{0, 3, 4, 6, 7} {
-		broken[i] = "FAILED" + strings.TrimPrefix(broken[i], "ok")
-	}
-	run(t, p, x, o).shows(broken...)
-	if got := x.missing(); !slices.Equal(got, []string{"example.com/win/@v/v1.0.0.zip"}) {
-		t.Errorf("missing: %q", got)
-	}
-}
-
 func TestRequestsToOthersAreRefusedAndNamed(t *testing.T) {
 	t.Run("by the go command", func(t *testing.T) {
 		x := newProxy(t, world()) // serves no checksum database
