@@ -73,6 +73,19 @@ func worldModules() []worldModule {
 			"e/e.go":      "package e\n\nimport _ \"example.com/one\"\n",
 			"f/f.go":      "package f\n\nimport _ \"example.com/other\"\n",
 		}},
+		// Only who sees the whole graph knows of the newer c.
+		{mod("example.com/deep/c@v1.0.0"), "go 1.18\n", one("c")},
+		{mod("example.com/deep/c@v1.1.0"), "go 1.18\n", one("c")},
+		{mod("example.com/deep/b@v1.0.0"), "go 1.18\n\nrequire example.com/deep/c v1.1.0\n", map[string]string{
+			"b.go": "package b\n", "y/y.go": "package y\n\nimport _ \"example.com/deep/c\"\n",
+		}},
+		{mod("example.com/deep/a@v1.0.0"), "go 1.18\n\nrequire example.com/deep/b v1.0.0\n", map[string]string{
+			"a.go": "package a\n", "x/x.go": "package x\n\nimport _ \"example.com/deep/b\"\n",
+		}},
+		{mod("example.com/deep@v1.0.0"), "go 1.18\n\nrequire (\n\texample.com/deep/a v1.0.0\n\texample.com/deep/c v1.0.0\n)\n", map[string]string{
+			"deep.go": "package deep\n\nimport (\n\t_ \"example.com/deep/a\"\n\t_ \"example.com/deep/c\"\n)\n",
+			"z/z.go":  "package z\n",
+		}},
 		{mod("example.com/strict@v1.0.0"), "go 1.22\n\nrequire example.com/leaf v1.1.0\n\nexclude example.com/leaf v1.2.0\n", map[string]string{
 			"strict.go": "package main\n\nimport _ \"example.com/leaf\"\n\nfunc main() {}\n",
 		}},

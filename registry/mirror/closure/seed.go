@@ -178,7 +178,10 @@ func (v *view) consumer(ctx context.Context, m module.Version, got downloaded, p
 		}
 	}
 	v.graph(ctx, []place{pl}, ProjectOptions{DownloadAll: true})
-	return v.choices(ctx, pl)
+	if err := v.choices(ctx, pl); err != nil {
+		return err
+	}
+	return v.oldConsumer(ctx, m, demanded, packages)
 }
 
 // writeConsumer writes the go.mod of a module that requires m. If its release is "", it lacks a go line: the go

@@ -80,6 +80,23 @@ func TestASeedServesUnknownConsumers(t *testing.T) {
 	}
 }
 
+// TestASeedServesConsumersFromBeforeGraphPruning has modules with old go lines import packages of a seed.
+func TestASeedServesConsumersFromBeforeGraphPruning(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	off := up.offline(t, seedOf(t, up, "example.com/deep@v1.0.0"))
+	for _, goLine := range []string{"go 1.16\n", "go 1.14\n", "go 1.18\n", "go 1.20\n"} {
+		for _, packages := range []string{"example.com/deep example.com/deep/z", "example.com/deep", "example.com/deep/z"} {
+			dir := consumerOf(t, strings.Fields(packages)...)
+			write(t, dir, map[string]string{"go.mod": "module corp.example/fresh\n\n" + goLine})
+			worksOffline(t, off, dir, nil, "get", "example.com/deep@v1.0.0")
+			for _, c := range []string{"mod tidy", "build ./...", "vet ./...", "test ./...", "list -m all", "mod graph", "mod vendor"} {
+				worksOffline(t, off, dir, nil, strings.Fields(c)...)
+			}
+		}
+	}
+}
+
 func TestTheProgramsOfASeedAreTools(t *testing.T) {
 	t.Parallel()
 	up := upstream(t)

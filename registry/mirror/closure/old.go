@@ -1,0 +1,47 @@
+package closure
+
+import (
+	"context"
+	"go/version"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/project"
+)
+
+// Modules from before graph pruning, whose go line says prePruning or less, see all that their requirements require. Go
+// raises the go line of what requires something that itself demands raised or more.
+const (
+	prePruning = "go1.16"
+	raised     = "go1.21"
+)
+
+// oldConsumer adds what a module from before graph pruning needs that imports packages of m, if it can: the whole
+// module graph, with the versions that are selected in it. Which packages it imports makes no difference to these.
+func (v *view) oldConsumer(ctx context.Context, m module.Version, demanded string, packages []string) error {
+	if version.Compare(demanded, raised) >= 0 {
+		return nil
+	}
+	dir, err := v.mkdir("old")
+	if err != nil {
+		return err
+	}
+	if err := writeConsumer(dir, prePruning, m); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "imports.go"), importAll(packages), 0o644); err != nil {
+		return err
+	}
+	p, err := project.Load(dir)
+	if err != nil {
+		return err
+	}
+	pl := v.places(p)[0]
+	if _, err := v.run(ctx, pl.goCmd, dir, "mod", "tidy", "-e"); err != nil {
+		v.warn("as a dependency of an old module", err)
+	}
+	v.list(ctx, pl.goCmd, dir, "all")
+	return nil
+}
