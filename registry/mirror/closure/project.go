@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"go/version"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/mod/modfile"
 
 	"github.com/modferry/modferry/registry/mirror/gocmd"
 	"github.com/modferry/modferry/registry/mirror/project"
@@ -57,14 +60,13 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 
 // project runs go commands in a project, which it may change.
 func (v *view) project(ctx context.Context, p *project.Project, o ProjectOptions) {
-	places := v.places(p)
-	if len(places) == 0 {
-		return
-	}
-	if err := v.checkGo(ctx, p, places[0]); err != nil {
-		v.warn("running the go command; only what its go.sum lists is known", err)
-		return
-	}
+	places := slices.DeleteFunc(v.places(p), func(pl place) bool {
+		err := v.checkGo(ctx, pl)
+		if err != nil {
+			v.warn("running the go command; only what its go.sum lists is known", err)
+		}
+		return err != nil
+	})
 	untidy := false
 	for _, pl := range places {
 		if pl.module {
@@ -97,6 +99,9 @@ type place struct {
 	dir    string
 	module bool
 	bound  bool // to its workspace
+
+	goLine *modfile.Go // of file; nil = there is none
+	file   string
 }
 
 // places returns the workspace, if p is one, and its modules.
@@ -104,11 +109,14 @@ func (v *view) places(p *project.Project) []place {
 	var all []place
 	if p.Work != nil {
 		c := v.goCmd.With("GOWORK=" + filepath.Join(p.Root, "go.work"))
-		all = append(all, place{goCmd: c, dir: p.Root})
+		all = append(all, place{goCmd: c, dir: p.Root, goLine: p.Work.Go, file: filepath.Join(p.Root, "go.work")})
 	}
 	for _, m := range p.Modules {
 		if m.File != nil {
-			all = append(all, place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, bound: m.Bound})
+			all = append(all, place{
+				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, bound: m.Bound,
+				goLine: m.File.Go, file: filepath.Join(m.Dir, "go.mod"),
+			})
 		}
 	}
 	return all
@@ -173,23 +181,18 @@ func lacks(diff []byte, noSum bool) string {
 // errTooOld: the go command is older than a go line demands.
 var errTooOld = errors.New("the go command is too old")
 
-// checkGo fails if the go command that runs in a place is older than p's go lines demand.
-func (v *view) checkGo(ctx context.Context, p *project.Project, pl place) error {
-	demanded, file := "", ""
-	if p.Work != nil && p.Work.Go != nil {
-		demanded, file = "go"+p.Work.Go.Version, filepath.Join(p.Root, "go.work")
+// checkGo fails if the go command that runs in a place is older than its go line demands.
+func (v *view) checkGo(ctx context.Context, pl place) error {
+	if pl.goLine == nil {
+		return nil
 	}
-	for _, m := range p.Modules {
-		if m.File != nil && m.File.Go != nil && version.Compare("go"+m.File.Go.Version, demanded) > 0 {
-			demanded, file = "go"+m.File.Go.Version, filepath.Join(m.Dir, "go.mod")
-		}
-	}
+	demanded := "go" + pl.goLine.Version
 	have, err := v.goVersion(ctx, pl.goCmd, pl.dir)
 	if err != nil {
 		return err
 	}
 	if isOlder(have, demanded) {
-		return tooOldError(v.readable(file), demanded, have)
+		return tooOldError(v.readable(pl.file), demanded, have)
 	}
 	return nil
 }

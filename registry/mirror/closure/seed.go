@@ -168,7 +168,7 @@ func (v *view) consumer(ctx context.Context, m module.Version, got downloaded, p
 		return err
 	}
 	pl := v.places(p)[0]
-	if err := v.checkGo(ctx, p, pl); err != nil {
+	if err := v.checkGo(ctx, pl); err != nil {
 		return err
 	}
 	if _, err := v.run(ctx, pl.goCmd, dir, "mod", "tidy"); err != nil {

@@ -24,6 +24,28 @@ var secretWorkspace = map[string]string{
 	"besides/b.go":   "package besides\n",
 }
 
+func TestAModuleThatIsTooNewLeavesTheOthersOfItsWorkspaceAlone(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	dir := newWorkspace(t, up)
+	want := projectOf(t, Options{Source: up}, dir+"/ws")
+	goWork := strings.Replace(workspaceFiles["ws/go.work"], "\t.\n", "", 1)
+	write(t, dir, map[string]string{
+		"ws/go.work": goWork, "ws/go.mod": "module corp.example/a\n\ngo 1.99.1\n", "ws/a.go": "package a\n", "ws/go.sum": "",
+	})
+	r := projectOf(t, Options{Source: up}, dir+"/ws")
+	checkWarnings(t, r, "go.mod demands go1.99.1, but this is go1.")
+	for _, m := range []string{"example.com/older@v1.1.0", "example.com/wide@v1.0.0"} {
+		if n := find(t, r, m); n == nil || n.ModOnly != find(t, want, m).ModOnly {
+			t.Errorf("%s: %+v, want %+v", m, n, find(t, want, m))
+		}
+	}
+	off := up.offline(t, r)
+	worksOffline(t, off, dir+"/ws", nil, "build", "./b/...", "../lib/...")
+	worksOffline(t, off, dir+"/ws", nil, "list", "-m", "all")
+	worksOffline(t, off, dir+"/ws/b", []string{"GOWORK=off"}, "mod", "tidy")
+}
+
 func TestNamesOfAWorkspaceDoNotLeaveIt(t *testing.T) {
 	t.Parallel()
 	up := upstream(t)
