@@ -120,7 +120,10 @@ func (r *runner) finish(ctx context.Context, j *job) error {
 // more module graphs need it than builds need the zip. The item has failed all the same.
 func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	var failed *Error
-	if j.ModOnly || ctx.Err() != nil || !errors.As(err, &failed) || failed.File != string(zipFile) || failed.Status == 0 && !errors.Is(err, ErrNotFound) {
+	switch {
+	case j.ModOnly, isToolchain(j.Module), ctx.Err() != nil: // a toolchain has nothing but its zip
+		return err
+	case !errors.As(err, &failed), failed.File != string(zipFile), failed.Status == 0 && !errors.Is(err, ErrNotFound):
 		return err
 	}
 	it := j.Item

@@ -240,9 +240,15 @@ func TestOfAVersionWithoutItsZipTheGoModIsMirrored(t *testing.T) {
 		t.Errorf("%+v", summary)
 	}
 
+	toolchain := full("golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64")
+	events, _ := run(t, []Item{toolchain}, o)
+	if err := events[0].Err; err == nil || strings.Contains(err.Error(), "is mirrored") {
+		t.Error(err)
+	}
+
 	other := full(version)
 	other.GoModSum = sumA // what is not what go.sum says is not mirrored in any form
-	events, _ := run(t, []Item{other}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream})
+	events, _ = run(t, []Item{other}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream})
 	if err := events[0].Err; err == nil || strings.Contains(err.Error(), "is mirrored") {
 		t.Error(err)
 	}
