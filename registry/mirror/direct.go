@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/mirror/gocmd"
 )
 
 // direct fetches from the version control systems that modules live in. The go command
@@ -135,7 +137,7 @@ func (e *directError) Error() string        { return fmt.Sprintf("%v: %v", ErrUp
 func (e *directError) Unwrap() error        { return e.err }
 func (e *directError) Is(target error) bool { return target == ErrUpstream }
 
-// prepare makes the module cache, the first time. In it, "work" is an empty
+// prepare makes the module cache, the first time. In it, "work" is a
 // directory to run the go command in.
 func (d *direct) prepare() (string, error) {
 	d.mu.Lock()
@@ -158,7 +160,12 @@ func (d *direct) setUp() (string, error) {
 	if err != nil {
 		return "", &localError{err}
 	}
-	if err := os.Mkdir(filepath.Join(dir, "work"), 0o755); err != nil {
+	work := filepath.Join(dir, "work")
+	err = os.Mkdir(work, 0o755)
+	if err == nil {
+		err = gocmd.Fence(work)
+	}
+	if err != nil {
 		return "", &localError{errors.Join(err, os.RemoveAll(dir))}
 	}
 	return dir, nil

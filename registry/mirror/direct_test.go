@@ -76,6 +76,19 @@ func TestUpstreamFetchesDirectlyThroughTheGoCommand(t *testing.T) {
 	}
 }
 
+func TestFetchingDirectlyDoesNotGoByAModuleAroundTMPDIR(t *testing.T) {
+	newRepository(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m\n\ngo 1.99.1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	u := newUpstreamWith(t, UpstreamOptions{GOPROXY: "direct", TempDir: dir})
+	m := module.Version{Path: "vcs.example/lib.git", Version: "v1.0.0"}
+	if got, err := u.Resolve(t.Context(), m.Path, "latest"); err != nil || got != m {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestFetchingDirectlyWithoutAGoCommandSaysSo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := newUpstream(t, "direct").Info(t.Context(), versionA)

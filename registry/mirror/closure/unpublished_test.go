@@ -2,7 +2,10 @@ package closure
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -33,17 +36,23 @@ func TestAModuleThatIsTooNewLeavesTheOthersOfItsWorkspaceAlone(t *testing.T) {
 	write(t, dir, map[string]string{
 		"ws/go.work": goWork, "ws/go.mod": "module corp.example/a\n\ngo 1.99.1\n", "ws/a.go": "package a\n", "ws/go.sum": "",
 	})
+	for _, sums := range []string{"/ws/go.work.sum", "/ws/b/go.sum", "/lib/go.sum"} { // so that it takes the go command
+		if err := os.Remove(dir + sums); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
 	r := projectOf(t, Options{Source: up}, dir+"/ws")
-	checkWarnings(t, r, "go.mod demands go1.99.1, but this is go1.")
+	checkWarnings(t, r, "go.mod demands go1.99.1, but this is go1.", "go mod tidy", "go mod tidy")
 	for _, m := range []string{"example.com/older@v1.1.0", "example.com/wide@v1.0.0"} {
 		if n := find(t, r, m); n == nil || n.ModOnly != find(t, want, m).ModOnly {
 			t.Errorf("%s: %+v, want %+v", m, n, find(t, want, m))
 		}
 	}
 	off := up.offline(t, r)
+	worksOffline(t, off, dir+"/ws/b", []string{"GOWORK=off"}, "mod", "tidy")
+	worksOffline(t, off, dir+"/lib", []string{"GOWORK=off"}, "mod", "tidy")
 	worksOffline(t, off, dir+"/ws", nil, "build", "./b/...", "../lib/...")
 	worksOffline(t, off, dir+"/ws", nil, "list", "-m", "all")
-	worksOffline(t, off, dir+"/ws/b", []string{"GOWORK=off"}, "mod", "tidy")
 }
 
 func TestNamesOfAWorkspaceDoNotLeaveIt(t *testing.T) {

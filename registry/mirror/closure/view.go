@@ -43,6 +43,9 @@ func (r *Runner) view(ctx context.Context, from string) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := gocmd.Fence(dir); err != nil {
+		return nil, errors.Join(err, gocmd.RemoveAll(dir))
+	}
 	v := &view{
 		Session: r.proxy.Session(), dir: dir, from: from, needs: make(needs),
 		told: make(map[string]bool), goVersions: make(map[module.Version]string),

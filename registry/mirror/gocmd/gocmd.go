@@ -105,7 +105,16 @@ func prepare(scratch string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
+	if err := Fence(scratch); err != nil {
+		return "", err
+	}
 	return scratch, os.WriteFile(filepath.Join(dir, "mode"), []byte("off\n"), 0o644)
+}
+
+// Fence makes a directory one of no module but its own, so that go commands in it do not go by the
+// go.mod of a directory above: TMPDIR may be anywhere.
+func Fence(dir string) error {
+	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module scratch.invalid/scratch\n"), 0o644)
 }
 
 // settings are the user's, those of the environment or those that "go env -w" wrote.
