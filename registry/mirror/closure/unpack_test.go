@@ -26,7 +26,7 @@ func TestWhatIsUnpackedMayBeTidied(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil || info.Mode().Perm() != 0o644 {
-		t.Error(info, err)
+		t.Errorf("%v, %v", info, err)
 	}
 }
 
