@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -14,7 +15,11 @@ import (
 //	line   = [ wish ] [ "#" comment ]
 //	wish   = module "@" query                     as on the command line
 //	       | module SP version [ SP "mod-only" ]  exactly that version, as list prints it
+//
+// For a module of which a list has the same query as for another one below it, nobody can tell whether it was
+// wished for, or merely tried by a go command on the way to that: that it does not exist is a warning.
 func (c *collector) addList(name string, data []byte) {
+	tried := parents(data)
 	n := 0
 	for line := range strings.Lines(string(data)) {
 		n++
@@ -24,13 +29,29 @@ func (c *collector) addList(name string, data []byte) {
 		switch {
 		case len(f) == 0:
 		case len(f) == 1:
-			c.addQuery(f[0], from)
+			c.addQuery(f[0], from, tried[f[0]])
 		case len(f) == 2, len(f) == 3 && f[2] == "mod-only":
 			c.addExact(module.Version{Path: f[0], Version: f[1]}, len(f) == 3, from)
 		default:
 			c.fail("%s: %q is not module@version", from, firstLines([]byte(line)))
 		}
 	}
+}
+
+// parents returns the queries of a list as they would be for the paths above theirs.
+func parents(data []byte) map[string]bool {
+	all := make(map[string]bool)
+	for line := range strings.Lines(string(data)) {
+		line, _, _ = strings.Cut(line, "#")
+		modPath, query, ok := strings.Cut(strings.TrimSpace(line), "@")
+		if !ok {
+			continue
+		}
+		for above := path.Dir(modPath); above != "." && above != "/"; above = path.Dir(above) {
+			all[above+"@"+query] = true
+		}
+	}
+	return all
 }
 
 // addExact adds one version. If it is a query after all, what that resolves to.

@@ -21,6 +21,7 @@ type seed struct {
 	modOnly     bool
 	meant       module.Version // what the query led to, if that is locked
 	chosen      bool           // among those that are not retracted
+	tried       bool           // perhaps nobody wished for it
 }
 
 // ask adds a seed to what is asked for.
@@ -29,8 +30,8 @@ func (c *collector) ask(s seed, a ask) {
 	c.asks = append(c.asks, a)
 }
 
-// addQuery adds module@query, or a toolchain.
-func (c *collector) addQuery(text, from string) {
+// addQuery adds module@query, or a toolchain. If it was perhaps only tried, it need not exist.
+func (c *collector) addQuery(text, from string, tried bool) {
 	modPath, query, ok := strings.Cut(text, "@")
 	switch {
 	case isRelease(text):
@@ -47,7 +48,7 @@ func (c *collector) addQuery(text, from string) {
 		c.problems = append(c.problems, fromError(from, "", fmt.Errorf("%s: %w", text, err)))
 		return
 	}
-	c.ask(seed{path: modPath, query: query}, ask{from: from})
+	c.ask(seed{path: modPath, query: query, tried: tried}, ask{from: from})
 }
 
 // findSeed resolves a seed, and finds out what it needs.
@@ -57,8 +58,12 @@ func (c *collector) findSeed(ctx context.Context, s seed, from string) findings 
 		m, err = c.up.Resolve(ctx, s.path, s.query)
 	}
 	if mayBeAbsent(err) || err == nil && c.lacks(ctx, s, m) {
-		if above, ok := c.above(ctx, s); ok {
+		above, ok := c.above(ctx, s)
+		switch {
+		case ok:
 			m, err = above, nil
+		case s.tried:
+			return findings{warnings: []error{fromError(from, "", fmt.Errorf("%s@%s does not exist upstream, and was perhaps only tried on the way to what is below it", s.path, s.query))}}
 		}
 	}
 	if err != nil {

@@ -34,6 +34,23 @@ func TestAPackageIsTakenForTheModuleItIsIn(t *testing.T) {
 	}
 }
 
+func TestWhatAListMayHaveOnlyTriedNeedNotExist(t *testing.T) {
+	tree := newTree(t, "example.com/sdk/service/a@v1.9.0", "example.com/sdk@v1.3.0")
+	writeFiles(t, map[string]string{"wishes.txt": "example.com/sdk@v1.9.0\nexample.com/sdk/service/a@v1.9.0  # once, 2026-11-20T12:00:00Z\nexample.com/sdk@v1.8.0\n"})
+	var said []string
+	o := CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}
+	items, problems := Collect(t.Context(), newUpstream(t, tree.url()), []string{"wishes.txt"}, o)
+	want := []string{"example.com/sdk@v1.8.0 wishes.txt:3", "example.com/sdk/service/a@v1.9.0 wishes.txt:2"} // of which the first will fail
+	if got := describeItems(items); !slices.Equal(got, want) || len(problems) > 0 {
+		t.Errorf("%q, %v", got, problems)
+	}
+	if !slices.ContainsFunc(said, func(s string) bool {
+		return strings.HasPrefix(s, "wishes.txt:1: example.com/sdk@v1.9.0 does not exist upstream")
+	}) {
+		t.Errorf("nobody was told: %q", said)
+	}
+}
+
 func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 	writeFiles(t, map[string]string{"go": "#!/bin/sh\necho 'no such repository' >&2\nexit 1\n"})
 	if err := os.Chmod("go", 0o755); err != nil {

@@ -162,7 +162,7 @@ func (c *collector) add(arg string) {
 	case err == nil:
 		c.addFile(arg)
 	case strings.Contains(arg, "@"), isRelease(arg):
-		c.addQuery(arg, arg)
+		c.addQuery(arg, arg, false)
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail("%s: no such file or directory; a module is named as %[1]s@version or %[1]s@latest", arg)
 	default:
