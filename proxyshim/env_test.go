@@ -155,6 +155,7 @@ type content struct {
 	origin  string // commit
 	text    string // distinguishes zips
 	comment string // in go.mod
+	program string // directory of another package
 }
 
 func (c content) info() []byte {
@@ -193,6 +194,9 @@ func (c content) zip(t testing.TB) string {
 	}
 	add("go.mod", zip.Deflate, bytes.NewReader(c.gomod()))
 	add("m.go", zip.Deflate, strings.NewReader("package m\n\nconst Text = \""+c.text+"\"\n"))
+	if c.program != "" {
+		add(c.program+"/main.go", zip.Deflate, strings.NewReader("package main\n\nfunc main() {}\n"))
+	}
 	if c.size > 0 {
 		add("data.bin", zip.Store, io.LimitReader(rand.NewChaCha8([32]byte{1}), int64(c.size)))
 	}

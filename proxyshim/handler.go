@@ -189,7 +189,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, q, err)
 		return
 	}
-	h.misses.note(q, false, h.now())
+	h.misses.found(q, h.now())
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {

@@ -3,6 +3,7 @@ package proxyshim
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -44,12 +45,15 @@ type misses struct {
 	all    *lru[missKey, Miss]
 	wishes *lru[missKey, Miss]
 	tried  tried
+
+	mu     sync.Mutex
+	doubts []doubt // not resolved yet
 }
 
 func newMisses() *misses {
 	return &misses{
 		all: newLRU[missKey, Miss](maxMisses), wishes: newLRU[missKey, Miss](maxMisses),
-		tried: tried{below: newLRU[askedBelow, answers](maxMisses)},
+		tried: tried{below: newLRU[askedBelow, answers](maxMisses), there: newLRU[askedBelow, time.Time](maxMisses)},
 	}
 }
 
@@ -79,11 +83,39 @@ func (m *misses) note(q request, missed bool, now time.Time) {
 	}
 }
 
-// settle decides of the occasions before a time which of them were wishes.
+// found records that q was answered with what it asked for.
+func (m *misses) found(q request, now time.Time) {
+	if asksWhat(q.kind) {
+		m.tried.there.update(askedBelow{q.module.Path, what(keyOf(q))}, func(at *time.Time) { *at = now })
+	}
+	m.note(q, false, now)
+}
+
+// settle decides of the occasions before a time which of them were wishes. Of too many doubts, the latest are taken
+// for wishes.
 func (m *misses) settle(before time.Time) {
-	for _, o := range m.tried.settle(before) {
+	wishes, doubts := m.tried.settle(before)
+	for _, o := range wishes {
 		m.wish(o)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range doubts {
+		if len(m.doubts) < maxMisses {
+			m.doubts = append(m.doubts, d)
+		} else {
+			m.wish(d.occasion)
+		}
+	}
+}
+
+// takeDoubts returns the doubts to resolve, each once.
+func (m *misses) takeDoubts() []doubt {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	doubts := m.doubts
+	m.doubts = nil
+	return doubts
 }
 
 func (m *misses) wish(o occasion) {
@@ -119,8 +151,10 @@ func (h *Handler) Misses() []Miss { return sorted(h.misses.all.values()) }
 //     [Repository]), was not, if what was asked below it was not found either: there is
 //     such a module, and mirror finds it, although perhaps not in that version.
 //
-// So the longest path is always a wish. If it is a package, mirror goes up from there.
-// A wish too much is an error that mirror names; one too few, nobody knows of.
+// So the longest path is a wish, unless it is a package of a module above that was asked the
+// same and found: whether it is, the zip of that module tells, which is fetched for that
+// if need be. If it is a package of a module that is not there, mirror goes up from it. A wish too
+// much is an error that mirror names; one too few, nobody knows of.
 //
 // A miss is judged once, and each time it is asked for by itself. What was asked for
 // within the last two seconds is judged, and returned, later, unless last says that
@@ -131,6 +165,11 @@ func (h *Handler) Wishes(last bool) []Miss {
 		before = before.Add(2 * burst)
 	}
 	h.misses.settle(before)
+	for _, d := range h.misses.takeDoubts() {
+		if !h.isProvided(d) {
+			h.misses.wish(d.occasion)
+		}
+	}
 	return sorted(h.misses.wishes.values())
 }
 

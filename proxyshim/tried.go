@@ -26,6 +26,7 @@ func asksWhat(k kind) bool {
 // [Handler.Wishes].
 type tried struct {
 	below *lru[askedBelow, answers]
+	there *lru[askedBelow, time.Time] // when what was asked of the path itself was found
 
 	mu      sync.Mutex
 	pending []occasion // in the order of time, not judged yet
@@ -38,7 +39,7 @@ type occasion struct {
 	at    time.Time
 }
 
-// askedBelow says that something was asked of a module below a path.
+// askedBelow says that something was asked of a module below a path, or of the path itself.
 type askedBelow struct {
 	path string
 	what string // version or revision; "latest" for a list, too
@@ -99,18 +100,34 @@ func (t *tried) hold(o occasion) (early occasion, ok bool) {
 	return early, ok
 }
 
-// settle forgets the occasions before a time, and returns those that were wishes.
-func (t *tried) settle(before time.Time) (wishes []occasion) {
+// settle forgets the occasions before a time, and returns those that were wishes, and those that may have been.
+func (t *tried) settle(before time.Time) (wishes []occasion, doubts []doubt) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0
 	for ; n < len(t.pending) && t.pending[n].at.Before(before); n++ {
-		if o := t.pending[n]; !t.merely(o) {
+		o := t.pending[n]
+		if t.merely(o) {
+			continue
+		}
+		if above := t.foundAbove(o); len(above) > 0 {
+			doubts = append(doubts, doubt{o, above})
+		} else {
 			wishes = append(wishes, o)
 		}
 	}
 	t.pending = t.pending[n:]
-	return wishes
+	return wishes, doubts
+}
+
+// foundAbove returns the paths above of which the same was asked then, and found.
+func (t *tried) foundAbove(o occasion) (paths []string) {
+	for path := range above(o.key.module.Path) {
+		if at, ok := t.there.get(askedBelow{path, what(o.key)}); ok && at.Sub(o.at).Abs() <= burst {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 // merely reports whether nobody wished for what was asked for then.

@@ -73,11 +73,15 @@ func TestWishesAreWhatSomebodyMayWant(t *testing.T) {
 		{"… in the version that was named", "github.com/o/r/mod@v1.0.0 github.com/o/r@v1.0.0 github.com/o@v1.0.0", "github.com/o/r@v1.0.0 github.com/o/r/mod@v1.0.0"},
 		{"… of the major version", "github.com/o/r/v2/pkg?latest github.com/o/r/v2?latest github.com/o/r?latest", "github.com/o/r/v2?latest github.com/o/r/v2/pkg?latest"},
 		{"… unless something below it was found", "github.com/o/r/lib@v1.2.3 github.com/o/r@v1.2.3", ""},
+		{"not a package of what is there", "example.com/lib?latest example.com/lib/cmd/x?latest example.com/lib/cmd?latest example.com?latest", ""},
+		{"… in that version", "example.com/lib/cmd/x@v1.2.3 example.com/lib/cmd@v1.2.3 example.com/lib@v1.2.3", ""},
+		{"but a module within what is there", "example.com/lib/sub?latest example.com/lib?latest", "example.com/lib/sub?latest"},
+		{"… or a package that it lacks", "example.com/lib/cmd?latest example.com/lib?latest", "example.com/lib/cmd?latest"},
 		{"what another found below at another version takes nothing away", "example.com@v1.0.0 example.com/lib@v1.2.3", "example.com@v1.0.0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := newEnv(t)
-			e.publish(content{m: lib})
+			e.publish(content{m: lib, program: "cmd/x"})
 			e.publish(content{m: module.Version{Path: "github.com/o/r/lib", Version: lib.Version}})
 			e.asks(tt.asked)
 			want := strings.Fields(tt.wishes)
