@@ -113,11 +113,11 @@ func (h *Handler) explain(m module.Version, store *registry.Store, err error) er
 	if !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}
-	text := fmt.Sprintf("not found: module %s is not in %s", m.Path, store)
-	if m.Version != "" {
-		text = fmt.Sprintf("not found: %s is not in %s; to add it: %s", m, store, h.remedy(m))
+	what, wanted := m.String(), m
+	if m.Version == "" {
+		what, wanted.Version = "module "+m.Path, "latest"
 	}
-	a := &absence{text: plain(text)}
+	a := &absence{text: plain(fmt.Sprintf("not found: %s is not in %s; to add it: %s", what, store, h.remedy(wanted)))}
 	if h.absent > 0 {
 		h.absences.update(m, func(v *absentUntil) { *v = absentUntil{a, h.now().Add(h.absent)} })
 	}
