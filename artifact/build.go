@@ -45,6 +45,9 @@ type Artifact struct {
 
 	// Blobs are config, meta layer and, for a full version, zip layer, in this order.
 	Blobs []Blob
+
+	files     Files         // it was built of
+	zipDiffID digest.Digest // of the zip layer; "" = there is none
 }
 
 // Build packages a module version. Equal files give equal artifacts.
@@ -107,7 +110,7 @@ func build(f Files) (*Artifact, error) {
 		p.sum = zip.sum
 		p.add(zip.blob, zip.diffID)
 	}
-	return p.pack()
+	return p.pack(f)
 }
 
 // checkModule checks path and version as every stored module version must have them.
@@ -131,36 +134,6 @@ func declaredPath(goMod []byte) (string, error) {
 		return "", nil
 	}
 	return f.Module.Mod.Path, nil
-}
-
-// metaBlob returns the meta layer.
-func metaBlob(f Files, tree string, mtime time.Time) (b Blob, diffID digest.Digest, err error) {
-	evidence, err := evidenceFiles(tree, f.SumDB, f.Tiles)
-	if err != nil {
-		return Blob{}, "", err
-	}
-	files := []tarFile{{tree + ".info", f.Info}, {tree + ".mod", f.GoMod}}
-	if f.ZipFile != "" {
-		bom, err := sbom(f.Module)
-		if err != nil {
-			return Blob{}, "", err
-		}
-		files = append(files, tarFile{tree + ".cdx.json", bom})
-	}
-	return packLayer(mtime, append(files, evidence...))
-}
-
-// packLayer returns a layer of small files.
-func packLayer(mtime time.Time, files []tarFile) (b Blob, diffID digest.Digest, err error) {
-	plain, err := writeTar(mtime, files...)
-	if err != nil {
-		return Blob{}, "", err
-	}
-	var stored bytes.Buffer
-	if _, err := stored.ReadFrom(newFramer(bytes.NewReader(plain), int64(len(plain)))); err != nil {
-		return Blob{}, "", err
-	}
-	return NewBlob(ocispec.MediaTypeImageLayerGzip, stored.Bytes()), digest.FromBytes(plain), nil
 }
 
 // A packedZip is a checked zip as a layer.
@@ -216,7 +189,8 @@ func (p *packer) add(layer Blob, diffID digest.Digest) {
 	p.diffIDs = append(p.diffIDs, diffID)
 }
 
-func (p *packer) pack() (*Artifact, error) {
+// pack makes the artifact of files.
+func (p *packer) pack(f Files) (*Artifact, error) {
 	config, err := p.config()
 	if err != nil {
 		return nil, err
@@ -244,7 +218,8 @@ func (p *packer) pack() (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{
+	a := &Artifact{
+		files:    f,
 		Manifest: parsed,
 		Descriptor: ocispec.Descriptor{
 			MediaType: ocispec.MediaTypeImageManifest,
@@ -253,7 +228,11 @@ func (p *packer) pack() (*Artifact, error) {
 		},
 		Raw:   raw,
 		Blobs: append([]Blob{config}, p.layers...),
-	}, nil
+	}
+	if p.sum != "" {
+		a.zipDiffID = p.diffIDs[1]
+	}
+	return a, nil
 }
 
 // config returns the image config. There is no system that the image is for: it cannot be run.

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -151,7 +150,7 @@ func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error)
 	}
 	if digest != p.a.Descriptor.Digest {
 		// So far the two have the same annotations. We vouch for what they are about.
-		if err := p.compareLayers(ctx, m); err != nil {
+		if err := p.compareContent(ctx, m); err != nil {
 			return 0, err
 		}
 	}
@@ -164,10 +163,10 @@ func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error)
 	return SignatureAdded, nil
 }
 
-// compareLayers checks that a manifest other than ours has the same go.mod, .info, SBOM
-// and zip, and no other checksum database evidence; it need not have any. In .info the
-// same commit may have been fetched from elsewhere.
-func (p *publisher) compareLayers(ctx context.Context, m *Module) error {
+// compareContent checks that a manifest other than ours is what we would have made of our go.mod and zip, to the last
+// annotation, with what may differ: in .info, where the same commit was fetched from; and there may be checksum
+// database evidence or none, but no other.
+func (p *publisher) compareContent(ctx context.Context, m *Module) error {
 	have, err := p.Meta(ctx, m)
 	if err != nil {
 		return err
@@ -180,13 +179,18 @@ func (p *publisher) compareLayers(ctx context.Context, m *Module) error {
 	switch {
 	case differs != "":
 		return p.conflict(m.Manifest, fmt.Sprintf("the sums are equal, but in .info the %s is not, so it was not signed", differs))
-	case !bytes.Equal(have.SBOM, want.SBOM):
-		return p.conflict(m.Manifest, "the sums are equal, but the SBOM is not, so it was not signed")
 	case have.SumDB != nil && want.SumDB != nil && !sameEvidence(have.SumDB, have.Tiles, want.SumDB, want.Tiles):
 		return p.conflict(m.Manifest, "the sums are equal, but the checksum database record or tile is not, so it was not signed")
 	case !m.ModOnly() && m.Manifest.Zip.Digest != p.a.Manifest.Zip.Digest:
 		// The time in .info being the same, so is the layer of the same zip: it is never compressed.
 		return p.conflict(m.Manifest, "the sums are said to be equal, but the zip layer is not, so it was not signed")
+	}
+	same, err := p.a.With(have.Info, have.SumDB, have.Tiles)
+	if err != nil {
+		return err
+	}
+	if same.Descriptor.Digest != m.Descriptor.Digest {
+		return p.conflict(m.Manifest, "the sums are equal, but the manifest, the image config or a file beside them is not what modferry makes of this module, so it was not signed")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -281,6 +282,47 @@ func TestWeDoNotVouchForAZipThatIsOnlySaidToBeTheSame(t *testing.T) {
 			t.Errorf("%v; want unsigned", err)
 		}
 	})
+}
+
+func TestWeDoNotVouchForWhatStandsBesideTheModule(t *testing.T) {
+	for name, forge := range map[string]func(m *ocispec.Manifest, config *artifact.Blob){
+		"an annotation": func(m *ocispec.Manifest, _ *artifact.Blob) { m.Annotations["com.example.approved-by"] = "the board" },
+		"an address": func(m *ocispec.Manifest, _ *artifact.Blob) {
+			m.Annotations[ocispec.AnnotationSource] = "https://corp.example/elsewhere"
+		},
+		"an image config": func(m *ocispec.Manifest, config *artifact.Blob) {
+			*config = artifact.NewBlob(ocispec.MediaTypeImageConfig, []byte(`{"os":"linux","architecture":"unknown","config":{"Entrypoint":["sh"]},"rootfs":{"type":"layers","diff_ids":[]}}`))
+			m.Config = config.Descriptor
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachStore(t, func(t *testing.T, s *Store) {
+				ours := fullVersion(t, version, "text")
+				var m ocispec.Manifest
+				if err := json.Unmarshal(ours.Raw, &m); err != nil {
+					t.Fatal(err)
+				}
+				blobs := slices.Clone(ours.Blobs)
+				forge(&m, &blobs[0])
+				raw, err := json.Marshal(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.pushBlobs(t.Context(), repo, blobs); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.PushManifest(t.Context(), repo, artifact.NewBlob(ocispec.MediaTypeImageManifest, raw).Descriptor, raw, "v1.2.3"); err != nil {
+					t.Fatal(err)
+				}
+				signer := signerOf(t, 0)
+				_, err = s.Publish(t.Context(), ours, PublishOptions{Signer: signer})
+				wantConflict(t, err, "not what modferry makes of this module", "not signed")
+				if _, _, err := s.Load(t.Context(), version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+					t.Errorf("%v; want unsigned", err)
+				}
+			})
+		})
+	}
 }
 
 func TestPublishedButHeldBackIsPublished(t *testing.T) {
