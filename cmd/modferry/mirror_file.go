@@ -40,7 +40,7 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 	for _, f := range [...]struct{ flag, say string }{
 		{flagPlatform, "platforms:"}, {flagToolchains, "toolchains:"}, {flagDownloadAll, "downloadAll: true"},
 	} {
-		if c.IsSet(f.flag) {
+		if _, fromEnv := a.env(envName(f.flag)); c.IsSet(f.flag) && !fromEnv { // a setting for other commands
 			return nil, usageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.say, name)
 		}
 	}
@@ -87,7 +87,7 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 	}
 	m := &mirrorFile{File: f, lockName: mirrorfile.LockName(name), applied: make(map[string]bool)}
 	for _, ext := range [...]string{".yaml", ".yml"} {
-		if other := strings.TrimSuffix(name, filepath.Ext(name)) + ext; other != name && exists(other) {
+		if other := strings.TrimSuffix(name, filepath.Ext(name)) + ext; other != name && isAnother(other, name) {
 			return nil, fmt.Errorf("%s and %s would both write %s: rename one of them", name, other, m.lockName)
 		}
 	}
@@ -107,9 +107,14 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 	return m, nil
 }
 
-func exists(name string) bool {
-	_, err := os.Lstat(name)
-	return err == nil
+// isAnother reports whether a file is there that is not the one with the other name, in upper case perhaps.
+func isAnother(name, known string) bool {
+	a, err := os.Stat(name)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(known)
+	return err != nil || !os.SameFile(a, b)
 }
 
 // apply sets the options that the mirror file has and nobody else set.

@@ -105,7 +105,11 @@ func (c *collector) relock(a ask, f findings) {
 	switch isPart := f.part || len(f.problems)+len(f.warnings) > 0; {
 	case isPart && len(f.means) > 0:
 		c.partial = true
-		c.relocks = append(c.relocks, mirrorfile.Locked{ID: a.id, Fingerprint: a.fingerprint, Means: f.means})
+		// What it meant and is denied now, say, is not forgotten.
+		means := slices.Concat(c.meant(a), f.means)
+		slices.SortFunc(means, artifact.CompareModules)
+		means = slices.Compact(means)
+		c.relocks = append(c.relocks, mirrorfile.Locked{ID: a.id, Fingerprint: a.fingerprint, Means: means})
 		return
 	case isPart:
 		c.keep(a.id)

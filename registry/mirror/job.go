@@ -129,10 +129,17 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	it := j.Item
 	it.ModOnly, it.Revisions = true, nil
 	alone := &job{Event: Event{Item: it}, public: j.public}
-	if r.survey(ctx, alone) != nil || alone.Status == "" && r.finish(ctx, alone) != nil {
-		return err
+	also := r.survey(ctx, alone)
+	if also == nil && alone.Status == "" {
+		also = r.finish(ctx, alone)
 	}
-	return fmt.Errorf("%w; its go.mod is mirrored", err)
+	switch {
+	case also == nil:
+		return fmt.Errorf("%w; its go.mod is mirrored", err)
+	case errors.Is(also, ErrChecksum), errors.Is(also, registry.ErrConflict):
+		return errors.Join(also, err) // which is worse than that something is missing
+	}
+	return err
 }
 
 // evidence captures what the database says about a version: nil if it must not

@@ -129,6 +129,26 @@ func TestASumStaysLockedWhileItsVersionIsDenied(t *testing.T) {
 	}
 }
 
+func TestWhatARangeMeantIsNotForgottenWhileAPartIsDenied(t *testing.T) {
+	const modules = "version: 1\nmodules: [{module: example.com/a, latest: 2}]\n"
+	tree := newTree(t, "example.com/a@v1.1.0")
+	tree.add(t, "example.com/a@v1.0.0", map[string]string{
+		"go.mod": "module example.com/a\n\ngo 1.24\n\nrequire example.com/nosuch v1.0.0\n", "a.go": "package a\n\nimport _ \"example.com/nosuch\"\n",
+	})
+	up := newUpstream(t, tree.url())
+	stores := "oci:" + filepath.Join(t.TempDir(), "store")
+	lock, err := lockAfter(t, up, parseMirrorFile(t, modules), quietly(nil), stores)
+	if err != nil || len(lock.Sources[0].Means) != 2 {
+		t.Fatalf("%v\n%s", err, lock.Format())
+	}
+	o := quietly(lock)
+	o.GoCommand = goCommandFor(t, up)
+	plan, problems := CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a@v1.0.0]}]\n"), o)
+	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
+		t.Errorf("%v\n%s", problems, got.Format())
+	}
+}
+
 func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
 	tree := newTree(t)
 	tree.addToolchains(t, "go1.25.1.linux-amd64")

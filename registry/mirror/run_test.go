@@ -246,10 +246,16 @@ func TestOfAVersionWithoutItsZipTheGoModIsMirrored(t *testing.T) {
 		t.Error(err)
 	}
 
+	locked := full(version)
+	locked.locked = sums{mod: sumA}
+	if _, err := Run(t.Context(), []Item{locked}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream}); !errors.Is(err, ErrLocked) {
+		t.Errorf("what is locked otherwise did not end the run: %v", err)
+	}
+
 	other := full(version)
 	other.GoModSum = sumA // what is not what go.sum says is not mirrored in any form
 	events, _ = run(t, []Item{other}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream})
-	if err := events[0].Err; err == nil || strings.Contains(err.Error(), "is mirrored") {
+	if err := events[0].Err; !errors.Is(err, ErrChecksum) || strings.Contains(err.Error(), "is mirrored") {
 		t.Error(err)
 	}
 }

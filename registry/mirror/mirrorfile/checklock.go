@@ -68,8 +68,8 @@ func provides(modPath, pkg string) bool {
 }
 
 // answers reports whether a query may lead to a version. Of versions, that is known: to
-// themselves, with or without +incompatible.
+// themselves, with or without +incompatible. A tag with other build metadata is a revision.
 func answers(version, query string) bool {
-	isVersion := semver.IsValid(query) && strings.HasPrefix(query, semver.Canonical(query))
-	return !isVersion || semver.Compare(version, query) == 0
+	query = strings.TrimSuffix(query, "+incompatible")
+	return query != semver.Canonical(query) || semver.Compare(version, query) == 0
 }

@@ -11,6 +11,8 @@ func TestCheckLockRefusesWhatAnEntryCannotMean(t *testing.T) {
 modules:
   - example.com/m@v1.4.0
   - example.com/q@latest
+  - example.com/meta@v1.0.0+ent
+  - example.com/old@v2.0.0
   - {module: example.com/r, versions: ">=v1.4.0 <v2"}
   - {module: example.com/n, latest: 2}
 tools: [example.com/t/cmd/x@v1.2.3]
@@ -23,6 +25,8 @@ projects: [./p]
 		{"nothing at all", "", ""},
 		{"another entry's", "source module example.com/other@latest\n\tneed example.com/m v1.3.0\n", ""},
 		{"the version", "source module example.com/m@v1.4.0\n\tneed example.com/dep v1.0.0\n\tneed example.com/m v1.4.0\n", ""},
+		{"a tag with metadata", "source module example.com/meta@v1.0.0+ent\n\tneed example.com/meta v1.0.1-0.20200101000000-0123456789ab\n", ""},
+		{"an incompatible version", "source module example.com/old@v2.0.0\n\tneed example.com/old v2.0.0+incompatible\n", ""},
 		{"another version", "source module example.com/m@v1.4.0\n\tneed example.com/m v1.3.0\n", "no line below it names a version"},
 		{"its go.mod alone", "source module example.com/m@v1.4.0\n\tneed example.com/m v1.4.0/go.mod\n", "no line below it names a version"},
 		{"nothing for a query", "source module example.com/q@latest\n", "no line below it names a version"},
