@@ -99,7 +99,7 @@ func (a *app) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	proof := &proof{out: a.out, project: p, dir: dir, json: c.Bool(flagJSON), wishlist: c.String(flagWishlist)}
+	proof := &proof{out: a.out, project: p, dir: dir, json: c.Bool(flagJSON), wishlist: c.String(flagWishlist), downloadAll: c.Bool(flagDownloadAll)}
 	proof.problems(a.err)
 	if err := a.prove(c, proof, log); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
 		return checkError(c.Context, err)
 	}
 	if p.failed > 0 {
-		p.missing, p.own = check.Wanted(s.Misses(), p.project)
+		p.missing, p.own = check.Wanted(s.Misses(), s.Wishes(true), p.project)
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ type proof struct {
 	store    string
 	wishlist string // file
 
+	downloadAll bool // was asked for
+
 	ran, failed, untidy int // commands; failed ones have run, untidy ones have failed
 	broken              int // problems of the project that keep it from working
 	said                map[string]string

@@ -201,6 +201,7 @@ func TestAdviceNamesWhatTheProjectDoesNot(t *testing.T) {
 		want    []string
 	}{
 		{"versions", []proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}, []string{"cosign.key app"}},
+		{"a toolchain", []proxyshim.Miss{miss("golang.org/toolchain", "v0.0.1-go1.27.3.linux-amd64", "")}, []string{"cosign.key --toolchains app"}},
 		{"queries", []proxyshim.Miss{miss("example.com/a", "", "latest")}, []string{"cosign.key example.com/a@latest"}},
 		{
 			"both",

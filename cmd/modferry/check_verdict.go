@@ -3,7 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/registry/mirror/closure"
 )
 
 // checkSummary is the last word of check as JSON.
@@ -115,13 +119,25 @@ func (p *proof) adviseMirror() {
 		}
 	}
 	if len(named) < len(p.missing) {
-		p.say("    modferry mirror --key cosign.key %s", quoteWord(p.dir))
+		p.say("    modferry mirror --key cosign.key %s%s", p.mirrorOptions(), quoteWord(p.dir))
 	}
 	if n := len(named); n > 0 {
 		const most = 5
 		p.say("    modferry mirror --key cosign.key %s", strings.Join(named[:min(n, most)], " ")+strings.Repeat(" …", min(1, n/(most+1))))
 	}
 	p.say("    (or give --%s FILE here, and mirror FILE)", flagWishlist)
+}
+
+// mirrorOptions are what mirror needs to bring of the project what is missing.
+func (p *proof) mirrorOptions() string {
+	options := ""
+	if p.downloadAll {
+		options += "--" + flagDownloadAll + " "
+	}
+	if slices.ContainsFunc(p.missing, func(m proxyshim.Miss) bool { return m.Module.Path == closure.ToolchainPath }) {
+		options += "--" + flagToolchains + " "
+	}
+	return options
 }
 
 // blame says whether the project works, and if it does not, whether that is for want of a module.

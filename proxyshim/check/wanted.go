@@ -12,28 +12,33 @@ import (
 	"github.com/modferry/modferry/registry/mirror/project"
 )
 
-// Wanted returns, of what a shim did not have, what the commands wanted: sorted by
-// path, version and query, each once. A version is always wanted, exactly that one, for
+// Wanted returns, of the misses of a shim and what it took of those for wishes, what the commands
+// wanted: sorted by path, version and query, each once. A version is always wanted, exactly that one, for
 // something names it: a go.mod, a go.sum or the module graph. So none is Named, whichever
 // of its files was asked for first.
 //
 // Left out of the rest is what they merely tried. For a package of which go.mod does
 // not say the module, the go command asks for the newest version of a module of every
 // path that could be: for example.com/a/b of example.com/a/b, example.com/a and
-// example.com. Only one can be right: the root of the repository, where the host's
+// example.com. If one of them is there and has it, that is no wish, and nothing is wanted. Else only one
+// can be right: the root of the repository, where the host's
 // rules say which that is and the store lacks it, else the longest. Mirror goes up from there
 // if that is a package. Where the longest is the path of a main module or below it, it is
 // the project that lacks the package, and nobody else hears its name. The paths of
 // those are own, sorted.
-func Wanted(misses []proxyshim.Miss, p *project.Project) (wanted []proxyshim.Miss, own []string) {
+func Wanted(misses, wishes []proxyshim.Miss, p *project.Project) (wanted []proxyshim.Miss, own []string) {
 	known, mains := required(p), mainPaths(p)
+	wished := make(map[string]bool)
+	for _, m := range wishes {
+		wished[m.Module.Path] = true
+	}
 	tried := make(map[string]proxyshim.Miss)
 	for _, m := range misses {
 		switch {
 		case m.Module.Version != "" || m.Query != "list" && m.Query != "latest":
 			m.Named = false
 			wanted = append(wanted, m)
-		default:
+		case known[m.Module.Path] || wished[m.Module.Path]:
 			tried[m.Module.Path] = newest(tried[m.Module.Path], m)
 		}
 	}

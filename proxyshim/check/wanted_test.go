@@ -52,7 +52,7 @@ func TestWantedLeavesOutWhatWasMerelyTried(t *testing.T) {
 				misses = append(misses, miss(text))
 			}
 			var got []string
-			wanted, own := Wanted(misses, p)
+			wanted, own := Wanted(misses, misses, p)
 			for _, m := range wanted {
 				if m.Named {
 					t.Errorf("%v is named", m.Module)
@@ -78,9 +78,23 @@ func TestWantedKeepsCountsAndTimes(t *testing.T) {
 	list, latest := miss("example.com/a?list"), miss("example.com/a?latest")
 	list.Count, list.First, list.Last = 3, noon.Add(-time.Hour), noon.Add(time.Minute)
 	latest.Count, latest.Last = 2, noon.Add(time.Hour)
-	got, _ := Wanted([]proxyshim.Miss{latest, list}, p)
+	misses := []proxyshim.Miss{latest, list}
+	got, _ := Wanted(misses, misses, p)
 	want := proxyshim.Miss{Module: module.Version{Path: "example.com/a"}, Query: "latest", Count: 3, First: list.First, Last: latest.Last}
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestWhatWasOnlyTriedIsNotWanted(t *testing.T) {
+	p := newProject(t, nil, files{"go.mod": "module corp.example/app\n\ngo 1.24\n\nrequire example.com/known v1.0.0\n", "a.go": "package a\n"})
+	misses := []proxyshim.Miss{miss("example.com@v1.0.0"), miss("github.com/BurntSushi?latest"), miss("example.com/known?latest"), miss("example.org/x?latest")}
+	got, _ := Wanted(misses, []proxyshim.Miss{miss("example.org/x?latest")}, p)
+	var paths []string
+	for _, m := range got {
+		paths = append(paths, m.Module.Path)
+	}
+	if want := []string{"example.com", "example.com/known", "example.org/x"}; !slices.Equal(paths, want) {
+		t.Errorf("wanted %q, want %q", paths, want)
 	}
 }
