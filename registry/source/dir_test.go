@@ -3,6 +3,7 @@ package source
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -138,6 +139,21 @@ func TestVersionThatHasNoTag(t *testing.T) {
 	}
 	b.do(dir, "tag v1.1.0 "+head, "tag sub/v1.0.0 "+head)
 	equal(t, packed(t, Options{Dir: dir, Version: "v1.1.0"}), b.download("corp.example/mod.git@v1.1.0"))
+}
+
+func TestFileWithConflictsIsPackedOnce(t *testing.T) {
+	b := newBench(t).isolate()
+	dir := b.checkout(goMod, "+a.go package a", ".")
+	b.do(dir, "checkout -q -b other", "+a.go package other", ".", "checkout -q -", "+a.go package ours", ".")
+	merge := exec.Command("git", "merge", "-q", "other")
+	merge.Dir, merge.Env = dir, b.env
+	if err := merge.Run(); err == nil {
+		t.Fatal("there is no conflict")
+	}
+	p := packed(t, Options{Dir: dir, Version: "v1.1.0", AllowDirty: true})
+	if got := content(t, p); !strings.Contains(got["a.go"], "<<<<<<<") {
+		t.Errorf("files %v", got)
+	}
 }
 
 func TestUncommittedChangesThatAreAllowed(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/modferry/modferry/artifact"
@@ -223,7 +224,7 @@ func (r *repo) known(ctx context.Context, dir string) ([]string, error) {
 			names = append(names, name)
 		}
 	}
-	return names, err
+	return slices.Compact(names), err // one with conflicts is there up to three times
 }
 
 // explain says of a failure to read files that they may be elsewhere.
