@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -23,11 +24,48 @@ type streams struct {
 type app struct{ streams }
 
 // execute runs one command line (without the program's name) and returns the exit code. Whatever went wrong
-// has been written to s.err by then.
+// has been written to s.err by then. A command whose output was lost has failed, whether it noticed or not.
 func execute(ctx context.Context, s streams, args []string) int {
+	out := &output{to: s.out}
+	s.out = out
 	a := newApp(s)
 	err := a.RunContext(ctx, append([]string{a.Name}, flagsFirst(a.Commands, args)...))
+	if err == nil {
+		err = out.failure()
+	}
 	return report(s.err, err)
+}
+
+// output is standard output. It remembers the first error, and takes nothing after it: what others read is complete up
+// to some point.
+type output struct {
+	to  io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+// Write writes p, unless something is missing before it.
+func (o *output) Write(p []byte) (n int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		n, o.err = o.to.Write(p)
+	}
+	return n, o.err
+}
+
+func (o *output) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
+// unwrapped returns what a program has to be started with to inherit the output itself, not a copy of it.
+func unwrapped(w io.Writer) io.Writer {
+	if o, ok := w.(*output); ok {
+		return o.to
+	}
+	return w
 }
 
 func newApp(s streams) *cli.App {

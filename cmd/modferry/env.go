@@ -66,7 +66,9 @@ func (a *app) printEnv(c *cli.Context) error {
 		return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
 	}
 	for _, v := range vars {
-		fmt.Fprintln(a.out, format(v))
+		if _, err := fmt.Fprintln(a.out, format(v)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -91,12 +91,13 @@ func (a *app) listModule(c *cli.Context, stores *registry.Router, path string) e
 		if v.ModOnly && (full[v.Version] || c.Bool(flagFull)) {
 			continue
 		}
-		if !c.Bool(flagJSON) {
-			fmt.Fprintf(a.out, "%s %s%s\n", path, v.Version, kindName(v.ModOnly))
-			continue
+		if c.Bool(flagJSON) {
+			err = out.Encode(listed{path, v.Version, v.ModOnly})
+		} else {
+			_, err = fmt.Fprintf(a.out, "%s %s%s\n", path, v.Version, kindName(v.ModOnly))
 		}
-		if err := out.Encode(listed{path, v.Version, v.ModOnly}); err != nil {
-			return err
+		if err != nil {
+			return err // nobody reads what the other repositories hold
 		}
 	}
 	return nil

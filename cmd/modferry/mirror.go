@@ -197,19 +197,17 @@ func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progre
 	return w, nil
 }
 
-// summarize prints the last word of mirror.
-func (a *app) summarize(c *cli.Context, s mirror.Summary) error {
+// summarize prints the last word of mirror. That it cannot be printed is no news beside versions that failed.
+func (a *app) summarize(c *cli.Context, s mirror.Summary) (err error) {
 	if c.Bool(flagJSON) {
-		if err := json.NewEncoder(a.out).Encode(map[string]mirror.Summary{"summary": s}); err != nil {
-			return err
-		}
+		err = json.NewEncoder(a.out).Encode(map[string]mirror.Summary{"summary": s})
 	} else {
-		fmt.Fprintln(a.out, summaryLine(s, c.Bool(flagDryRun)))
+		_, err = fmt.Fprintln(a.out, summaryLine(s, c.Bool(flagDryRun)))
 	}
 	if s.Failed > 0 {
 		return itemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
 	}
-	return nil
+	return err
 }
 
 // summaryLine reads "12 new, 30 existing, 1 failed, 14 MB".

@@ -87,6 +87,6 @@ func (a *app) printRef(stores *registry.Router, arg string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(a.out, store.Reference(repo, tag))
-	return nil
+	_, err = fmt.Fprintln(a.out, store.Reference(repo, tag))
+	return err
 }

@@ -100,7 +100,7 @@ func (a *app) runChild(ctx context.Context, args []string, vars []setting) error
 	}
 
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, unwrapped(a.out), a.err
 	cmd.Env = os.Environ()
 	for _, v := range vars {
 		cmd.Env = append(cmd.Env, v.String())

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// brokenOutput takes some writes, and fails once.
+type brokenOutput struct {
+	takes, writes int
+	err           error
+}
+
+func (b *brokenOutput) Write(p []byte) (int, error) {
+	if b.writes++; b.writes == b.takes+1 {
+		return 0, &fs.PathError{Op: "write", Path: os.Stdout.Name(), Err: b.err}
+	}
+	return len(p), nil
+}
+
+func TestOutputThatIsLostIsAFailureAndEndsTheCommand(t *testing.T) {
+	b := newBench(t)
+	private, _ := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0", "example.com/a@v1.1.0", "example.com/b@v1.0.0")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/a@v1.1.0", "example.com/b@v1.0.0").exits(exitOK)
+	b.stdin = "example.com/a\nexample.com/b\nexample.com/c@no-version\n"
+	for line, takes := range map[string]int{
+		"list": 0, "list ": 1, "list --json": 0, "list example.com/a example.com/none": 1, "ref -": 1, "ref example.com/a example.com/b x": 1,
+		"env": 1, "inspect example.com/a@v1.0.0": 0, "version": 0, "help": 0,
+		"mirror --no-sign example.com/a@v1.0.0": 0, "mirror --json --no-sign example.com/a@v1.0.0": 0,
+	} {
+		for cause, want := range map[error]string{
+			syscall.ENOSPC: "modferry: write " + os.Stdout.Name() + ": no space left on device\n",
+			syscall.EPIPE:  "", // nobody has to be told
+		} {
+			out := &brokenOutput{takes: takes, err: cause}
+			code, errs := b.runInto(out, strings.Fields(line)...)
+			complaint := errs[max(0, len(errs)-len(want)):]
+			if code != exitFailed || complaint != want || strings.Count(errs, "modferry: ") != strings.Count(want, "modferry: ") {
+				t.Errorf("%s, %v: exit code %d, %q", line, cause, code, errs)
+			}
+			if out.writes != takes+1 {
+				t.Errorf("%s, %v: %d writes, want %d", line, cause, out.writes, takes+1)
+			}
+		}
+	}
+}
+
+func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
+	b := newBench(t)
+	out := &brokenOutput{err: syscall.EPIPE}
+	code, errs := b.runInto(out, "mirror", "--no-sign", "example.com/none@v1.0.0")
+	if code != exitItems || !strings.Contains(errs, "example.com/none") || out.writes != 1 {
+		t.Errorf("exit code %d, %d writes, %q", code, out.writes, errs)
+	}
+}
+
+// runInto executes a command line with a standard output that is none of a bench.
+func (b *bench) runInto(out io.Writer, args ...string) (code int, stderr string) {
+	b.t.Helper()
+	var errs lockedBuffer
+	s := streams{in: strings.NewReader(b.stdin), out: out, err: &errs, env: func(name string) (string, bool) {
+		v, ok := b.env[name]
+		return v, ok
+	}}
+	return execute(b.t.Context(), s, args), errs.String()
+}
