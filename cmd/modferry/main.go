@@ -19,14 +19,22 @@ func main() {
 // untilSignal returns a context that ends with the first signal that asks for an orderly end: so that no temporary
 // directory is left behind, and the last wish list is written. Whoever sends a second one wants it now.
 func untilSignal(ctx context.Context) (_ context.Context, stop func()) {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // by nohup
-		signals = append(signals, syscall.SIGHUP)
-	}
 	// Without a reader of its output, the program would end at once. It gets an error from writing instead. To ignore
 	// the signal would do that too, but the programs that run starts would inherit it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop = signal.NotifyContext(ctx, signals...)
+	ctx, stop = signal.NotifyContext(ctx, endSignals()...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// endSignals returns the signals that ask for an orderly end, without those that are to be ignored: SIGHUP under nohup,
+// SIGINT in what a script runs in the background. To ask for one would end that, for the programs that run starts, too.
+func endSignals() []os.Signal {
+	signals := []os.Signal{syscall.SIGTERM} // which the runtime handles in any case
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signals = append(signals, s)
+		}
+	}
+	return signals
 }

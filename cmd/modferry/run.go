@@ -93,7 +93,7 @@ func joinPatterns(lists ...string) string {
 // that ended ctx is passed on, and what to do about it is the program's business.
 func (a *app) runChild(ctx context.Context, args []string, vars []setting) error {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, endSignals()...)
 	defer signal.Stop(signals)
 	if ctx.Err() != nil {
 		return ctx.Err() // by a signal that the program would never see

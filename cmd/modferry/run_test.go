@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,4 +88,27 @@ func TestRunStartsNothingAfterASignal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.runIn(ctx, "run", "--insecure-skip-verify", "--", "go", "version").exits(exitFailed).prints("").complains("interrupted")
+}
+
+func TestRunLeavesIgnoredSignalsIgnored(t *testing.T) {
+	b := newBench(t)
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		ignore(t, s)
+		// Both get it: modferry, which is this process, and the program.
+		b.run("run", "--insecure-skip-verify", "--", "sh", "-c", fmt.Sprintf("kill -%d $PPID $$; echo on", s)).exits(exitOK).prints("on\n")
+	}
+}
+
+// ignore makes this process ignore a signal, as if it had been started so, until the test ends.
+func ignore(t *testing.T, s os.Signal) {
+	t.Helper()
+	if signal.Ignored(s) {
+		return
+	}
+	signal.Ignore(s)
+	t.Cleanup(func() { // Reset would leave it ignored
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, s)
+		signal.Stop(c)
+	})
 }
