@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,18 +27,15 @@ func isFile(name string) error {
 }
 
 // replaceFile writes a file so that a reader, or a crash, sees the old contents or the new, nothing between. It
-// has the permissions that it had. Who may write to a file, but neither beside nor over it, as to one that is mounted into
+// has the permissions that it had, a new one those that the umask leaves. Who may write to a file, but neither beside nor over it, as to one that is mounted into
 // a container by itself, writes to the file as it is. The error is errNoFile for what is no regular file.
 func replaceFile(name string, data []byte) error {
 	name = resolve(name)
-	mode := fs.FileMode(0o644)
-	switch info, err := os.Stat(name); {
-	case err == nil && !info.Mode().IsRegular():
+	old, err := os.Stat(name)
+	if err == nil && !old.Mode().IsRegular() {
 		return fmt.Errorf("%s is %w", name, errNoFile)
-	case err == nil:
-		mode = info.Mode().Perm()
 	}
-	err := writeOver(name, data, mode)
+	err = writeOver(name, data, old)
 	if isFixed(err) && isFile(name) == nil {
 		return writeTo(name, data)
 	}
@@ -58,17 +56,33 @@ func resolve(name string) string {
 	return name
 }
 
-func writeOver(name string, data []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+// writeOver writes a file beside name, and renames it. Old is what is there, nil if nothing is.
+func writeOver(name string, data []byte, old fs.FileInfo) error {
+	f, err := createBeside(name, old)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails, as it should, after the rename
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// createBeside makes a file that nobody else uses, with the permissions of old.
+func createBeside(name string, old fs.FileInfo) (*os.File, error) {
+	if old == nil { // what os.CreateTemp makes is for its owner alone
+		return os.OpenFile(filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Chmod(old.Mode().Perm()); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return f, nil
 }
 
 // isFixed reports whether the error is that a directory does not take another file, or not in the place of the one there.
@@ -107,19 +121,40 @@ const (
 )
 
 // lockBeside keeps other processes that ask for the same from a file: by a lock file, which is left behind, or by the file
-// itself where none can be made.
+// itself where there is none and none can be made. One that is there but cannot be opened is an error: others hold it
+// while they put another file in the place of the one that would be locked instead.
 func lockBeside(name string) (unlock func(), err error) {
+	name = resolve(name)
+	lock := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock")
+	if err := makeLock(lock, name); isFixed(err) && isFile(name) == nil {
+		lock = name
+	} else if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", name, err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
 	defer cancel()
-	name = resolve(name)
-	for _, locked := range [...]string{filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock"), name} {
-		f := flock.New(locked, flock.SetPermissions(0o666))
-		if _, err = f.TryLockContext(ctx, lockRetry); err == nil {
-			return func() { _ = f.Unlock() }, nil
-		}
-		if !isFixed(err) {
-			break
-		}
+	// Not to be created: in a sticky directory, Linux would refuse to open the file of somebody else.
+	f := flock.New(lock, flock.SetFlag(os.O_RDONLY))
+	if _, err := f.TryLockContext(ctx, lockRetry); err != nil {
+		return nil, fmt.Errorf("locking %s, by way of %s: %w", name, lock, err)
 	}
-	return nil, fmt.Errorf("locking %s: %w", name, err)
+	return func() { _ = f.Unlock() }, nil
+}
+
+// makeLock makes a lock file, if it is not there, for all that the file is for: whatever the umask of the first of them.
+func makeLock(lock, name string) error {
+	if _, err := os.Lstat(lock); err == nil {
+		return nil
+	}
+	f, err := os.OpenFile(lock, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // by now
+	}
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(name); err == nil {
+		_ = f.Chmod(info.Mode().Perm() & 0o666) // else it is for some of them, and the others are told
+	}
+	return f.Close()
 }

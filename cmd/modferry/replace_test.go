@@ -103,6 +103,68 @@ func TestReplacedFileKeepsItsPermissions(t *testing.T) {
 	}
 }
 
+// umask is that of this process until the test ends.
+func umask(t *testing.T, mask int) {
+	t.Helper()
+	old := syscall.Umask(mask)
+	t.Cleanup(func() { syscall.Umask(old) })
+}
+
+func TestNewFileHasThePermissionsThatTheUmaskLeaves(t *testing.T) {
+	for mask, want := range map[int]fs.FileMode{0o077: 0o600, 0o022: 0o644, 0o002: 0o664} {
+		umask(t, mask)
+		file := filepath.Join(t.TempDir(), "f")
+		must(t, replaceFile(file, []byte("x")))
+		if info, err := os.Stat(file); err != nil || info.Mode() != want {
+			t.Errorf("umask %03o: %v, %v; want %v", mask, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestLockIsForAllThatTheListIsFor(t *testing.T) {
+	umask(t, 0o077)
+	for _, mode := range []fs.FileMode{0, 0o600, 0o664, 0o666, 0o755} {
+		file := filepath.Join(t.TempDir(), "wishes.txt")
+		want := mode &^ 0o111
+		if mode == 0 { // there is no list yet
+			want = 0o600
+		} else {
+			must(t, os.WriteFile(file, nil, mode))
+			must(t, os.Chmod(file, mode))
+		}
+		unlock, err := lockBeside(file)
+		must(t, err)
+		unlock()
+		if info, err := os.Stat(filepath.Join(filepath.Dir(file), ".wishes.txt.lock")); err != nil || info.Mode() != want {
+			t.Errorf("list %v: %v, %v; want %v", mode, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestLockThatIsThereButCannotBeOpenedIsAnErrorThatNamesIt(t *testing.T) {
+	for name, spoil := range map[string]func(lock string) error{
+		"of somebody else": func(lock string) error { return os.WriteFile(lock, nil, 0) },
+		"link to itself":   func(lock string) error { return os.Symlink(lock, lock) },
+		"link to nothing":  func(lock string) error { return os.Symlink(lock+"s", lock) },
+	} {
+		if name == "of somebody else" && os.Getuid() == 0 {
+			continue // root opens it
+		}
+		dir := t.TempDir()
+		file, lock := filepath.Join(dir, "wishes.txt"), filepath.Join(dir, ".wishes.txt.lock")
+		must(t, os.WriteFile(file, []byte("example.com/old@v1.0.0\n"), 0o666))
+		must(t, spoil(lock))
+		w, err := openWishlist(file)
+		must(t, err)
+		if err := w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}); err == nil || !strings.Contains(err.Error(), lock) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/old@v1.0.0\n" {
+			t.Errorf("%s: the list was written, without the lock: %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestLinkToAFileThatIsNotThereYetStaysOne(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(dir, "there"), 0o700))
