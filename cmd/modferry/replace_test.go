@@ -225,3 +225,33 @@ func TestFailingWishlistIsLoggedOnceAndWrittenInTheEnd(t *testing.T) {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }
+
+func TestWishesThatCannotBeWrittenInTheEndAreNamed(t *testing.T) {
+	dir := t.TempDir()
+	file, lock := filepath.Join(dir, "wishes.txt"), filepath.Join(dir, ".wishes.txt.lock")
+	must(t, os.Symlink(lock, lock))
+	must(t, os.WriteFile(file, []byte("example.com/known@v1.0.0\n"), 0o600))
+	known := times(miss("example.com/known", "v1.0.0", ""), 1, 0, 0)
+	many := []proxyshim.Miss{known}
+	for i := range maxNamed + 1 {
+		many = append(many, miss("example.com/m", fmt.Sprintf("v1.0.%d", 10+i), ""))
+	}
+	for name, c := range map[string]struct {
+		misses []proxyshim.Miss
+		want   string // in the log
+		lacks  string
+	}{
+		"one wish":     {[]proxyshim.Miss{known, miss("example.com/a", "v1.0.0", "")}, "number=1 wishes=example.com/a@v1.0.0\n", "example.com/known"},
+		"many wishes":  {many, fmt.Sprintf("number=%d wishes=\"example.com/m@v1.0.10, ", maxNamed+1), "v1.0.30"},
+		"counts alone": {[]proxyshim.Miss{known}, "the latest counts are lost", "number="},
+	} {
+		w, err := openWishlist(file)
+		must(t, err)
+		var log bytes.Buffer
+		calls := 0
+		w.follow(func(bool) []proxyshim.Miss { calls++; return c.misses }, slog.New(slog.NewTextHandler(&log, nil)))()
+		if text := log.String(); calls != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, c.want) || strings.Contains(text, c.lacks) || strings.Contains(text, "kept") {
+			t.Errorf("%s: %d calls\n%s", name, calls, text)
+		}
+	}
+}

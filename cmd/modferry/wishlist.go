@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ const (
 	maxWishes = 100_000
 	// maxWishFile bounds it in bytes, when it is read.
 	maxWishFile = 64 << 20
+	// maxNamed bounds how many of the wishes that are lost in the end the log names.
+	maxNamed = 20
 )
 
 // wishlist adds to a file of lines that mirror reads. Wishes of an earlier run are kept and counted on:
@@ -101,7 +104,7 @@ func (w *wishlist) follow(misses func(last bool) []proxyshim.Miss, log *slog.Log
 			case <-counts.C:
 				f.update(misses(false), true)
 			case <-quit:
-				f.update(misses(true), true)
+				f.end(misses(true))
 				return
 			}
 		}
@@ -118,18 +121,38 @@ type follower struct {
 
 // update writes what is due. That it cannot be written is said once, for it is tried on and on.
 func (f *follower) update(misses []proxyshim.Miss, counts bool) {
-	f.list.count(misses)
-	if !f.list.due(counts) {
+	failed := f.failing
+	if err := f.write(misses, counts); err != nil && !failed {
+		f.log.Error("writing the wish list fails; what is to be added is kept", "error", err)
+	}
+}
+
+// end writes all there is. What cannot be written now is lost, unless somebody reads the log.
+func (f *follower) end(misses []proxyshim.Miss) {
+	err := f.write(misses, true)
+	if err == nil {
 		return
 	}
+	lost := f.list.unwritten()
+	if len(lost) == 0 {
+		f.log.Error("writing the wish list failed; the latest counts are lost", "error", err)
+		return
+	}
+	named := strings.Join(lost[:min(len(lost), maxNamed)], ", ")
+	f.log.Error("writing the wish list failed; wishes are lost", "error", err, "number", len(lost), "wishes", named)
+}
+
+func (f *follower) write(misses []proxyshim.Miss, counts bool) error {
+	f.list.count(misses)
+	if !f.list.due(counts) {
+		return nil
+	}
 	err := f.list.save()
-	switch {
-	case err != nil && !f.failing:
-		f.log.Error("writing the wish list fails; what is to be added is kept", "error", err)
-	case err == nil && f.failing:
+	if err == nil && f.failing {
 		f.log.Info("the wish list is written again")
 	}
 	f.failing = err != nil
+	return err
 }
 
 // add merges misses into the file.
@@ -182,6 +205,18 @@ func (w *wishlist) count(misses []proxyshim.Miss) {
 // due reports whether the file lacks a wish or, when counts are wanted, has old ones.
 func (w *wishlist) due(counts bool) bool {
 	return w.file != "" && (w.fresh > 0 || counts && len(w.news) > 0)
+}
+
+// unwritten returns the wishes that the file lacks.
+func (w *wishlist) unwritten() []string {
+	var wishes []string
+	for wish := range w.news {
+		if !w.known[wish] {
+			wishes = append(wishes, wish)
+		}
+	}
+	slices.Sort(wishes)
+	return wishes
 }
 
 // save adds the news to the file as it is now.
