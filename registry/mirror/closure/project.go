@@ -140,11 +140,11 @@ func (v *view) isUntidy(ctx context.Context, pl place) bool {
 	switch {
 	case err == nil:
 		return false
-	case pl.bound:
-		return true // nobody can tidy it but here
-	case len(diff) == 0:
+	case len(diff) == 0: // it could not find out
 		v.warn("tidying a copy", err)
 		return true
+	case pl.bound:
+		return true // nobody can tidy it but here
 	}
 	change := lacks(diff, v.foreign) // whose go.sum was removed
 	if change == "" {
