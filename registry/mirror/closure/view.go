@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -85,14 +87,17 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 		v.needs.add(Need{Module: f.Module, ModOnly: !f.Zip, From: v.from})
 	}
 	r := &Result{Subject: v.from}
-	var failed []module.Version
+	var failed, refused []module.Version
 	if !v.exact {
-		failed = v.addFailed()
+		failed, refused = v.addFailed()
 	}
 	for _, w := range v.warnings {
 		if !isAbout(w.said, failed) {
 			r.Warnings = append(r.Warnings, w.err)
 		}
+	}
+	if len(refused) > 0 {
+		r.Warnings = append(r.Warnings, fmt.Errorf("%s: what is behind %s was not found out, as that could not be had: run this again", v.from, some(refused)))
 	}
 	r.Needs, r.Revisions = v.needs.sorted(), v.Revisions()
 	r.Partial = len(v.warnings)+len(failed) > 0
@@ -100,18 +105,21 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 }
 
 // addFailed adds the versions whose go.mod or zip could not be had, so that whoever has no use for a part
-// learns of each when it is to be mirrored, and returns them. What the go command asked of other paths and versions
-// to find a package, it asked by query.
-func (v *view) addFailed() []module.Version {
-	var failed []module.Version
+// learns of each when it is to be mirrored, and returns them; and again those of them that may exist: they may
+// be had by then, and nobody would learn that what they need is missing. What the go command asked of other paths
+// and versions to find a package, it asked by query.
+func (v *view) addFailed() (failed, refused []module.Version) {
 	for _, f := range v.Failed() {
 		if f.File != ".mod" && f.File != ".zip" || f.Module.Path == ToolchainPath {
 			continue
 		}
 		v.needs.add(Need{Module: f.Module, ModOnly: f.File == ".mod", From: v.from})
 		failed = append(failed, f.Module)
+		if !errors.Is(f.Err, fs.ErrNotExist) && !slices.Contains(refused, f.Module) {
+			refused = append(refused, f.Module)
+		}
 	}
-	return failed
+	return failed, refused
 }
 
 // warning is an error, and what the go command said if it is its error.
