@@ -47,9 +47,10 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 		return m, nil, err
 	}
 	defer v.end(&err)
-	if isPrivate := r.isPrivate; isPrivate(pkg) {
-		v.Hide(func(m module.Version) bool { return strings.HasPrefix(pkg, m.Path+"/") && !isPrivate(m.Path) })
+	isParent := func(m module.Version) bool {
+		return r.isPrivate(pkg) && strings.HasPrefix(pkg, m.Path+"/") && !r.isPrivate(m.Path)
 	}
+	v.Hide(isParent)
 	dir, err := v.mkdir("tool")
 	if err != nil {
 		return m, nil, err
@@ -60,6 +61,8 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 	}
 	m = module.Version{Path: got.Path, Version: got.Version}
 	v.needs.add(Need{Module: m, From: v.from})
+	// go install looks for the package in its parents, too, at this very version. One that the tool requires it must get.
+	v.HideQueries(func(parent module.Version) bool { return isParent(parent) && parent.Version == m.Version })
 	if err := v.addToolchains(ctx, r.o.Source, got, platforms); err != nil {
 		return m, nil, err
 	}

@@ -52,6 +52,15 @@ func TestNobodyIsAskedAboutWhatIsHidden(t *testing.T) {
 	mustGet(t, s, http.StatusOK, up+"@v/v1.0.0.mod")
 }
 
+func TestWhoMayNotAskForAVersionMayHaveIt(t *testing.T) {
+	s := listen(t, newSource()).Session()
+	s.Hide(func(module.Version) bool { return true })
+	s.HideQueries(func(m module.Version) bool { return m.Version == "v1.0.0" })
+	const up = "example.com/!up/"
+	mustGet(t, s, http.StatusNotFound, up+"@v/v1.0.0.info")
+	mustGet(t, s, http.StatusOK, up+"@v/v1.0.0.mod", up+"@v/v1.0.0.zip", up+"@v/list", up+"@v/main.info")
+}
+
 func TestAFailureThatWasMendedIsNone(t *testing.T) {
 	src := newSource()
 	const name = "example.com/!up/@v/v1.0.0.zip"

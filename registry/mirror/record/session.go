@@ -21,7 +21,7 @@ type Session struct {
 	fetched   map[module.Version]*files
 	revisions map[Revision]bool
 	failed    map[request]error
-	hidden    func(module.Version) bool // nil = nothing is
+	hidden    func(request) bool // nil = nothing is
 }
 
 // files are the files of a version that were served.
@@ -52,6 +52,16 @@ func (s *Session) URL() string { return s.proxy.base + s.id }
 // Hide makes the proxy answer that some modules and versions do not exist, without asking the source, and without
 // recording that. With no version, hidden is asked about a module as a whole: its list and what is the latest.
 func (s *Session) Hide(hidden func(module.Version) bool) {
+	s.hide(func(q request) bool { return hidden(q.Version) })
+}
+
+// HideQueries is [Session.Hide] for what a go command asks to find out which versions there are, instead of
+// what was hidden before: the go.mod and the zip of a hidden version can be had, as whoever requires it needs them.
+func (s *Session) HideQueries(hidden func(module.Version) bool) {
+	s.hide(func(q request) bool { return q.ext != modExt && q.ext != zipExt && hidden(q.Version) })
+}
+
+func (s *Session) hide(hidden func(request) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hidden = hidden
@@ -60,7 +70,7 @@ func (s *Session) Hide(hidden func(module.Version) bool) {
 func (s *Session) hides(q request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.hidden != nil && q.ext != sumdbExt && s.hidden(q.Version)
+	return s.hidden != nil && q.ext != sumdbExt && s.hidden(q)
 }
 
 // Close makes the proxy forget the session: its address serves nothing more. What it
