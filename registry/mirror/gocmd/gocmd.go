@@ -112,9 +112,10 @@ func prepare(scratch string) (string, error) {
 }
 
 // Fence makes a directory one of no module but its own, so that go commands in it do not go by the
-// go.mod of a directory above: TMPDIR may be anywhere.
+// go.mod of a directory above: TMPDIR may be anywhere. It has a go line, older than any Go that runs here: else the first
+// go command would write its own there, which those of another toolchain may be too old for.
 func Fence(dir string) error {
-	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module scratch.invalid/scratch\n"), 0o644)
+	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module scratch.invalid/scratch\n\ngo 1.21\n"), 0o644)
 }
 
 // settings are the user's, those of the environment or those that "go env -w" wrote.
