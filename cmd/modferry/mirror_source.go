@@ -110,7 +110,8 @@ func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
 // Close removes what was fetched.
 func (s *source) Close() error { return errors.Join(s.up.Close(), os.RemoveAll(s.spool)) }
 
-// recorded runs the command that the arguments are, and returns what it fetched.
+// recorded runs the command that the arguments are, and returns what it fetched. That may be nothing, as of a build that
+// needs none: it is a warning, for nobody can tell that from a command that went around the recording.
 func (a *app) recorded(c *cli.Context, src *source, show progress) ([]mirror.Item, error) {
 	if c.Bool(flagStatic) || len(c.StringSlice(flagTool)) > 0 {
 		return nil, usageErrorf("--%s takes a command and no other source", flagRecord)
@@ -132,8 +133,8 @@ func (a *app) recorded(c *cli.Context, src *source, show progress) ([]mirror.Ite
 	}
 	items := mirror.Recorded(result, args[0])
 	if len(items) == 0 {
-		return nil, withHint(fmt.Errorf("recording what %s fetches: it fetched nothing", args[0]),
-			"a command that sets GOPROXY or GOMODCACHE itself goes around the recording, and one with a vendor directory or GOFLAGS=-mod=vendor fetches nothing")
+		src.options.Warn(fmt.Errorf("recording what %s fetches: it fetched nothing, so nothing is mirrored: in order if it needs no modules, "+
+			"but a command that sets GOPROXY or GOMODCACHE itself goes around the recording, and one with a vendor directory or GOFLAGS=-mod=vendor fetches nothing", args[0]))
 	}
 	return items, nil
 }
