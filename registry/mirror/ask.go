@@ -33,6 +33,7 @@ type findings struct {
 	items    []Item
 	problems []error
 	warnings []error          // of what only works in part
+	notes    []error          // of what works as a whole, though perhaps not as it was meant: shown like warnings
 	means    []module.Version // what the query led to
 	part     bool             // there may be more
 }
@@ -45,6 +46,7 @@ func (f *findings) add(more findings) {
 	f.items = append(f.items, more.items...)
 	f.problems = append(f.problems, more.problems...)
 	f.warnings = append(f.warnings, more.warnings...)
+	f.notes = append(f.notes, more.notes...)
 	f.means = append(f.means, more.means...)
 	f.part = f.part || more.part
 }
@@ -79,6 +81,7 @@ func (c *collector) answer(ctx context.Context) {
 		c.relock(a, found[i])
 		c.findings.add(found[i])
 	}
+	c.warnings = append(c.warnings, c.notes...)
 }
 
 // goCommand is what runs the go command to find out what something needs. There is

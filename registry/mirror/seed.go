@@ -72,7 +72,7 @@ func (c *collector) findSeed(ctx context.Context, s seed, from string) findings 
 	it := Item{Module: m, ModOnly: s.modOnly, From: from, Revisions: c.revisionsOf(ctx, s, m)}
 	f := c.plant(ctx, it, s)
 	if m.Path != s.path {
-		f.warnings = append(f.warnings, fromError(from, "", fmt.Errorf("%s is no module: taken for a package of %s", s.path, m)))
+		f.notes = append(f.notes, fromError(from, "", fmt.Errorf("%s is no module: taken for a package of %s", s.path, m)))
 	}
 	return f
 }
