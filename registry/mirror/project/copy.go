@@ -57,11 +57,12 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range copied.Modules {
-		m := &copied.Modules[i]
-		m.Bound = slices.ContainsFunc(p.Modules, func(o Module) bool {
-			return c.to(o.Dir) == m.Dir && o.File != nil && len(p.lacking(o)) > 0
-		})
+	for dir, alone := range c.alone {
+		i := slices.IndexFunc(copied.Modules, func(m Module) bool { return m.Dir == c.to(dir) })
+		if i < 0 {
+			continue // whatever is wrong with it there, its Problems say
+		}
+		copied.Modules[i].Bound = alone.bound
 	}
 	return copied, nil
 }
@@ -74,6 +75,7 @@ type copier struct {
 	dst        string
 	base       string          // directory that all that is copied is in; "" = there is none
 	locals     map[string]bool // local replacements
+	alone      map[string]alone
 	skip       []fs.FileInfo   // dst and what the options say
 	errs       []error
 }
@@ -92,7 +94,7 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	case len(entries) > 0:
 		return nil, fmt.Errorf("%s is not empty", dst)
 	}
-	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: common(p.Root, p.dirs()), locals: make(map[string]bool)}
+	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: common(p.Root, p.dirs()), locals: make(map[string]bool), alone: p.alone()}
 	for _, dir := range p.LocalReplacements() {
 		c.locals[dir] = true
 	}

@@ -13,7 +13,7 @@ import (
 
 // write writes files below dir; a name that ends in "/" is a directory, and a text
 // "-> x" is a symbolic link.
-func write(t *testing.T, dir string, files map[string]string) {
+func write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
 		path := filepath.Join(dir, filepath.FromSlash(name))

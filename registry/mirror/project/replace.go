@@ -3,6 +3,7 @@ package project
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -40,9 +41,12 @@ func (p *Project) checkReplacementsOf(dir place, name string, list []*modfile.Re
 // addLocal notes that a directory replaces a module. That of another main module is
 // there wherever the project is.
 func (p *Project) addLocal(dir place, name string, r *modfile.Replace) {
+	isKnown := slices.ContainsFunc(p.locals, func(l local) bool { return l.dir == dir.abs })
 	for _, m := range p.Modules {
 		if m.Dir == dir.abs {
-			p.locals = append(p.locals, local{m.Dir, m.File})
+			if !isKnown {
+				p.locals = append(p.locals, local{m.Dir, m.File})
+			}
 			return
 		}
 	}
@@ -54,12 +58,10 @@ func (p *Project) addLocal(dir place, name string, r *modfile.Replace) {
 		return
 	}
 	problem.Err = fmt.Errorf("replaced by a directory: not mirrorable; %s has to be there wherever the project is built", r.New.Path)
-	l := local{dir: dir.abs}
-	for _, known := range p.locals {
-		if known.dir == l.dir {
-			return
-		}
+	if isKnown {
+		return
 	}
+	l := local{dir: dir.abs}
 	l.file, _ = p.readModule(dir, modfile.ParseLax) // as the go command does, since it is no main module
 	p.locals = append(p.locals, l)
 }

@@ -76,7 +76,7 @@ func (c *copier) goMod(m Module) []byte {
 		return m.data
 	}
 	var lines []string
-	for _, add := range c.p.unpublished(m) {
+	for _, add := range c.alone[m.Dir].unpublished {
 		lines = append(lines, "replace "+old(add.Old)+" => "+c.path(m.Dir, add.dir))
 	}
 	return apply(m.data, c.replacements(place{abs: m.Dir}, m.File.Replace), lines)

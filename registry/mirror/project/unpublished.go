@@ -15,18 +15,27 @@ type replacedBy struct {
 	file *modfile.File // its go.mod; nil if it cannot be read
 }
 
-// shared returns what is in a directory for every module of the workspace: the main modules, what go.work
+// shared returns what is in a directory for every module of the workspace, each once: the main modules, what go.work
 // replaces, and what one of them replaces whatever the version.
 func (p *Project) shared() []replacedBy {
 	var all []replacedBy
+	seen := make(map[module.Version]bool)
 	for _, m := range p.Modules {
-		if m.File != nil {
-			all = append(all, replacedBy{module.Version{Path: m.File.Module.Mod.Path}, m.Dir, m.File})
+		if m.File == nil {
+			continue
+		}
+		if old := (module.Version{Path: m.File.Module.Mod.Path}); !seen[old] {
+			seen[old] = true
+			all = append(all, replacedBy{old, m.Dir, m.File})
 		}
 	}
 	add := func(dir place, list []*modfile.Replace, always bool) {
 		for _, r := range list {
-			if l := p.local(dir, r); l != nil && (always || r.Old.Version == "") {
+			if seen[r.Old] || !always && r.Old.Version != "" {
+				continue
+			}
+			if l := p.local(dir, r); l != nil {
+				seen[r.Old] = true
 				all = append(all, replacedBy{r.Old, l.dir, l.file})
 			}
 		}
@@ -42,23 +51,41 @@ func (p *Project) shared() []replacedBy {
 	return all
 }
 
+// alone says of a module of a workspace what it takes to run go commands in it alone.
+type alone struct {
+	unpublished []replacedBy
+	bound       bool // it requires some of that
+}
+
+// alone finds that out for each readable module of a workspace, by its directory: for all at once, as a workspace may have
+// hundreds, and each may share what it replaces with every other.
+func (p *Project) alone() map[string]alone {
+	all := make(map[string]alone)
+	if p.Work == nil {
+		return all
+	}
+	shared := p.shared()
+	for _, m := range p.Modules {
+		if m.File != nil {
+			sums := sumsOf(m.Dir)
+			lacking := p.lacking(m, shared, sums)
+			all[m.Dir] = alone{unpublished(m, shared, sums, lacking), len(lacking) > 0}
+		}
+	}
+	return all
+}
+
 // unpublished returns what m would not find if it were alone, but that is shared in the workspace: nothing in m
 // replaces it, and m's go.sum does not know it. Replacing what is published too would make a tidy go.mod
 // untidy. If it can be, it is without a version: to Go, "x v1.0.0 => ../x" and "x => ../../x" contradict each other.
-func (p *Project) unpublished(m Module) []replacedBy {
-	if p.Work == nil {
-		return nil
-	}
-	sums := sumsOf(m.Dir)
+func unpublished(m Module, shared []replacedBy, sums map[module.Version]bool, lacking []replacedBy) []replacedBy {
 	var found []replacedBy
-	seen := make(map[module.Version]bool)
-	for _, s := range p.shared() {
-		if s.dir != m.Dir && !seen[s.Old] && !sums[s.Old] && replacement(m.File.Replace, s.Old) == nil {
-			seen[s.Old] = true
+	for _, s := range shared {
+		if s.dir != m.Dir && !sums[s.Old] && replacement(m.File.Replace, s.Old) == nil {
 			found = append(found, s)
 		}
 	}
-	for _, r := range p.lacking(m) {
+	for _, r := range lacking {
 		if whole := (module.Version{Path: r.Old.Path}); sums[whole] {
 			found = append(found, r)
 		}
@@ -67,11 +94,7 @@ func (p *Project) unpublished(m Module) []replacedBy {
 }
 
 // lacking returns what m, or what it has from a directory, requires, but only its workspace has.
-func (p *Project) lacking(m Module) []replacedBy {
-	if p.Work == nil {
-		return nil
-	}
-	shared, sums := p.shared(), sumsOf(m.Dir)
+func (p *Project) lacking(m Module, shared []replacedBy, sums map[module.Version]bool) []replacedBy {
 	var found []replacedBy
 	seen := make(map[*modfile.File]bool)
 	required := make(map[module.Version]bool)
@@ -138,8 +161,9 @@ func (p *Project) local(dir place, r *modfile.Replace) *local {
 	if r.New.Version != "" {
 		return nil
 	}
+	to := dir.at(r.New.Path).abs
 	for i := range p.locals {
-		if p.locals[i].dir == dir.at(r.New.Path).abs {
+		if p.locals[i].dir == to {
 			return &p.locals[i]
 		}
 	}
