@@ -76,7 +76,7 @@ type copier struct {
 	base       string          // directory that all that is copied is in; "" = there is none
 	locals     map[string]bool // local replacements
 	alone      map[string]alone
-	skip       []fs.FileInfo   // dst and what the options say
+	skip       []fs.FileInfo // dst and what the options say
 	errs       []error
 }
 
