@@ -9,7 +9,6 @@ import (
 	"go/version"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 
@@ -98,7 +97,8 @@ type place struct {
 	goCmd  *gocmd.Cmd
 	dir    string
 	module bool
-	bound  bool // to its workspace
+	bound  bool            // to its workspace
+	added  map[string]bool // what is replaced by directories in this copy of the module only
 
 	goLine *modfile.Go // of file; nil = there is none
 	file   string
@@ -114,7 +114,7 @@ func (v *view) places(p *project.Project) []place {
 	for _, m := range p.Modules {
 		if m.File != nil {
 			all = append(all, place{
-				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, bound: m.Bound,
+				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, bound: m.Bound, added: m.Added,
 				goLine: m.File.Go, file: filepath.Join(m.Dir, "go.mod"),
 			})
 		}
@@ -131,51 +131,6 @@ func (v *view) graph(ctx context.Context, places []place, o ProjectOptions) {
 			v.download(ctx, pl.goCmd, pl.dir, "all")
 		}
 	}
-}
-
-// isUntidy reports whether "go mod tidy" would change more than to remove lines
-// of go.sum, which is no lack.
-func (v *view) isUntidy(ctx context.Context, pl place) bool {
-	diff, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-diff")
-	switch {
-	case err == nil:
-		return false
-	case len(diff) == 0: // it could not find out
-		v.warn("tidying a copy", err)
-		return true
-	case pl.bound:
-		return true // nobody can tidy it but here
-	}
-	change := lacks(diff, v.foreign) // whose go.sum was removed
-	if change == "" {
-		return false
-	}
-	if v.foreign || bytes.Contains(diff, []byte(" "+localVersion)) {
-		return true // it is done in a copy, and nobody here can commit it
-	}
-	v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result", v.readable(pl.dir), change))
-	return true
-}
-
-// localVersion is what the go command requires of a module that it only knows as a directory: here, one of a
-// workspace, by another that does not say so and cannot be without it.
-const localVersion = "v0.0.0-00010101000000-000000000000"
-
-// lacks returns the first change of a diff that is not the removal of a line of go.sum, or is not one of
-// go.sum at all; "" = there is none.
-func lacks(diff []byte, noSum bool) string {
-	inSum := false
-	for line := range strings.Lines(string(diff)) {
-		switch {
-		case strings.HasPrefix(line, "diff "):
-			inSum = strings.HasSuffix(strings.TrimSpace(line), "go.sum")
-		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "):
-		case noSum && inSum:
-		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, "-") && !inSum:
-			return strings.TrimSpace(line)
-		}
-	}
-	return ""
 }
 
 // errTooOld: the go command is older than a go line demands.

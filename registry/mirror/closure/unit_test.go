@@ -86,12 +86,9 @@ func TestLacks(t *testing.T) {
 		mod + "-require a v1\n":      "-require a v1",
 		mod + " x\n" + sum + "-a\n":  "",
 	} {
-		if got := lacks([]byte(diff), false); got != want {
+		if got := lacks(changesOf([]byte(diff))); got != want {
 			t.Errorf("%q: got %q, want %q", diff, got, want)
 		}
-	}
-	if got := lacks([]byte(sum+"+c v1 h1:x\n"+mod+"+require a v1\n"), true); got != "+require a v1" {
-		t.Errorf("without go.sum: got %q", got)
 	}
 }
 

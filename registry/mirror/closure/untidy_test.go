@@ -32,3 +32,37 @@ func TestOfAModuleThatIsBoundToItsWorkspaceItIsSaidWhatCannotBeFound(t *testing.
 		t.Errorf("needs\n%s", show(r.Needs))
 	}
 }
+
+func TestAModuleWhoseGoModHasMadeUpVersionsIsToldToBeTidied(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"go.mod": "module corp.example/p\n\ngo 1.24\n\nrequire corp.example/here v0.0.0-00010101000000-000000000000\n\nreplace corp.example/here => ./here\n",
+		"p.go":   "package p\n\nimport (\n\t_ \"corp.example/here\"\n\t_ \"example.com/lib\"\n)\n", "here/go.mod": "module corp.example/here\n\ngo 1.24\n", "here/h.go": "package here\n",
+	})
+	checkWarnings(t, projectOf(t, Options{Source: up}, dir), "it is not tidy")
+	goMod := "module corp.example/p\n\ngo 1.24\n\nreplace corp.example/here => ./here\n"
+	write(t, dir, map[string]string{"go.mod": goMod}) // tidy adds the version
+	checkWarnings(t, projectOf(t, Options{Source: up}, dir), "it is not tidy")
+}
+
+// TestOfAModuleThatReliesOnItsWorkspaceItIsSaidWhatElseItLacks has a module that imports, but does not require, a sibling that nobody
+// has published: that, and what comes with it, is in order.
+func TestOfAModuleThatReliesOnItsWorkspaceItIsSaidWhatElseItLacks(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"go.work":  "go 1.24\n\nuse (\n\t./a\n\t./b\n)\n",
+		"a/go.mod": "module corp.example/relies-a\n\ngo 1.24\n\nrequire example.com/leaf v1.1.0\n",
+		"a/a.go":   "package a\n\nimport (\n\t_ \"corp.example/relies-b\"\n\t_ \"example.com/leaf\"\n)\n",
+		"b/go.mod": "module corp.example/relies-b\n\ngo 1.24\n\nrequire (\n\texample.com/leaf v1.2.0\n\texample.com/testdep v0.1.0\n)\n",
+		"b/b.go":   "package b\n\nimport (\n\t_ \"example.com/leaf\"\n\t_ \"example.com/testdep\"\n)\n",
+	})
+	env := []string{"GOPROXY=" + up.url(), "GOMODCACHE=" + t.TempDir()}
+	goIn(t, dir+"/b", append(env, "GOWORK=off"), "mod", "tidy")
+	checkWarnings(t, projectOf(t, Options{Source: up}, dir))
+	write(t, dir, map[string]string{"a/lacks.go": "package a\n\nimport _ \"example.com/old\"\n"})
+	checkWarnings(t, projectOf(t, Options{Source: up}, dir), "would change \"+\\texample.com/old v1.0.0\"")
+}

@@ -62,7 +62,11 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 		if i < 0 {
 			continue // whatever is wrong with it there, its Problems say
 		}
-		copied.Modules[i].Bound = alone.bound
+		m := &copied.Modules[i]
+		m.Bound, m.Added = alone.bound, make(map[string]bool)
+		for _, r := range alone.unpublished {
+			m.Added[r.Old.Path] = true
+		}
 	}
 	return copied, nil
 }

@@ -53,6 +53,10 @@ type Module struct {
 	// workspace has.
 	Bound bool
 
+	// Added says of a module in a copy which modules, by path, its go.mod replaces by directories there
+	// only.
+	Added map[string]bool
+
 	data []byte // go.mod as it was read
 }
 
