@@ -27,8 +27,9 @@ func isFile(name string) error {
 }
 
 // replaceFile writes a file so that a reader, or a crash, sees the old contents or the new, nothing between. It
-// has the permissions that it had, a new one those that the umask leaves. Who may write to a file, but neither beside nor over it, as to one that is mounted into
-// a container by itself, writes to the file as it is. The error is errNoFile for what is no regular file.
+// has the permissions that it had, a new one those that the umask leaves. Who may write to a file, but neither
+// beside nor over it, as to one that is mounted into a container by itself, writes to the file as it is. The error
+// is errNoFile for what is no regular file.
 func replaceFile(name string, data []byte) error {
 	name = resolve(name)
 	old, err := os.Stat(name)
