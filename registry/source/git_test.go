@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// The filter keeps the pipe open for writing as long as it runs.
+// The filter keeps the pipe open for writing as long as it runs. First it waits for git's greeting: before that, git does not
+// know yet that it has a filter to end.
 func TestCancellingEndsWhatGitHasStarted(t *testing.T) {
 	b := newBench(t).isolate()
 	pipe := filepath.Join(b.dir, "pipe")
@@ -20,7 +21,7 @@ func TestCancellingEndsWhatGitHasStarted(t *testing.T) {
 		t.Skip("no named pipes here: ", err)
 	}
 	dir := b.checkout(goMod, "+b.txt x", "+.gitattributes *.txt filter=slow", ".", "tag v1.0.0")
-	b.git(b.home, "config", "--global", "filter.slow.process", "exec sleep 60 3>"+pipe+" #")
+	b.git(b.home, "config", "--global", "filter.slow.process", "head -c 1 >"+os.DevNull+"; exec sleep 60 3>"+pipe+" #")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
