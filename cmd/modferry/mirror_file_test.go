@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -66,6 +67,9 @@ func TestALockThatIsNoFileIsNotRead(t *testing.T) {
 	b := newBench(t)
 	file := b.mirrorFile("m.yaml")
 	must(t, os.Symlink("/dev/zero", b.path("m.lock")))
+	b.run("mirror", "--no-sign", file).exits(exitFailed).complains("m.lock is not a regular file")
+	must(t, os.Remove(b.path("m.lock")))
+	must(t, syscall.Mkfifo(b.path("m.lock"), 0o600)) // nobody will ever write to it
 	b.run("mirror", "--no-sign", file).exits(exitFailed).complains("m.lock is not a regular file")
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +25,27 @@ func isFile(name string) error {
 		err = fmt.Errorf("%s is %w", name, errNoFile)
 	}
 	return err
+}
+
+// errTooLarge: a file has more than is read.
+var errTooLarge = errors.New("more than is read")
+
+// readAtMost reads a file of at most limit bytes. The error is errNoFile for what is no regular file, and errTooLarge
+// for one that is larger.
+func readAtMost(name string, limit int64) ([]byte, error) {
+	if err := isFile(name); err != nil { // before it is opened: a FIFO would wait for somebody to write
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes: %w", name, limit, errTooLarge)
+	}
+	return data, err
 }
 
 // replaceFile writes a file so that a reader, or a crash, sees the old contents or the new, nothing between. It

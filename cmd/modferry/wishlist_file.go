@@ -2,10 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,16 +12,8 @@ import (
 
 // readWishes reads a wish list. The error is errNoFile if it can be none.
 func readWishes(name string) ([]byte, error) {
-	if err := isFile(name); err != nil { // before it is opened: a FIFO would wait for somebody to write
-		return nil, err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxWishFile+1))
-	if err == nil && len(data) > maxWishFile {
+	data, err := readAtMost(name, maxWishFile)
+	if errors.Is(err, errTooLarge) {
 		err = fmt.Errorf("%s is larger than %d MiB: is it a wish list?", name, maxWishFile>>20)
 	}
 	return data, err
