@@ -90,12 +90,10 @@ func build(f Files) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta, metaID, err := metaBlob(f, tree, info.time())
+	p, err := newPacker(f, tree, info, goModSum)
 	if err != nil {
 		return nil, err
 	}
-	p := packer{module: f.Module, info: info, goModSum: goModSum}
-	p.add(meta, metaID)
 	if f.ZipFile != "" {
 		zip, err := packZip(f, tree, info.time())
 		if err != nil {
@@ -182,6 +180,17 @@ type packer struct {
 	goModSum string
 	layers   []Blob
 	diffIDs  []digest.Digest
+}
+
+// newPacker returns one that has the meta layer.
+func newPacker(f Files, tree string, info *info, goModSum string) (*packer, error) {
+	meta, metaID, err := metaBlob(f, tree, info.time())
+	if err != nil {
+		return nil, err
+	}
+	p := &packer{module: f.Module, info: info, goModSum: goModSum}
+	p.add(meta, metaID)
+	return p, nil
 }
 
 func (p *packer) add(layer Blob, diffID digest.Digest) {

@@ -38,12 +38,11 @@ func (a *Artifact) with(f Files) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta, metaID, err := metaBlob(f, tree, info.time())
+	p, err := newPacker(f, tree, info, a.Manifest.GoModSum)
 	if err != nil {
 		return nil, err
 	}
-	p := packer{module: f.Module, info: info, sum: a.Manifest.Sum, goModSum: a.Manifest.GoModSum}
-	p.add(meta, metaID)
+	p.sum = a.Manifest.Sum
 	if a.zipDiffID != "" {
 		p.add(a.Blobs[2], a.zipDiffID)
 	}

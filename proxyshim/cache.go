@@ -170,6 +170,7 @@ func (c *cache) open(e *entry, ext string) (io.ReadSeekCloser, time.Time, error)
 // memoryFile is a file that is not on disk yet.
 type memoryFile struct{ *bytes.Reader }
 
+// Close does nothing: there is nothing to close.
 func (memoryFile) Close() error { return nil }
 
 // remember makes e the entry in memory.

@@ -85,7 +85,10 @@ func isDiskFull(err error) bool {
 // absence says that the store does not have something. It is a registry.ErrNotFound.
 type absence struct{ text string }
 
-func (a *absence) Error() string        { return a.text }
+// Error is what the client is told.
+func (a *absence) Error() string { return a.text }
+
+// Is makes it registry.ErrNotFound.
 func (a *absence) Is(target error) bool { return target == registry.ErrNotFound }
 
 // absentUntil is an absence and how long it is believed without asking again.

@@ -97,6 +97,7 @@ type contextReader struct {
 	r   io.Reader
 }
 
+// Read reads, or fails with the error of the context.
 func (c contextReader) Read(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
 		return 0, err

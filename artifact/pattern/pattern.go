@@ -18,6 +18,7 @@ import (
 // The zero value matches nothing.
 type Pattern struct {
 	elements []string // of the glob
+	folded   []string // the same in lower case
 	versions Range
 }
 
@@ -33,6 +34,7 @@ func Parse(s string) (Pattern, error) {
 	if err := p.check(glob); err != nil {
 		return Pattern{}, err
 	}
+	p.folded = strings.Split(strings.ToLower(glob), "/")
 	if !ranged {
 		return p, nil
 	}
@@ -110,11 +112,7 @@ func (p Pattern) Match(m module.Version) bool {
 // keeping out: many hosts do not tell them apart either, and have what is at
 // github.com/evil/x at github.com/Evil/x as well.
 func (p Pattern) MatchFold(m module.Version) bool {
-	folded := Pattern{versions: p.versions}
-	for _, e := range p.elements {
-		folded.elements = append(folded.elements, strings.ToLower(e))
-	}
-	return folded.Match(module.Version{Path: strings.ToLower(m.Path), Version: m.Version})
+	return matchElements(p.folded, strings.Split(strings.ToLower(m.Path), "/")) && p.versions.Contains(m.Version)
 }
 
 // MatchPath reports whether some version of a module can be in the set.

@@ -33,8 +33,8 @@ project or workspace in DIR (default: here), with an empty module cache and a sh
 command has a line of its own that says what became of it, and starts with go.mod and go.sum as the project has them. The
 project itself is left alone, and so are the caches of its user but for the build cache, which hides no missing module.
 Vendor directories are not copied: what is checked is that the project works without. Nor do the user's settings of the
-go command count, such as GOFLAGS: give --tags. What the store lacks is listed, and
-written to --wishlist, a file that mirror reads; several commands may add to it, by way of the lock file .FILE.lock beside it.
+go command count, such as GOFLAGS: give --tags. What the store lacks is listed, and written to --wishlist, a file that
+mirror reads; several commands may add to it, by way of the lock file .FILE.lock beside it.
 
 Nobody but the store is asked. An HTTP request that a command wants to send elsewhere, or anything it starts that honours
 HTTPS_PROXY, is refused, and is a failure that the output names. What a build asks of other programs on this machine,

@@ -33,6 +33,7 @@ type verdict struct {
 	Error   string   `json:"error,omitempty"`
 }
 
+// String is the verdict in one line, for people.
 func (v verdict) String() string {
 	words := append([]string{fmt.Sprintf("%-8s %s %s%s ", v.Outcome, v.Module, v.Version, kindName(v.ModOnly))}, v.Keys...)
 	if v.SumDB != "" {

@@ -133,8 +133,13 @@ const waitDelay = 5 * time.Second
 // only: nothing of that name, no login, and no network look the same.
 type directError struct{ err error }
 
-func (e *directError) Error() string        { return fmt.Sprintf("%v: %v", ErrUpstream, e.err) }
-func (e *directError) Unwrap() error        { return e.err }
+// Error is what the go command said.
+func (e *directError) Error() string { return fmt.Sprintf("%v: %v", ErrUpstream, e.err) }
+
+// Unwrap returns how it failed.
+func (e *directError) Unwrap() error { return e.err }
+
+// Is makes it ErrUpstream.
 func (e *directError) Is(target error) bool { return target == ErrUpstream }
 
 // prepare makes the module cache, the first time. In it, "work" is a

@@ -101,7 +101,10 @@ type sourceError struct {
 	cause error
 }
 
+// Error is what the go command said.
 func (e *sourceError) Error() string { return e.said }
+
+// Unwrap is the error of the source.
 func (e *sourceError) Unwrap() error { return e.cause }
 
 // because returns what the go command said about a version as an error that is also that of

@@ -3,12 +3,8 @@ package closure
 import (
 	"context"
 	"go/version"
-	"os"
-	"path/filepath"
 
 	"golang.org/x/mod/module"
-
-	"github.com/modferry/modferry/registry/mirror/project"
 )
 
 // Modules from before graph pruning, whose go line says prePruning or less, see all that their requirements require. Go
@@ -24,24 +20,13 @@ func (v *view) oldConsumer(ctx context.Context, m module.Version, demanded strin
 	if version.Compare(demanded, raised) >= 0 {
 		return nil
 	}
-	dir, err := v.mkdir("old")
+	pl, err := v.newConsumer("old", prePruning, m, packages)
 	if err != nil {
 		return err
 	}
-	if err := writeConsumer(dir, prePruning, m); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "imports.go"), importAll(packages), 0o644); err != nil {
-		return err
-	}
-	p, err := project.Load(dir)
-	if err != nil {
-		return err
-	}
-	pl := v.places(p)[0]
-	if _, err := v.run(ctx, pl.goCmd, dir, "mod", "tidy", "-e"); err != nil {
+	if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
 		v.warn("as a dependency of an old module", err)
 	}
-	v.list(ctx, pl.goCmd, dir, "all")
+	v.list(ctx, pl.goCmd, pl.dir, "all")
 	return nil
 }

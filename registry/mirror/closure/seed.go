@@ -141,10 +141,6 @@ const consumerPath = "consumer.invalid/consumer"
 
 // consumer adds what a fresh module needs that imports packages of m: all of them, or any of them.
 func (v *view) consumer(ctx context.Context, m module.Version, got downloaded, packages []string) error {
-	dir, err := v.mkdir("consumer")
-	if err != nil {
-		return err
-	}
 	demanded, err := goLine(got.GoMod)
 	if err != nil {
 		return err
@@ -157,23 +153,16 @@ func (v *view) consumer(ctx context.Context, m module.Version, got downloaded, p
 	if version.Compare(demanded, own) > 0 {
 		own = demanded
 	}
-	if err := writeConsumer(dir, own, m); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "imports.go"), importAll(packages), 0o644); err != nil {
-		return err
-	}
-	p, err := project.Load(dir)
+	pl, err := v.newConsumer("consumer", own, m, packages)
 	if err != nil {
 		return err
 	}
-	pl := v.places(p)[0]
 	if err := v.checkGo(ctx, pl); err != nil {
 		return err
 	}
-	if _, err := v.run(ctx, pl.goCmd, dir, "mod", "tidy"); err != nil {
+	if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy"); err != nil {
 		v.warn("as a dependency", err)
-		if _, err := v.run(ctx, pl.goCmd, dir, "mod", "tidy", "-e"); err != nil {
+		if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
 			v.warn("as a dependency", err)
 		}
 	}
@@ -184,9 +173,13 @@ func (v *view) consumer(ctx context.Context, m module.Version, got downloaded, p
 	return v.oldConsumer(ctx, m, demanded, packages)
 }
 
-// writeConsumer writes the go.mod of a module that requires m. If its release is "", it lacks a go line: the go
-// command adds its own.
-func writeConsumer(dir, release string, m module.Version) error {
+// newConsumer makes a module that requires m and imports packages of it, in a scratch directory. If its release is "",
+// it lacks a go line: the go command adds its own.
+func (v *view) newConsumer(name, release string, m module.Version, packages []string) (place, error) {
+	dir, err := v.mkdir(name)
+	if err != nil {
+		return place{}, err
+	}
 	var f modfile.File
 	errs := []error{f.AddModuleStmt(consumerPath), f.AddRequire(m.Path, m.Version)}
 	if release != "" {
@@ -194,7 +187,16 @@ func writeConsumer(dir, release string, m module.Version) error {
 	}
 	data, err := f.Format()
 	if err := errors.Join(append(errs, err)...); err != nil {
-		return err
+		return place{}, err
 	}
-	return os.WriteFile(filepath.Join(dir, "go.mod"), data, 0o644)
+	for file, text := range map[string][]byte{"go.mod": data, "imports.go": importAll(packages)} {
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {
+			return place{}, err
+		}
+	}
+	p, err := project.Load(dir)
+	if err != nil {
+		return place{}, err
+	}
+	return v.places(p)[0], nil
 }
