@@ -22,6 +22,8 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 const (
@@ -41,7 +43,7 @@ func BenchmarkCold(b *testing.B) {
 	b.Run("raw", func(b *testing.B) {
 		urls := f.urls(b, distribution)
 		for b.Loop() {
-			f.each(b, func(ctx context.Context, it mirror.Item) error { return getAll(ctx, urls[it.Module]) })
+			f.each(b, func(ctx context.Context, it requirement.Requirement) error { return getAll(ctx, urls[it.Module]) })
 		}
 	})
 	for name, ref := range map[string]string{"shim-registry": distribution, "shim-oci": layout} {
@@ -53,7 +55,9 @@ func BenchmarkCold(b *testing.B) {
 					b.Fatal(err)
 				}
 				server := httptest.NewServer(h)
-				f.each(b, func(ctx context.Context, it mirror.Item) error { return getThroughShim(ctx, server.URL, it) })
+				f.each(b, func(ctx context.Context, it requirement.Requirement) error {
+					return getThroughShim(ctx, server.URL, it)
+				})
 				b.StopTimer()
 				server.Close()
 				h.Close()
@@ -130,7 +134,7 @@ func BenchmarkStart(b *testing.B) {
 // benchFerry is what the benchmarks share: an upstream tree, its versions, a key, one client.
 type benchFerry struct {
 	tree   string
-	items  []mirror.Item
+	items  []requirement.Requirement
 	signer *sign.Signer
 	client *registry.Client
 }
@@ -151,7 +155,7 @@ func newBenchFerry(b *testing.B) *benchFerry {
 		if err := addVersion(f.tree, m.Path+"@"+m.Version, src); err != nil {
 			b.Fatal(err)
 		}
-		f.items = append(f.items, mirror.Item{Module: m, ModOnly: i%2 == 1})
+		f.items = append(f.items, requirement.Requirement{Module: m, ModOnly: i%2 == 1})
 	}
 	private, _, err := sign.Generate([]byte("bench"))
 	if err != nil {
@@ -199,7 +203,7 @@ func (f *benchFerry) mirrorAgain(b *testing.B, ref string) {
 }
 
 func (f *benchFerry) run(b *testing.B, ref string) mirror.Summary {
-	up, err := mirror.NewUpstream(mirror.UpstreamOptions{GOPROXY: "file://" + f.tree})
+	up, err := upstream.NewUpstream(upstream.UpstreamOptions{GOPROXY: "file://" + f.tree})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -215,7 +219,7 @@ func (f *benchFerry) run(b *testing.B, ref string) mirror.Summary {
 }
 
 // each runs do for every item, some in parallel.
-func (f *benchFerry) each(b *testing.B, do func(context.Context, mirror.Item) error) {
+func (f *benchFerry) each(b *testing.B, do func(context.Context, requirement.Requirement) error) {
 	g, ctx := errgroup.WithContext(b.Context())
 	g.SetLimit(benchClients)
 	for _, it := range f.items {
@@ -248,7 +252,7 @@ func (f *benchFerry) urls(b *testing.B, ref string) map[module.Version][]string 
 }
 
 // getThroughShim reads a version as the go command does.
-func getThroughShim(ctx context.Context, shim string, it mirror.Item) error {
+func getThroughShim(ctx context.Context, shim string, it requirement.Requirement) error {
 	at := shim + "/" + it.Module.Path + "/@v/" + it.Module.Version
 	urls := []string{at + ".info", at + ".mod"}
 	if !it.ModOnly {

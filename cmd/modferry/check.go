@@ -15,9 +15,8 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/mirror"
-	"github.com/modferry/modferry/registry/mirror/gocmd"
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/project"
 )
 
 const flagTags = "tags"
@@ -118,7 +117,7 @@ var tagsGrammar = regexp.MustCompile(`^[\pL\pN_.]+(,[\pL\pN_.]+)*$`)
 
 // prove runs the commands against a shim of its own.
 func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
-	env, err := mirror.GoEnv(c.Context)
+	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/project"
 )
 
 // proof is what check finds out, and how it is shown.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/project"
 )
 
 // checked is a bench with a project that uses example.com/a and example.com/b, of which the store has a.

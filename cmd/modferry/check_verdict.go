@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/modferry/modferry/proxyshim"
-	"github.com/modferry/modferry/registry/mirror/closure"
+	"github.com/modferry/modferry/registry/collect/closure"
 )
 
 // checkSummary is the last word of check as JSON.

@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 // goEnv are the go command's settings, and where each was made.
@@ -47,11 +47,11 @@ func (a *app) readGoEnv(ctx context.Context) (*goEnv, error) {
 		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
 	e.fileName = e.values["GOENV"]
-	if e.file, err = mirror.ReadGoEnvFile(e.fileName); err != nil {
+	if e.file, err = gocmd.ReadGoEnvFile(e.fileName); err != nil {
 		return nil, fmt.Errorf("reading the go command's settings: %w", err)
 	}
 	// The question itself was asked with another value of this one.
-	defaults, err := mirror.ReadGoEnvFile(filepath.Join(e.values["GOROOT"], "go.env"))
+	defaults, err := gocmd.ReadGoEnvFile(filepath.Join(e.values["GOROOT"], "go.env"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the go command's defaults: %w", err)
 	}

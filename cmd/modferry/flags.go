@@ -12,7 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/registry/mirror/mirrorfile"
+	"github.com/modferry/modferry/registry/collect/mirrorfile"
 )
 
 // Names of options that several commands share.

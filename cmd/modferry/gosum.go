@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/project"
 )
 
 // wanted is what a command line or a go.sum says about one version: which of its files are needed and which

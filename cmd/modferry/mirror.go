@@ -13,7 +13,10 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 const (
@@ -120,7 +123,7 @@ func (a *app) mirror(c *cli.Context) error {
 	show := a.newProgress(c.Bool(flagJSON))
 	summary, err := a.ferry(c, stores, signer, n, show, file)
 	show.done()
-	if errors.Is(err, mirror.ErrChecksum) {
+	if errors.Is(err, upstream.ErrChecksum) {
 		return &exitError{code: exitRefused, err: err}
 	}
 	if err != nil {
@@ -163,7 +166,7 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 		},
 	})
 	s.Failed += len(w.problems)
-	if c.Bool(flagDryRun) || errors.Is(err, mirror.ErrChecksum) {
+	if c.Bool(flagDryRun) || errors.Is(err, upstream.ErrChecksum) {
 		return s, err
 	}
 	return s, errors.Join(err, w.finish()) // what was found out is known, even if the rest was interrupted
@@ -171,7 +174,7 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 
 // wares is what there is to mirror.
 type wares struct {
-	items    []mirror.Item
+	items    []requirement.Requirement
 	problems []error
 	done     func(mirror.Event) // is told what became of each item
 	finish   func() error       // after all of them
@@ -182,17 +185,22 @@ func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progre
 	w := wares{done: func(mirror.Event) {}, finish: func() error { return nil }}
 	switch {
 	case file != nil:
-		plan, problems := mirror.CollectFile(c.Context, src.up, file.File, mirror.FileOptions{
+		plan, problems := collect.CollectFile(c.Context, src.up, file.File, collect.FileOptions{
 			CollectOptions: src.options, Lock: file.lock, Update: c.Bool(flagUpdate),
 		})
-		w.items, w.problems, w.done = plan.Items, problems, plan.Done
+		w.items, w.problems = plan.Items, problems
+		w.done = func(e mirror.Event) {
+			if e.Status != mirror.Failed && e.Status != mirror.Planned {
+				plan.Stored(e.Module, e.Got.Zip, e.Got.GoMod)
+			}
+		}
 		w.finish = func() error { return file.write(plan.Lock()) }
 	case c.Bool(flagRecord):
 		var err error
 		w.items, err = a.recorded(c, src, show)
 		return w, err
 	default:
-		w.items, w.problems = mirror.Collect(c.Context, src.up, c.Args().Slice(), src.options)
+		w.items, w.problems = collect.Collect(c.Context, src.up, c.Args().Slice(), src.options)
 	}
 	return w, nil
 }

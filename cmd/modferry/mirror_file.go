@@ -11,7 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/registry/mirror/mirrorfile"
+	"github.com/modferry/modferry/registry/collect/mirrorfile"
 )
 
 // mirrorFile is a mirror file with its lock.

@@ -9,19 +9,21 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/registry/mirror"
-	"github.com/modferry/modferry/registry/mirror/closure"
-	"github.com/modferry/modferry/registry/mirror/gocmd"
+	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/collect/closure"
+	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 // source is where mirror has modules from.
 type source struct {
-	up      *mirror.Upstream
-	sums    *mirror.Checksums // nil = not to be asked
-	options mirror.CollectOptions
+	up      *upstream.Upstream
+	sums    *upstream.Checksums // nil = not to be asked
+	options collect.CollectOptions
 	log     *slog.Logger
 
-	env     mirror.Env
+	env     gocmd.Env
 	noSumDB string
 	private string // patterns of modules that no public proxy is asked for
 	spool   string // what was fetched to find out what is needed
@@ -35,14 +37,14 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	if err != nil {
 		return nil, err
 	}
-	env, err := mirror.GoEnv(c.Context)
+	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
 		return nil, err
 	}
 	private := c.String(flagPrivate)
 	s := &source{env: env, log: log, begin: func() {}}
 	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private) // GONOSUMDB may be set apart from GOPRIVATE
-	o := mirror.UpstreamOptions{
+	o := upstream.UpstreamOptions{
 		GOPROXY: env.GOPROXY,
 		NoProxy: env.GONOPROXY,
 		Private: joinPatterns(env.GOPRIVATE, private),
@@ -53,7 +55,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		o.GOPROXY, o.NoProxy, o.Private = proxy, "", joinPatterns(o.Private, env.GONOPROXY)
 	}
 	s.private = joinPatterns(o.Private, o.NoProxy)
-	s.up, err = mirror.NewUpstream(o)
+	s.up, err = upstream.NewUpstream(o)
 	if err != nil && c.String(flagUpstream) != "" {
 		return nil, withHint(err, "an --"+flagUpstream+" is a directory, or a list as in GOPROXY")
 	}
@@ -66,7 +68,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	if err != nil {
 		return nil, errors.Join(err, s.up.Close())
 	}
-	s.options = mirror.CollectOptions{
+	s.options = collect.CollectOptions{
 		Stdin: a.in, Warn: warn,
 		Tools: c.StringSlice(flagTool), Platforms: platforms,
 		Toolchains: c.Bool(flagToolchains), DownloadAll: c.Bool(flagDownloadAll), Retracted: c.Bool(flagAllowRetracted),
@@ -78,12 +80,12 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 }
 
 // checksums is the database that modules are checked against: nil when that was turned off.
-func (a *app) checksums(c *cli.Context, s *source) (*mirror.Checksums, error) {
+func (a *app) checksums(c *cli.Context, s *source) (*upstream.Checksums, error) {
 	if c.Bool(flagNoSumDB) {
 		a.warn("nothing is checked against the checksum database (--%s): whatever upstream sends is signed", flagNoSumDB)
 		return nil, nil
 	}
-	sums, err := mirror.NewChecksums(mirror.ChecksumOptions{GOSUMDB: s.env.GOSUMDB, NoSumDB: s.noSumDB, Upstream: s.up})
+	sums, err := upstream.NewChecksums(upstream.ChecksumOptions{GOSUMDB: s.env.GOSUMDB, NoSumDB: s.noSumDB, Upstream: s.up})
 	if err == nil && sums == nil {
 		a.warn("nothing is checked against the checksum database (GOSUMDB=off): whatever upstream sends is signed")
 	}
@@ -99,7 +101,7 @@ func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
 		gosumdb = "off"
 	}
 	return closure.New(ctx, closure.Options{
-		Source:  mirror.NewGateway(s.up, s.sums, mirror.GatewayOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}),
+		Source:  upstream.NewGateway(s.up, s.sums, upstream.GatewayOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}),
 		GOSUMDB: gosumdb,
 		NoSumDB: s.noSumDB,
 		Private: s.private,
@@ -112,7 +114,7 @@ func (s *source) Close() error { return errors.Join(s.up.Close(), os.RemoveAll(s
 
 // recorded runs the command that the arguments are, and returns what it fetched. That may be nothing, as of a build that
 // needs none: it is a warning, for nobody can tell that from a command that went around the recording.
-func (a *app) recorded(c *cli.Context, src *source, show progress) ([]mirror.Item, error) {
+func (a *app) recorded(c *cli.Context, src *source, show progress) ([]requirement.Requirement, error) {
 	if c.Bool(flagStatic) || len(c.StringSlice(flagTool)) > 0 {
 		return nil, usageErrorf("--%s takes a command and no other source", flagRecord)
 	}
@@ -131,7 +133,7 @@ func (a *app) recorded(c *cli.Context, src *source, show progress) ([]mirror.Ite
 	for _, w := range result.Warnings {
 		src.options.Warn(w)
 	}
-	items := mirror.Recorded(result, args[0])
+	items := collect.Recorded(result, args[0])
 	if len(items) == 0 {
 		src.options.Warn(fmt.Errorf("recording what %s fetches: it fetched nothing, so nothing is mirrored: in order if it needs no modules, "+
 			"but a command that sets GOPROXY or GOMODCACHE itself goes around the recording, and one with a vendor directory or GOFLAGS=-mod=vendor fetches nothing", args[0]))

@@ -9,16 +9,17 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 func someEvents() []mirror.Event {
-	item := func(path string, modOnly bool) mirror.Item {
-		return mirror.Item{Module: module.Version{Path: path, Version: "v1.0.0"}, ModOnly: modOnly}
+	item := func(path string, modOnly bool) requirement.Requirement {
+		return requirement.Requirement{Module: module.Version{Path: path, Version: "v1.0.0"}, ModOnly: modOnly}
 	}
 	return []mirror.Event{
-		{Item: item("example.com/a", false), Status: mirror.New, Bytes: 12_000},
-		{Item: item("example.com/b", true), Status: mirror.Existing},
-		{Item: item("example.com/c", false), Status: mirror.Failed, Err: errors.New("it is broken")},
+		{Requirement: item("example.com/a", false), Status: mirror.New, Bytes: 12_000},
+		{Requirement: item("example.com/b", true), Status: mirror.Existing},
+		{Requirement: item("example.com/c", false), Status: mirror.Failed, Err: errors.New("it is broken")},
 	}
 }
 

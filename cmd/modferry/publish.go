@@ -12,7 +12,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/gocmd"
 	modsource "github.com/modferry/modferry/registry/source"
 )
 
@@ -179,9 +179,9 @@ func (a *app) showPublication(c *cli.Context, p *publication) error {
 // knownPrivate says whether the go command's settings, or --private, say of a module that the public checksum database is
 // not to be asked for it. Whoever has them knows that others need them.
 func (a *app) knownPrivate(c *cli.Context, path string) bool {
-	env, err := mirror.GoEnv(c.Context)
+	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
-		env = mirror.Env{} // which is no reason to fail, as it is for a note only
+		env = gocmd.Env{} // which is no reason to fail, as it is for a note only
 	}
 	return module.MatchPrefixPatterns(joinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(flagPrivate)), path)
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 const runName = "run"
@@ -71,7 +71,7 @@ func noSumDB(c *cli.Context) (string, error) {
 	if private == "" {
 		return "", nil
 	}
-	env, err := mirror.GoEnv(c.Context)
+	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
 		return "", err
 	}

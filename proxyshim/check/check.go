@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modferry/modferry/registry/mirror/gocmd"
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/project"
 )
 
 // ErrPlatform: a platform is not os/arch.

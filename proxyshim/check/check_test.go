@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modferry/modferry/registry/mirror/gocmd"
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 // world has a module with a dependency, of which an older version is in the module graph only.

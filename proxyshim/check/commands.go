@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 
-	"github.com/modferry/modferry/registry/mirror/gocmd"
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/project"
 )
 
 // runner runs the commands.

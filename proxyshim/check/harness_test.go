@@ -19,7 +19,7 @@ import (
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
 
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/project"
 )
 
 // envDial makes the test binary a program that a build starts, and that asks for a URL.

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/project"
 )
 
 const (

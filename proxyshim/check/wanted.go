@@ -9,7 +9,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/proxyshim"
-	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/project"
 )
 
 // Wanted returns, of the misses of a shim and what it took of those for wishes, what the commands

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 // cargo is a version as upstream sent it, unchecked.
@@ -22,15 +24,15 @@ func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*ca
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		c.files.Info, err = r.Upstream.Info(ctx, m)
-		if isToolchain(m) && errors.Is(err, ErrNotFound) {
-			c.files.Info, err = madeUpInfo(m), nil
+		if collect.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
+			c.files.Info, err = upstream.MadeUpInfo(m), nil
 		}
 		return err
 	})
 	group.Go(func() (err error) {
 		c.files.GoMod, err = r.Upstream.GoMod(ctx, m)
-		if isToolchain(m) && errors.Is(err, ErrNotFound) {
-			c.files.GoMod, err = toolchainGoMod(), nil
+		if collect.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
+			c.files.GoMod, err = collect.ToolchainGoMod(), nil
 		}
 		return err
 	})

@@ -1,6 +1,5 @@
-// Package mirror carries module versions from upstream into a store: it finds out which
-// ones are asked for ([Collect], [CollectFile]), asks a list of GOPROXY servers or
-// directories for them, checks what they send, and publishes it ([Run]).
+// Package mirror fulfils requirements: it fetches module versions from upstream, checks what was sent, and publishes it
+// into a store ([Run]).
 //
 // Upstream is not trusted. What it sends must be well formed for the version
 // asked for, and have the sums that the checksum database and the user's

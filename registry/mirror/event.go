@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 // Status is what became of an item.
@@ -26,7 +27,7 @@ const (
 
 // Event says what became of an item.
 type Event struct {
-	Item
+	requirement.Requirement
 	Status    Status
 	Reference string        // of the version in the store, with its tag
 	Digest    digest.Digest // of its manifest there, as far as known
@@ -35,7 +36,7 @@ type Event struct {
 	Elapsed   time.Duration
 	Err       error // why it failed
 
-	got sums // of what is stored
+	Got requirement.Sums // of what is stored, as far as known
 }
 
 // MarshalJSON returns the event as one JSON object, as "modferry mirror --json"
@@ -90,20 +91,17 @@ func (s *Summary) add(e Event) {
 	s.Bytes += e.Bytes
 }
 
-// sums are what the item's source says they must be.
-func (it Item) sums() *sums { return &sums{zip: it.Sum, mod: it.GoModSum} }
-
 // found fills in the event for a version that is in the store. It is a conflict if
 // that is not the version a go.sum means.
 func (e *Event) found(store *registry.Store, have *registry.Module) error {
 	if err := e.refer(store, have.Manifest); err != nil {
 		return err
 	}
-	e.got = sums{zip: have.Sum, mod: have.GoModSum}
+	e.Got = requirement.Sums{Zip: have.Sum, GoMod: have.GoModSum}
 	if err := e.checkLock(e.Reference); err != nil {
 		return err
 	}
-	if differ(have.Sum, e.Sum) || differ(have.GoModSum, e.GoModSum) {
+	if requirement.Differ(have.Sum, e.Sum) || requirement.Differ(have.GoModSum, e.GoModSum) {
 		return e.conflict(have)
 	}
 	e.Digest = have.Descriptor.Digest
@@ -112,11 +110,11 @@ func (e *Event) found(store *registry.Store, have *registry.Module) error {
 
 // checkLock compares what was got from somewhere with what is locked.
 func (e *Event) checkLock(where string) error {
-	switch want := e.locked; {
-	case differ(e.got.zip, want.zip):
-		return &LockError{Module: e.Module, From: e.From, Where: where, File: "zip", Got: e.got.zip, Want: want.zip}
-	case differ(e.got.mod, want.mod):
-		return &LockError{Module: e.Module, From: e.From, Where: where, File: "go.mod", Got: e.got.mod, Want: want.mod}
+	switch want := e.Locked; {
+	case requirement.Differ(e.Got.Zip, want.Zip):
+		return &LockError{Module: e.Module, From: e.From, Where: where, File: "zip", Got: e.Got.Zip, Want: want.Zip}
+	case requirement.Differ(e.Got.GoMod, want.GoMod):
+		return &LockError{Module: e.Module, From: e.From, Where: where, File: "go.mod", Got: e.Got.GoMod, Want: want.GoMod}
 	}
 	return nil
 }

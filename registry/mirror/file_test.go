@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,20 +10,12 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/registry/mirror/closure"
-	"github.com/modferry/modferry/registry/mirror/mirrorfile"
+	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/collect/mirrorfile"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
-
-// goCommandFor runs the real go command against up, without a checksum database.
-func goCommandFor(t testing.TB, up *Upstream) func(context.Context) (*closure.Runner, error) {
-	t.Helper()
-	spool, temp := t.TempDir(), t.TempDir()
-	return func(ctx context.Context) (*closure.Runner, error) {
-		return closure.New(ctx, closure.Options{
-			Source: NewGateway(up, nil, GatewayOptions{Spool: spool}), GOSUMDB: "off", TempDir: temp,
-		})
-	}
-}
 
 func parseMirrorFile(t testing.TB, text string) *mirrorfile.File {
 	t.Helper()
@@ -90,8 +81,8 @@ func TestAMirrorFileNamesWhatIsMirrored(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := parseMirrorFile(t, "version: 1\n"+tt.text)
-			plan, problems := CollectFile(t.Context(), newUpstream(t, queryTree(t).url()), f, FileOptions{})
-			if got := describeItems(plan.Items); !slices.Equal(got, tt.want) {
+			plan, problems := collect.CollectFile(t.Context(), newUpstream(t, upstreamtest.QueryTree(t).URL()), f, collect.FileOptions{})
+			if got := upstreamtest.DescribeItems(plan.Items); !slices.Equal(got, tt.want) {
 				t.Errorf("items  %q\nwanted %q", got, tt.want)
 			}
 			said := errors.Join(problems...)
@@ -108,36 +99,40 @@ func TestAMirrorFileNamesWhatIsMirrored(t *testing.T) {
 }
 
 // lockAfter mirrors what f asks for, and returns the lock written then.
-func lockAfter(t *testing.T, up *Upstream, f *mirrorfile.File, o FileOptions, stores string) (*mirrorfile.Lock, error) {
+func lockAfter(t *testing.T, up *upstream.Upstream, f *mirrorfile.File, o collect.FileOptions, stores string) (*mirrorfile.Lock, error) {
 	t.Helper()
 	if o.GoCommand == nil {
 		o.GoCommand = goCommandFor(t, up)
 	}
-	plan, problems := CollectFile(t.Context(), up, f, o)
+	plan, problems := collect.CollectFile(t.Context(), up, f, o)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	_, err := Run(t.Context(), plan.Items, Options{Stores: openStores(t, stores), Upstream: up, Signer: sharedSigner(t), Report: plan.Done})
+	_, err := Run(t.Context(), plan.Items, Options{Stores: openStores(t, stores), Upstream: up, Signer: sharedSigner(t), Report: func(e Event) {
+		if e.Status != Failed {
+			plan.Stored(e.Module, e.Got.Zip, e.Got.GoMod)
+		}
+	}})
 	return plan.Lock(), err
 }
 
 func TestALockKeepsWhatQueriesLedTo(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0")
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest]\n")
-	up := newUpstream(t, tree.url())
+	up := newUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
-	lock, err := lockAfter(t, up, f, FileOptions{}, stores)
+	lock, err := lockAfter(t, up, f, collect.FileOptions{}, stores)
 	if err != nil || len(lock.Sources) != 1 || len(lock.Sums) != 1 {
 		t.Fatalf("%+v, %v", lock, err)
 	}
 
-	tree.add(t, "example.com/a@v1.1.0", nil)
+	tree.Add(t, "example.com/a@v1.1.0", nil)
 	nobody := newUpstream(t, "off") // a locked run asks for nothing
-	again, err := lockAfter(t, nobody, f, FileOptions{Lock: lock}, stores)
+	again, err := lockAfter(t, nobody, f, collect.FileOptions{Lock: lock}, stores)
 	if err != nil || string(again.Format()) != string(lock.Format()) {
 		t.Errorf("a run under the lock changed it: %v\n%s", err, again.Format())
 	}
-	updated, err := lockAfter(t, up, f, FileOptions{Lock: lock, Update: true}, stores)
+	updated, err := lockAfter(t, up, f, collect.FileOptions{Lock: lock, Update: true}, stores)
 	want := []mirrorfile.Need{{Module: module.Version{Path: "example.com/a", Version: "v1.1.0"}}}
 	if err != nil || len(updated.Sources) != 1 || !slices.Equal(updated.Sources[0].Needs, want) {
 		t.Errorf("after an update: %v\n%s", err, updated.Format())
@@ -145,15 +140,15 @@ func TestALockKeepsWhatQueriesLedTo(t *testing.T) {
 }
 
 func TestAProjectIsCollectedAgainWhenItChanges(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/a@v1.1.0")
-	writeFiles(t, map[string]string{
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/a@v1.1.0")
+	upstreamtest.WriteFiles(t, map[string]string{
 		"p/go.mod":  "module corp.example/p\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n",
 		"p/main.go": "package main\n\nimport _ \"example.com/a\"\n\nfunc main() {}\n",
 	})
 	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
-	up := newUpstream(t, tree.url())
+	up := newUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
-	o := FileOptions{CollectOptions: CollectOptions{Warn: func(error) {}}}
+	o := collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(error) {}}}
 	lock, err := lockAfter(t, up, f, o, stores)
 	if err != nil || len(lock.Sources) != 0 {
 		t.Fatalf("an untidy project was locked: %v\n%s", err, lock.Format())
@@ -179,29 +174,29 @@ func TestAProjectIsCollectedAgainWhenItChanges(t *testing.T) {
 }
 
 // mustSums returns the lines of a go.sum for a version, as Run finds them.
-func mustSums(t *testing.T, tree testTree, version string) string {
+func mustSums(t *testing.T, tree upstreamtest.Tree, version string) string {
 	t.Helper()
 	path, v, _ := strings.Cut(version, "@")
 	m := module.Version{Path: path, Version: v}
-	var got sums
-	_, err := Run(t.Context(), []Item{{Module: m}}, Options{
-		Stores: openStores(t, "oci:"+filepath.Join(t.TempDir(), "store")), Upstream: newUpstream(t, tree.url()),
-		Report: func(e Event) { got = e.got },
+	var got requirement.Sums
+	_, err := Run(t.Context(), []requirement.Requirement{{Module: m}}, Options{
+		Stores: openStores(t, "oci:"+filepath.Join(t.TempDir(), "store")), Upstream: newUpstream(t, tree.URL()),
+		Report: func(e Event) { got = e.Got },
 	})
-	if err != nil || got.zip == "" {
+	if err != nil || got.Zip == "" {
 		t.Fatal(err, got)
 	}
-	return path + " " + v + " " + got.zip + "\n" + path + " " + v + "/go.mod " + got.mod + "\n"
+	return path + " " + v + " " + got.Zip + "\n" + path + " " + v + "/go.mod " + got.GoMod + "\n"
 }
 
 func TestContentThatIsNotWhatWasLockedEndsTheRun(t *testing.T) {
 	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
 	lock := &mirrorfile.Lock{
 		Sources: []mirrorfile.Locked{{ID: "module example.com/a@latest", Needs: []mirrorfile.Need{{Module: m}}}},
-		Sums:    map[module.Version]mirrorfile.Sums{m: {Zip: sumA}},
+		Sums:    map[module.Version]mirrorfile.Sums{m: {Zip: upstreamtest.SumA}},
 	}
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest]\n")
-	up := newUpstream(t, newTree(t, m.String()).url())
+	up := newUpstream(t, upstreamtest.NewTree(t, m.String()).URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	for _, tt := range []struct {
 		name  string
@@ -211,15 +206,15 @@ func TestContentThatIsNotWhatWasLockedEndsTheRun(t *testing.T) {
 		{"in the store", "the zip of oci:"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := lockAfter(t, up, f, FileOptions{Lock: lock}, stores)
+			_, err := lockAfter(t, up, f, collect.FileOptions{Lock: lock}, stores)
 			var locked *LockError
-			if !errors.Is(err, ErrLocked) || !errors.Is(err, ErrChecksum) || !errors.As(err, &locked) {
+			if !errors.Is(err, ErrLocked) || !errors.Is(err, upstream.ErrChecksum) || !errors.As(err, &locked) {
 				t.Fatalf("got %v", err)
 			}
-			if !strings.Contains(err.Error(), m.String()) || locked.Want != sumA {
+			if !strings.Contains(err.Error(), m.String()) || locked.Want != upstreamtest.SumA {
 				t.Errorf("%v", err)
 			}
-			if _, err := Run(t.Context(), []Item{{Module: m}}, Options{Stores: openStores(t, stores), Upstream: up}); err != nil {
+			if _, err := Run(t.Context(), []requirement.Requirement{{Module: m}}, Options{Stores: openStores(t, stores), Upstream: up}); err != nil {
 				t.Fatal(err) // for the next case
 			}
 		})

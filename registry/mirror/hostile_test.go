@@ -12,6 +12,9 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 func TestWhatAHostileUpstreamSendsIsNeverPublished(t *testing.T) {
@@ -23,57 +26,57 @@ func TestWhatAHostileUpstreamSendsIsNeverPublished(t *testing.T) {
 		}
 		return zip.String()
 	}
-	goMod := memFile{"go.mod", "module example.com/bad\n\ngo 1.24\n"}
+	goMod := upstreamtest.MemFile{Name: "go.mod", Content: "module example.com/bad\n\ngo 1.24\n"}
 	signer := newSigner(t)
 	for _, tt := range []struct {
 		name    string
 		modOnly bool
-		spoil   func(t *testing.T, tree testTree)
+		spoil   func(t *testing.T, tree upstreamtest.Tree)
 		is      error
 		text    string
 	}{
-		{"zip that is none", false, func(t *testing.T, tree testTree) {
-			tree.write(t, bad, ".zip", "This is not a zip.")
+		{"zip that is none", false, func(t *testing.T, tree upstreamtest.Tree) {
+			tree.Write(t, bad, ".zip", "This is not a zip.")
 		}, artifact.ErrCorrupt, "zip"},
-		{"truncated zip", false, func(t *testing.T, tree testTree) {
-			zip := readAll(t, tree.file(t, bad, ".zip"))
-			tree.write(t, bad, ".zip", zip[:len(zip)/2])
+		{"truncated zip", false, func(t *testing.T, tree upstreamtest.Tree) {
+			zip := upstreamtest.ReadAll(t, tree.File(t, bad, ".zip"))
+			tree.Write(t, bad, ".zip", zip[:len(zip)/2])
 		}, artifact.ErrCorrupt, "zip"},
-		{"flipped bit in the zip", false, func(t *testing.T, tree testTree) {
-			zip := []byte(readAll(t, tree.file(t, bad, ".zip")))
+		{"flipped bit in the zip", false, func(t *testing.T, tree upstreamtest.Tree) {
+			zip := []byte(upstreamtest.ReadAll(t, tree.File(t, bad, ".zip")))
 			zip[len(zip)/4] ^= 1
-			tree.write(t, bad, ".zip", string(zip))
+			tree.Write(t, bad, ".zip", string(zip))
 		}, nil, "zip"},
-		{"another version's zip", false, func(t *testing.T, tree testTree) {
-			tree.write(t, bad, ".zip", otherZip(t, module.Version{Path: "example.com/bad", Version: "v1.0.1"}, goMod))
+		{"another version's zip", false, func(t *testing.T, tree upstreamtest.Tree) {
+			tree.Write(t, bad, ".zip", otherZip(t, module.Version{Path: "example.com/bad", Version: "v1.0.1"}, goMod))
 		}, artifact.ErrCorrupt, "prefix"},
-		{"zip with another go.mod", false, func(t *testing.T, tree testTree) {
-			tree.write(t, bad, ".zip", otherZip(t, parseModule(t, bad), memFile{"go.mod", "module example.com/evil\n"}))
+		{"zip with another go.mod", false, func(t *testing.T, tree upstreamtest.Tree) {
+			tree.Write(t, bad, ".zip", otherZip(t, upstreamtest.ParseModule(t, bad), upstreamtest.MemFile{Name: "go.mod", Content: "module example.com/evil\n"}))
 		}, artifact.ErrCorrupt, "go.mod"},
-		{"made-up go.mod of another module", false, func(t *testing.T, tree testTree) {
-			tree.write(t, bad, ".zip", otherZip(t, parseModule(t, bad), memFile{"a.go", "package a"}))
-			tree.write(t, bad, ".mod", "module example.com/evil\n")
+		{"made-up go.mod of another module", false, func(t *testing.T, tree upstreamtest.Tree) {
+			tree.Write(t, bad, ".zip", otherZip(t, upstreamtest.ParseModule(t, bad), upstreamtest.MemFile{Name: "a.go", Content: "package a"}))
+			tree.Write(t, bad, ".mod", "module example.com/evil\n")
 		}, artifact.ErrCorrupt, "example.com/evil"},
-		{".mod that is none", true, func(t *testing.T, tree testTree) { tree.write(t, bad, ".mod", "<html>") }, artifact.ErrCorrupt, "go.mod"},
-		{".mod over the limit", true, func(t *testing.T, tree testTree) {
-			tree.write(t, bad, ".mod", "module example.com/bad\n"+strings.Repeat("/", modzip.MaxGoMod))
+		{".mod that is none", true, func(t *testing.T, tree upstreamtest.Tree) { tree.Write(t, bad, ".mod", "<html>") }, artifact.ErrCorrupt, "go.mod"},
+		{".mod over the limit", true, func(t *testing.T, tree upstreamtest.Tree) {
+			tree.Write(t, bad, ".mod", "module example.com/bad\n"+strings.Repeat("/", modzip.MaxGoMod))
 		}, artifact.ErrLimit, "go.mod"},
-		{".info over the limit", true, func(t *testing.T, tree testTree) {
-			tree.write(t, bad, ".info", `{"Version":"v1.0.0","X":"`+strings.Repeat("x", maxInfo)+`"}`)
+		{".info over the limit", true, func(t *testing.T, tree upstreamtest.Tree) {
+			tree.Write(t, bad, ".info", `{"Version":"v1.0.0","X":"`+strings.Repeat("x", upstream.MaxInfo)+`"}`)
 		}, artifact.ErrLimit, ".info"},
-		{".info of another version", true, func(t *testing.T, tree testTree) {
-			tree.write(t, bad, ".info", `{"Version":"v1.0.1"}`)
+		{".info of another version", true, func(t *testing.T, tree upstreamtest.Tree) {
+			tree.Write(t, bad, ".info", `{"Version":"v1.0.1"}`)
 		}, artifact.ErrCorrupt, "v1.0.1"},
-		{".info that is none", true, func(t *testing.T, tree testTree) { tree.write(t, bad, ".info", "<html>") }, artifact.ErrCorrupt, ".info"},
+		{".info that is none", true, func(t *testing.T, tree upstreamtest.Tree) { tree.Write(t, bad, ".info", "<html>") }, artifact.ErrCorrupt, ".info"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tree := newTree(t, bad)
+			tree := upstreamtest.NewTree(t, bad)
 			tt.spoil(t, tree)
 			reg := registrytest.New(t, registrytest.Options{})
-			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.url()), Signer: signer}
-			it := full(bad)
+			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Signer: signer}
+			it := upstreamtest.Full(bad)
 			it.ModOnly = tt.modOnly
-			events, summary := run(t, []Item{it}, o)
+			events, summary := run(t, []requirement.Requirement{it}, o)
 			if summary != (Summary{Failed: 1}) {
 				t.Fatalf("%+v", summary)
 			}
@@ -88,16 +91,16 @@ func TestWhatAHostileUpstreamSendsIsNeverPublished(t *testing.T) {
 
 func TestWhatHasOtherSumsIsNeverPublished(t *testing.T) {
 	const victim = "example.com/victim@v1.0.0"
-	recorded := newTree(t, victim)
-	log := newLog(t, recorded)
-	zip, mod := treeSums(t, recorded, victim)
-	changedZip := newTree(t)
-	changedZip.add(t, victim, map[string]string{"evil.go": "package lib\n"})
-	changedMod := newTree(t)
-	changedMod.add(t, victim, map[string]string{"go.mod": "module example.com/victim\n"})
+	recorded := upstreamtest.NewTree(t, victim)
+	log := upstreamtest.NewLog(t, recorded)
+	zip, mod := upstreamtest.TreeSums(t, recorded, victim)
+	changedZip := upstreamtest.NewTree(t)
+	changedZip.Add(t, victim, map[string]string{"evil.go": "package lib\n"})
+	changedMod := upstreamtest.NewTree(t)
+	changedMod.Add(t, victim, map[string]string{"go.mod": "module example.com/victim\n"})
 	for _, tt := range []struct {
 		name    string
-		tree    testTree
+		tree    upstreamtest.Tree
 		sumdb   bool
 		pin     bool
 		modOnly bool
@@ -110,18 +113,18 @@ func TestWhatHasOtherSumsIsNeverPublished(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reg := registrytest.New(t, registrytest.Options{})
-			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tt.tree.url())}
+			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tt.tree.URL())}
 			if tt.sumdb {
-				o.Checksums = newChecksums(t, ChecksumOptions{GOSUMDB: log.gosumdb(), Upstream: o.Upstream})
+				o.Checksums = newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), Upstream: o.Upstream})
 			}
-			it := full(victim)
+			it := upstreamtest.Full(victim)
 			it.ModOnly = tt.modOnly
 			if tt.pin {
 				it.Sum, it.GoModSum, it.From = zip, mod, "go.sum:1"
 			}
-			events, _ := run(t, []Item{it}, o)
+			events, _ := run(t, []requirement.Requirement{it}, o)
 			err := events[0].Err
-			if !errors.Is(err, ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: "+victim) || !strings.Contains(err.Error(), tt.want) {
+			if !errors.Is(err, upstream.ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: "+victim) || !strings.Contains(err.Error(), tt.want) {
 				t.Error(err)
 			}
 			assertNothingWritten(t, reg)
@@ -130,27 +133,27 @@ func TestWhatHasOtherSumsIsNeverPublished(t *testing.T) {
 }
 
 func TestWhatTheDatabaseDoesNotKnowIsNotPublished(t *testing.T) {
-	log := newLog(t, newTree(t)) // knows nothing
-	tree := newTree(t, versionA.String())
+	log := upstreamtest.NewLog(t, upstreamtest.NewTree(t)) // knows nothing
+	tree := upstreamtest.NewTree(t, upstreamtest.VersionA.String())
 	reg := registrytest.New(t, registrytest.Options{})
-	up := newUpstream(t, tree.url())
+	up := newUpstream(t, tree.URL())
 	o := Options{
 		Stores: openStores(t, reg.Host()+"/golang"), Upstream: up,
-		Checksums: newChecksums(t, ChecksumOptions{GOSUMDB: log.gosumdb(), Upstream: up}),
+		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), Upstream: up}),
 	}
-	events, _ := run(t, []Item{full(versionA.String()), full("example.com/missing@v1.0.0")}, o)
+	events, _ := run(t, []requirement.Requirement{upstreamtest.Full(upstreamtest.VersionA.String()), upstreamtest.Full("example.com/missing@v1.0.0")}, o)
 	if err := events[0].Err; err == nil || !strings.Contains(err.Error(), "--private") {
 		t.Error(err)
 	}
-	if err := events[1].Err; !errors.Is(err, ErrNotFound) || strings.Contains(err.Error(), "--private") {
+	if err := events[1].Err; !errors.Is(err, upstream.ErrNotFound) || strings.Contains(err.Error(), "--private") {
 		t.Error("that upstream does not have it matters more:", err)
 	}
 	assertNothingWritten(t, reg)
 }
 
 func TestTroubleWithTheRegistryIsReportedAndMendsWithTheNextRun(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
-	items := []Item{full("example.com/a@v1.0.0"), full("example.com/b@v1.0.0")}
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/b@v1.0.0")}
 	signer := newSigner(t)
 	for _, tt := range []struct {
 		name  string
@@ -166,7 +169,7 @@ func TestTroubleWithTheRegistryIsReportedAndMendsWithTheNextRun(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reg := registrytest.New(t, registrytest.Options{})
-			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.url()), Signer: signer}
+			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Signer: signer}
 			reg.Inject(tt.fault)
 			events, summary := run(t, items, o)
 			if summary.Failed != len(items) {

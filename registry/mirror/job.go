@@ -11,6 +11,9 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 // job is an item on its way. It is done when the event has a status.
@@ -19,9 +22,9 @@ type job struct {
 	public bool            // the checksum database covers it
 	store  *registry.Store // where it belongs; nil if nowhere
 
-	have   *sums // of what the store has; nil = nothing
-	signed bool  // the store has it with our signature, if we sign
-	lacks  bool  // the store has it without evidence that it should have
+	have   *requirement.Sums // of what the store has; nil = nothing
+	signed bool              // the store has it with our signature, if we sign
+	lacks  bool              // the store has it without evidence that it should have
 
 	lookup     []byte // what the database answered
 	lookupFail error  // why it did not; told only if upstream has the version, which matters more
@@ -47,7 +50,7 @@ func (r *runner) survey(ctx context.Context, j *job) error {
 		if err := j.found(j.store, have); err != nil {
 			return err
 		}
-		j.have, j.signed = &sums{zip: have.Sum, mod: have.GoModSum}, signed
+		j.have, j.signed = &requirement.Sums{Zip: have.Sum, GoMod: have.GoModSum}, signed
 		if j.lacks, err = r.lacksEvidence(ctx, j, have); err != nil {
 			return fmt.Errorf("looking for %s: %w", j.Module, err)
 		}
@@ -58,7 +61,7 @@ func (r *runner) survey(ctx context.Context, j *job) error {
 	case r.DryRun:
 		return r.plan(ctx, j)
 	case j.public:
-		j.lookup, j.lookupFail = r.Checksums.lookup(ctx, j.Module)
+		j.lookup, j.lookupFail = r.Checksums.Lookup(ctx, j.Module)
 	}
 	return nil
 }
@@ -119,16 +122,16 @@ func (r *runner) finish(ctx context.Context, j *job) error {
 // goModInstead mirrors the go.mod of a version whose zip upstream does not have or give away, because of err:
 // more module graphs need it than builds need the zip. The item has failed all the same.
 func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
-	var failed *Error
+	var failed *upstream.Error
 	switch {
-	case j.ModOnly, isToolchain(j.Module), ctx.Err() != nil: // a toolchain has nothing but its zip
+	case j.ModOnly, collect.IsToolchain(j.Module), ctx.Err() != nil: // a toolchain has nothing but its zip
 		return err
-	case !errors.As(err, &failed), failed.File != string(zipFile), failed.Status == 0 && !errors.Is(err, ErrNotFound):
+	case !errors.As(err, &failed), failed.File != string(upstream.ZipFile), failed.Status == 0 && !errors.Is(err, upstream.ErrNotFound):
 		return err
 	}
-	it := j.Item
+	it := j.Requirement
 	it.ModOnly, it.Revisions = true, nil
-	alone := &job{Event: Event{Item: it}, public: j.public}
+	alone := &job{Event: Event{Requirement: it}, public: j.public}
 	also := r.survey(ctx, alone)
 	if also == nil && alone.Status == "" {
 		also = r.finish(ctx, alone)
@@ -136,7 +139,7 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	switch {
 	case also == nil:
 		return fmt.Errorf("%w; its go.mod is mirrored", err)
-	case errors.Is(also, ErrChecksum), errors.Is(also, registry.ErrConflict):
+	case errors.Is(also, upstream.ErrChecksum), errors.Is(also, registry.ErrConflict):
 		return errors.Join(also, err) // which is worse than that something is missing
 	}
 	return err
@@ -162,7 +165,7 @@ func (r *runner) evidence(ctx context.Context, j *job) (*artifact.Evidence, erro
 		return nil, err
 	}
 	if captured.Tile != nil {
-		e.Tiles = map[string][]byte{r.Checksums.log.TileEntry(captured.TileIndex()): captured.Tile}
+		e.Tiles = map[string][]byte{r.Checksums.Log.TileEntry(captured.TileIndex()): captured.Tile}
 	}
 	return e, nil
 }
@@ -177,11 +180,11 @@ func (r *runner) ferry(ctx context.Context, j *job, c *cargo, e *artifact.Eviden
 		return err
 	}
 	m := a.Manifest
-	j.got = sums{zip: m.Sum, mod: m.GoModSum}
+	j.Got = requirement.Sums{Zip: m.Sum, GoMod: m.GoModSum}
 	if err := j.checkLock("upstream"); err != nil {
 		return err
 	}
-	if err := j.Item.sums().check(j.Module, m.Sum, m.GoModSum, j.From); err != nil {
+	if err := checkSums(requirement.Sums{Zip: j.Sum, GoMod: j.GoModSum}, j.Module, m.Sum, m.GoModSum, j.From); err != nil {
 		return err
 	}
 	if e != nil {
@@ -214,9 +217,9 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 	if err != nil {
 		return err
 	}
-	if err := record.Check(j.Module, j.have.zip, j.have.mod); err != nil {
+	if err := record.Check(j.Module, j.have.Zip, j.have.GoMod); err != nil {
 		return fmt.Errorf("SECURITY: %s was stored without asking the checksum database, and is not what that knows: find out who changed it, and delete it: %w: %w",
-			j.Reference, ErrChecksum, err)
+			j.Reference, upstream.ErrChecksum, err)
 	}
 	if err := j.store.PublishEvidence(ctx, *e, r.Signer); err != nil {
 		return err
@@ -234,11 +237,11 @@ func (r *runner) checkSums(m module.Version, record []byte, zipSum, modSum strin
 	if err != nil {
 		return err
 	}
-	var want sums
-	if want.zip, want.mod, err = rec.Sums(m); err != nil {
+	var want requirement.Sums
+	if want.Zip, want.GoMod, err = rec.Sums(m); err != nil {
 		return err
 	}
-	return want.check(m, zipSum, modSum, "the checksum database "+r.Checksums.Name())
+	return checkSums(want, m, zipSum, modSum, "the checksum database "+r.Checksums.Name())
 }
 
 // record stores the names that the version was found by, once it is there.

@@ -10,7 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 // What TestHelperProcess is to mirror, and where to.
@@ -20,9 +21,9 @@ const (
 	helperKey      = "MIRROR_TEST_KEY"
 )
 
-var killed = []Item{
-	full("example.com/a@v1.0.0"), full("example.com/b@v1.0.0"), modOnly("example.com/c@v1.0.0"),
-	full("example.com/d@v1.0.0"), full("example.com/e@v1.0.0"), modOnly("example.com/f@v1.0.0"),
+var killed = []requirement.Requirement{
+	upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/b@v1.0.0"), upstreamtest.ModOnly("example.com/c@v1.0.0"),
+	upstreamtest.Full("example.com/d@v1.0.0"), upstreamtest.Full("example.com/e@v1.0.0"), upstreamtest.ModOnly("example.com/f@v1.0.0"),
 }
 
 // TestHelperProcess is the process that TestMirrorThatIsKilled… kills.
@@ -37,9 +38,9 @@ func TestHelperProcess(t *testing.T) {
 }
 
 func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
-	tree := newTree(t)
+	tree := upstreamtest.NewTree(t)
 	for _, it := range killed {
-		tree.add(t, it.Module.String(), nil)
+		tree.Add(t, it.Module.String(), nil)
 	}
 	key := newKey(t)
 	signer := loadSigner(t, key)
@@ -50,7 +51,7 @@ func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 			defer kill()
 			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHelperProcess$")
 			var requests atomic.Int32
-			proxy := newProxy(t, tree, func(_ http.ResponseWriter, r *http.Request) bool {
+			proxy := upstreamtest.NewProxy(t, tree, func(_ http.ResponseWriter, r *http.Request) bool {
 				if requests.Add(1) == request {
 					kill()
 				}
@@ -62,7 +63,7 @@ func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 			}
 
 			stores := openStores(t, store)
-			_, summary := run(t, killed, Options{Stores: stores, Upstream: newUpstream(t, tree.url()), Signer: signer})
+			_, summary := run(t, killed, Options{Stores: stores, Upstream: newUpstream(t, tree.URL()), Signer: signer})
 			if summary.New+summary.Existing != len(killed) {
 				t.Errorf("%+v", summary)
 			}
@@ -81,7 +82,7 @@ func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 				if it.ModOnly {
 					continue
 				}
-				zip := tempFile(t)
+				zip := upstreamtest.TempFile(t)
 				if err := s.Zip(t.Context(), m, zip); err != nil {
 					t.Error(err)
 				}
@@ -91,27 +92,4 @@ func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 			}
 		})
 	}
-}
-
-// newKey returns the name of a new private key.
-func newKey(t testing.TB) string {
-	t.Helper()
-	private, _, err := sign.Generate([]byte("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "cosign.key")
-	if err := os.WriteFile(file, private, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func loadSigner(t testing.TB, file string) *sign.Signer {
-	t.Helper()
-	signer, err := sign.LoadSigner(file, func() ([]byte, error) { return []byte("secret"), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
 }

@@ -9,13 +9,15 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/registry/mirror/closure"
-	"github.com/modferry/modferry/registry/mirror/mirrorfile"
+	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/collect/closure"
+	"github.com/modferry/modferry/registry/collect/mirrorfile"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 // quietly are options of a run that has warnings.
-func quietly(lock *mirrorfile.Lock) FileOptions {
-	return FileOptions{CollectOptions: CollectOptions{Warn: func(error) {}}, Lock: lock}
+func quietly(lock *mirrorfile.Lock) collect.FileOptions {
+	return collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(error) {}}, Lock: lock}
 }
 
 func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
@@ -23,10 +25,10 @@ func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
 		"go.mod": "module example.com/a\n\ngo 1.24\n\nrequire example.com/nosuch v1.0.0\n",
 		"a.go":   "package a\n\nimport _ \"example.com/nosuch\"\n",
 	}
-	tree := newTree(t)
-	tree.add(t, "example.com/a@v1.0.0", needy)
+	tree := upstreamtest.NewTree(t)
+	tree.Add(t, "example.com/a@v1.0.0", needy)
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest, {module: example.com/a, latest: 1}]\n")
-	up := newUpstream(t, tree.url())
+	up := newUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	lock, err := lockAfter(t, up, f, quietly(nil), stores)
 	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
@@ -39,7 +41,7 @@ func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
 		}
 	}
 
-	tree.add(t, "example.com/a@v1.1.0", nil)
+	tree.Add(t, "example.com/a@v1.1.0", nil)
 	again, err := lockAfter(t, up, f, quietly(lock), stores)
 	if err != nil || string(again.Format()) != string(lock.Format()) {
 		t.Errorf("the queries moved: %v\n%s", err, again.Format())
@@ -55,13 +57,13 @@ func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
 
 func TestWhatAModuleNeedsIsNotLockedWhenUpstreamDoesNotAnswer(t *testing.T) {
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@v1.0.0]\n")
-	up := newUpstream(t, newTree(t, "example.com/a@v1.0.0").url())
+	up := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	if _, err := lockAfter(t, up, f, quietly(nil), stores); err != nil {
 		t.Fatal(err)
 	}
 	var warnings []error // the store has the module itself, so this is all that tells
-	o := FileOptions{CollectOptions: CollectOptions{Warn: func(err error) { warnings = append(warnings, err) }}}
+	o := collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(err error) { warnings = append(warnings, err) }}}
 	lock, err := lockAfter(t, newUpstream(t, "off"), f, o, stores)
 	if err != nil || len(warnings) != 1 || len(lock.Sources) != 1 || len(lock.Sources[0].Needs) > 0 {
 		t.Errorf("%v, %v\n%s", err, warnings, lock.Format())
@@ -69,43 +71,43 @@ func TestWhatAModuleNeedsIsNotLockedWhenUpstreamDoesNotAnswer(t *testing.T) {
 }
 
 func TestTheSumsOfAProjectCountForWhatIsLocked(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0")
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
 	sum := mustSums(t, tree, "example.com/a@v1.0.0")
-	writeFiles(t, map[string]string{
+	upstreamtest.WriteFiles(t, map[string]string{
 		"p/go.mod":  "module corp.example/p\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n",
 		"p/go.sum":  sum,
 		"p/main.go": "package main\n\nimport _ \"example.com/a\"\n\nfunc main() {}\n",
 	})
 	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
-	up := newUpstream(t, tree.url())
-	lock, err := lockAfter(t, up, f, FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
+	up := newUpstream(t, tree.URL())
+	lock, err := lockAfter(t, up, f, collect.FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
 	if err != nil || len(lock.Sources) != 1 {
 		t.Fatalf("%v\n%s", err, lock.Format())
 	}
 	lock.Sums = nil // as after a run in which nothing could be fetched
-	plan, problems := CollectFile(t.Context(), newUpstream(t, "off"), f, FileOptions{Lock: lock})
+	plan, problems := collect.CollectFile(t.Context(), newUpstream(t, "off"), f, collect.FileOptions{Lock: lock})
 	if len(problems) > 0 || len(plan.Items) != 1 || plan.Items[0].Sum == "" || plan.Items[0].GoModSum == "" {
 		t.Errorf("%+v, %v", plan.Items, problems)
 	}
 }
 
 func TestWhatIsLockedStaysWhenAProjectCannotBeRead(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0")
-	writeFiles(t, map[string]string{
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
+	upstreamtest.WriteFiles(t, map[string]string{
 		"p/go.mod": "module corp.example/p\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n",
 		"p/go.sum": mustSums(t, tree, "example.com/a@v1.0.0"),
 		"p/p.go":   "package p\n\nimport _ \"example.com/a\"\n",
 	})
 	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
-	up := newUpstream(t, tree.url())
-	lock, err := lockAfter(t, up, f, FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
+	up := newUpstream(t, tree.URL())
+	lock, err := lockAfter(t, up, f, collect.FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename("p", "elsewhere"); err != nil {
 		t.Fatal(err)
 	}
-	plan, problems := CollectFile(t.Context(), up, f, FileOptions{Lock: lock})
+	plan, problems := collect.CollectFile(t.Context(), up, f, collect.FileOptions{Lock: lock})
 	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
 		t.Errorf("%v\n%s", problems, got.Format())
 	}
@@ -114,13 +116,13 @@ func TestWhatIsLockedStaysWhenAProjectCannotBeRead(t *testing.T) {
 func TestASumStaysLockedWhileItsVersionIsDenied(t *testing.T) {
 	const modules = "version: 1\nmodules: [example.com/a@v1.0.0]\n"
 	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
-	up := newUpstream(t, newTree(t, m.String()).url())
+	up := newUpstream(t, upstreamtest.NewTree(t, m.String()).URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
-	lock, err := lockAfter(t, up, parseMirrorFile(t, modules), FileOptions{}, stores)
+	lock, err := lockAfter(t, up, parseMirrorFile(t, modules), collect.FileOptions{}, stores)
 	if err != nil || lock.Sums[m].Zip == "" {
 		t.Fatalf("%v\n%s", err, lock.Format())
 	}
-	plan, problems := CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a]}]\n"), FileOptions{Lock: lock})
+	plan, problems := collect.CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a]}]\n"), collect.FileOptions{Lock: lock})
 	if len(plan.Items) != 0 || len(problems) != 1 || !errors.Is(problems[0], mirrorfile.ErrDenied) {
 		t.Fatalf("%v, %v", plan.Items, problems)
 	}
@@ -131,11 +133,11 @@ func TestASumStaysLockedWhileItsVersionIsDenied(t *testing.T) {
 
 func TestWhatARangeMeantIsNotForgottenWhileAPartIsDenied(t *testing.T) {
 	const modules = "version: 1\nmodules: [{module: example.com/a, latest: 2}]\n"
-	tree := newTree(t, "example.com/a@v1.1.0")
-	tree.add(t, "example.com/a@v1.0.0", map[string]string{
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.1.0")
+	tree.Add(t, "example.com/a@v1.0.0", map[string]string{
 		"go.mod": "module example.com/a\n\ngo 1.24\n\nrequire example.com/nosuch v1.0.0\n", "a.go": "package a\n\nimport _ \"example.com/nosuch\"\n",
 	})
-	up := newUpstream(t, tree.url())
+	up := newUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	lock, err := lockAfter(t, up, parseMirrorFile(t, modules), quietly(nil), stores)
 	if err != nil || len(lock.Sources[0].Means) != 2 {
@@ -143,24 +145,24 @@ func TestWhatARangeMeantIsNotForgottenWhileAPartIsDenied(t *testing.T) {
 	}
 	o := quietly(lock)
 	o.GoCommand = goCommandFor(t, up)
-	plan, problems := CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a@v1.0.0]}]\n"), o)
+	plan, problems := collect.CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a@v1.0.0]}]\n"), o)
 	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
 		t.Errorf("%v\n%s", problems, got.Format())
 	}
 }
 
 func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
-	tree := newTree(t)
-	tree.addToolchains(t, "go1.25.1.linux-amd64")
+	tree := upstreamtest.NewTree(t)
+	tree.AddToolchains(t, "go1.25.1.linux-amd64")
 	f := parseMirrorFile(t, "version: 1\ntoolchains: [go1.25]\nplatforms: [linux/amd64, windows/amd64]\n")
-	up := newUpstream(t, tree.url())
-	plan, problems := CollectFile(t.Context(), up, f, quietly(nil))
+	up := newUpstream(t, tree.URL())
+	plan, problems := collect.CollectFile(t.Context(), up, f, quietly(nil))
 	if len(plan.Items) != 1 || len(problems) != 1 {
 		t.Fatalf("%v, %v", plan.Items, problems)
 	}
 	lock := plan.Lock()
-	tree.addToolchains(t, "go1.25.2.linux-amd64", "go1.25.2.windows-amd64")
-	plan, problems = CollectFile(t.Context(), up, f, quietly(lock))
+	tree.AddToolchains(t, "go1.25.2.linux-amd64", "go1.25.2.windows-amd64")
+	plan, problems = collect.CollectFile(t.Context(), up, f, quietly(lock))
 	if len(problems) > 0 || len(plan.Items) != 2 || plan.Items[0].Module != closure.Toolchain("go1.25.1", "linux/amd64") {
 		t.Errorf("the release moved: %v, %v", plan.Items, problems)
 	}

@@ -8,15 +8,17 @@ import (
 
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 func TestARegistryThatIsDownIsNotWaitedForByEveryVersion(t *testing.T) {
 	reg := registrytest.New(t, registrytest.Options{})
 	reg.Inject(registrytest.ServiceUnavailable())
-	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, newTree(t).url()), Jobs: 2}
-	var items []Item
+	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, upstreamtest.NewTree(t).URL()), Jobs: 2}
+	var items []requirement.Requirement
 	for i := range 10 * deadAfter {
-		items = append(items, full(fmt.Sprintf("example.com/m%02d@v1.0.0", i)))
+		items = append(items, upstreamtest.Full(fmt.Sprintf("example.com/m%02d@v1.0.0", i)))
 	}
 	events, summary := run(t, items, o)
 	if summary.Failed != len(items) {

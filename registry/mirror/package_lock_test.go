@@ -4,14 +4,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 func TestAPackageThatWasTakenForItsModuleIsLockedLikeTheModule(t *testing.T) {
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a/b@latest]\n")
-	up := newUpstream(t, newTree(t, "example.com/a@v1.0.0").url())
+	up := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	var said []string
-	o := FileOptions{CollectOptions: CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}}
+	o := collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}}
 	lock, err := lockAfter(t, up, f, o, stores)
 	if err != nil || len(lock.Sources) != 1 || len(lock.Sources[0].Needs) != 1 || len(lock.Sources[0].Means) > 0 {
 		t.Fatalf("%v\n%s", err, lock.Format())

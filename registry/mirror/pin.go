@@ -15,12 +15,13 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 // pin is the signed head of the checksum database that a run refers to. Its
 // snapshot is in every store concerned before any evidence is.
 type pin struct {
-	sums     *Checksums
+	sums     *upstream.Checksums
 	signer   *sign.Signer // nil = do not sign
 	progress func(done, total int)
 	log      *slog.Logger
@@ -34,7 +35,7 @@ type pin struct {
 // newPin finds the newest snapshot in the stores, moves on to the database's
 // newest head, and publishes the snapshot of that where it is missing.
 func newPin(ctx context.Context, r *runner, stores []*registry.Store) (*pin, error) {
-	p := &pin{sums: r.Checksums, signer: r.Signer, progress: r.tiles, log: r.Upstream.o.Log}
+	p := &pin{sums: r.Checksums, signer: r.Signer, progress: r.tiles, log: r.Log}
 	for _, s := range stores {
 		found, err := p.find(ctx, s)
 		if err != nil {
@@ -48,7 +49,7 @@ func newPin(ctx context.Context, r *runner, stores []*registry.Store) (*pin, err
 // renew moves on to the database's newest head. The caller holds p.mu, or is
 // alone.
 func (p *pin) renew(ctx context.Context) error {
-	newest, err := p.sums.latest(ctx)
+	newest, err := p.sums.Latest(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (p *pin) renew(ctx context.Context) error {
 		return fmt.Errorf("the checksum database %s is empty", p.sums.Name())
 	}
 	if err := p.moveOn(ctx, newest); err != nil {
-		return p.sums.alarm(err)
+		return p.sums.Alarm(err)
 	}
 	return p.publish(ctx)
 }
@@ -65,7 +66,7 @@ func (p *pin) renew(ctx context.Context) error {
 func (p *pin) moveOn(ctx context.Context, newest sumdb.Head) error {
 	base := p.base()
 	if base != nil && p.snapshot == nil {
-		head, _, err := base.latest.Head(p.sums.log)
+		head, _, err := base.latest.Head(p.sums.Log)
 		if err != nil {
 			return err
 		}
@@ -93,9 +94,9 @@ func (p *pin) moveOn(ctx context.Context, newest sumdb.Head) error {
 // be built from nothing.
 func (p *pin) load(ctx context.Context, from *pinStore) error {
 	open := func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
-		return from.SnapshotBlob(ctx, p.sums.log, d)
+		return from.SnapshotBlob(ctx, p.sums.Log, d)
 	}
-	s, err := sumdb.Read(ctx, p.sums.log, from.latest.Raw, open, sumdb.ReadOptions{})
+	s, err := sumdb.Read(ctx, p.sums.Log, from.latest.Raw, open, sumdb.ReadOptions{})
 	switch {
 	case err == nil:
 		p.snapshot = s
@@ -118,7 +119,7 @@ func (p *pin) build(ctx context.Context, newest sumdb.Head) error {
 	if o.Earlier, err = p.earlier(ctx); err != nil {
 		return err
 	}
-	s, err := sumdb.Build(ctx, p.sums.log, newest.Note, p.sums.tile, o)
+	s, err := sumdb.Build(ctx, p.sums.Log, newest.Note, p.sums.Tile, o)
 	if err != nil {
 		return fmt.Errorf("capturing the checksum database %s: %w", p.sums.Name(), err)
 	}
@@ -143,7 +144,7 @@ func (p *pin) publish(ctx context.Context) error {
 		if s.latest != nil {
 			have = s.latest.Manifest
 		}
-		if err := s.PublishSnapshot(ctx, image, p.sums.log, have, p.signer); err != nil {
+		if err := s.PublishSnapshot(ctx, image, p.sums.Log, have, p.signer); err != nil {
 			return err
 		}
 		m, err := sumdb.ParseManifest(image.Raw)
@@ -175,15 +176,15 @@ func (p *pin) capture(ctx context.Context, m module.Version, lookup []byte) (sum
 	if err != nil {
 		return sumdb.Evidence{}, err
 	}
-	e, err := s.Capture(ctx, m, lookup, p.sums.tile)
+	e, err := s.Capture(ctx, m, lookup, p.sums.Tile)
 	if errors.Is(err, sumdb.ErrBeyondHead) {
 		if s, err = p.newer(ctx, s); err != nil {
 			return sumdb.Evidence{}, err
 		}
-		e, err = s.Capture(ctx, m, lookup, p.sums.tile)
+		e, err = s.Capture(ctx, m, lookup, p.sums.Tile)
 	}
 	if err != nil {
-		return sumdb.Evidence{}, p.sums.alarm(fmt.Errorf("checking %s against the checksum database %s: %w", m, p.sums.Name(), err))
+		return sumdb.Evidence{}, p.sums.Alarm(fmt.Errorf("checking %s against the checksum database %s: %w", m, p.sums.Name(), err))
 	}
 	return e, nil
 }

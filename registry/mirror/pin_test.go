@@ -17,17 +17,20 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 // readSnapshot returns the snapshot in a store, checked as the shim does.
-func readSnapshot(t testing.TB, s *registry.Store, c *Checksums, v sign.Verifier) (*sumdb.Snapshot, digest.Digest) {
+func readSnapshot(t testing.TB, s *registry.Store, c *upstream.Checksums, v sign.Verifier) (*sumdb.Snapshot, digest.Digest) {
 	t.Helper()
-	found, err := s.Snapshot(t.Context(), c.log, v)
+	found, err := s.Snapshot(t.Context(), c.Log, v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := sumdb.Read(t.Context(), c.log, found.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
-		return s.SnapshotBlob(ctx, c.log, d)
+	snapshot, err := sumdb.Read(t.Context(), c.Log, found.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+		return s.SnapshotBlob(ctx, c.Log, d)
 	}, sumdb.ReadOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +62,7 @@ func assertProven(t testing.TB, o Options, e Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	evidence, err := sumdb.ParseEvidence(o.Checksums.log, record, tiles)
+	evidence, err := sumdb.ParseEvidence(o.Checksums.Log, record, tiles)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,15 +74,15 @@ func assertProven(t testing.TB, o Options, e Event) {
 
 // pinnedOptions returns options for mirroring from tree into a new layout, or into
 // routes, with a database.
-func pinnedOptions(t testing.TB, tree testTree, log *testLog, routes string) Options {
+func pinnedOptions(t testing.TB, tree upstreamtest.Tree, log *upstreamtest.Log, routes string) Options {
 	t.Helper()
 	if routes == "" {
 		routes = "oci:" + t.TempDir()
 	}
-	up := newUpstreamWith(t, UpstreamOptions{GOPROXY: tree.url(), Retries: -1})
+	up := newUpstreamWith(t, upstream.UpstreamOptions{GOPROXY: tree.URL(), Retries: -1})
 	return Options{
 		Stores: openStores(t, routes), Upstream: up, Signer: sharedSigner(t),
-		Checksums: newChecksums(t, ChecksumOptions{GOSUMDB: log.gosumdb(), NoSumDB: "corp.example", Upstream: up}),
+		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), NoSumDB: "corp.example", Upstream: up}),
 	}
 }
 
@@ -90,7 +93,7 @@ func store(t testing.TB, o Options) *registry.Store {
 
 func TestRunKeepsEvidenceThatTheSnapshotCovers(t *testing.T) {
 	versions := []string{"example.com/a@v1.0.0", "example.com/Upper/b@v1.0.0", "example.com/c@v2.0.0+incompatible", "example.com/d@v0.0.0-20260102030405-0123456789ab"}
-	tree := newTree(t, versions...)
+	tree := upstreamtest.NewTree(t, versions...)
 	reg := registrytest.New(t, registrytest.Options{})
 	for name, routes := range map[string]string{
 		"layout":     "",
@@ -98,24 +101,24 @@ func TestRunKeepsEvidenceThatTheSnapshotCovers(t *testing.T) {
 		"two stores": "example.com/Upper=oci:" + t.TempDir() + ",oci:" + t.TempDir(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := newLog(t, tree)
+			log := upstreamtest.NewLog(t, tree)
 			o := pinnedOptions(t, tree, log, routes)
-			log.grow(t, 255)
-			items := []Item{modOnly(versions[0])}
+			log.Grow(t, 255)
+			items := []requirement.Requirement{upstreamtest.ModOnly(versions[0])}
 			for _, v := range versions {
-				items = append(items, full(v))
+				items = append(items, upstreamtest.Full(v))
 			}
 			events, summary := run(t, items, o)
 			if summary.New != len(items) {
 				t.Fatalf("%+v %+v", summary, events)
 			}
-			log.grow(t, 300) // so that the tiles are full
-			log.requests("")
+			log.Grow(t, 300) // so that the tiles are full
+			log.Requests("")
 			again, summary := run(t, items, o)
 			if summary != (Summary{Existing: len(items)}) {
 				t.Errorf("again: %+v %+v", summary, again)
 			}
-			if n := log.requests("/lookup/"); n != 0 {
+			if n := log.Requests("/lookup/"); n != 0 {
 				t.Errorf("%d lookups for what is there", n)
 			}
 			for _, e := range events {
@@ -135,28 +138,28 @@ func TestRunKeepsEvidenceThatTheSnapshotCovers(t *testing.T) {
 }
 
 func TestPrivateModulesTouchNoDatabase(t *testing.T) {
-	tree := newTree(t, "corp.example/secret@v1.0.0")
-	log := newLog(t, tree)
+	tree := upstreamtest.NewTree(t, "corp.example/secret@v1.0.0")
+	log := upstreamtest.NewLog(t, tree)
 	o := pinnedOptions(t, tree, log, "")
 	for range 2 {
-		if events, summary := run(t, []Item{full("corp.example/secret@v1.0.0")}, o); summary.Failed != 0 || events[0].Pinned {
+		if events, summary := run(t, []requirement.Requirement{upstreamtest.Full("corp.example/secret@v1.0.0")}, o); summary.Failed != 0 || events[0].Pinned {
 			t.Errorf("%+v", events)
 		}
 	}
-	if n := log.requests(""); n != 0 {
+	if n := log.Requests(""); n != 0 {
 		t.Errorf("%d requests", n)
 	}
-	if _, err := store(t, o).Snapshot(t.Context(), o.Checksums.log, sign.SkipVerify{}); !errors.Is(err, registry.ErrNotFound) {
+	if _, err := store(t, o).Snapshot(t.Context(), o.Checksums.Log, sign.SkipVerify{}); !errors.Is(err, registry.ErrNotFound) {
 		t.Error(err)
 	}
 }
 
 func TestRunCompletesWhatWasStoredWithoutEvidence(t *testing.T) {
 	const v = "example.com/a@v1.0.0"
-	tree := newTree(t, v)
-	log := newLog(t, tree)
+	tree := upstreamtest.NewTree(t, v)
+	log := upstreamtest.NewLog(t, tree)
 	o := pinnedOptions(t, tree, log, "")
-	items := []Item{full(v), modOnly(v)}
+	items := []requirement.Requirement{upstreamtest.Full(v), upstreamtest.ModOnly(v)}
 	unchecked := o
 	unchecked.Checksums = nil
 	before, _ := run(t, items, unchecked)
@@ -185,55 +188,57 @@ func TestRunCompletesWhatWasStoredWithoutEvidence(t *testing.T) {
 
 func TestWhatWasStoredUncheckedAndIsWrongIsNotCompleted(t *testing.T) {
 	const v = "example.com/a@v1.0.0"
-	tree := newTree(t, v)
-	log := newLog(t, newTree(t, v))
-	tree.add(t, v, map[string]string{"evil.go": "package lib\n"})
+	tree := upstreamtest.NewTree(t, v)
+	log := upstreamtest.NewLog(t, upstreamtest.NewTree(t, v))
+	tree.Add(t, v, map[string]string{"evil.go": "package lib\n"})
 	o := pinnedOptions(t, tree, log, "")
 	unchecked := o
 	unchecked.Checksums = nil
-	run(t, []Item{full(v)}, unchecked)
-	events, _ := run(t, []Item{full(v)}, o)
-	if err := events[0].Err; !errors.Is(err, ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: ") || !strings.Contains(err.Error(), "h1:") {
+	run(t, []requirement.Requirement{upstreamtest.Full(v)}, unchecked)
+	events, _ := run(t, []requirement.Requirement{upstreamtest.Full(v)}, o)
+	if err := events[0].Err; !errors.Is(err, upstream.ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: ") || !strings.Contains(err.Error(), "h1:") {
 		t.Error(err)
 	}
 }
 
 func TestALogThatLiesStopsTheRun(t *testing.T) {
 	const a, b = "example.com/a@v1.0.0", "example.com/b@v1.0.0"
-	tree := newTree(t, a, b, "corp.example/private@v1.0.0")
-	foreign := newLog(t, tree)
+	tree := upstreamtest.NewTree(t, a, b, "corp.example/private@v1.0.0")
+	foreign := upstreamtest.NewLog(t, tree)
 	for _, tt := range []struct {
 		name string
-		lie  func(honest *testLog) *testLog
+		lie  func(honest *upstreamtest.Log) *upstreamtest.Log
 		is   error
 	}{
-		{"shrunk", func(l *testLog) *testLog { return newLogWithKey(t, tree, l.private, l.public) }, sumdb.ErrShrunk},
-		{"forked", func(l *testLog) *testLog {
-			forked := newLogWithKey(t, tree, l.private, l.public)
-			forked.grow(t, 700)
+		{"shrunk", func(l *upstreamtest.Log) *upstreamtest.Log {
+			return upstreamtest.NewLogWithKey(t, tree, l.Private, l.Public)
+		}, sumdb.ErrShrunk},
+		{"forked", func(l *upstreamtest.Log) *upstreamtest.Log {
+			forked := upstreamtest.NewLogWithKey(t, tree, l.Private, l.Public)
+			forked.Grow(t, 700)
 			return forked
 		}, sumdb.ErrForked},
-		{"another key", func(l *testLog) *testLog {
-			foreign.public = l.public
-			foreign.grow(t, 700)
+		{"another key", func(l *upstreamtest.Log) *upstreamtest.Log {
+			foreign.Public = l.Public
+			foreign.Grow(t, 700)
 			return foreign
 		}, sumdb.ErrSignature},
-		{"no note", func(l *testLog) *testLog {
-			l.tamper = func(string, []byte) []byte { return []byte("<html>") }
+		{"no note", func(l *upstreamtest.Log) *upstreamtest.Log {
+			l.Tamper = func(string, []byte) []byte { return []byte("<html>") }
 			return l
 		}, sumdb.ErrSignature},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reg := registrytest.New(t, registrytest.Options{})
-			log := newLog(t, tree)
-			log.grow(t, 300)
+			log := upstreamtest.NewLog(t, tree)
+			log.Grow(t, 300)
 			o := pinnedOptions(t, tree, log, reg.Host()+"/golang")
-			run(t, []Item{full(a)}, o)
+			run(t, []requirement.Requirement{upstreamtest.Full(a)}, o)
 			lying := tt.lie(log)
-			o.Checksums = newChecksums(t, ChecksumOptions{GOSUMDB: lying.gosumdb(), NoSumDB: "corp.example", Upstream: o.Upstream})
+			o.Checksums = newChecksums(t, upstream.ChecksumOptions{GOSUMDB: lying.GOSUMDB(), NoSumDB: "corp.example", Upstream: o.Upstream})
 			reg.Reset()
-			_, err := Run(t.Context(), []Item{full(b), full("corp.example/private@v1.0.0")}, o)
-			if !errors.Is(err, tt.is) || !errors.Is(err, ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: ") || !strings.Contains(err.Error(), testLogName) {
+			_, err := Run(t.Context(), []requirement.Requirement{upstreamtest.Full(b), upstreamtest.Full("corp.example/private@v1.0.0")}, o)
+			if !errors.Is(err, tt.is) || !errors.Is(err, upstream.ErrChecksum) || !strings.HasPrefix(err.Error(), "SECURITY: ") || !strings.Contains(err.Error(), upstreamtest.LogName) {
 				t.Error(err)
 			}
 			if _, writes := countRequests(reg, ""); writes != 0 {
@@ -244,19 +249,19 @@ func TestALogThatLiesStopsTheRun(t *testing.T) {
 }
 
 func TestForgedTilesAndRecordsAreNoticed(t *testing.T) {
-	tree := newTree(t, versionA.String())
+	tree := upstreamtest.NewTree(t, upstreamtest.VersionA.String())
 	for _, tt := range []struct{ name, path string }{{"tiles", "/tile/"}, {"records", "/lookup/example.com/"}} {
-		log := newLog(t, tree)
-		log.grow(t, 10)
+		log := upstreamtest.NewLog(t, tree)
+		log.Grow(t, 10)
 		o := pinnedOptions(t, tree, log, "")
-		log.tamper = func(path string, b []byte) []byte {
+		log.Tamper = func(path string, b []byte) []byte {
 			if strings.HasPrefix(path, tt.path) {
 				b = append([]byte(nil), b...)
 				b[len(b)/3] ^= 1
 			}
 			return b
 		}
-		summary, err := Run(t.Context(), []Item{full(versionA.String())}, o)
+		summary, err := Run(t.Context(), []requirement.Requirement{upstreamtest.Full(upstreamtest.VersionA.String())}, o)
 		if err == nil && summary.Failed != 1 || summary.New != 0 {
 			t.Errorf("%s: %+v, %v", tt.name, summary, err)
 		}
@@ -264,33 +269,33 @@ func TestForgedTilesAndRecordsAreNoticed(t *testing.T) {
 }
 
 func TestAnOldHeadOutOfACacheIsNoAlarm(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
-	log := newLog(t, tree)
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	log := upstreamtest.NewLog(t, tree)
 	o := pinnedOptions(t, tree, log, "")
 	var old []byte
-	log.grow(t, 300)
-	log.tamper = func(path string, b []byte) []byte {
+	log.Grow(t, 300)
+	log.Tamper = func(path string, b []byte) []byte {
 		if path == "/latest" {
 			old = b
 		}
 		return b
 	}
-	if _, err := o.Checksums.latest(t.Context()); err != nil {
+	if _, err := o.Checksums.Latest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	log.grow(t, 300)
-	run(t, []Item{full("example.com/a@v1.0.0")}, o)
+	log.Grow(t, 300)
+	run(t, []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0")}, o)
 	_, before := readSnapshot(t, store(t, o), o.Checksums, o.Signer.Verifier())
 
 	// Once it is old, and never was published; then the record of b is newer.
 	var asked atomic.Int32
-	log.tamper = func(path string, b []byte) []byte {
+	log.Tamper = func(path string, b []byte) []byte {
 		if path == "/latest" && asked.Add(1) == 1 {
 			return old
 		}
 		return b
 	}
-	events, summary := run(t, []Item{full("example.com/b@v1.0.0")}, o)
+	events, summary := run(t, []requirement.Requirement{upstreamtest.Full("example.com/b@v1.0.0")}, o)
 	if summary.New != 1 {
 		t.Fatalf("%+v", events)
 	}
@@ -301,26 +306,26 @@ func TestAnOldHeadOutOfACacheIsNoAlarm(t *testing.T) {
 }
 
 func TestWithoutTheDatabaseWhatIsThereIsStillThere(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
-	log := newLog(t, tree)
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	log := upstreamtest.NewLog(t, tree)
 	o := pinnedOptions(t, tree, log, "")
-	run(t, []Item{full("example.com/a@v1.0.0")}, o)
+	run(t, []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0")}, o)
 	log.Close()
-	events, summary := run(t, []Item{full("example.com/a@v1.0.0"), full("example.com/b@v1.0.0")}, o)
-	if summary != (Summary{Existing: 1, Failed: 1}) || !errors.Is(events[1].Err, ErrUpstream) || !strings.Contains(events[1].Err.Error(), "example.com/b@v1.0.0") {
+	events, summary := run(t, []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/b@v1.0.0")}, o)
+	if summary != (Summary{Existing: 1, Failed: 1}) || !errors.Is(events[1].Err, upstream.ErrUpstream) || !strings.Contains(events[1].Err.Error(), "example.com/b@v1.0.0") {
 		t.Errorf("%+v %+v", summary, events)
 	}
 }
 
 func TestMirrorsAtTheSameTimeLeaveNoHeadBehind(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0", "example.com/d@v1.0.0")
-	log := newLog(t, tree)
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0", "example.com/d@v1.0.0")
+	log := upstreamtest.NewLog(t, tree)
 	one, two := t.TempDir(), t.TempDir()
 	o := pinnedOptions(t, tree, log, "oci:"+one)
 	step := func(o Options, v string) {
 		t.Helper()
-		log.grow(t, 300)
-		if events, summary := run(t, []Item{full(v)}, o); summary.New != 1 {
+		log.Grow(t, 300)
+		if events, summary := run(t, []requirement.Requirement{upstreamtest.Full(v)}, o); summary.New != 1 {
 			t.Fatalf("%+v", events)
 		}
 	}
@@ -337,7 +342,7 @@ func TestMirrorsAtTheSameTimeLeaveNoHeadBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store(t, o).PublishSnapshot(t.Context(), image, o.Checksums.log, nil, o.Signer); err != nil {
+	if err := store(t, o).PublishSnapshot(t.Context(), image, o.Checksums.Log, nil, o.Signer); err != nil {
 		t.Fatal(err)
 	}
 	step(o, "example.com/d@v1.0.0")
@@ -349,16 +354,16 @@ func TestMirrorsAtTheSameTimeLeaveNoHeadBehind(t *testing.T) {
 
 func TestADamagedSnapshotIsReplaced(t *testing.T) {
 	const a, b = "example.com/a@v1.0.0", "example.com/b@v1.0.0"
-	tree := newTree(t, a, b)
+	tree := upstreamtest.NewTree(t, a, b)
 	for _, damage := range []string{"manifest", "blob", "signature"} {
 		t.Run(damage, func(t *testing.T) {
 			reg := registrytest.New(t, registrytest.Options{})
-			log := newLog(t, tree)
-			log.grow(t, 300)
+			log := upstreamtest.NewLog(t, tree)
+			log.Grow(t, 300)
 			o := pinnedOptions(t, tree, log, reg.Host()+"/golang")
-			run(t, []Item{full(a)}, o)
-			repo := "golang/" + o.Checksums.log.Repository()
-			found, err := store(t, o).FindSnapshot(t.Context(), o.Checksums.log, sumdb.LatestTag)
+			run(t, []requirement.Requirement{upstreamtest.Full(a)}, o)
+			repo := "golang/" + o.Checksums.Log.Repository()
+			found, err := store(t, o).FindSnapshot(t.Context(), o.Checksums.Log, sumdb.LatestTag)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -372,7 +377,7 @@ func TestADamagedSnapshotIsReplaced(t *testing.T) {
 			case "signature":
 				reg.DeleteTag(repo, sign.Tag(found.Descriptor.Digest))
 			}
-			if events, summary := run(t, []Item{full(b)}, o); summary.New != 1 {
+			if events, summary := run(t, []requirement.Requirement{upstreamtest.Full(b)}, o); summary.New != 1 {
 				t.Fatalf("%+v", events)
 			}
 			readSnapshot(t, store(t, o), o.Checksums, o.Signer.Verifier())
@@ -382,9 +387,9 @@ func TestADamagedSnapshotIsReplaced(t *testing.T) {
 
 func TestADamagedSnapshotThatCannotBeReplacedFailsEachVersion(t *testing.T) {
 	const a, b, c = "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0"
-	tree := newTree(t, a, b, c)
+	tree := upstreamtest.NewTree(t, a, b, c)
 	reg := registrytest.New(t, registrytest.Options{})
-	log := newLog(t, tree)
+	log := upstreamtest.NewLog(t, tree)
 	o := pinnedOptions(t, tree, log, reg.Host()+"/golang")
 	o.Jobs = 1
 	for _, v := range []string{b, c} { // so that the head stays the one of the snapshot
@@ -394,27 +399,27 @@ func TestADamagedSnapshotThatCannotBeReplacedFailsEachVersion(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 	}
-	log.grow(t, 300)
-	run(t, []Item{full(a)}, o)
-	run(t, []Item{full(a)}, o) // the lookup of a has moved the head on
-	found, err := store(t, o).FindSnapshot(t.Context(), o.Checksums.log, sumdb.LatestTag)
+	log.Grow(t, 300)
+	run(t, []requirement.Requirement{upstreamtest.Full(a)}, o)
+	run(t, []requirement.Requirement{upstreamtest.Full(a)}, o) // the lookup of a has moved the head on
+	found, err := store(t, o).FindSnapshot(t.Context(), o.Checksums.Log, sumdb.LatestTag)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reg.SetBlob("golang/"+o.Checksums.log.Repository(), found.Layers[1].Digest, []byte("garbage")); err != nil {
+	if err := reg.SetBlob("golang/"+o.Checksums.Log.Repository(), found.Layers[1].Digest, []byte("garbage")); err != nil {
 		t.Fatal(err)
 	}
-	log.tamper = func(path string, answer []byte) []byte {
+	log.Tamper = func(path string, answer []byte) []byte {
 		if strings.HasPrefix(path, "/tile/") {
 			return nil
 		}
 		return answer
 	}
-	if events, summary := run(t, []Item{full(b), full(c)}, o); summary.Failed != 2 {
+	if events, summary := run(t, []requirement.Requirement{upstreamtest.Full(b), upstreamtest.Full(c)}, o); summary.Failed != 2 {
 		t.Errorf("%+v %+v", summary, events)
 	}
-	log.tamper = nil
-	if events, summary := run(t, []Item{full(b), full(c)}, o); summary.New != 2 {
+	log.Tamper = nil
+	if events, summary := run(t, []requirement.Requirement{upstreamtest.Full(b), upstreamtest.Full(c)}, o); summary.New != 2 {
 		t.Errorf("%+v %+v", summary, events)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 // pinStore is a store that receives evidence.
@@ -20,7 +21,7 @@ type pinStore struct {
 // find looks what snapshot a store has. One that is damaged, or signed by nobody
 // we know, is replaced in time; what it says about the log is checked against the log's key.
 func (p *pin) find(ctx context.Context, s *registry.Store) (*pinStore, error) {
-	found, err := s.FindSnapshot(ctx, p.sums.log, sumdb.LatestTag)
+	found, err := s.FindSnapshot(ctx, p.sums.Log, sumdb.LatestTag)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrNoLayout):
 		return &pinStore{Store: s}, nil
@@ -30,14 +31,14 @@ func (p *pin) find(ctx context.Context, s *registry.Store) (*pinStore, error) {
 	case err != nil:
 		return nil, err
 	}
-	if _, ok, err := found.Head(p.sums.log); !ok {
+	if _, ok, err := found.Head(p.sums.Log); !ok {
 		p.ignore(s, err)
 		return &pinStore{Store: s}, nil
 	}
 	if p.signer == nil {
 		return &pinStore{Store: s, latest: found, signed: true}, nil
 	}
-	err = s.VerifySnapshot(ctx, p.sums.log, found, p.signer.Verifier())
+	err = s.VerifySnapshot(ctx, p.sums.Log, found, p.signer.Verifier())
 	if err != nil && !errors.Is(err, sign.ErrUnsigned) && !errors.Is(err, sign.ErrUntrusted) {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func (p *pin) ignore(s *registry.Store, err error) {
 
 // isDamage reports whether a snapshot could not be used for what it is.
 func isDamage(err error) bool {
-	return isAlarm(err) || errors.Is(err, sumdb.ErrNotSnapshot) || errors.Is(err, artifact.ErrLimit)
+	return upstream.IsAlarm(err) || errors.Is(err, sumdb.ErrNotSnapshot) || errors.Is(err, artifact.ErrLimit)
 }
 
 // base returns the store with the newest snapshot, nil if there is none.
@@ -78,7 +79,7 @@ func (p *pin) earlier(ctx context.Context) ([]sumdb.Head, error) {
 	}
 	var heads []sumdb.Head
 	for _, s := range p.stores {
-		sizes, err := s.Heads(ctx, p.sums.log)
+		sizes, err := s.Heads(ctx, p.sums.Log)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrNoLayout) {
 			return nil, err
 		}
@@ -101,9 +102,9 @@ func (p *pin) earlier(ctx context.Context) ([]sumdb.Head, error) {
 // headAt returns the head that a store has a snapshot of; ok is false if that
 // cannot be trusted.
 func (p *pin) headAt(ctx context.Context, s *pinStore, n int64) (h sumdb.Head, ok bool, err error) {
-	found, err := s.FindSnapshot(ctx, p.sums.log, sumdb.HeadTag(n))
+	found, err := s.FindSnapshot(ctx, p.sums.Log, sumdb.HeadTag(n))
 	if err == nil {
-		h, ok, err = found.Head(p.sums.log)
+		h, ok, err = found.Head(p.sums.Log)
 	}
 	if isDamage(err) || errors.Is(err, registry.ErrNotFound) {
 		p.ignore(s.Store, err)

@@ -8,18 +8,19 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 // prove checks that a head that is older than the pinned one, but was never
 // published, is of the same log: then it is an old answer out of some cache.
 // Otherwise the log has shrunk, for all one can tell.
 func (p *pin) prove(ctx context.Context, older sumdb.Head) error {
-	tiles := &provenTiles{ctx: ctx, snapshot: p.snapshot, fetch: p.sums.tile}
+	tiles := &provenTiles{ctx: ctx, snapshot: p.snapshot, fetch: p.sums.Tile}
 	hash, err := tlog.TreeHash(older.N, tlog.TileHashReader(p.head.Tree, tiles))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, ErrUpstream):
+	case errors.Is(err, upstream.ErrUpstream):
 		return fmt.Errorf("comparing two tree heads of the checksum database %s: %w", p.sums.Name(), err)
 	case err != nil:
 		return &sumdb.HistoryError{Log: p.sums.Name(), Old: p.head, New: older, Err: sumdb.ErrShrunk}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -13,18 +14,21 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
 // Options configures [Run]. Stores and Upstream are needed.
 type Options struct {
-	Stores    *registry.Router // where to
-	Upstream  *Upstream        // where from
-	Checksums *Checksums       // nil = nothing is checked against a database, and no evidence kept
-	Signer    *sign.Signer     // nil = do not sign
-	Jobs      int              // versions at a time; 0 = 4
-	DryRun    bool             // look what would be done, and whether upstream has it
-	Report    func(Event)      // told what became of each item, one call at a time; nil = nobody
-	TempDir   string           // for zips on their way; "" = the system's
+	Stores    *registry.Router    // where to
+	Upstream  *upstream.Upstream  // where from
+	Checksums *upstream.Checksums // nil = nothing is checked against a database, and no evidence kept
+	Signer    *sign.Signer        // nil = do not sign
+	Jobs      int                 // versions at a time; 0 = 4
+	DryRun    bool                // look what would be done, and whether upstream has it
+	Report    func(Event)         // told what became of each item, one call at a time; nil = nobody
+	TempDir   string              // for zips on their way; "" = the system's
+	Log       *slog.Logger        // nil = discard
 
 	// Progress, if not nil, is told how many of the tiles that a new checksum
 	// database snapshot takes are there: about 1,100 for the first, later a handful.
@@ -44,12 +48,15 @@ type Options struct {
 // itself or what it said earlier (then also sumdb.ErrForked, sumdb.ErrShrunk or
 // sumdb.ErrSignature), and nothing was published; or a version is not what the
 // lock file says (then it is a *LockError). Items that were not done by then have no event.
-func Run(ctx context.Context, items []Item, o Options) (Summary, error) {
+func Run(ctx context.Context, items []requirement.Requirement, o Options) (Summary, error) {
 	if o.Stores == nil || o.Upstream == nil {
 		return Summary{}, errors.New("mirroring takes a store and an upstream")
 	}
 	if o.Jobs <= 0 {
 		o.Jobs = 4
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	temp, err := os.MkdirTemp(o.TempDir, "modferry-mirror-*")
 	if err != nil {
@@ -78,10 +85,10 @@ type runner struct {
 
 // all first looks what is to do for each item and what the database knows about it, so
 // that one head of the database covers them all, and then does it.
-func (r *runner) all(ctx context.Context, items []Item) error {
+func (r *runner) all(ctx context.Context, items []requirement.Requirement) error {
 	jobs := make([]*job, len(items))
 	for i, it := range items {
-		jobs[i] = &job{Event: Event{Item: it}, public: r.Checksums.covers(it.Module.Path)}
+		jobs[i] = &job{Event: Event{Requirement: it}, public: r.Checksums.Covers(it.Module.Path)}
 	}
 	r.each(ctx, jobs, r.survey)
 	if err := context.Cause(ctx); err != nil {
@@ -161,10 +168,10 @@ func (r *runner) setPin(ctx context.Context, jobs []*job) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(r.pinFail, ErrChecksum):
+	case errors.Is(r.pinFail, upstream.ErrChecksum):
 		return r.pinFail
 	case r.pinFail != nil:
-		r.Upstream.o.Log.Warn("the checksum snapshot was not brought up to date", "error", r.pinFail)
+		r.Log.Warn("the checksum snapshot was not brought up to date", "error", r.pinFail)
 	}
 	return nil
 }

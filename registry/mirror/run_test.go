@@ -12,22 +12,23 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/mod/module"
-
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 func TestRunMirrorsIntoEveryKindOfStore(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/Upper/b@v1.0.0", "example.com/c@v2.0.0+incompatible")
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/Upper/b@v1.0.0", "example.com/c@v2.0.0+incompatible")
 	signer := newSigner(t)
 	for name, spec := range map[string]string{
 		"layout":   "oci:" + filepath.Join(t.TempDir(), "new", "store"),
 		"registry": registrytest.New(t, registrytest.Options{}).Host() + "/golang",
 	} {
 		t.Run(name, func(t *testing.T) {
-			proxy := newProxy(t, tree, nil)
-			items := []Item{full("example.com/a@v1.0.0"), full("example.com/Upper/b@v1.0.0"), modOnly("example.com/a@v1.0.0"), full("example.com/c@v2.0.0+incompatible")}
+			proxy := upstreamtest.NewProxy(t, tree, nil)
+			items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/Upper/b@v1.0.0"), upstreamtest.ModOnly("example.com/a@v1.0.0"), upstreamtest.Full("example.com/c@v2.0.0+incompatible")}
 			stores := openStores(t, spec)
 			o := Options{Stores: stores, Upstream: newUpstream(t, proxy.URL), Signer: signer}
 
@@ -51,34 +52,34 @@ func TestRunMirrorsIntoEveryKindOfStore(t *testing.T) {
 				if e.Digest != m.Descriptor.Digest || e.Reference != store.Reference(m.Repository, tag) || e.Bytes < m.Descriptor.Size {
 					t.Errorf("event %+v does not fit %+v", e, m.Descriptor)
 				}
-				zip := tempFile(t)
+				zip := upstreamtest.TempFile(t)
 				if !e.ModOnly {
 					if err := store.Zip(t.Context(), m, zip); err != nil {
 						t.Error(err)
 					}
-					if readAll(t, zip.Name()) != readAll(t, tree.file(t, e.Module.String(), ".zip")) {
+					if upstreamtest.ReadAll(t, zip.Name()) != upstreamtest.ReadAll(t, tree.File(t, e.Module.String(), ".zip")) {
 						t.Errorf("%v: another zip than upstream's", e.Module)
 					}
 				}
 			}
 
-			before := proxy.count("")
+			before := proxy.Count("")
 			_, again := run(t, items, o)
-			if again != (Summary{Existing: 4}) || proxy.count("") != before {
-				t.Errorf("again: %+v, %d requests to upstream", again, proxy.count("")-before)
+			if again != (Summary{Existing: 4}) || proxy.Count("") != before {
+				t.Errorf("again: %+v, %d requests to upstream", again, proxy.Count("")-before)
 			}
 		})
 	}
 }
 
 func TestRequestsOfMirroring(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0")
-	log := newLog(t, tree)
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
+	log := upstreamtest.NewLog(t, tree)
 	reg := registrytest.New(t, registrytest.Options{})
-	up := newUpstream(t, tree.url())
+	up := newUpstream(t, tree.URL())
 	pinned := Options{
 		Stores: openStores(t, reg.Host()+"/golang"), Upstream: up, Signer: newSigner(t),
-		Checksums: newChecksums(t, ChecksumOptions{GOSUMDB: log.gosumdb(), Upstream: up}),
+		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), Upstream: up}),
 	}
 	unsigned := pinned
 	unsigned.Signer = nil
@@ -86,21 +87,21 @@ func TestRequestsOfMirroring(t *testing.T) {
 	other.Signer = newSigner(t)
 	for _, tt := range []struct {
 		name   string
-		item   Item
+		item   requirement.Requirement
 		o      Options
 		status Status
 		reads  int // at most
 		writes int
 	}{
-		{"new full version", full("example.com/a@v1.0.0"), pinned, New, 1, 13},
-		{"new mod-only version", modOnly("example.com/a@v1.0.0"), pinned, New, 1, 11},
-		{"existing full version", full("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
-		{"existing mod-only version", modOnly("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
-		{"existing, not signing", full("example.com/a@v1.0.0"), unsigned, Existing, 1, 0},
-		{"existing, other key", full("example.com/a@v1.0.0"), other, Signed, 4, 5},
+		{"new full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, New, 1, 13},
+		{"new mod-only version", upstreamtest.ModOnly("example.com/a@v1.0.0"), pinned, New, 1, 11},
+		{"existing full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
+		{"existing mod-only version", upstreamtest.ModOnly("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
+		{"existing, not signing", upstreamtest.Full("example.com/a@v1.0.0"), unsigned, Existing, 1, 0},
+		{"existing, other key", upstreamtest.Full("example.com/a@v1.0.0"), other, Signed, 4, 5},
 	} {
 		reg.Reset()
-		events, _ := run(t, []Item{tt.item}, tt.o)
+		events, _ := run(t, []requirement.Requirement{tt.item}, tt.o)
 		if events[0].Status != tt.status {
 			t.Fatalf("%s: %+v", tt.name, events[0])
 		}
@@ -129,8 +130,8 @@ func countRequests(reg *registrytest.Registry, prefix string) (reads, writes int
 }
 
 func TestOneBadModuleDoesNotStopTheOthers(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/z@v1.0.0")
-	proxy := newProxy(t, tree, func(w http.ResponseWriter, r *http.Request) bool {
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/z@v1.0.0")
+	proxy := upstreamtest.NewProxy(t, tree, func(w http.ResponseWriter, r *http.Request) bool {
 		for path, status := range map[string]int{"/example.com/gone/": 410, "/example.com/broken/": 500, "/example.com/denied/": 403} {
 			if strings.HasPrefix(r.URL.Path, path) {
 				http.Error(w, "no "+path, status)
@@ -139,11 +140,11 @@ func TestOneBadModuleDoesNotStopTheOthers(t *testing.T) {
 		}
 		return false
 	})
-	items := []Item{
-		full("example.com/a@v1.0.0"), full("example.com/missing@v1.0.0"), full("example.com/gone@v1.0.0"),
-		full("example.com/broken@v1.0.0"), modOnly("example.com/denied@v1.0.0"), full("example.com/z@v1.0.0"),
+	items := []requirement.Requirement{
+		upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/missing@v1.0.0"), upstreamtest.Full("example.com/gone@v1.0.0"),
+		upstreamtest.Full("example.com/broken@v1.0.0"), upstreamtest.ModOnly("example.com/denied@v1.0.0"), upstreamtest.Full("example.com/z@v1.0.0"),
 	}
-	want := map[string]error{"example.com/missing": ErrNotFound, "example.com/gone": ErrGone, "example.com/broken": ErrUpstream, "example.com/denied": ErrUpstream}
+	want := map[string]error{"example.com/missing": upstream.ErrNotFound, "example.com/gone": upstream.ErrGone, "example.com/broken": upstream.ErrUpstream, "example.com/denied": upstream.ErrUpstream}
 	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, proxy.URL), TempDir: t.TempDir()}
 	events, summary := run(t, items, o)
 	if summary.New != 2 || summary.Failed != 4 {
@@ -163,9 +164,9 @@ func TestOneBadModuleDoesNotStopTheOthers(t *testing.T) {
 }
 
 func TestRunSignsWhatIsThereUnsigned(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0")
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
-	items := []Item{full("example.com/a@v1.0.0")}
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0")}
 	run(t, items, o)
 	o.Signer = newSigner(t)
 	o.DryRun = true
@@ -182,11 +183,11 @@ func TestRunSignsWhatIsThereUnsigned(t *testing.T) {
 }
 
 func TestRunNeverSignsWhatUpstreamDoesNotConfirm(t *testing.T) {
-	tree := newTree(t, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
-	items := []Item{full("corp.example/a@v1.0.0")}
+	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	items := []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}
 	run(t, items, o)
-	tree.add(t, "corp.example/a@v1.0.0", map[string]string{"new.go": "package lib\n"})
+	tree.Add(t, "corp.example/a@v1.0.0", map[string]string{"new.go": "package lib\n"})
 	o.Signer = newSigner(t)
 	events, summary := run(t, items, o)
 	if summary.Failed != 1 || !errors.Is(events[0].Err, registry.ErrConflict) {
@@ -195,22 +196,22 @@ func TestRunNeverSignsWhatUpstreamDoesNotConfirm(t *testing.T) {
 }
 
 func TestRunRefusesAStoredVersionThatGoSumDoesNotMean(t *testing.T) {
-	tree := newTree(t, "corp.example/a@v1.0.0")
-	zip, mod := treeSums(t, tree, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
-	it := full("corp.example/a@v1.0.0")
+	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
+	zip, mod := upstreamtest.TreeSums(t, tree, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	it := upstreamtest.Full("corp.example/a@v1.0.0")
 	it.From = "go.sum:7"
 	it.Sum, it.GoModSum = zip, mod
-	if _, summary := run(t, []Item{it}, o); summary.New != 1 {
+	if _, summary := run(t, []requirement.Requirement{it}, o); summary.New != 1 {
 		t.Fatal(summary)
 	}
-	it.Sum = sumA
-	events, _ := run(t, []Item{it}, o)
+	it.Sum = upstreamtest.SumA
+	events, _ := run(t, []requirement.Requirement{it}, o)
 	err := events[0].Err
 	if !errors.Is(err, registry.ErrConflict) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{zip, sumA, "go.sum:7", "corp.example/a@v1.0.0"} {
+	for _, want := range []string{zip, upstreamtest.SumA, "go.sum:7", "corp.example/a@v1.0.0"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}
@@ -219,52 +220,52 @@ func TestRunRefusesAStoredVersionThatGoSumDoesNotMean(t *testing.T) {
 
 func TestOfAVersionWithoutItsZipTheGoModIsMirrored(t *testing.T) {
 	const version = "corp.example/a@v1.0.0"
-	tree := newTree(t, version)
-	zip, mod := treeSums(t, tree, version)
+	tree := upstreamtest.NewTree(t, version)
+	zip, mod := upstreamtest.TreeSums(t, tree, version)
 	stores := openStores(t, "oci:"+t.TempDir())
-	o := Options{Stores: stores, Upstream: newUpstream(t, tree.url())}
-	it := full(version)
+	o := Options{Stores: stores, Upstream: newUpstream(t, tree.URL())}
+	it := upstreamtest.Full(version)
 	it.Sum, it.GoModSum = zip, mod
 	for _, spoil := range []func(){
-		func() { tree.write(t, version, ".zip", "") }, // which counts as none
-		func() { _ = os.Remove(tree.file(t, version, ".zip")) },
+		func() { tree.Write(t, version, ".zip", "") }, // which counts as none
+		func() { _ = os.Remove(tree.File(t, version, ".zip")) },
 	} {
 		spoil()
-		events, summary := run(t, []Item{it}, o)
-		if err := events[0].Err; summary.Failed != 1 || summary.New+summary.Existing != 0 || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "its go.mod is mirrored") {
+		events, summary := run(t, []requirement.Requirement{it}, o)
+		if err := events[0].Err; summary.Failed != 1 || summary.New+summary.Existing != 0 || !errors.Is(err, upstream.ErrNotFound) || !strings.Contains(err.Error(), "its go.mod is mirrored") {
 			t.Errorf("%+v, %v", summary, err)
 		}
 	}
 	it.ModOnly = true
-	if _, summary := run(t, []Item{it}, o); summary.Existing != 1 {
+	if _, summary := run(t, []requirement.Requirement{it}, o); summary.Existing != 1 {
 		t.Errorf("%+v", summary)
 	}
 
-	toolchain := full("golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64")
-	events, _ := run(t, []Item{toolchain}, o)
+	toolchain := upstreamtest.Full("golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64")
+	events, _ := run(t, []requirement.Requirement{toolchain}, o)
 	if err := events[0].Err; err == nil || strings.Contains(err.Error(), "is mirrored") {
 		t.Error(err)
 	}
 
-	locked := full(version)
-	locked.locked = sums{mod: sumA}
-	if _, err := Run(t.Context(), []Item{locked}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream}); !errors.Is(err, ErrLocked) {
+	locked := upstreamtest.Full(version)
+	locked.Locked = requirement.Sums{GoMod: upstreamtest.SumA}
+	if _, err := Run(t.Context(), []requirement.Requirement{locked}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream}); !errors.Is(err, ErrLocked) {
 		t.Errorf("what is locked otherwise did not end the run: %v", err)
 	}
 
-	other := full(version)
-	other.GoModSum = sumA // what is not what go.sum says is not mirrored in any form
-	events, _ = run(t, []Item{other}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream})
-	if err := events[0].Err; !errors.Is(err, ErrChecksum) || strings.Contains(err.Error(), "is mirrored") {
+	other := upstreamtest.Full(version)
+	other.GoModSum = upstreamtest.SumA // what is not what go.sum says is not mirrored in any form
+	events, _ = run(t, []requirement.Requirement{other}, Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: o.Upstream})
+	if err := events[0].Err; !errors.Is(err, upstream.ErrChecksum) || strings.Contains(err.Error(), "is mirrored") {
 		t.Error(err)
 	}
 }
 
 func TestDryRunChangesNothing(t *testing.T) {
-	tree := newTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
 	dir := filepath.Join(t.TempDir(), "store")
-	o := Options{Stores: openStores(t, "oci:"+dir), Upstream: newUpstream(t, tree.url()), DryRun: true}
-	items := []Item{full("example.com/a@v1.0.0"), full("example.com/b@v1.0.0"), full("example.com/missing@v1.0.0")}
+	o := Options{Stores: openStores(t, "oci:"+dir), Upstream: newUpstream(t, tree.URL()), DryRun: true}
+	items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/b@v1.0.0"), upstreamtest.Full("example.com/missing@v1.0.0")}
 	if events, summary := run(t, items, o); summary != (Summary{New: 2, Failed: 1}) || events[0].Status != Planned {
 		t.Errorf("%+v", summary)
 	}
@@ -280,16 +281,16 @@ func TestDryRunChangesNothing(t *testing.T) {
 }
 
 func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
-	tree := newTree(t)
-	var items []Item
+	tree := upstreamtest.NewTree(t)
+	var items []requirement.Requirement
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		v := "example.com/" + name + "@v1.0.0"
-		tree.add(t, v, nil)
-		items = append(items, full(v))
+		tree.Add(t, v, nil)
+		items = append(items, upstreamtest.Full(v))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	proxy := newProxy(t, tree, func(_ http.ResponseWriter, r *http.Request) bool {
+	proxy := upstreamtest.NewProxy(t, tree, func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.Path, "/d/") {
 			cancel()
 			<-r.Context().Done()
@@ -305,7 +306,7 @@ func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
 	if left, _ := os.ReadDir(o.TempDir); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	o.Upstream = newUpstream(t, tree.url())
+	o.Upstream = newUpstream(t, tree.URL())
 	// What was stored while the end came may not have been counted any more.
 	if _, again := run(t, items, o); again.Existing < summary.New || again.New+again.Existing != len(items) {
 		t.Errorf("%+v, again %+v", summary, again)
@@ -313,9 +314,9 @@ func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
 }
 
 func TestRunNeedsAStoreThatIsMeantForTheModule(t *testing.T) {
-	tree := newTree(t, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, "corp.example=none,oci:"+t.TempDir()), Upstream: newUpstream(t, tree.url())}
-	events, _ := run(t, []Item{full("corp.example/a@v1.0.0")}, o)
+	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, "corp.example=none,oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	events, _ := run(t, []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}, o)
 	if !errors.Is(events[0].Err, registry.ErrBlocked) || !strings.Contains(events[0].Err.Error(), "corp.example/a@v1.0.0") {
 		t.Error(events[0].Err)
 	}
@@ -329,7 +330,7 @@ func TestRunNeedsAStoreThatIsMeantForTheModule(t *testing.T) {
 }
 
 func TestEventIsOneJSONObject(t *testing.T) {
-	e := Event{Item: Item{Module: versionA, ModOnly: true, From: "go.sum:3"}, Status: Failed, Err: ErrGone}
+	e := Event{Requirement: requirement.Requirement{Module: upstreamtest.VersionA, ModOnly: true, From: "go.sum:3"}, Status: Failed, Err: upstream.ErrGone}
 	got, err := json.Marshal(e)
 	const want = `{"module":"example.com/a","version":"v1.0.0","modOnly":true,"from":"go.sum:3","status":"failed","seconds":0,"error":"is gone upstream"}`
 	if err != nil || string(got) != want {
@@ -337,19 +338,8 @@ func TestEventIsOneJSONObject(t *testing.T) {
 	}
 }
 
-func full(version string) Item {
-	path, v, _ := strings.Cut(version, "@")
-	return Item{Module: module.Version{Path: path, Version: v}, From: version}
-}
-
-func modOnly(version string) Item {
-	it := full(version)
-	it.ModOnly = true
-	return it
-}
-
 // run runs o and returns the events in the order of the items.
-func run(t testing.TB, items []Item, o Options) ([]Event, Summary) {
+func run(t testing.TB, items []requirement.Requirement, o Options) ([]Event, Summary) {
 	t.Helper()
 	var events []Event
 	o.Report = func(e Event) { events = append(events, e) }
@@ -358,7 +348,7 @@ func run(t testing.TB, items []Item, o Options) ([]Event, Summary) {
 		t.Fatalf("%d events for %d items: %v", len(events), len(items), err)
 	}
 	place := func(e Event) int {
-		return slices.IndexFunc(items, func(it Item) bool { return reflect.DeepEqual(it, e.Item) })
+		return slices.IndexFunc(items, func(it requirement.Requirement) bool { return reflect.DeepEqual(it, e.Requirement) })
 	}
 	slices.SortFunc(events, func(a, b Event) int { return place(a) - place(b) })
 	return events, summary

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -71,3 +72,26 @@ var theSigner = sync.OnceValues(func() (*sign.Signer, error) {
 	}
 	return sign.LoadSigner(f.Name(), func() ([]byte, error) { return password, nil })
 })
+
+// newKey returns the name of a new private key.
+func newKey(t testing.TB) string {
+	t.Helper()
+	private, _, err := sign.Generate([]byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "cosign.key")
+	if err := os.WriteFile(file, private, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func loadSigner(t testing.TB, file string) *sign.Signer {
+	t.Helper()
+	signer, err := sign.LoadSigner(file, func() ([]byte, error) { return []byte("secret"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}

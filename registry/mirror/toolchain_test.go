@@ -4,41 +4,21 @@ import (
 	"archive/zip"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 // addToolchains adds toolchains by release and platform, as in go1.26.8.linux-amd64.
-func (tr testTree) addToolchains(t testing.TB, toolchains ...string) {
-	t.Helper()
-	dir := filepath.Join(string(tr), "golang.org", "toolchain", "@v")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range toolchains {
-		if err := os.WriteFile(filepath.Join(dir, "v0.0.1-"+v+".zip"), []byte("a zip"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	zips, err := filepath.Glob(filepath.Join(dir, "*.zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list strings.Builder
-	for _, zip := range zips {
-		list.WriteString(strings.TrimSuffix(filepath.Base(zip), ".zip") + "\n")
-	}
-	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(list.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestCollectUnderstandsToolchains(t *testing.T) {
-	tree := newTree(t)
-	tree.addToolchains(t, "go1.20.linux-amd64", "go1.9.2rc2.linux-amd64", "go1.26.8.linux-amd64", "go1.26.10.linux-amd64", "go1.26.10.windows-amd64",
+	tree := upstreamtest.NewTree(t)
+	tree.AddToolchains(t, "go1.20.linux-amd64", "go1.9.2rc2.linux-amd64", "go1.26.8.linux-amd64", "go1.26.10.linux-amd64", "go1.26.10.windows-amd64",
 		"go1.26.11.linux-amd64", "go1.27rc1.linux-amd64", "go1.27rc2.linux-amd64", "nonsense")
 	both := []string{"linux/amd64", "windows/amd64"}
 	linux := both[:1]
@@ -74,13 +54,13 @@ func TestCollectUnderstandsToolchains(t *testing.T) {
 		{"project", map[string]string{"p/go.mod": "module m.example\ngo 1.25.3\n", "p/go.work": "go 1.26.8\nuse .\n"}, []string{"p"}, linux, true, []string{"1.25.3.linux-amd64 p/go.mod:2", "1.26.8.linux-amd64 p/go.work:1"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			writeFiles(t, tt.files)
-			items, problems := Collect(t.Context(), newUpstream(t, tree.url()), tt.args, CollectOptions{Platforms: tt.platforms, Toolchains: tt.toolchains})
+			upstreamtest.WriteFiles(t, tt.files)
+			items, problems := collect.Collect(t.Context(), newUpstream(t, tree.URL()), tt.args, collect.CollectOptions{Platforms: tt.platforms, Toolchains: tt.toolchains})
 			var want []string
 			for _, w := range tt.want {
 				want = append(want, "golang.org/toolchain@v0.0.1-go"+w)
 			}
-			if got := describeItems(items); !slices.Equal(got, want) {
+			if got := upstreamtest.DescribeItems(items); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
 			if (len(problems) > 0) != (tt.problem != "") || len(problems) > 0 && !strings.Contains(problems[0].Error(), tt.problem) {
@@ -92,19 +72,19 @@ func TestCollectUnderstandsToolchains(t *testing.T) {
 
 func TestAToolchainWithoutInfoAndGoModIsMirrored(t *testing.T) {
 	const v = "golang.org/toolchain@v0.0.1-go1.99.1.linux-amd64"
-	tree := newTree(t)
-	tree.write(t, v, ".zip", toolchainZip(t, v))
-	tree.write(t, v, ".mod", "module golang.org/toolchain\n")
-	log := newLog(t, tree)
-	log.grow(t, 1)
+	tree := upstreamtest.NewTree(t)
+	tree.Write(t, v, ".zip", toolchainZip(t, v))
+	tree.Write(t, v, ".mod", "module golang.org/toolchain\n")
+	log := upstreamtest.NewLog(t, tree)
+	log.Grow(t, 1)
 	o := pinnedOptions(t, tree, log, "")
-	if _, err := o.Checksums.lookup(t.Context(), parseModule(t, v)); err != nil { // it is recorded now
+	if _, err := o.Checksums.Lookup(t.Context(), upstreamtest.ParseModule(t, v)); err != nil { // it is recorded now
 		t.Fatal(err)
 	}
-	if err := os.Remove(tree.file(t, v, ".mod")); err != nil {
+	if err := os.Remove(tree.File(t, v, ".mod")); err != nil {
 		t.Fatal(err)
 	}
-	events, summary := run(t, []Item{full(v)}, o)
+	events, summary := run(t, []requirement.Requirement{upstreamtest.Full(v)}, o)
 	if summary.New != 1 {
 		t.Fatalf("%+v", events)
 	}
@@ -140,8 +120,8 @@ func toolchainZip(t *testing.T, v string) string {
 }
 
 func TestExactToolchainsNeedNoList(t *testing.T) {
-	items, problems := Collect(t.Context(), newUpstream(t, newTree(t).url()), []string{"toolchain@latest", "go1.26", "go1.26.8"}, CollectOptions{Platforms: []string{"linux/amd64"}})
-	if got := describeItems(items); !slices.Equal(got, []string{"golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64 go1.26.8"}) {
+	items, problems := collect.Collect(t.Context(), newUpstream(t, upstreamtest.NewTree(t).URL()), []string{"toolchain@latest", "go1.26", "go1.26.8"}, collect.CollectOptions{Platforms: []string{"linux/amd64"}})
+	if got := upstreamtest.DescribeItems(items); !slices.Equal(got, []string{"golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64 go1.26.8"}) {
 		t.Errorf("got %q", got)
 	}
 	if len(problems) != 2 {

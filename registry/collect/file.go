@@ -1,0 +1,187 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/registry/collect/closure"
+	"github.com/modferry/modferry/registry/collect/mirrorfile"
+	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
+)
+
+// FileOptions configures [CollectFile].
+type FileOptions struct {
+	CollectOptions // but Stdin, Tools, Platforms and DownloadAll: the file says
+
+	// Lock is what an earlier run wrote: what queries led to and the sums of everything. nil = nothing.
+	Lock *mirrorfile.Lock
+
+	// Update resolves queries anew. Sums that are locked stay so.
+	Update bool
+}
+
+// Plan is what a mirror file asks for.
+type Plan struct {
+	Items []requirement.Requirement
+
+	locked  []mirrorfile.Locked
+	sums    map[module.Version]mirrorfile.Sums
+	partial bool // more may be found out another time
+}
+
+// CollectFile finds out which module versions a mirror file asks for. What its lock
+// says about an entry is taken from there, with neither requests nor go commands, unless the
+// project that the entry names has changed since. As with [Collect], everything that
+// cannot be used has its own error, with file and line.
+func CollectFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File, o FileOptions) (*Plan, []error) {
+	o.Platforms = f.Platforms
+	c := newCollector(up, o.CollectOptions)
+	c.permits, c.lock, c.update = f.Permits, o.Lock, o.Update
+	for _, p := range f.Projects {
+		c.addLockedProject(p, place(f, p.Line))
+	}
+	for _, m := range f.Modules {
+		c.addModule(m, place(f, m.Line))
+	}
+	for _, t := range f.Tools {
+		platforms, fingerprint := c.platformsOf(t.Platforms)
+		c.addTool(t.Package+"@"+t.Query, platforms, ask{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint})
+	}
+	for _, t := range f.Toolchains {
+		platforms, fingerprint := c.platformsOf(t.Platforms)
+		a := ask{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint}
+		release := t.Release
+		for _, v := range c.meant(a) {
+			release = closure.ReleaseOf(v.Version)
+		}
+		c.addToolchain(release, platforms, a)
+	}
+	p := &Plan{sums: make(map[module.Version]mirrorfile.Sums)}
+	var problems []error
+	p.Items, problems = c.collect(ctx)
+	p.locked, p.partial = c.relocks, c.partial
+	if o.Lock != nil {
+		p.pin(o.Lock)
+	}
+	return p, problems
+}
+
+func place(f *mirrorfile.File, line int) string { return fmt.Sprintf("%s:%d", f.Name, line) }
+
+// platformsOf returns the platforms of an entry. If they are not in the file, they are this
+// machine's, and what is locked depends on them.
+func (c *collector) platformsOf(own []string) (platforms []string, fingerprint string) {
+	if len(own) > 0 {
+		return own, ""
+	}
+	return c.platforms, strings.Join(c.platforms, ",")
+}
+
+// addLockedProject adds a project of a mirror file.
+func (c *collector) addLockedProject(entry mirrorfile.Project, from string) {
+	p, err := project.Load(entry.Dir)
+	fingerprint := ""
+	if err == nil {
+		fingerprint, err = p.Fingerprint()
+	}
+	if err != nil {
+		c.fail("%s: %w", from, err)
+		c.keep(entry.ID())
+		return
+	}
+	c.addProject(p, entry.Dir, entry.DownloadAll, ask{
+		from: from, id: entry.ID(), fingerprint: fingerprint,
+		sums: func() findings { return sumsOf(p, entry.Dir) },
+	})
+}
+
+// addModule adds a module of a mirror file.
+func (c *collector) addModule(m mirrorfile.Module, from string) {
+	a := ask{from: from, id: m.ID()}
+	if m.Query != "" {
+		if _, err := upstream.ParseQuery(m.Path, m.Query); err != nil {
+			c.fail("%s: %w", from, err)
+			return
+		}
+		s := seed{path: m.Path, query: m.Query, alone: m.Alone}
+		for _, v := range c.meant(a) {
+			s.meant = v
+		}
+		c.ask(s, a)
+		return
+	}
+	meant := c.meant(a)
+	a.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, meant, from) }
+	c.asks = append(c.asks, a)
+}
+
+// findSeveral finds the versions in a range, or the newest ones: meant, if that is known
+// already.
+func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, meant []module.Version, from string) findings {
+	var versions []string
+	for _, v := range meant {
+		versions = append(versions, v.Version)
+	}
+	if len(versions) == 0 {
+		var err error
+		if versions, err = c.several(ctx, m); err != nil {
+			return failed("%s: %w", from, err)
+		}
+	}
+	found := make([]findings, len(versions))
+	var group errgroup.Group
+	group.SetLimit(parallelAsks)
+	for i, v := range versions {
+		group.Go(func() error {
+			it := requirement.Requirement{Module: module.Version{Path: m.Path, Version: v}, From: from}
+			found[i] = c.plant(ctx, it, seed{path: m.Path, query: v, alone: m.Alone, chosen: true})
+			return nil
+		})
+	}
+	_ = group.Wait() // problems are among the findings
+	var f findings
+	for _, one := range found {
+		f.add(one)
+	}
+	return f
+}
+
+// several returns the versions in a range, or the newest ones. Those that are denied do not
+// count.
+func (c *collector) several(ctx context.Context, m mirrorfile.Module) ([]string, error) {
+	versions, err := c.up.Select(ctx, m.Path, m.Range)
+	if err != nil && (m.Latest == 0 || !errors.Is(err, upstream.ErrNoMatch)) {
+		return nil, err
+	}
+	var denied error
+	versions = slices.DeleteFunc(versions, func(v string) bool {
+		err := c.permits(module.Version{Path: m.Path, Version: v})
+		if err != nil {
+			denied = err
+		}
+		return err != nil
+	})
+	if len(versions) == 0 && m.Latest > 0 {
+		if versions, err = c.up.Newest(ctx, m.Path, m.Latest); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case len(versions) == 0 && denied != nil:
+		return nil, fmt.Errorf("%s: %w but those that are denied: %w", m.ID(), upstream.ErrNoMatch, denied)
+	case len(versions) == 0:
+		return nil, fmt.Errorf("%s: %w", m.ID(), upstream.ErrNoMatch)
+	}
+	if m.Latest > 0 {
+		versions = versions[max(0, len(versions)-m.Latest):]
+	}
+	return versions, nil
+}

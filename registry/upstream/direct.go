@@ -1,0 +1,194 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/safetext"
+)
+
+// direct fetches from the version control systems that modules live in. The go command
+// does that, into a module cache of its own, which has the layout of a GOPROXY.
+type direct struct {
+	goCmd string
+	temp  string
+
+	mu  sync.Mutex
+	dir string // holds the module cache; made when first needed
+	err error  // why there is none
+}
+
+func newDirect(o UpstreamOptions) *direct { return &direct{goCmd: o.Go, temp: o.TempDir} }
+
+// open returns a file of the module cache after having the go command put it there.
+func (d *direct) open(ctx context.Context, w want) (io.ReadCloser, error) {
+	m := w.Version
+	switch w.kind {
+	case listFile:
+		return d.list(ctx, m.Path)
+	case latestFile:
+		m.Version = "latest"
+	}
+	version := m.Version
+	var err error
+	if w.kind == ZipFile {
+		_, err = d.goCommand(ctx, "mod", "download", "-json", m.String())
+	} else {
+		version, err = d.resolve(ctx, m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	kind := w.kind
+	if kind == latestFile {
+		kind = infoFile
+	}
+	name, err := want{module.Version{Path: m.Path, Version: version}, kind}.name()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUpstream, err)
+	}
+	dir, err := d.prepare()
+	if err != nil {
+		return nil, err
+	}
+	return openBelow(filepath.Join(dir, "cache", "download"), name)
+}
+
+// resolve returns the version that a query means.
+func (d *direct) resolve(ctx context.Context, m module.Version) (string, error) {
+	out, err := d.goCommand(ctx, "list", "-m", "-json", m.String())
+	if err != nil {
+		return "", err
+	}
+	var info struct{ Version string }
+	if err := json.Unmarshal(out, &info); err != nil {
+		return "", fmt.Errorf("%w: go list: %w", ErrUpstream, err)
+	}
+	return info.Version, nil
+}
+
+func (d *direct) list(ctx context.Context, path string) (io.ReadCloser, error) {
+	out, err := d.goCommand(ctx, "list", "-m", "-versions", "-json", path+"@latest")
+	if err != nil {
+		return nil, err
+	}
+	var info struct{ Versions []string }
+	if err := json.Unmarshal(out, &info); err != nil {
+		return nil, fmt.Errorf("%w: go list: %w", ErrUpstream, err)
+	}
+	return io.NopCloser(strings.NewReader(strings.Join(info.Versions, "\n") + "\n")), nil
+}
+
+// goCommand runs the go command outside of any project.
+func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) {
+	dir, err := d.prepare()
+	if err != nil {
+		return nil, err
+	}
+	work := filepath.Join(dir, "work")
+	cmd := exec.CommandContext(ctx, d.goCmd, args...)
+	cmd.Dir = work
+	// GOSUMDB is off because the caller checks the sums, whatever their source.
+	cmd.Env = append(os.Environ(), "PWD="+work, "GOMODCACHE="+dir, "GOPATH="+filepath.Join(dir, "gopath"),
+		"GOPROXY=direct", "GONOPROXY=", "GOSUMDB=off", "GOFLAGS=-mod=mod -modcacherw", "GOWORK=off",
+		"GOTOOLCHAIN=local", "GO111MODULE=on")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// Interrupted, the go command stops what it has started; killed, it does not.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = waitDelay
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			return nil, &localError{fmt.Errorf("running go %s: %w", strings.Join(args[:2], " "), err)}
+		}
+		said := stderr.Bytes()
+		var report struct{ Error string }
+		if json.Unmarshal(stdout.Bytes(), &report) == nil && report.Error != "" {
+			said = []byte(report.Error)
+		}
+		return nil, &directError{fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, withoutPasswords(safetext.Lines(said)))}
+	}
+	return stdout.Bytes(), nil
+}
+
+// waitDelay is how long a go command that was told to end may take, with the programs it
+// started.
+const waitDelay = 5 * time.Second
+
+// directError says that the go command could not fetch something. Why, it says to people
+// only: nothing of that name, no login, and no network look the same.
+type directError struct{ err error }
+
+// Error is what the go command said.
+func (e *directError) Error() string { return fmt.Sprintf("%v: %v", ErrUpstream, e.err) }
+
+// Unwrap returns how it failed.
+func (e *directError) Unwrap() error { return e.err }
+
+// Is makes it ErrUpstream.
+func (e *directError) Is(target error) bool { return target == ErrUpstream }
+
+// prepare makes the module cache, the first time. In it, "work" is a
+// directory to run the go command in.
+func (d *direct) prepare() (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dir == "" && d.err == nil {
+		d.dir, d.err = d.setUp()
+	}
+	return d.dir, d.err
+}
+
+func (d *direct) setUp() (string, error) {
+	if d.goCmd == "" {
+		found, err := exec.LookPath("go")
+		if err != nil {
+			return "", &localError{fmt.Errorf("fetching directly takes the go command: %w", err)}
+		}
+		d.goCmd = found
+	}
+	dir, err := os.MkdirTemp(d.temp, "modferry-direct-*")
+	if err != nil {
+		return "", &localError{err}
+	}
+	work := filepath.Join(dir, "work")
+	err = os.Mkdir(work, 0o755)
+	if err == nil {
+		err = gocmd.Fence(work)
+	}
+	if err != nil {
+		return "", &localError{errors.Join(err, os.RemoveAll(dir))}
+	}
+	return dir, nil
+}
+
+func (d *direct) close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dir == "" {
+		return nil
+	}
+	dir := d.dir
+	d.dir, d.err = "", os.ErrClosed
+	return os.RemoveAll(dir)
+}
+
+// withoutPasswords blanks the user part of URLs in what other programs say.
+func withoutPasswords(s string) string {
+	return regexp.MustCompile(`://[^/@\s]+@`).ReplaceAllString(s, "://***@")
+}

@@ -1,0 +1,89 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// What can go wrong upstream, for errors.Is.
+var (
+	// ErrNotFound: no upstream has it. ErrGone is a case of it.
+	ErrNotFound = errors.New("does not exist upstream")
+	// ErrGone: upstream says that it is gone for good (410).
+	ErrGone = errors.New("is gone upstream")
+	// ErrUpstream: upstream did not answer, or not as it should, after retries.
+	ErrUpstream = errors.New("upstream failed")
+	// ErrOff: GOPROXY=off forbids to ask.
+	ErrOff = errors.New("module lookup is disabled by GOPROXY=off")
+	// ErrChecksum: content has another sum than the checksum database or a
+	// go.sum says, or the database itself is not consistent.
+	ErrChecksum = errors.New("checksum mismatch")
+)
+
+// Error says which module could not be had from where.
+type Error struct {
+	Module  module.Version // Version may be a query, or empty
+	File    string         // what was asked for: "zip", "version list", …
+	Source  string         // the upstreams asked, without passwords
+	Status  int            // HTTP status of the last; 0 = none
+	Message string         // what upstream said about it; may be empty
+	Err     error          // one of the sentinels, and the cause
+
+	// onlyDirect: everybody who could tell says that it does not exist, and it could not be fetched directly.
+	onlyDirect bool
+}
+
+// Error says what was being fetched from whom, what went wrong, and what may help.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "fetching the %s of %s", e.File, e.Module)
+	switch {
+	case errors.Is(e.Err, ErrNotFound):
+		fmt.Fprintf(&b, ": %v; asked %s", e.Err, e.Source)
+	default:
+		fmt.Fprintf(&b, " from %s: %v", e.Source, e.Err)
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (%d %s", e.Status, http.StatusText(e.Status))
+		if e.Message != "" {
+			b.WriteString(": " + e.Message)
+		}
+		b.WriteByte(')')
+	}
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		b.WriteString("; if it wants a login, credentials come from the URL in GOPROXY or from ~/.netrc")
+	}
+	return b.String()
+}
+
+// Unwrap returns what the error means.
+func (e *Error) Unwrap() error { return e.Err }
+
+// mayBeAbsent reports whether an error is as one would expect of what does not exist: of what the go command
+// fails to fetch directly, it does not say.
+func MayBeAbsent(err error) bool {
+	var e *Error
+	return errors.Is(err, ErrNotFound) || errors.As(err, &e) && e.onlyDirect
+}
+
+// ChecksumError says that content has another sum than it must. It is
+// ErrChecksum.
+type ChecksumError struct {
+	Module    module.Version
+	File      string // "zip" or "go.mod"
+	Got, Want string // h1 sums
+	Authority string // who says Want: the database's name, or a file and line
+}
+
+// Error names both sums and who says which.
+func (e *ChecksumError) Error() string {
+	return fmt.Sprintf("SECURITY: %s: upstream sent a %s with sum %s, but %s says %s; somebody changed it: nothing was published",
+		e.Module, e.File, e.Got, e.Authority, e.Want)
+}
+
+// Is makes errors.Is(e, ErrChecksum) true.
+func (e *ChecksumError) Is(target error) bool { return target == ErrChecksum }

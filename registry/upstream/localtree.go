@@ -1,0 +1,253 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+)
+
+// localTree is a directory that modules can be had from, in one of these layouts, or in
+// several:
+//
+//	<path>/@v/<version>.info, .mod, .zip   GOPROXY; what github.com/goproxy/goproxy
+//	<path>/@v/list, <path>/@latest         caches; GOMODCACHE/cache/download
+//	cache/download/…                       GOMODCACHE: the same, and nothing else counts
+//	<path>/<version>/<version>.info        the disk storage of Athens; in it paths are
+//	<path>/<version>/go.mod, source.zip    not escaped, and versions only sometimes
+//
+// Caches hold what somebody once needed, so that much may be missing: see open. Whatever
+// else lies there, as locks and unfinished downloads, does not count, nor do empty files,
+// which are what a crash leaves behind.
+//
+// Symbolic links count as long as they stay in the directory, as they then are part of
+// what the user named; what leads out of it is an error. The directory itself, and
+// cache/download, may be links to anywhere.
+type localTree string
+
+// open opens a file, as trees do. It may be one that the directory only implies:
+//
+//	list      the versions whose zip is there; if there are no zips, those of a list
+//	          file whose go.mod is
+//	@latest   counts if that version is there
+//	go.mod    is read out of the zip
+//
+// An .info file is not made up here, as another upstream may have the real one:
+// see [localTree.bareInfo].
+func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
+	root, err := t.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() // what was opened stays open
+	w, err := parseName(name)
+	if err != nil {
+		return openFile(root, name) // not a module's file
+	}
+	switch w.kind {
+	case listFile:
+		return t.list(root, w.Path)
+	case latestFile:
+		return t.latest(root, w.Path)
+	}
+	f, err := openFirst(root, w)
+	if errors.Is(err, ErrNotFound) && w.kind == modFile && isCanonical(w.Version) {
+		return t.zippedMod(root, w.Version)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// bareInfo makes up the .info file of a version that is there without it. If the version
+// is not there, it is ErrNotFound.
+func (t localTree) bareInfo(m module.Version) ([]byte, error) {
+	root, err := t.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if !isCanonical(m) || !has(root, m) {
+		return nil, ErrNotFound
+	}
+	return MadeUpInfo(m), nil
+}
+
+// root opens the directory that the layout's names are below.
+func (t localTree) root() (*os.Root, error) {
+	root, err := os.OpenRoot(filepath.Join(string(t), "cache", "download"))
+	if isAbsent(err) {
+		root, err = os.OpenRoot(string(t))
+	}
+	if err != nil {
+		return nil, fileError(err)
+	}
+	return root, nil
+}
+
+// list makes the list of a module's versions.
+func (t localTree) list(root *os.Root, path string) (io.ReadCloser, error) {
+	s, err := storedOf(root, path)
+	if err != nil {
+		return nil, err
+	}
+	name, err := want{module.Version{Path: path}, listFile}.name()
+	if err != nil {
+		return nil, ErrNotFound
+	}
+	listed, err := readIn(root, name, maxList)
+	isListed := !errors.Is(err, ErrNotFound)
+	if err != nil && isListed {
+		return nil, err
+	}
+	var list []string
+	for v, files := range s.versions {
+		if files.zip {
+			list = append(list, v)
+		}
+	}
+	if len(list) == 0 {
+		for _, v := range parseList(listed) {
+			if s.versions[v].mod {
+				list = append(list, v)
+			}
+		}
+	}
+	if len(list) == 0 {
+		// Others may know more, unless this is a module without any tag.
+		latest, err := t.latest(root, path)
+		if err != nil || !isListed {
+			return nil, ErrNotFound
+		}
+		return io.NopCloser(strings.NewReader("")), latest.Close()
+	}
+	semver.Sort(list)
+	return io.NopCloser(strings.NewReader(strings.Join(slices.Compact(list), "\n") + "\n")), nil
+}
+
+// latest opens the @latest file, unless it is of a version that is not there.
+func (t localTree) latest(root *os.Root, path string) (io.ReadCloser, error) {
+	name, err := want{module.Version{Path: path}, latestFile}.name()
+	if err != nil {
+		return nil, ErrNotFound
+	}
+	data, err := readIn(root, name, MaxInfo)
+	if err != nil {
+		return nil, err
+	}
+	var info struct{ Version string }
+	if json.Unmarshal(data, &info) == nil && !has(root, module.Version{Path: path, Version: info.Version}) {
+		return nil, ErrNotFound
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
+}
+
+// zippedMod returns the go.mod file of a version of which only the zip is there.
+func (t localTree) zippedMod(root *os.Root, m module.Version) (io.ReadCloser, error) {
+	f, err := openFirst(root, want{m, ZipFile})
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := modInZip(f, m)
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading its go.mod out of the zip: %w", ErrUpstream, err)
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
+}
+
+// openFirst opens a file of a version under the first of its names that is there.
+func openFirst(root *os.Root, w want) (*os.File, error) {
+	for _, name := range w.localNames() {
+		if f, err := openFile(root, name); !errors.Is(err, ErrNotFound) {
+			return f, err
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// has reports whether a version is there, be it in parts.
+func has(root *os.Root, m module.Version) bool {
+	names := append(want{m, modFile}.localNames(), want{m, ZipFile}.localNames()...)
+	return slices.ContainsFunc(names, func(name string) bool { return checkFile(root, name) == nil })
+}
+
+// checkFile is an error if a file is not regular, or ErrNotFound if it is empty or not there.
+func checkFile(root *os.Root, name string) error {
+	name = filepath.FromSlash(name)
+	info, err := root.Stat(name)
+	switch {
+	case err != nil:
+		return fileError(err)
+	case !info.Mode().IsRegular():
+		return fileError(&fs.PathError{Op: "open", Path: name, Err: errNotRegular})
+	case info.Size() == 0:
+		return ErrNotFound
+	}
+	return nil
+}
+
+// openFile opens a file.
+func openFile(root *os.Root, name string) (*os.File, error) {
+	if err := checkFile(root, name); err != nil { // before opening: a pipe would block
+		return nil, err
+	}
+	f, err := root.Open(filepath.FromSlash(name))
+	if err != nil {
+		return nil, fileError(err)
+	}
+	return f, nil
+}
+
+// openBelow is openFile for a file below a directory.
+func openBelow(dir, name string) (*os.File, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer root.Close()
+	return openFile(root, name)
+}
+
+// readIn reads a file; a list may be empty.
+func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := openFile(root, name)
+	if err != nil {
+		if info, statErr := root.Stat(filepath.FromSlash(name)); statErr == nil && info.Size() == 0 && info.Mode().IsRegular() {
+			return nil, nil
+		}
+		return nil, err
+	}
+	defer f.Close()
+	return ReadLimited(f, limit)
+}
+
+// fileError makes an upstream's error of one of the file system.
+func fileError(err error) error {
+	if isAbsent(err) {
+		return ErrNotFound
+	}
+	return fmt.Errorf("%w: %w", ErrUpstream, err)
+}
+
+// isAbsent reports whether an error says that a file, or a directory on the way to
+// it, is not there.
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+func isCanonical(m module.Version) bool {
+	return m.Version != "" && module.CanonicalVersion(m.Version) == m.Version && module.Check(m.Path, m.Version) == nil
+}

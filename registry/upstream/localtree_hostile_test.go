@@ -1,0 +1,156 @@
+package upstream
+
+import (
+	"archive/zip"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/mod/module"
+	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
+)
+
+func TestLinksAndOddFilesInADirectory(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	upstreamtest.Put(t, secret, "module example.com/secret\n")
+	root := t.TempDir()
+	at := func(name string) string { return filepath.Join(root, "example.com", "a", "@v", name) }
+	upstreamtest.Put(t, at("v1.0.0.mod"), "module example.com/a\n")
+	for name, target := range map[string]string{
+		"v1.0.1.mod": "v1.0.0.mod", "v1.0.2.mod": "../../a/@v/v1.0.0.mod", "v1.0.3.mod": secret,
+		"v1.0.4.mod": "../../../../../../../../../.." + secret, "v1.0.5.mod": "nowhere", "v1.0.6.mod": "v1.0.6.mod",
+	} {
+		if err := os.Symlink(target, at(name)); err != nil {
+			t.Skip(err)
+		}
+	}
+	if err := os.Mkdir(at("v1.0.7.mod"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(at("v1.0.8.mod"), 0o644); err != nil {
+		t.Skip(err)
+	}
+	u := newUpstream(t, root)
+	for v, want := range map[string]error{
+		"v1.0.0": nil, "v1.0.1": nil, "v1.0.2": nil, "v1.0.3": ErrUpstream, "v1.0.4": ErrUpstream, "v1.0.5": ErrNotFound,
+		"v1.0.6": ErrUpstream, "v1.0.7": errNotRegular, "v1.0.8": errNotRegular,
+	} {
+		got, err := u.GoMod(t.Context(), module.Version{Path: "example.com/a", Version: v})
+		if !errors.Is(err, want) || strings.Contains(string(got), "secret") {
+			t.Errorf("%s: %q, %v; want %v", v, got, err, want)
+		}
+	}
+	items, problems := TreeVersions(t.Context(), root)
+	if len(items) != 3 || len(problems) != 5 {
+		t.Errorf("%v, %q", items, problems)
+	}
+	for _, name := range []string{"../secret", "/etc/passwd", "sumdb/../../secret", "example.com/a/@v/../../../../secret"} {
+		if f, err := localTree(root).open(t.Context(), name); err == nil {
+			f.Close()
+			t.Error(name, "was opened")
+		}
+	}
+}
+
+func TestADirectoryIsReadWithinLimits(t *testing.T) {
+	root := t.TempDir()
+	at := func(name string) string { return filepath.Join(root, "example.com", "a", "@v", name) }
+	for _, name := range []string{"v1.0.0.zip", "v1.0.1.info", "v1.0.2.mod", "../@latest"} {
+		upstreamtest.Put(t, at(name), "x")
+		if err := os.Truncate(at(name), 1<<40); err != nil {
+			t.Skip(err)
+		}
+	}
+	var bomb strings.Builder
+	z := zip.NewWriter(&bomb)
+	w, err := z.Create("example.com/a@v1.0.3/go.mod")
+	if err == nil {
+		_, err = io.CopyN(w, zeros{}, modzip.MaxGoMod+1)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	upstreamtest.Put(t, at("v1.0.3.zip"), bomb.String())
+	u := newUpstream(t, root)
+	for v, read := range map[string]func(module.Version) error{
+		"v1.0.0": func(m module.Version) error { _, err := u.GoMod(t.Context(), m); return err },
+		"v1.0.1": func(m module.Version) error { _, err := u.Info(t.Context(), m); return err },
+		"v1.0.2": func(m module.Version) error { _, err := u.GoMod(t.Context(), m); return err },
+		"v1.0.3": func(m module.Version) error { _, err := u.GoMod(t.Context(), m); return err },
+	} {
+		if err := read(module.Version{Path: "example.com/a", Version: v}); !errors.Is(err, artifact.ErrLimit) {
+			t.Errorf("%s: %v", v, err)
+		}
+	}
+	if _, err := localTree(root).open(t.Context(), "example.com/a/@latest"); !errors.Is(err, artifact.ErrLimit) {
+		t.Error(err)
+	}
+	if list, err := u.List(t.Context(), "example.com/a"); err != nil || len(list) != 2 {
+		t.Error(list, err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestParseNameIsTheReverseOfName(t *testing.T) {
+	for name, want := range map[string]want{
+		"example.com/!upper/@v/v1.0.0-!r!c.1.zip":          {module.Version{Path: "example.com/Upper", Version: "v1.0.0-RC.1"}, ZipFile},
+		"example.com/a/@v/list":                            {module.Version{Path: "example.com/a"}, listFile},
+		"example.com/a/@latest":                            {module.Version{Path: "example.com/a"}, latestFile},
+		"example.com/a/@v/main.info":                       {module.Version{Path: "example.com/a", Version: "main"}, infoFile},
+		"gopkg.in/yaml.v3/@v/v3.0.1.mod":                   {module.Version{Path: "gopkg.in/yaml.v3", Version: "v3.0.1"}, modFile},
+		"golang.org/toolchain/@v/v0.0.1-go1.26.8.a-b.zip":  {module.Version{Path: "golang.org/toolchain", Version: "v0.0.1-go1.26.8.a-b"}, ZipFile},
+		"example.com/a/@v/v1.0.0+incompatible/../../b.zip": {},
+		"example.com/Upper/@v/v1.0.0.zip":                  {},
+		"example.com/a/@v/v1.0.0.ziphash":                  {},
+		"example.com/../a/@v/list":                         {},
+		"sumdb/sum.example.com/latest":                     {},
+		"/example.com/a/@v/list":                           {},
+		"example.com/a/@v/":                                {},
+		"example.com/a/@v/.info":                           {},
+		"example.com/a//@v/list":                           {},
+		"example.com/a/@v/list/@v/list":                    {},
+		"":                                                 {},
+	} {
+		got, err := parseName(name)
+		if want.kind == "" {
+			if err == nil {
+				t.Errorf("%q: %+v", name, got)
+			}
+			continue
+		}
+		if back, nameErr := got.name(); err != nil || got != want || nameErr != nil || back != name {
+			t.Errorf("%q: %+v, %v, %q, %v", name, got, err, back, nameErr)
+		}
+	}
+}
+
+func FuzzParseName(f *testing.F) {
+	for _, s := range []string{"example.com/!upper/@v/v1.0.0-!r!c.1.zip", "example.com/a/@v/list", "example.com/a/@latest", "sumdb/x/latest", "../a/@v/list"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		w, err := parseName(name)
+		if err != nil {
+			return
+		}
+		if back, err := w.name(); err != nil || back != name {
+			t.Errorf("%q: %q, %v", name, back, err)
+		}
+		for _, local := range w.localNames() {
+			if !fs.ValidPath(local) || !filepath.IsLocal(filepath.FromSlash(local)) {
+				t.Errorf("%q: looks for %q", name, local)
+			}
+		}
+	})
+}

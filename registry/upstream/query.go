@@ -1,0 +1,211 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+)
+
+// ErrNoMatch: upstream knows the module, but no version of it that a query allows.
+var ErrNoMatch = errors.New("no version matches")
+
+// query is what stands after the @ of module@query
+// (https://go.dev/ref/mod#version-queries):
+//
+//	latest                      the highest release, else pre-release, else the newest commit
+//	v1, v1.2                    the highest version with that prefix
+//	<v1.2.3, <=v1.2.3           the highest version below
+//	>v1.2.3, >=v1.2.3           the lowest version above
+//	v1.2.3                      that version
+//	commit, branch, other tag   what upstream makes of it
+//
+// Except for the last two, releases are preferred to pre-releases, and versions
+// that the module's author retracted do not count.
+type query struct {
+	path         string
+	prefix       string
+	filter       func(version string) bool
+	Revision     bool // upstream resolves it
+	lowest       bool // of the matching versions the lowest one is meant
+	latest       bool // without tagged versions, the newest commit is meant
+	incompatible bool // +incompatible versions count even if there are others
+}
+
+// parseQuery parses a query. It makes no request.
+func ParseQuery(path, text string) (*query, error) {
+	if err := module.CheckPath(path); err != nil {
+		return nil, err
+	}
+	q := &query{path: path}
+	switch text {
+	case "latest":
+		q.latest = true
+		return q, nil
+	case "":
+		return nil, fmt.Errorf("%s@: the version is missing; @latest is the newest one", path)
+	case "upgrade", "patch", "none":
+		return nil, fmt.Errorf("%s@%s only makes sense in a project: name a version, or latest", path, text)
+	}
+	for _, op := range []string{"<=", "<", ">=", ">"} {
+		if bound, ok := strings.CutPrefix(text, op); ok {
+			return q, q.parseRange(op, bound)
+		}
+	}
+	if !semver.IsValid(text) || !isPrefix(text) {
+		q.Revision = true
+		return q, nil
+	}
+	q.prefix = text + "."
+	q.filter = func(v string) bool { return semver.Compare(v, text) >= 0 } // not v1.2.0-rc.1 for v1.2
+	q.incompatible = !q.matchesMajor(text)
+	return q, nil
+}
+
+func (q *query) parseRange(op, bound string) error {
+	if !semver.IsValid(bound) {
+		return fmt.Errorf("%s@%s%s: %q is not a semantic version", q.path, op, bound, bound)
+	}
+	if isPrefix(bound) && (op == "<=" || op == ">") {
+		return fmt.Errorf("%s@%s%s is ambiguous: give the bound as vX.Y.Z", q.path, op, bound)
+	}
+	q.incompatible = !q.matchesMajor(bound)
+	switch op {
+	case "<=":
+		q.filter = func(v string) bool { return semver.Compare(v, bound) <= 0 }
+	case "<":
+		q.filter = func(v string) bool { return semver.Compare(v, bound) < 0 }
+	case ">=":
+		q.filter = func(v string) bool { return semver.Compare(v, bound) >= 0 }
+		q.lowest = true
+	case ">":
+		q.filter = func(v string) bool { return semver.Compare(v, bound) > 0 }
+		q.lowest = true
+	}
+	return nil
+}
+
+// isPrefix reports whether a semantic version is v1 or v1.2.
+func isPrefix(v string) bool {
+	return strings.Count(strings.TrimSuffix(v, semver.Prerelease(v)+semver.Build(v)), ".") < 2
+}
+
+func (q *query) matchesMajor(v string) bool {
+	_, major, ok := module.SplitPathVersion(q.path)
+	return ok && module.CheckPathMajor(v, major) == nil
+}
+
+func (q *query) allows(v string) bool {
+	return strings.HasPrefix(v, q.prefix) && (q.filter == nil || q.filter(v))
+}
+
+// Resolve finds the version that a query means; see the go command's
+// reference for the queries. A version that has its canonical form and fits its
+// path resolves to itself without a request, so it may not exist.
+func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Version, error) {
+	q, err := ParseQuery(path, text)
+	if err != nil {
+		return module.Version{}, err
+	}
+	m := module.Version{Path: path, Version: text}
+	if module.CanonicalVersion(text) == text && module.Check(path, text) == nil {
+		return m, nil
+	}
+	var version string
+	err = u.walk(ctx, want{m, infoFile}, func(e entry) (err error) {
+		switch {
+		case e.direct != nil:
+			version, err = e.direct.resolve(ctx, m)
+		case q.Revision:
+			version, err = u.revision(ctx, e, m)
+		default:
+			version, err = u.choose(ctx, e, q)
+		}
+		return err
+	})
+	if err != nil {
+		return module.Version{}, resolveError(err, text)
+	}
+	return module.Version{Path: path, Version: version}, nil
+}
+
+// resolveError adds a hint to the error for a version without its "v".
+func resolveError(err error, text string) error {
+	if v := "v" + text; errors.Is(err, ErrNotFound) && semver.Canonical(v) == v {
+		return fmt.Errorf("%w; did you mean %s?", err, v)
+	}
+	return err
+}
+
+// revision asks one upstream which version a revision is.
+func (u *Upstream) revision(ctx context.Context, e entry, m module.Version) (string, error) {
+	v, err := u.versionIn(ctx, e, want{m, infoFile})
+	canonical := module.CanonicalVersion(m.Version)
+	if errors.Is(err, ErrNotFound) && canonical != "" && canonical != m.Version { // v1.2.3+metadata
+		m.Version = canonical
+		return u.versionIn(ctx, e, want{m, infoFile})
+	}
+	return v, err
+}
+
+// versionIn reads the version named by an .info file.
+func (u *Upstream) versionIn(ctx context.Context, e entry, w want) (string, error) {
+	data, err := u.read(ctx, e, w, MaxInfo)
+	if err != nil {
+		return "", err
+	}
+	var info struct{ Version string }
+	if err := json.Unmarshal(data, &info); err != nil {
+		return "", fmt.Errorf("%w: not a version description: %w", ErrUpstream, err)
+	}
+	if info.Version != module.CanonicalVersion(info.Version) || info.Version == "" {
+		return "", fmt.Errorf("%w: it says version %q, which is not canonical", ErrUpstream, info.Version)
+	}
+	if err := module.Check(w.Path, info.Version); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUpstream, err)
+	}
+	return info.Version, nil
+}
+
+// choose picks a version from those one upstream lists.
+func (u *Upstream) choose(ctx context.Context, e entry, q *query) (string, error) {
+	c, retracted, err := u.listed(ctx, e, q.path)
+	if err != nil {
+		return "", err
+	}
+	if v, err := u.best(ctx, e, q, c, retracted); v != "" || err != nil {
+		return v, err
+	}
+	if q.latest {
+		v, err := u.newestCommit(ctx, e, q.path, c)
+		if err != nil || q.allows(v) && retraction(retracted, v) == nil {
+			return v, err
+		}
+	}
+	return "", ErrNoMatch
+}
+
+// best returns the tagged version that a query means, or "".
+func (u *Upstream) best(ctx context.Context, e entry, q *query, c versions, retracted []*modfile.Retract) (string, error) {
+	allows := func(v string) bool { return q.allows(v) && retraction(retracted, v) == nil }
+	releases, prereleases, err := u.tagged(ctx, e, q.path, c, allows, q.incompatible)
+	return q.pick(releases, prereleases), err
+}
+
+func (q *query) pick(lists ...[]string) string {
+	for _, list := range lists {
+		switch {
+		case len(list) == 0:
+		case q.lowest:
+			return list[0]
+		default:
+			return list[len(list)-1]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,99 @@
+package upstreamtest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/registry/requirement"
+)
+
+func TempFile(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func ReadAll(t testing.TB, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+const (
+	SumA = "h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	SumB = "h1:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB="
+)
+
+// writeFiles writes files into a new directory, makes it the working directory, and returns it.
+func WriteFiles(t *testing.T, files map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+}
+
+func Put(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// zipOf makes the zip of a version.
+func ZipOf(t testing.TB, version string, files ...modzip.File) string {
+	t.Helper()
+	var zip strings.Builder
+	if err := modzip.Create(&zip, ParseModule(t, version), files); err != nil {
+		t.Fatal(err)
+	}
+	return zip.String()
+}
+
+var VersionA = module.Version{Path: "example.com/a", Version: "v1.0.0"}
+
+func Full(version string) requirement.Requirement {
+	path, v, _ := strings.Cut(version, "@")
+	return requirement.Requirement{Module: module.Version{Path: path, Version: v}, From: version}
+}
+
+func ModOnly(version string) requirement.Requirement {
+	it := Full(version)
+	it.ModOnly = true
+	return it
+}
+
+// describe writes items as "path@version[/go.mod] from".
+func DescribeItems(items []requirement.Requirement) []string {
+	var lines []string
+	for _, it := range items {
+		kind := ""
+		if it.ModOnly {
+			kind = "/go.mod"
+		}
+		lines = append(lines, it.Module.String()+kind+" "+it.From)
+	}
+	return lines
+}
