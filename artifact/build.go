@@ -14,6 +14,8 @@ import (
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Files are the files of a module version, byte for byte as upstream has them.
@@ -71,7 +73,7 @@ func Build(f Files) (*Artifact, error) {
 }
 
 func build(f Files) (*Artifact, error) {
-	if err := checkModule(f.Module); err != nil {
+	if err := goproxy.Check(f.Module); err != nil {
 		return nil, err
 	}
 	info, err := parseInfo(f.Module, f.Info)
@@ -86,7 +88,7 @@ func build(f Files) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := treePath(f.Module)
+	tree, err := goproxy.Base(f.Module)
 	if err != nil {
 		return nil, err
 	}
@@ -109,14 +111,6 @@ func build(f Files) (*Artifact, error) {
 		p.add(zip.blob, zip.diffID)
 	}
 	return p.pack(f)
-}
-
-// checkModule checks path and version as every stored module version must have them.
-func checkModule(m module.Version) error {
-	if err := checkVersion(m.Version); err != nil {
-		return err
-	}
-	return module.Check(m.Path, m.Version)
 }
 
 // declaredPath returns the module path in the go.mod file, which may be missing.

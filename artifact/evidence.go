@@ -8,6 +8,8 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Media types of evidence that is stored apart.
@@ -61,13 +63,13 @@ func BuildEvidence(e Evidence) (*CompanionImage, error) {
 }
 
 func buildEvidence(e Evidence) (*CompanionImage, error) {
-	if err := checkModule(e.Module); err != nil {
+	if err := goproxy.Check(e.Module); err != nil {
 		return nil, err
 	}
 	if len(e.Record) == 0 {
 		return nil, fmt.Errorf("%w: there is no record", ErrCorrupt)
 	}
-	tree, err := treePath(e.Module)
+	tree, err := goproxy.Base(e.Module)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +130,7 @@ func parseEvidence(manifest []byte) (*Evidence, error) {
 		return nil, err
 	}
 	e := &Evidence{Module: module.Version{Path: a[AnnotationModule], Version: a[AnnotationVersion]}}
-	if err := errors.Join(checkModule(e.Module), checkLayer("layer", layer, MaxInlineMeta)); err != nil {
+	if err := errors.Join(goproxy.Check(e.Module), checkLayer("layer", layer, MaxInlineMeta)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return e, e.read(layer)

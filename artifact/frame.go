@@ -8,8 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 	"time"
-
-	"golang.org/x/mod/module"
 )
 
 // Layers are tars in a gzip file (RFC 1952) of deflate's stored blocks (RFC
@@ -93,19 +91,6 @@ func (f *framer) Read(p []byte) (int, error) {
 		f.end()
 	}
 	return n, nil
-}
-
-// treePath returns the path of m's files in a GOPROXY tree, up to their extension.
-func treePath(m module.Version) (string, error) {
-	path, err := module.EscapePath(m.Path)
-	if err != nil {
-		return "", err
-	}
-	version, err := module.EscapeVersion(m.Version)
-	if err != nil {
-		return "", err
-	}
-	return path + "/@v/" + version, nil
 }
 
 // A tarFile is an entry of a layer.

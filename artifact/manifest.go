@@ -7,6 +7,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // A Manifest says which module version an image manifest holds and where its
@@ -62,7 +64,7 @@ func ParseManifest(data []byte) (*Manifest, error) {
 		Config:      im.Config,
 		Annotations: a,
 	}
-	if err := checkModule(m.Module); err != nil {
+	if err := goproxy.Check(m.Module); err != nil {
 		return nil, notModule("%w", err)
 	}
 	if err := m.setLayers(im.Layers); err != nil {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 func TestParseManifestRefusesWhatIsNoModule(t *testing.T) {
@@ -175,7 +177,7 @@ func checkParsed(m *Manifest) error {
 	if _, err := Repository(m.Module.Path); err != nil {
 		return err
 	}
-	if _, err := treePath(m.Module); err != nil {
+	if _, err := goproxy.Base(m.Module); err != nil {
 		return err
 	}
 	if tag, err := m.Tag(); err == nil {

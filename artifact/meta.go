@@ -10,6 +10,8 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // A Meta is the content of a meta layer.
@@ -49,7 +51,7 @@ func (m *Manifest) readMeta(layer io.Reader) (*Meta, error) {
 
 // readEntries reads a layer of v's small files.
 func readEntries(v module.Version, d ocispec.Descriptor, layer io.Reader) (*Meta, error) {
-	tree, err := treePath(v)
+	tree, err := goproxy.Base(v)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // With returns the artifact that [Build] makes of the same zip and go.mod with another .info file, of the same time, and
@@ -34,7 +36,7 @@ func (a *Artifact) with(f Files) (*Artifact, error) {
 	if !info.time().Equal(ours.time()) {
 		return nil, errors.New("the zip layer has the time of the .info file, which is another one")
 	}
-	tree, err := treePath(f.Module)
+	tree, err := goproxy.Base(f.Module)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Media types of a recorded revision.
@@ -125,7 +127,7 @@ func isTagText(s string) bool {
 // check checks the form of r. A version means nothing but itself, if need be with
 // +incompatible.
 func (r Revision) check() error {
-	if err := checkModule(r.Module()); err != nil {
+	if err := goproxy.Check(r.Module()); err != nil {
 		return err
 	}
 	if err := checkRevisionName(r.Name); err != nil {

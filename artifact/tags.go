@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/mod/module"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Tags
@@ -60,25 +60,13 @@ func ParseTag(tag string) (version string, modOnly, ok bool) {
 }
 
 func tagOf(version string) (string, error) {
-	if err := checkVersion(version); err != nil {
+	if err := goproxy.CheckVersion(version); err != nil {
 		return "", err
 	}
 	if strings.HasSuffix(version, modSuffix) {
 		return version + "_", nil
 	}
 	return strings.Replace(version, "+", "_", 1), nil
-}
-
-// checkVersion reports whether version is canonical, as every stored version is.
-func checkVersion(version string) error {
-	switch canonical := module.CanonicalVersion(version); canonical {
-	case "":
-		return fmt.Errorf("%q is not a semantic version", version)
-	case version:
-		return nil
-	default:
-		return fmt.Errorf("version %q is not canonical (should be %q)", version, canonical)
-	}
 }
 
 func checkTagLen(version, tag string) (string, error) {

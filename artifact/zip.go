@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"fmt"
 	"io"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // ExtractZip reads the zip layer, as stored: gzipped or a plain tar, and
@@ -24,7 +26,7 @@ func (m *Manifest) ExtractZip(dst io.Writer, layer io.Reader) error {
 }
 
 func (m *Manifest) extractZip(dst io.Writer, layer io.Reader) error {
-	tree, err := treePath(m.Module)
+	tree, err := goproxy.Base(m.Module)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -104,8 +105,7 @@ func (h *Handler) outdate(l *listing) {
 
 // listName returns the file of a module's listing, without the directory.
 func listName(path string) (string, error) {
-	escaped, err := module.EscapePath(path)
-	return escaped + "/@v/list", err
+	return goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.List}.Name()
 }
 
 func (c *cache) loadListing(m module.Version, store string) *listing {

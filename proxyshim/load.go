@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // maxVerdict bounds what is read of a verdict or a stored listing, in bytes.
@@ -17,7 +19,7 @@ const maxVerdict = 16 << 20
 // one, or nil when there is nothing that can be believed: it has to come from
 // the same store and to have been accepted by the same verifier.
 func (c *cache) load(m module.Version, store, verifier string) *entry {
-	name, err := fileName(m)
+	name, err := goproxy.Base(m)
 	if err != nil {
 		return nil
 	}

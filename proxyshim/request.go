@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sumdb"
 )
 
@@ -87,11 +88,10 @@ func parse(u *url.URL) (request, error) {
 	if name, ok := strings.CutPrefix(path, "sumdb/"); ok {
 		return request{kind: kindSumDB, name: name}, nil
 	}
-	escaped, rest, ok := strings.Cut(path, "/@")
-	if !ok {
+	if !strings.Contains(path, "/@") {
 		return request{}, errNoModule
 	}
-	return parseModule(escaped, rest)
+	return parseFile(path)
 }
 
 // parseSumDB parses what follows "/sumdb/", if it is about the log of that name.
@@ -109,7 +109,7 @@ func parseSumDB(name, log string) (request, error) {
 		if err != nil {
 			return request{}, fmt.Errorf("%w: %w", errSyntax, err)
 		}
-		if !fitsFiles(m) {
+		if !hasShortElements(strings.Replace(rest, "@", "/", 1)) {
 			return request{}, fmt.Errorf("%w: path element or version too long", errSyntax)
 		}
 		return request{kind: kindLookup, module: m}, nil
@@ -126,89 +126,33 @@ func hasEscapedSlash(raw string) bool {
 	return raw != "" && (strings.Contains(raw, "%2F") || strings.Contains(raw, "%2f"))
 }
 
-func parseModule(escaped, rest string) (request, error) {
-	path, err := module.UnescapePath(escaped)
-	if err != nil {
-		return request{}, fmt.Errorf("%w: %w", errSyntax, err)
-	}
-	for element := range strings.SplitSeq(escaped, "/") {
-		if len(element) > maxElement {
-			return request{}, fmt.Errorf("%w: path element too long", errSyntax)
-		}
-	}
-	q := request{module: module.Version{Path: path}}
-	name, isFile := strings.CutPrefix(rest, "v/")
+// kinds are the kinds of request that are for files of the GOPROXY protocol.
+var kinds = map[goproxy.Kind]kind{
+	goproxy.List: kindList, goproxy.Latest: kindLatest, goproxy.Info: kindInfo, goproxy.Mod: kindMod, goproxy.Zip: kindZip,
+}
+
+// parseFile parses the name of a file of the GOPROXY protocol.
+func parseFile(name string) (request, error) {
+	f, err := goproxy.Parse(name)
 	switch {
-	case rest == "latest":
-		q.kind = kindLatest
-	case rest == "v/list":
-		q.kind = kindList
-	case isFile:
-		return parseFile(q, name)
-	default:
-		return request{}, fmt.Errorf("%w: neither @latest nor @v", errSyntax)
-	}
-	return q, nil
-}
-
-// parseFile parses what follows "/@v/".
-func parseFile(q request, name string) (request, error) {
-	dot := strings.LastIndexByte(name, '.')
-	if dot < 0 || len(name) > maxElement {
-		return request{}, fmt.Errorf("%w: no .info, .mod or .zip file", errSyntax)
-	}
-	switch name[dot:] {
-	case ".info":
-		q.kind = kindInfo
-	case ".mod":
-		q.kind = kindMod
-	case ".zip":
-		q.kind = kindZip
-	default:
-		return request{}, fmt.Errorf("%w: no .info, .mod or .zip file", errSyntax)
-	}
-	version, err := module.UnescapeVersion(name[:dot])
-	if err != nil {
+	case err != nil:
 		return request{}, fmt.Errorf("%w: %w", errSyntax, err)
+	case !hasShortElements(name):
+		return request{}, fmt.Errorf("%w: path element or version too long", errSyntax)
+	case f.Kind == goproxy.List, f.Kind == goproxy.Latest, goproxy.IsVersion(f.Version):
+		return request{kind: kinds[f.Kind], module: f.Version}, nil
+	case f.Kind == goproxy.Info:
+		return request{kind: kindRevision, module: module.Version{Path: f.Path}, name: f.Version.Version}, nil
 	}
-	if isVersion(q.module.Path, version) {
-		q.module.Version = version
-		return q, nil
-	}
-	if q.kind == kindInfo {
-		return request{kind: kindRevision, module: q.module, name: version}, nil
-	}
-	return request{}, fmt.Errorf("%w: %q is no canonical version of %s", errSyntax, version, q.module.Path)
+	return request{}, fmt.Errorf("%w: %q is no canonical version of %s", errSyntax, f.Version.Version, f.Path)
 }
 
-// fitsFiles reports whether every element of m's file name suits a file system.
-func fitsFiles(m module.Version) bool {
-	name, err := fileName(m)
+// hasShortElements reports whether every element of a file's name suits a file system.
+func hasShortElements(name string) bool {
 	for element := range strings.SplitSeq(name, "/") {
 		if len(element) > maxElement {
 			return false
 		}
 	}
-	return err == nil
-}
-
-// isVersion is module.Check and whether version is canonical, for a path that is
-// known to be valid.
-func isVersion(path, version string) bool {
-	_, major, _ := module.SplitPathVersion(path)
-	return version != "" && version == module.CanonicalVersion(version) && module.CheckPathMajor(version, major) == nil
-}
-
-// fileName returns where the cache has the files of m: below its directory, with
-// slashes, without extension.
-func fileName(m module.Version) (string, error) {
-	path, err := module.EscapePath(m.Path)
-	if err != nil {
-		return "", err
-	}
-	version, err := module.EscapeVersion(m.Version)
-	if err != nil {
-		return "", err
-	}
-	return path + "/@v/" + version, nil
+	return true
 }

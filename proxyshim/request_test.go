@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sumdb"
 )
 
@@ -163,7 +164,7 @@ func FuzzParse(f *testing.F) {
 		if err := module.Check(q.module.Path, q.module.Version); err != nil {
 			t.Fatalf("%q: %v", path, err)
 		}
-		name, err := fileName(q.module)
+		name, err := goproxy.Base(q.module)
 		if err != nil || !filepath.IsLocal(filepath.FromSlash(name)) || !strings.HasPrefix(u.Path, "/"+name+".") {
 			t.Fatalf("%q: file %q (%v)", path, name, err)
 		}
@@ -231,7 +232,7 @@ func FuzzParseSumDB(f *testing.F) {
 			t.Fatalf("%q is %q (%v)", name, path, err)
 		}
 		if q.kind == kindLookup {
-			if file, err := fileName(q.module); err != nil || !filepath.IsLocal(filepath.FromSlash(file)) {
+			if file, err := goproxy.Base(q.module); err != nil || !filepath.IsLocal(filepath.FromSlash(file)) {
 				t.Fatalf("%q: file %q (%v)", name, file, err)
 			}
 		}

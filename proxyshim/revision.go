@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -54,7 +55,7 @@ func (h *Handler) fetchRevision(ctx context.Context, store *registry.Store, m mo
 }
 
 func (c *cache) loadRevision(m module.Version, store string) *recorded {
-	name, err := fileName(m)
+	name, err := goproxy.Base(m)
 	if err != nil {
 		return nil
 	}
@@ -69,7 +70,7 @@ func (c *cache) loadRevision(m module.Version, store string) *recorded {
 }
 
 func (c *cache) putRevision(r *recorded) error {
-	name, err := fileName(r.Revision.Query())
+	name, err := goproxy.Base(r.Revision.Query())
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (c *cache) putRevision(r *recorded) error {
 }
 
 func (c *cache) dropRevision(m module.Version) error {
-	name, err := fileName(m)
+	name, err := goproxy.Base(m)
 	if err != nil {
 		return err
 	}

@@ -7,13 +7,15 @@ import (
 	"os"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // put makes v the verdict about its version, whose small files have that content.
 // It is served from memory at once and saved soon. A zip that is there already
 // stays if it has the right sum.
 func (c *cache) put(v *verdict, info, gomod []byte) (*entry, error) {
-	name, err := fileName(v.Module)
+	name, err := goproxy.Base(v.Module)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func (c *cache) drop(m module.Version) error {
 	c.mu.Lock()
 	delete(c.entries, m)
 	c.mu.Unlock()
-	name, err := fileName(m)
+	name, err := goproxy.Base(m)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 )
@@ -23,7 +24,7 @@ import (
 // wantRefused checks that no file of a version is served or cached, nor its record.
 func (e *env) wantRefused(c content, part string) {
 	e.t.Helper()
-	file, err := fileName(c.m)
+	file, err := goproxy.Base(c.m)
 	check(e.t, err)
 	for _, ext := range []string{infoExt, modExt, zipExt} {
 		e.want("/"+file+ext, http.StatusForbidden, "SECURITY: ")

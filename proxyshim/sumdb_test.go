@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/registrytest"
@@ -195,7 +196,7 @@ func TestNoRegistryRequestsOnceTheSnapshotIsLoaded(t *testing.T) {
 	s := l.snapshot(nil)
 	e.mirror(l, s, logged...)
 	for _, c := range logged {
-		escaped, err := fileName(c.m)
+		escaped, err := goproxy.Base(c.m)
 		check(t, err)
 		e.want("/"+escaped+".mod", http.StatusOK, "module")
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // A Record is one entry of the log: the go.sum lines of a module version.
@@ -120,7 +121,7 @@ func (r Record) Check(m module.Version, zipSum, modSum string) error {
 // LookupPath returns the path of a lookup below the log's URL,
 // "lookup/<escaped path>@<escaped version>".
 func LookupPath(m module.Version) (string, error) {
-	if err := checkModule(m); err != nil {
+	if err := goproxy.Check(m); err != nil {
 		return "", err
 	}
 	path, err := module.EscapePath(m.Path)
@@ -145,19 +146,8 @@ func ParseLookupPath(path string) (module.Version, error) {
 	var errPath, errVersion error
 	m.Path, errPath = module.UnescapePath(p)
 	m.Version, errVersion = module.UnescapeVersion(v)
-	if err := cmp.Or(errPath, errVersion, checkModule(m)); err != nil {
+	if err := cmp.Or(errPath, errVersion, goproxy.Check(m)); err != nil {
 		return module.Version{}, fmt.Errorf("malformed lookup %q: %w", path, err)
 	}
 	return m, nil
-}
-
-// checkModule checks that m is well formed, and its version canonical.
-func checkModule(m module.Version) error {
-	if err := module.Check(m.Path, m.Version); err != nil {
-		return err
-	}
-	if module.CanonicalVersion(m.Version) != m.Version {
-		return fmt.Errorf("%s: the version is not canonical", m)
-	}
-	return nil
 }

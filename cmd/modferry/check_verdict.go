@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/proxyshim"
-	"github.com/modferry/modferry/registry/collect/closure"
 )
 
 // checkSummary is the last word of check as JSON.
@@ -134,7 +134,7 @@ func (p *proof) mirrorOptions() string {
 	if p.downloadAll {
 		options += "--" + flagDownloadAll + " "
 	}
-	if slices.ContainsFunc(p.missing, func(m proxyshim.Miss) bool { return m.Module.Path == closure.ToolchainPath }) {
+	if slices.ContainsFunc(p.missing, func(m proxyshim.Miss) bool { return m.Module.Path == goproxy.ToolchainPath }) {
 		options += "--" + flagToolchains + " "
 	}
 	return options

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 func TestGoSumSaysWhatIsNeededOfEachVersion(t *testing.T) {
@@ -50,7 +52,7 @@ func FuzzGoSum(f *testing.F) {
 			return
 		}
 		for _, w := range list {
-			if err := checkVersion(w.module); err != nil {
+			if err := goproxy.Check(w.module); err != nil {
 				t.Errorf("accepted %v: %v", w.module, err)
 			}
 		}

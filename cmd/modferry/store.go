@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 )
@@ -60,21 +61,10 @@ func parseVersion(arg string) (module.Version, error) {
 		return module.Version{}, usageErrorf("%q is not module@version, like golang.org/x/text@v0.14.0", arg)
 	}
 	m := module.Version{Path: path, Version: version}
-	if err := checkVersion(m); err != nil {
+	if err := goproxy.Check(m); err != nil {
 		return module.Version{}, usageErrorf("%q: %v", arg, err)
 	}
 	return m, nil
-}
-
-// checkVersion says whether m is a version a store can have. Unlike module.Check it does not take v1.2 for one.
-func checkVersion(m module.Version) error {
-	if err := module.Check(m.Path, m.Version); err != nil {
-		return err
-	}
-	if module.CanonicalVersion(m.Version) != m.Version {
-		return fmt.Errorf("%s is not a whole version, like v1.2.3", m.Version)
-	}
-	return nil
 }
 
 // modules returns, sorted, every module path of every store that requests for it would be routed to.

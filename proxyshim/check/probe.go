@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/project"
 )
 
@@ -117,13 +118,10 @@ func fileOf(path, version string) string {
 	if isMod {
 		ext = ".mod"
 	}
-	escPath, err := module.EscapePath(path)
-	if err != nil || module.CanonicalVersion(version) != version {
+	m := module.Version{Path: path, Version: version}
+	name, err := goproxy.Base(m)
+	if err != nil || !goproxy.IsVersion(m) {
 		return ""
 	}
-	escVersion, err := module.EscapeVersion(version)
-	if err != nil {
-		return ""
-	}
-	return escPath + "/@v/" + escVersion + ext
+	return name + ext
 }

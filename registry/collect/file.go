@@ -10,7 +10,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/modferry/modferry/registry/collect/closure"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/requirement"
@@ -60,7 +60,7 @@ func CollectFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File,
 		a := ask{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint}
 		release := t.Release
 		for _, v := range c.meant(a) {
-			release = closure.ReleaseOf(v.Version)
+			release = goproxy.ReleaseOf(v.Version)
 		}
 		c.addToolchain(release, platforms, a)
 	}

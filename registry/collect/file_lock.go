@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/requirement"
 )
@@ -100,7 +100,7 @@ func (c *collector) relock(a ask, f findings) {
 		c.partial = true
 		// What it meant and is denied now, say, is not forgotten.
 		means := slices.Concat(c.meant(a), f.means)
-		slices.SortFunc(means, artifact.CompareModules)
+		slices.SortFunc(means, goproxy.Compare)
 		means = slices.Compact(means)
 		c.relocks = append(c.relocks, mirrorfile.Locked{ID: a.id, Fingerprint: a.fingerprint, Means: means})
 		return
@@ -121,7 +121,7 @@ func (c *collector) relock(a ask, f findings) {
 		byModule[it.Module] = len(l.Needs)
 		l.Needs = append(l.Needs, mirrorfile.Need{Module: it.Module, ModOnly: it.ModOnly})
 	}
-	slices.SortFunc(l.Needs, func(a, b mirrorfile.Need) int { return artifact.CompareModules(a.Module, b.Module) })
+	slices.SortFunc(l.Needs, func(a, b mirrorfile.Need) int { return goproxy.Compare(a.Module, b.Module) })
 	c.relocks = append(c.relocks, l)
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/safetext"
 	"github.com/modferry/modferry/registry/upstream"
@@ -59,7 +59,7 @@ func parents(data []byte) map[string]bool {
 
 // addExact adds one version. If it is a query after all, what that resolves to.
 func (c *collector) addExact(m module.Version, modOnly bool, from string) {
-	if project.CheckVersion(m) == nil {
+	if goproxy.Check(m) == nil {
 		c.items = append(c.items, requirement.Requirement{Module: m, ModOnly: modOnly, From: from})
 		return
 	}

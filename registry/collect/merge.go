@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 )
@@ -32,7 +32,7 @@ func (c *collector) merge() {
 		have.Join(it)
 	}
 	c.items = nil
-	for _, m := range slices.SortedFunc(maps.Keys(byModule), artifact.CompareModules) {
+	for _, m := range slices.SortedFunc(maps.Keys(byModule), goproxy.Compare) {
 		if bad[m] {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/requirement"
@@ -46,7 +47,7 @@ func (c *collector) addGoMod(name string, data []byte) {
 			c.warnings = append(c.warnings, fmt.Errorf("%s: %s is not mirrored: it is replaced by the directory %s", from, r.Mod, m.Path))
 			continue
 		}
-		if err := project.CheckVersion(m); err != nil {
+		if err := goproxy.Check(m); err != nil {
 			c.fail("%s: %w", from, err)
 			continue
 		}

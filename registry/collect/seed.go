@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
@@ -118,7 +119,7 @@ func (c *collector) plant(ctx context.Context, it requirement.Requirement, s see
 		return findings{problems: []error{fromError(it.From, s.path+"@"+s.query, err)}}
 	}
 	f := findings{items: []requirement.Requirement{it}, means: []module.Version{it.Module}}
-	if s.alone || IsToolchain(it.Module) {
+	if s.alone || goproxy.IsToolchain(it.Module) {
 		return f
 	}
 	if _, err := c.up.GoMod(ctx, it.Module); err != nil {
@@ -146,7 +147,7 @@ func (c *collector) plant(ctx context.Context, it requirement.Requirement, s see
 // it. Queries do not lead to such versions; revisions may.
 func (c *collector) retracted(ctx context.Context, m module.Version, s seed) error {
 	q, err := upstream.ParseQuery(s.path, s.query)
-	if c.Retracted || s.chosen || IsToolchain(m) || err == nil && !q.Revision && m.Version != s.query {
+	if c.Retracted || s.chosen || goproxy.IsToolchain(m) || err == nil && !q.Revision && m.Version != s.query {
 		return nil
 	}
 	if err := c.up.Retracted(ctx, m); errors.Is(err, upstream.ErrRetracted) {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/project"
@@ -117,7 +118,7 @@ func newCollector(up *upstream.Upstream, o CollectOptions) *collector {
 		CollectOptions: o, up: up, goCommand: newGoCommand(o.GoCommand),
 		permits: func(module.Version) error { return nil },
 	}
-	c.releases = onceForAll(func(ctx context.Context) ([]string, error) { return up.List(ctx, closure.ToolchainPath) })
+	c.releases = onceForAll(func(ctx context.Context) ([]string, error) { return up.List(ctx, goproxy.ToolchainPath) })
 	c.setPlatforms(o.Platforms)
 	return c
 }

@@ -10,21 +10,14 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
-	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/registry/collect/closure"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/requirement"
-	"github.com/modferry/modferry/registry/upstream"
 )
 
 // toolchainName is what people say for the module of Go toolchains.
 const toolchainName = "toolchain"
-
-func IsToolchain(m module.Version) bool { return m.Path == closure.ToolchainPath }
-
-// toolchainGoMod makes up the go.mod file of a toolchain, for an upstream that has none.
-func ToolchainGoMod() []byte { return upstream.MadeUpGoMod(closure.ToolchainPath) }
 
 // setPlatforms checks the platforms to get toolchains for.
 func (c *collector) setPlatforms(platforms []string) {
@@ -95,7 +88,7 @@ func (c *collector) findToolchain(ctx context.Context, release string, platforms
 		platforms = at
 	}
 	for _, p := range platforms {
-		m := closure.Toolchain(release, p)
+		m := goproxy.Toolchain(release, p)
 		f.items = append(f.items, requirement.Requirement{Module: m, From: from})
 		f.means = append(f.means, m)
 	}
@@ -113,13 +106,13 @@ func isExactRelease(name string) bool {
 // for; pre-releases count only if there is no other. It is "" if there is none.
 func newestRelease(list []string, query string, platforms []string) (newest string, at []string) {
 	for _, v := range list {
-		release := closure.ReleaseOf(v)
+		release := goproxy.ReleaseOf(v)
 		if release == "" || query != "latest" && version.Lang(release) != query {
 			continue
 		}
 		var has []string
 		for _, p := range platforms {
-			if slices.Contains(list, closure.Toolchain(release, p).Version) {
+			if slices.Contains(list, goproxy.Toolchain(release, p).Version) {
 				has = append(has, p)
 			}
 		}

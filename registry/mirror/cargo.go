@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/upstream"
 )
 
@@ -24,15 +24,15 @@ func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*ca
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		c.files.Info, err = r.Upstream.Info(ctx, m)
-		if collect.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
+		if goproxy.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
 			c.files.Info, err = upstream.MadeUpInfo(m), nil
 		}
 		return err
 	})
 	group.Go(func() (err error) {
 		c.files.GoMod, err = r.Upstream.GoMod(ctx, m)
-		if collect.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
-			c.files.GoMod, err = collect.ToolchainGoMod(), nil
+		if goproxy.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
+			c.files.GoMod, err = goproxy.GoMod(goproxy.ToolchainPath), nil
 		}
 		return err
 	})

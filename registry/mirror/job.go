@@ -8,10 +8,10 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 )
@@ -124,9 +124,9 @@ func (r *runner) finish(ctx context.Context, j *job) error {
 func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	var failed *upstream.Error
 	switch {
-	case j.ModOnly, collect.IsToolchain(j.Module), ctx.Err() != nil: // a toolchain has nothing but its zip
+	case j.ModOnly, goproxy.IsToolchain(j.Module), ctx.Err() != nil: // a toolchain has nothing but its zip
 		return err
-	case !errors.As(err, &failed), failed.File != string(upstream.ZipFile), failed.Status == 0 && !errors.Is(err, upstream.ErrNotFound):
+	case !errors.As(err, &failed), failed.File != string(goproxy.Zip), failed.Status == 0 && !errors.Is(err, upstream.ErrNotFound):
 		return err
 	}
 	it := j.Requirement

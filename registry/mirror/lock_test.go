@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect"
-	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -163,7 +163,7 @@ func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
 	lock := plan.Lock()
 	tree.AddToolchains(t, "go1.25.2.linux-amd64", "go1.25.2.windows-amd64")
 	plan, problems = collect.CollectFile(t.Context(), up, f, quietly(lock))
-	if len(problems) > 0 || len(plan.Items) != 2 || plan.Items[0].Module != closure.Toolchain("go1.25.1", "linux/amd64") {
+	if len(problems) > 0 || len(plan.Items) != 2 || plan.Items[0].Module != goproxy.Toolchain("go1.25.1", "linux/amd64") {
 		t.Errorf("the release moved: %v, %v", plan.Items, problems)
 	}
 }

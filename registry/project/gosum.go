@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // MaxSumFile is the largest go.sum that is read.
@@ -40,7 +42,7 @@ func ParseSums(name string, data []byte) (lines []SumLine, problems []error) {
 		}
 		s.Module.Path, s.Sum = f[0], f[2]
 		s.Module.Version, s.GoMod = strings.CutSuffix(f[1], "/go.mod")
-		if err := CheckVersion(s.Module); err != nil {
+		if err := goproxy.Check(s.Module); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", s.From, err))
 			continue
 		}
@@ -62,16 +64,4 @@ func formatSums(lines []SumLine) []byte {
 		fmt.Fprintf(&b, "%s %s %s\n", l.Module.Path, version, l.Sum)
 	}
 	return b.Bytes()
-}
-
-// CheckVersion reports whether m is a version that a module can be mirrored by: its path and version are valid and the
-// version is canonical.
-func CheckVersion(m module.Version) error {
-	if err := module.Check(m.Path, m.Version); err != nil {
-		return err
-	}
-	if module.CanonicalVersion(m.Version) != m.Version {
-		return fmt.Errorf("%s: the version is not canonical", m)
-	}
-	return nil
 }

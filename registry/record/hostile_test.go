@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 func TestErrorsOfTheSourceReachTheClient(t *testing.T) {
@@ -28,9 +30,9 @@ func TestErrorsOfTheSourceReachTheClient(t *testing.T) {
 		t.Errorf("got %d, %.100q, %v", status, body, err)
 	}
 	failed := s.Failed()
-	if len(failed) != 3 || failed[0].Module != mod("example.com/Up") || failed[0].File != "list" ||
-		failed[1].Module != mod("example.com/Up@v1.1.0") || failed[1].File != ".zip" || errors.Is(failed[1].Err, fs.ErrNotExist) ||
-		failed[2].Module != mod("example.com/Up@v9.9.9") || failed[2].File != ".info" || !errors.Is(failed[2].Err, fs.ErrNotExist) {
+	if len(failed) != 3 || failed[0].Module != mod("example.com/Up") || failed[0].File != goproxy.List ||
+		failed[1].Module != mod("example.com/Up@v1.1.0") || failed[1].File != goproxy.Zip || errors.Is(failed[1].Err, fs.ErrNotExist) ||
+		failed[2].Module != mod("example.com/Up@v9.9.9") || failed[2].File != goproxy.Info || !errors.Is(failed[2].Err, fs.ErrNotExist) {
 		t.Errorf("failed: %v", failed)
 	}
 }
@@ -192,7 +194,7 @@ func FuzzParseRequest(f *testing.F) {
 		if strings.HasPrefix(name, "/") || strings.Contains("/"+name+"/", "/../") || strings.ContainsAny(name, "\\\x00\n") {
 			t.Errorf("%q was let through", name)
 		}
-		if q.ext == sumdbExt {
+		if q.Kind == sumDB {
 			return
 		}
 		if err := module.CheckPath(q.Path); err != nil {

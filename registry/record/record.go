@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Source is where a [Proxy] has its files from. Name is what follows the proxy's
@@ -87,7 +89,7 @@ func (p *Proxy) Close() error {
 func (p *Proxy) Session() *Session {
 	s := &Session{
 		proxy: p, id: rand.Text(),
-		fetched: make(map[module.Version]*files), revisions: make(map[Revision]bool), failed: make(map[request]error),
+		fetched: make(map[module.Version]*files), revisions: make(map[Revision]bool), failed: make(map[goproxy.File]error),
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

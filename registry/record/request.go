@@ -8,79 +8,37 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// request is a name of the GOPROXY protocol taken apart: a file of a version or,
-// for .info, of a revision; a list or @latest of a module; or, with no module, a
-// file of a checksum database, which is passed through.
-type request struct {
-	module.Version
-	ext string
-}
-
-const (
-	infoExt   = ".info"
-	modExt    = ".mod"
-	zipExt    = ".zip"
-	listExt   = "list"
-	latestExt = "latest"
-	sumdbExt  = "sumdb"
-)
+// sumDB is the kind of a file of a checksum database, which is passed through. It has nothing but the kind.
+const sumDB goproxy.Kind = "checksum database"
 
 var errSyntax = errors.New("not a file of the GOPROXY protocol")
 
 // parseRequest takes apart what follows a session's address. Its error is
 // errSyntax.
-func parseRequest(name string) (request, error) {
+func parseRequest(name string) (goproxy.File, error) {
 	q, err := parseName(name)
 	if err != nil {
-		return request{}, fmt.Errorf("%w: %w", errSyntax, err)
+		return goproxy.File{}, fmt.Errorf("%w: %w", errSyntax, err)
 	}
 	return q, nil
 }
 
-func parseName(name string) (request, error) {
+func parseName(name string) (goproxy.File, error) {
 	if rest, ok := strings.CutPrefix(name, "sumdb/"); ok {
-		return request{ext: sumdbExt}, checkSumDB(rest)
+		return goproxy.File{Kind: sumDB}, checkSumDB(rest)
 	}
-	if escaped, ok := strings.CutSuffix(name, "/@latest"); ok {
-		modPath, err := module.UnescapePath(escaped)
-		return request{module.Version{Path: modPath}, latestExt}, err
-	}
-	escaped, file, ok := strings.Cut(name, "/@v/")
-	if !ok {
-		return request{}, errors.New("there is neither /@v/ nor /@latest in it")
-	}
-	modPath, err := module.UnescapePath(escaped)
+	f, err := goproxy.Parse(name)
 	if err != nil {
-		return request{}, err
+		return goproxy.File{}, err
 	}
-	if file == "list" {
-		return request{module.Version{Path: modPath}, listExt}, nil
+	if (f.Kind == goproxy.Mod || f.Kind == goproxy.Zip) && !goproxy.IsVersion(f.Version) {
+		return goproxy.File{}, fmt.Errorf("%q is no version of %s", f.Version.Version, f.Path)
 	}
-	ext := path.Ext(file)
-	version, err := module.UnescapeVersion(strings.TrimSuffix(file, ext))
-	if err != nil {
-		return request{}, err
-	}
-	q := request{module.Version{Path: modPath, Version: version}, ext}
-	switch {
-	case ext == infoExt:
-		return q, nil
-	case ext != modExt && ext != zipExt:
-		return request{}, errors.New("the file is neither list nor an .info, .mod or .zip")
-	case !q.isVersion():
-		return request{}, fmt.Errorf("%q is no version of %s", version, modPath)
-	}
-	return q, nil
-}
-
-// isVersion reports whether q is about a canonical version of its module rather
-// than a revision.
-func (q request) isVersion() bool { return isVersion(q.Version) }
-
-func isVersion(m module.Version) bool {
-	return module.CanonicalVersion(m.Version) == m.Version && module.Check(m.Path, m.Version) == nil
+	return f, nil
 }
 
 // checkSumDB checks the name of a file of a checksum database:

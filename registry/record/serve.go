@@ -14,14 +14,15 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // maxInfo is the most that is read of an .info file or an answer to @latest.
 const maxInfo = 1 << 20
 
-var contentTypes = map[string]string{
-	infoExt: "application/json", latestExt: "application/json", modExt: "text/plain; charset=utf-8",
-	zipExt: "application/zip", listExt: "text/plain; charset=utf-8", sumdbExt: "text/plain; charset=utf-8",
+var contentTypes = map[goproxy.Kind]string{
+	goproxy.Info: "application/json", goproxy.Latest: "application/json", goproxy.Mod: "text/plain; charset=utf-8",
+	goproxy.Zip: "application/zip", goproxy.List: "text/plain; charset=utf-8", sumDB: "text/plain; charset=utf-8",
 }
 
 // serve answers a request from the source.
@@ -57,7 +58,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.Close()
-	w.Header().Set("Content-Type", contentTypes[q.ext])
+	w.Header().Set("Content-Type", contentTypes[q.Kind])
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -69,10 +70,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 
 // send copies a file to a client and records that. It does so before the client
 // can see the end of the body, so that a go command that has ended has all it fetched in the record.
-func (s *Session) send(w http.ResponseWriter, body io.Reader, q request) error {
+func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) error {
 	src := &sourceReader{r: body}
 	var head bytes.Buffer
-	if q.ext == infoExt || q.ext == latestExt {
+	if q.Kind == goproxy.Info || q.Kind == goproxy.Latest {
 		if _, err := io.Copy(&head, io.LimitReader(src, maxInfo)); err != nil {
 			s.fail(q, err)
 			return err
@@ -92,22 +93,22 @@ func (s *Session) send(w http.ResponseWriter, body io.Reader, q request) error {
 }
 
 // fail records that something about a module could not be served.
-func (s *Session) fail(q request, err error) {
-	if q.ext != sumdbExt {
+func (s *Session) fail(q goproxy.File, err error) {
+	if q.Kind != sumDB {
 		s.settled(q, err)
 	}
 }
 
 // record records that a file was served; data is all of it if it is of JSON.
-func (s *Session) record(q request, data []byte) {
-	if q.ext != sumdbExt {
+func (s *Session) record(q goproxy.File, data []byte) {
+	if q.Kind != sumDB {
 		s.settled(q, nil)
 	}
 	switch {
-	case q.ext == listExt || q.ext == sumdbExt:
+	case q.Kind == goproxy.List || q.Kind == sumDB:
 		return
-	case q.ext != latestExt && q.isVersion():
-		s.served(q.Version, q.ext)
+	case q.Kind != goproxy.Latest && goproxy.IsVersion(q.Version):
+		s.served(q.Version, q.Kind)
 		return
 	}
 	var info struct{ Version string }
@@ -115,11 +116,11 @@ func (s *Session) record(q request, data []byte) {
 		return // the go command says what is wrong with it
 	}
 	m := module.Version{Path: q.Path, Version: info.Version}
-	if !isVersion(m) {
+	if !goproxy.IsVersion(m) {
 		return
 	}
-	s.served(m, infoExt)
-	if q.ext != infoExt {
+	s.served(m, goproxy.Info)
+	if q.Kind != goproxy.Info {
 		return
 	}
 	if name, ok := artifact.RevisionName(q.Version.Version, m.Version, artifact.OriginHash(data)); ok {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Session is what one user of a proxy fetches. Sessions do not mix. It is safe
@@ -20,8 +20,8 @@ type Session struct {
 	mu        sync.Mutex
 	fetched   map[module.Version]*files
 	revisions map[Revision]bool
-	failed    map[request]error
-	hidden    func(request) bool // nil = nothing is
+	failed    map[goproxy.File]error
+	hidden    func(goproxy.File) bool // nil = nothing is
 }
 
 // files are the files of a version that were served.
@@ -42,7 +42,7 @@ type Revision struct{ Path, Name, Version string }
 // prefix of its path, so most failures are none.
 type Failure struct {
 	Module module.Version // Version as it was asked for; "" = of no version
-	File   string         // ".info", ".mod" or ".zip"; "list" or "latest" of no version
+	File   goproxy.Kind   // goproxy.List and goproxy.Latest are of no version
 	Err    error          // the source's
 }
 
@@ -52,25 +52,25 @@ func (s *Session) URL() string { return s.proxy.base + s.id }
 // Hide makes the proxy answer that some modules and versions do not exist, without asking the source, and without
 // recording that. With no version, hidden is asked about a module as a whole: its list and what is the latest.
 func (s *Session) Hide(hidden func(module.Version) bool) {
-	s.hide(func(q request) bool { return hidden(q.Version) })
+	s.hide(func(q goproxy.File) bool { return hidden(q.Version) })
 }
 
 // HideQueries is [Session.Hide] for what a go command asks to find out which versions there are, instead of
 // what was hidden before: the go.mod and the zip of a hidden version can be had, as whoever requires it needs them.
 func (s *Session) HideQueries(hidden func(module.Version) bool) {
-	s.hide(func(q request) bool { return q.ext != modExt && q.ext != zipExt && hidden(q.Version) })
+	s.hide(func(q goproxy.File) bool { return q.Kind != goproxy.Mod && q.Kind != goproxy.Zip && hidden(q.Version) })
 }
 
-func (s *Session) hide(hidden func(request) bool) {
+func (s *Session) hide(hidden func(goproxy.File) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hidden = hidden
 }
 
-func (s *Session) hides(q request) bool {
+func (s *Session) hides(q goproxy.File) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.hidden != nil && q.ext != sumdbExt && s.hidden(q)
+	return s.hidden != nil && q.Kind != sumDB && s.hidden(q)
 }
 
 // Close makes the proxy forget the session: its address serves nothing more. What it
@@ -90,7 +90,7 @@ func (s *Session) Fetched() []Fetched {
 	for m, f := range s.fetched {
 		list = append(list, Fetched{Module: m, Info: f.info, GoMod: f.goMod, Zip: f.zip})
 	}
-	slices.SortFunc(list, func(a, b Fetched) int { return artifact.CompareModules(a.Module, b.Module) })
+	slices.SortFunc(list, func(a, b Fetched) int { return goproxy.Compare(a.Module, b.Module) })
 	return list
 }
 
@@ -116,15 +116,15 @@ func (s *Session) Failed() []Failure {
 	defer s.mu.Unlock()
 	list := make([]Failure, 0, len(s.failed))
 	for r, err := range s.failed {
-		list = append(list, Failure{Module: r.Version, File: r.ext, Err: err})
+		list = append(list, Failure{Module: r.Version, File: r.Kind, Err: err})
 	}
 	slices.SortFunc(list, func(a, b Failure) int {
-		return cmp.Or(artifact.CompareModules(a.Module, b.Module), strings.Compare(a.File, b.File))
+		return cmp.Or(goproxy.Compare(a.Module, b.Module), cmp.Compare(a.File, b.File))
 	})
 	return list
 }
 
-func (s *Session) served(m module.Version, ext string) {
+func (s *Session) served(m module.Version, kind goproxy.Kind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.fetched[m]
@@ -132,12 +132,12 @@ func (s *Session) served(m module.Version, ext string) {
 		f = new(files)
 		s.fetched[m] = f
 	}
-	switch ext {
-	case infoExt:
+	switch kind {
+	case goproxy.Info:
 		f.info = true
-	case modExt:
+	case goproxy.Mod:
 		f.goMod = true
-	case zipExt:
+	case goproxy.Zip:
 		f.zip = true
 	}
 }
@@ -150,7 +150,7 @@ func (s *Session) answered(r Revision) {
 }
 
 // settled records how a request ended: err is nil if well.
-func (s *Session) settled(r request, err error) {
+func (s *Session) settled(r goproxy.File, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {

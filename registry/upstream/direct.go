@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/safetext"
 )
@@ -35,17 +36,17 @@ type direct struct {
 func newDirect(o UpstreamOptions) *direct { return &direct{goCmd: o.Go, temp: o.TempDir} }
 
 // open returns a file of the module cache after having the go command put it there.
-func (d *direct) open(ctx context.Context, w want) (io.ReadCloser, error) {
+func (d *direct) open(ctx context.Context, w goproxy.File) (io.ReadCloser, error) {
 	m := w.Version
-	switch w.kind {
-	case listFile:
+	switch w.Kind {
+	case goproxy.List:
 		return d.list(ctx, m.Path)
-	case latestFile:
+	case goproxy.Latest:
 		m.Version = "latest"
 	}
 	version := m.Version
 	var err error
-	if w.kind == ZipFile {
+	if w.Kind == goproxy.Zip {
 		_, err = d.goCommand(ctx, "mod", "download", "-json", m.String())
 	} else {
 		version, err = d.resolve(ctx, m)
@@ -53,11 +54,11 @@ func (d *direct) open(ctx context.Context, w want) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := w.kind
-	if kind == latestFile {
-		kind = infoFile
+	kind := w.Kind
+	if kind == goproxy.Latest {
+		kind = goproxy.Info
 	}
-	name, err := want{module.Version{Path: m.Path, Version: version}, kind}.name()
+	name, err := goproxy.File{Version: module.Version{Path: m.Path, Version: version}, Kind: kind}.Name()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUpstream, err)
 	}

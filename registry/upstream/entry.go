@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // entry is one entry of a GOPROXY list. Exactly one of tree and direct is set;
@@ -183,7 +185,7 @@ func isLocal(host string) bool {
 
 // fetch asks one entry for a file and hands its content to sink, again from the
 // start when the answer broke off.
-func (u *Upstream) fetch(ctx context.Context, e entry, w want, sink func(io.Reader) error) error {
+func (u *Upstream) fetch(ctx context.Context, e entry, w goproxy.File, sink func(io.Reader) error) error {
 	switch {
 	case e.direct != nil:
 		f, err := e.direct.open(ctx, w)
@@ -193,7 +195,7 @@ func (u *Upstream) fetch(ctx context.Context, e entry, w want, sink func(io.Read
 		defer f.Close()
 		return sink(f)
 	case e.tree != nil:
-		name, err := w.name()
+		name, err := w.Name()
 		if err != nil {
 			return &localError{err}
 		}

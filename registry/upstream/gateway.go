@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sumdb"
 )
 
@@ -67,9 +68,9 @@ func (g *Gateway) Open(ctx context.Context, name string) (io.ReadCloser, error) 
 	if err == nil {
 		return rc, nil
 	}
-	w, _ := parseName(name) // of a checksum database's file it has no kind
+	w, _ := goproxy.Parse(name) // of a checksum database's file it has no kind
 	var direct *directError
-	isGuess := w.kind != modFile && w.kind != ZipFile
+	isGuess := w.Kind != goproxy.Mod && w.Kind != goproxy.Zip
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrOff), isGuess && errors.As(err, &direct):
 		return nil, &absentError{err}
@@ -83,11 +84,11 @@ func (g *Gateway) open(ctx context.Context, name string) (io.ReadCloser, error) 
 	if rest, ok := strings.CutPrefix(name, "sumdb/"); ok {
 		return g.openSums(ctx, rest)
 	}
-	w, err := parseName(name)
+	w, err := goproxy.Parse(name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	if (w.kind == modFile || w.kind == ZipFile) && !isCanonical(w.Version) {
+	if (w.Kind == goproxy.Mod || w.Kind == goproxy.Zip) && !goproxy.IsVersion(w.Version) {
 		return nil, fmt.Errorf("%w: %s is not a canonical version", ErrNotFound, w.Version)
 	}
 	for _, s := range []*spool{g.modCache, g.spool} {
@@ -110,7 +111,7 @@ func (g *Gateway) open(ctx context.Context, name string) (io.ReadCloser, error) 
 }
 
 // fetch fetches a file. Those of versions go to the spool, and it returns nil.
-func (g *Gateway) fetch(ctx context.Context, w want) ([]byte, error) {
+func (g *Gateway) fetch(ctx context.Context, w goproxy.File) ([]byte, error) {
 	if f, err := g.spool.open(w); f != nil || err != nil { // somebody was quicker
 		if f != nil {
 			err = f.Close()
@@ -119,19 +120,19 @@ func (g *Gateway) fetch(ctx context.Context, w want) ([]byte, error) {
 	}
 	var data []byte
 	var err error
-	switch w.kind {
-	case listFile:
+	switch w.Kind {
+	case goproxy.List:
 		return orEmpty(g.up.bytes(ctx, w, maxList))
-	case latestFile:
+	case goproxy.Latest:
 		return orEmpty(g.up.bytes(ctx, w, MaxInfo))
-	case ZipFile:
+	case goproxy.Zip:
 		return nil, g.spool.put(w, func(f *os.File) error { return g.up.Zip(ctx, w.Version, f) })
-	case infoFile:
+	case goproxy.Info:
 		data, err = orEmpty(g.up.Info(ctx, w.Version))
-	case modFile:
+	case goproxy.Mod:
 		data, err = orEmpty(g.up.GoMod(ctx, w.Version))
 	}
-	if err != nil || !isCanonical(w.Version) {
+	if err != nil || !goproxy.IsVersion(w.Version) {
 		return data, err
 	}
 	return nil, g.spool.put(w, func(f *os.File) error {

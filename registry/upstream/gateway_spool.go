@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // spool is a directory with the files of versions by their names in the GOPROXY
@@ -12,11 +14,11 @@ import (
 type spool struct{ dir string }
 
 // open opens a file of a version; it is nil if it is not there.
-func (s *spool) open(w want) (*os.File, error) {
-	if s == nil || !isCanonical(w.Version) {
+func (s *spool) open(w goproxy.File) (*os.File, error) {
+	if s == nil || !goproxy.IsVersion(w.Version) {
 		return nil, nil
 	}
-	name, err := w.name()
+	name, err := w.Name()
 	if err != nil {
 		return nil, nil
 	}
@@ -28,18 +30,18 @@ func (s *spool) open(w want) (*os.File, error) {
 }
 
 // put adds a file.
-func (s *spool) put(w want, fill func(*os.File) error) error {
-	name, err := w.name()
+func (s *spool) put(w goproxy.File, fill func(*os.File) error) error {
+	name, err := w.Name()
 	if err != nil {
 		return err
 	}
 	file := filepath.Join(s.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("keeping the %s of %s: %w", w.kind, w.Version, err)
+		return fmt.Errorf("keeping the %s of %s: %w", w.Kind, w.Version, err)
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), "*.tmp")
 	if err != nil {
-		return fmt.Errorf("keeping the %s of %s: %w", w.kind, w.Version, err)
+		return fmt.Errorf("keeping the %s of %s: %w", w.Kind, w.Version, err)
 	}
 	err = fill(f)
 	if err = errors.Join(err, f.Close()); err == nil {

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // localTree is a directory that modules can be had from, in one of these layouts, or in
@@ -51,18 +53,18 @@ func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	defer root.Close() // what was opened stays open
-	w, err := parseName(name)
+	w, err := goproxy.Parse(name)
 	if err != nil {
 		return openFile(root, name) // not a module's file
 	}
-	switch w.kind {
-	case listFile:
+	switch w.Kind {
+	case goproxy.List:
 		return t.list(root, w.Path)
-	case latestFile:
+	case goproxy.Latest:
 		return t.latest(root, w.Path)
 	}
 	f, err := openFirst(root, w)
-	if errors.Is(err, ErrNotFound) && w.kind == modFile && isCanonical(w.Version) {
+	if errors.Is(err, ErrNotFound) && w.Kind == goproxy.Mod && goproxy.IsVersion(w.Version) {
 		return t.zippedMod(root, w.Version)
 	}
 	if err != nil {
@@ -79,7 +81,7 @@ func (t localTree) bareInfo(m module.Version) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	if !isCanonical(m) || !has(root, m) {
+	if !goproxy.IsVersion(m) || !has(root, m) {
 		return nil, ErrNotFound
 	}
 	return MadeUpInfo(m), nil
@@ -103,7 +105,7 @@ func (t localTree) list(root *os.Root, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := want{module.Version{Path: path}, listFile}.name()
+	name, err := goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.List}.Name()
 	if err != nil {
 		return nil, ErrNotFound
 	}
@@ -119,7 +121,7 @@ func (t localTree) list(root *os.Root, path string) (io.ReadCloser, error) {
 		}
 	}
 	if len(list) == 0 {
-		for _, v := range parseList(listed) {
+		for _, v := range goproxy.ParseList(listed) {
 			if s.versions[v].mod {
 				list = append(list, v)
 			}
@@ -139,7 +141,7 @@ func (t localTree) list(root *os.Root, path string) (io.ReadCloser, error) {
 
 // latest opens the @latest file, unless it is of a version that is not there.
 func (t localTree) latest(root *os.Root, path string) (io.ReadCloser, error) {
-	name, err := want{module.Version{Path: path}, latestFile}.name()
+	name, err := goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.Latest}.Name()
 	if err != nil {
 		return nil, ErrNotFound
 	}
@@ -156,7 +158,7 @@ func (t localTree) latest(root *os.Root, path string) (io.ReadCloser, error) {
 
 // zippedMod returns the go.mod file of a version of which only the zip is there.
 func (t localTree) zippedMod(root *os.Root, m module.Version) (io.ReadCloser, error) {
-	f, err := openFirst(root, want{m, ZipFile})
+	f, err := openFirst(root, goproxy.File{Version: m, Kind: goproxy.Zip})
 	if err != nil {
 		return nil, err
 	}
@@ -169,8 +171,8 @@ func (t localTree) zippedMod(root *os.Root, m module.Version) (io.ReadCloser, er
 }
 
 // openFirst opens a file of a version under the first of its names that is there.
-func openFirst(root *os.Root, w want) (*os.File, error) {
-	for _, name := range w.localNames() {
+func openFirst(root *os.Root, w goproxy.File) (*os.File, error) {
+	for _, name := range localNames(w) {
 		if f, err := openFile(root, name); !errors.Is(err, ErrNotFound) {
 			return f, err
 		}
@@ -180,7 +182,7 @@ func openFirst(root *os.Root, w want) (*os.File, error) {
 
 // has reports whether a version is there, be it in parts.
 func has(root *os.Root, m module.Version) bool {
-	names := append(want{m, modFile}.localNames(), want{m, ZipFile}.localNames()...)
+	names := append(localNames(goproxy.File{Version: m, Kind: goproxy.Mod}), localNames(goproxy.File{Version: m, Kind: goproxy.Zip})...)
 	return slices.ContainsFunc(names, func(name string) bool { return checkFile(root, name) == nil })
 }
 
@@ -246,8 +248,4 @@ func fileError(err error) error {
 // it, is not there.
 func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-}
-
-func isCanonical(m module.Version) bool {
-	return m.Version != "" && module.CanonicalVersion(m.Version) == m.Version && module.Check(m.Path, m.Version) == nil
 }

@@ -15,6 +15,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
@@ -103,13 +104,13 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestParseNameIsTheReverseOfName(t *testing.T) {
-	for name, want := range map[string]want{
-		"example.com/!upper/@v/v1.0.0-!r!c.1.zip":          {module.Version{Path: "example.com/Upper", Version: "v1.0.0-RC.1"}, ZipFile},
-		"example.com/a/@v/list":                            {module.Version{Path: "example.com/a"}, listFile},
-		"example.com/a/@latest":                            {module.Version{Path: "example.com/a"}, latestFile},
-		"example.com/a/@v/main.info":                       {module.Version{Path: "example.com/a", Version: "main"}, infoFile},
-		"gopkg.in/yaml.v3/@v/v3.0.1.mod":                   {module.Version{Path: "gopkg.in/yaml.v3", Version: "v3.0.1"}, modFile},
-		"golang.org/toolchain/@v/v0.0.1-go1.26.8.a-b.zip":  {module.Version{Path: "golang.org/toolchain", Version: "v0.0.1-go1.26.8.a-b"}, ZipFile},
+	for name, want := range map[string]goproxy.File{
+		"example.com/!upper/@v/v1.0.0-!r!c.1.zip":          {Version: module.Version{Path: "example.com/Upper", Version: "v1.0.0-RC.1"}, Kind: goproxy.Zip},
+		"example.com/a/@v/list":                            {Version: module.Version{Path: "example.com/a"}, Kind: goproxy.List},
+		"example.com/a/@latest":                            {Version: module.Version{Path: "example.com/a"}, Kind: goproxy.Latest},
+		"example.com/a/@v/main.info":                       {Version: module.Version{Path: "example.com/a", Version: "main"}, Kind: goproxy.Info},
+		"gopkg.in/yaml.v3/@v/v3.0.1.mod":                   {Version: module.Version{Path: "gopkg.in/yaml.v3", Version: "v3.0.1"}, Kind: goproxy.Mod},
+		"golang.org/toolchain/@v/v0.0.1-go1.26.8.a-b.zip":  {Version: module.Version{Path: "golang.org/toolchain", Version: "v0.0.1-go1.26.8.a-b"}, Kind: goproxy.Zip},
 		"example.com/a/@v/v1.0.0+incompatible/../../b.zip": {},
 		"example.com/Upper/@v/v1.0.0.zip":                  {},
 		"example.com/a/@v/v1.0.0.ziphash":                  {},
@@ -122,14 +123,14 @@ func TestParseNameIsTheReverseOfName(t *testing.T) {
 		"example.com/a/@v/list/@v/list":                    {},
 		"":                                                 {},
 	} {
-		got, err := parseName(name)
-		if want.kind == "" {
+		got, err := goproxy.Parse(name)
+		if want.Kind == "" {
 			if err == nil {
 				t.Errorf("%q: %+v", name, got)
 			}
 			continue
 		}
-		if back, nameErr := got.name(); err != nil || got != want || nameErr != nil || back != name {
+		if back, nameErr := got.Name(); err != nil || got != want || nameErr != nil || back != name {
 			t.Errorf("%q: %+v, %v, %q, %v", name, got, err, back, nameErr)
 		}
 	}
@@ -140,14 +141,14 @@ func FuzzParseName(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		w, err := parseName(name)
+		w, err := goproxy.Parse(name)
 		if err != nil {
 			return
 		}
-		if back, err := w.name(); err != nil || back != name {
+		if back, err := w.Name(); err != nil || back != name {
 			t.Errorf("%q: %q, %v", name, back, err)
 		}
-		for _, local := range w.localNames() {
+		for _, local := range localNames(w) {
 			if !fs.ValidPath(local) || !filepath.IsLocal(filepath.FromSlash(local)) {
 				t.Errorf("%q: looks for %q", name, local)
 			}

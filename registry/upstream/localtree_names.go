@@ -8,72 +8,38 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
-
-// parseName parses the name of a file of the GOPROXY protocol; it is the reverse of
-// [want.name]. The path is one that a module may have, the version anything that can be escaped.
-func parseName(name string) (want, error) {
-	var w want
-	escaped, file, ok := strings.Cut(name, "/@v/")
-	if !ok {
-		if escaped, ok = strings.CutSuffix(name, "/@latest"); !ok {
-			return w, fmt.Errorf("%q is not a name of the GOPROXY protocol", name)
-		}
-		w.kind = latestFile
-	}
-	var err error
-	if w.Path, err = module.UnescapePath(escaped); err != nil || w.kind == latestFile {
-		return w, err
-	}
-	if file == "list" {
-		w.kind = listFile
-		return w, nil
-	}
-	ext := path.Ext(file)
-	switch ext {
-	case ".info":
-		w.kind = infoFile
-	case ".mod":
-		w.kind = modFile
-	case ".zip":
-		w.kind = ZipFile
-	default:
-		return w, fmt.Errorf("%q is not a name of the GOPROXY protocol", name)
-	}
-	w.Version.Version, err = module.UnescapeVersion(strings.TrimSuffix(file, ext))
-	return w, err
-}
 
 // localNames returns the slash-separated names that a version's file may have in a
 // directory, the protocol's own first.
-func (w want) localNames() []string {
-	name, err := w.name()
+func localNames(w goproxy.File) []string {
+	name, err := w.Name()
 	if err != nil {
 		return nil
 	}
 	names := []string{name}
-	if !isCanonical(w.Version) {
+	if !goproxy.IsVersion(w.Version) {
 		return names
 	}
 	for _, p := range forms(w.Path, module.EscapePath) {
 		for _, v := range forms(w.Version.Version, module.EscapeVersion) {
-			names = append(names, path.Join(p, v, athensName(w.kind, v)))
+			names = append(names, path.Join(p, v, athensName(w.Kind, v)))
 		}
 	}
 	return names
 }
 
 // athensName returns the name of a file in a version's directory of Athens' storage.
-func athensName(kind fileKind, dir string) string {
+func athensName(kind goproxy.Kind, dir string) string {
 	switch kind {
-	case ZipFile:
+	case goproxy.Zip:
 		return "source.zip"
-	case modFile:
+	case goproxy.Mod:
 		return "go.mod"
 	}
 	return dir + ".info"
@@ -85,7 +51,7 @@ func athensVersion(path, dir string) (string, bool) {
 	if err != nil {
 		v = dir
 	}
-	return v, isCanonical(module.Version{Path: path, Version: v})
+	return v, goproxy.IsVersion(module.Version{Path: path, Version: v})
 }
 
 // forms returns the ways in which Athens' storage has a path or a version: as it is, and
@@ -126,12 +92,7 @@ func modInZip(f *os.File, m module.Version) ([]byte, error) {
 	if !fits {
 		return nil, fmt.Errorf("%w: it has no file of %s", artifact.ErrCorrupt, m)
 	}
-	return MadeUpGoMod(m.Path), nil
-}
-
-// madeUpGoMod is the go.mod file of a module from before modules.
-func MadeUpGoMod(path string) []byte {
-	return fmt.Appendf(nil, "module %s\n", modfile.AutoQuote(path))
+	return goproxy.GoMod(m.Path), nil
 }
 
 // madeUpInfo is the .info file of a version of which nothing is known.

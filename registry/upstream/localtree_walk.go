@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/requirement"
 )
 
@@ -157,10 +158,10 @@ type stored struct {
 
 type storedFiles struct{ mod, zip bool }
 
-func (s stored) add(version string, kind fileKind) {
+func (s stored) add(version string, kind goproxy.Kind) {
 	files := s.versions[version]
-	files.mod = files.mod || kind == modFile
-	files.zip = files.zip || kind == ZipFile
+	files.mod = files.mod || kind == goproxy.Mod
+	files.zip = files.zip || kind == goproxy.Zip
 	s.versions[version] = files
 }
 
@@ -186,7 +187,7 @@ func storedOf(root *os.Root, modPath string) (stored, error) {
 		}
 		for _, d := range dirs {
 			v, ok := athensVersion(modPath, d.Name())
-			for _, kind := range []fileKind{modFile, ZipFile} {
+			for _, kind := range []goproxy.Kind{goproxy.Mod, goproxy.Zip} {
 				if !ok {
 					continue
 				}
@@ -204,19 +205,19 @@ func (s *stored) addFile(root *os.Root, dir string, f os.DirEntry) {
 	if ext := path.Ext(name); ext != ".zip" && ext != ".mod" {
 		return
 	}
-	w, err := parseName(name)
-	if err == nil && !isCanonical(w.Version) {
+	w, err := goproxy.Parse(name)
+	if err == nil && !goproxy.IsVersion(w.Version) {
 		err = fmt.Errorf("%s has no such version", w.Path)
 	}
 	if err != nil {
 		s.odd = append(s.odd, fmt.Errorf("%s: %w", name, err))
 		return
 	}
-	s.note(w.Version.Version, w.kind, checkFile(root, name))
+	s.note(w.Version.Version, w.Kind, checkFile(root, name))
 }
 
 // note notes a file that was checked with the given result.
-func (s *stored) note(version string, kind fileKind, err error) {
+func (s *stored) note(version string, kind goproxy.Kind, err error) {
 	switch {
 	case err == nil:
 		s.add(version, kind)

@@ -4,75 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-
-	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact"
 )
-
-// want is a file of the GOPROXY protocol
-// (https://go.dev/ref/mod#goproxy-protocol):
-//
-//	<path>/@v/<version>.info  infoFile; version may be any revision
-//	<path>/@v/<version>.mod   modFile
-//	<path>/@v/<version>.zip   zipFile
-//	<path>/@v/list            listFile
-//	<path>/@latest            latestFile
-type want struct {
-	module.Version
-	kind fileKind
-}
-
-// fileKind is what people call a file of the protocol.
-type fileKind string
-
-const (
-	infoFile   fileKind = ".info"
-	modFile    fileKind = "go.mod"
-	ZipFile    fileKind = "zip"
-	listFile   fileKind = "version list"
-	latestFile fileKind = "latest version"
-)
-
-// name returns the slash-separated name of the file below a proxy's URL.
-func (w want) name() (string, error) {
-	path, err := module.EscapePath(w.Path)
-	if err != nil {
-		return "", err
-	}
-	var suffix string
-	switch w.kind {
-	case listFile:
-		return path + "/@v/list", nil
-	case latestFile:
-		return path + "/@latest", nil
-	case infoFile:
-		suffix = ".info"
-	case modFile:
-		suffix = ".mod"
-	case ZipFile:
-		suffix = ".zip"
-	}
-	version, err := module.EscapeVersion(w.Version.Version)
-	if err != nil {
-		return "", fmt.Errorf("%w; a proxy cannot be asked for it: name the commit", err)
-	}
-	return path + "/@v/" + version + suffix, nil
-}
-
-// parseList returns the valid versions of an @v/list file in the order given. Anything after
-// a version on its line is ignored.
-func parseList(data []byte) []string {
-	var versions []string
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) > 0 && semver.IsValid(f[0]) {
-			versions = append(versions, f[0])
-		}
-	}
-	return versions
-}
 
 // localError is an error on our side, which no other upstream could mend.
 type localError struct{ err error }

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // ErrNoMatch: upstream knows the module, but no version of it that a query allows.
@@ -113,11 +115,11 @@ func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Versi
 		return module.Version{}, err
 	}
 	m := module.Version{Path: path, Version: text}
-	if module.CanonicalVersion(text) == text && module.Check(path, text) == nil {
+	if goproxy.IsVersion(m) {
 		return m, nil
 	}
 	var version string
-	err = u.walk(ctx, want{m, infoFile}, func(e entry) (err error) {
+	err = u.walk(ctx, goproxy.File{Version: m, Kind: goproxy.Info}, func(e entry) (err error) {
 		switch {
 		case e.direct != nil:
 			version, err = e.direct.resolve(ctx, m)
@@ -144,17 +146,17 @@ func resolveError(err error, text string) error {
 
 // revision asks one upstream which version a revision is.
 func (u *Upstream) revision(ctx context.Context, e entry, m module.Version) (string, error) {
-	v, err := u.versionIn(ctx, e, want{m, infoFile})
+	v, err := u.versionIn(ctx, e, goproxy.File{Version: m, Kind: goproxy.Info})
 	canonical := module.CanonicalVersion(m.Version)
 	if errors.Is(err, ErrNotFound) && canonical != "" && canonical != m.Version { // v1.2.3+metadata
 		m.Version = canonical
-		return u.versionIn(ctx, e, want{m, infoFile})
+		return u.versionIn(ctx, e, goproxy.File{Version: m, Kind: goproxy.Info})
 	}
 	return v, err
 }
 
 // versionIn reads the version named by an .info file.
-func (u *Upstream) versionIn(ctx context.Context, e entry, w want) (string, error) {
+func (u *Upstream) versionIn(ctx context.Context, e entry, w goproxy.File) (string, error) {
 	data, err := u.read(ctx, e, w, MaxInfo)
 	if err != nil {
 		return "", err
@@ -163,11 +165,8 @@ func (u *Upstream) versionIn(ctx context.Context, e entry, w want) (string, erro
 	if err := json.Unmarshal(data, &info); err != nil {
 		return "", fmt.Errorf("%w: not a version description: %w", ErrUpstream, err)
 	}
-	if info.Version != module.CanonicalVersion(info.Version) || info.Version == "" {
-		return "", fmt.Errorf("%w: it says version %q, which is not canonical", ErrUpstream, info.Version)
-	}
-	if err := module.Check(w.Path, info.Version); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUpstream, err)
+	if err := goproxy.Check(module.Version{Path: w.Path, Version: info.Version}); err != nil {
+		return "", fmt.Errorf("%w: it says version %q: %w", ErrUpstream, info.Version, err)
 	}
 	return info.Version, nil
 }

@@ -89,7 +89,7 @@ func TestResolveRefusesWhatMakesNoSense(t *testing.T) {
 		"example.com/nosuch@latest":  "does not exist",
 		"example.com/bad@other":      "v2",
 		"example.com/bad@text":       "not a version description",
-		"example.com/bad@short":      "not canonical",
+		"example.com/bad@short":      "not a whole version",
 	} {
 		m := upstreamtest.ParseModule(t, query)
 		if got, err := u.Resolve(t.Context(), m.Path, m.Version); err == nil || !strings.Contains(err.Error(), want) {

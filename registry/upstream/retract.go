@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/semver"
 	modzip "golang.org/x/mod/zip"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/safetext"
 )
 
@@ -24,7 +25,7 @@ var ErrRetracted = errors.New("was retracted by its author")
 // the newest commit.
 func (u *Upstream) Retracted(ctx context.Context, m module.Version) error {
 	var found *modfile.Retract
-	err := u.walk(ctx, want{m, listFile}, func(e entry) error {
+	err := u.walk(ctx, goproxy.File{Version: m, Kind: goproxy.List}, func(e entry) error {
 		c, list, err := u.listed(ctx, e, m.Path)
 		if err == nil && c.highest() == "" {
 			list, err = u.retractedByCommit(ctx, e, m.Path, c)
@@ -59,7 +60,7 @@ func (u *Upstream) retractions(ctx context.Context, e entry, path, version strin
 	if version == "" {
 		return nil, nil
 	}
-	data, err := u.read(ctx, e, want{module.Version{Path: path, Version: version}, modFile}, modzip.MaxGoMod)
+	data, err := u.read(ctx, e, goproxy.File{Version: module.Version{Path: path, Version: version}, Kind: goproxy.Mod}, modzip.MaxGoMod)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/pattern"
 )
 
@@ -67,7 +68,7 @@ func (u *Upstream) selection(ctx context.Context, path, text string, find func(e
 		return nil, err
 	}
 	var found []string
-	err := u.walk(ctx, want{module.Version{Path: path, Version: text}, listFile}, func(e entry) (err error) {
+	err := u.walk(ctx, goproxy.File{Version: module.Version{Path: path, Version: text}, Kind: goproxy.List}, func(e entry) (err error) {
 		found, err = find(e)
 		if err == nil && len(found) == 0 {
 			return ErrNoMatch

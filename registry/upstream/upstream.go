@@ -18,6 +18,8 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // UpstreamOptions configures an [Upstream]. Only GOPROXY is needed.
@@ -108,10 +110,10 @@ func (u *Upstream) Close() error { return u.direct.direct.close() }
 // version, if nobody else has the real one either, may be asked for it, or can be reached
 // directly. As long as a proxy does not answer, it is not: what is mirrored stays as it is.
 func (u *Upstream) Info(ctx context.Context, m module.Version) ([]byte, error) {
-	if data, err := u.spooled(want{m, infoFile}, MaxInfo); data != nil || err != nil {
+	if data, err := u.spooled(goproxy.File{Version: m, Kind: goproxy.Info}, MaxInfo); data != nil || err != nil {
 		return data, err
 	}
-	data, err := u.bytes(ctx, want{m, infoFile}, MaxInfo)
+	data, err := u.bytes(ctx, goproxy.File{Version: m, Kind: goproxy.Info}, MaxInfo)
 	if err == nil || ctx.Err() != nil {
 		return data, err
 	}
@@ -142,14 +144,14 @@ func (u *Upstream) bareInfo(m module.Version) (info []byte, dir string) {
 
 // GoMod fetches the go.mod file of a version.
 func (u *Upstream) GoMod(ctx context.Context, m module.Version) ([]byte, error) {
-	if data, err := u.spooled(want{m, modFile}, modzip.MaxGoMod); data != nil || err != nil {
+	if data, err := u.spooled(goproxy.File{Version: m, Kind: goproxy.Mod}, modzip.MaxGoMod); data != nil || err != nil {
 		return data, err
 	}
-	return u.bytes(ctx, want{m, modFile}, modzip.MaxGoMod)
+	return u.bytes(ctx, goproxy.File{Version: m, Kind: goproxy.Mod}, modzip.MaxGoMod)
 }
 
 // spooled returns a file that a Gateway fetched before, or nil.
-func (u *Upstream) spooled(w want, limit int64) ([]byte, error) {
+func (u *Upstream) spooled(w goproxy.File, limit int64) ([]byte, error) {
 	f, err := u.spool.Load().open(w)
 	if f == nil || err != nil {
 		return nil, err
@@ -161,7 +163,7 @@ func (u *Upstream) spooled(w want, limit int64) ([]byte, error) {
 // Zip fetches the zip of a version into dst, which is overwritten. After an
 // error dst holds a useless part.
 func (u *Upstream) Zip(ctx context.Context, m module.Version, dst *os.File) error {
-	w := want{m, ZipFile}
+	w := goproxy.File{Version: m, Kind: goproxy.Zip}
 	fill := func(r io.Reader) error {
 		if _, err := dst.Seek(0, io.SeekStart); err != nil {
 			return &localError{err}
@@ -187,12 +189,12 @@ func (u *Upstream) Zip(ctx context.Context, m module.Version, dst *os.File) erro
 
 // List returns the tagged versions upstream has of a module, in semver order.
 func (u *Upstream) List(ctx context.Context, path string) ([]string, error) {
-	data, err := u.bytes(ctx, want{module.Version{Path: path}, listFile}, maxList)
+	data, err := u.bytes(ctx, goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.List}, maxList)
 	if err != nil {
 		return nil, err
 	}
 	var tagged []string
-	for _, v := range parseList(data) {
+	for _, v := range goproxy.ParseList(data) {
 		if !module.IsPseudoVersion(v) {
 			tagged = append(tagged, v)
 		}
@@ -201,7 +203,7 @@ func (u *Upstream) List(ctx context.Context, path string) ([]string, error) {
 	return tagged, nil
 }
 
-func (u *Upstream) bytes(ctx context.Context, w want, limit int64) ([]byte, error) {
+func (u *Upstream) bytes(ctx context.Context, w goproxy.File, limit int64) ([]byte, error) {
 	var data []byte
 	err := u.walk(ctx, w, func(e entry) (err error) {
 		data, err = u.read(ctx, e, w, limit)
@@ -211,7 +213,7 @@ func (u *Upstream) bytes(ctx context.Context, w want, limit int64) ([]byte, erro
 }
 
 // read fetches a small file from one entry.
-func (u *Upstream) read(ctx context.Context, e entry, w want, limit int64) ([]byte, error) {
+func (u *Upstream) read(ctx context.Context, e entry, w goproxy.File, limit int64) ([]byte, error) {
 	var data []byte
 	err := u.fetch(ctx, e, w, func(r io.Reader) (err error) {
 		data, err = ReadLimited(r, limit)
@@ -224,7 +226,7 @@ func (u *Upstream) read(ctx context.Context, e entry, w want, limit int64) ([]by
 // succeeds, or fails in a way that forbids to ask the next one.
 //
 // The error reported is the last that is more than "not found here".
-func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) error {
+func (u *Upstream) walk(ctx context.Context, w goproxy.File, ask func(entry) error) error {
 	var best *Error
 	var asked []string
 	onlyDirect := true
@@ -238,7 +240,7 @@ func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) erro
 		}
 		var local *localError
 		if errors.As(err, &local) {
-			return fmt.Errorf("fetching the %s of %s: %w", w.kind, w.Version, local.err)
+			return fmt.Errorf("fetching the %s of %s: %w", w.Kind, w.Version, local.err)
 		}
 		asked = append(asked, e.name)
 		absent := errors.Is(err, ErrNotFound)
@@ -252,7 +254,7 @@ func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) erro
 		}
 	}
 	if best == nil {
-		return &Error{Module: w.Version, File: string(w.kind), Source: "GOPROXY", Err: ErrOff}
+		return &Error{Module: w.Version, File: string(w.Kind), Source: "GOPROXY", Err: ErrOff}
 	}
 	if errors.Is(best, ErrNotFound) {
 		best.Source = strings.Join(asked, ", ")
@@ -261,8 +263,8 @@ func (u *Upstream) walk(ctx context.Context, w want, ask func(entry) error) erro
 	return best
 }
 
-func newError(w want, e entry, err error) *Error {
-	out := &Error{Module: w.Version, File: string(w.kind), Source: e.name, Err: err}
+func newError(w goproxy.File, e entry, err error) *Error {
+	out := &Error{Module: w.Version, File: string(w.Kind), Source: e.name, Err: err}
 	var status *statusError
 	if errors.As(err, &status) {
 		out.Status, out.Message, out.Err = status.code, status.message, status.Unwrap()

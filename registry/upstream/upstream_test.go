@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
@@ -201,7 +202,7 @@ func TestUpstreamDoesNotBlameOthersForAFullDisk(t *testing.T) {
 	}
 	u := newUpstream(t, "https://one.example|https://two.example")
 	asked := 0
-	err = u.walk(t.Context(), want{upstreamtest.VersionA, ZipFile}, func(entry) error { asked++; return local })
+	err = u.walk(t.Context(), goproxy.File{Version: upstreamtest.VersionA, Kind: goproxy.Zip}, func(entry) error { asked++; return local })
 	if asked != 1 || !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrUpstream) {
 		t.Errorf("asked %d: %v", asked, err)
 	}

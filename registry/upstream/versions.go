@@ -11,6 +11,8 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // versions are the versions an upstream lists, each in semver order.
@@ -25,7 +27,7 @@ func candidates(list []string, path string) versions {
 	var c versions
 	for _, v := range list {
 		switch {
-		case module.CanonicalVersion(v) != v || module.Check(path, v) != nil:
+		case !goproxy.IsVersion(module.Version{Path: path, Version: v}):
 		case module.IsPseudoVersion(v):
 			c.pseudo = append(c.pseudo, v)
 		default:
@@ -64,7 +66,7 @@ func (c versions) newest() string {
 
 // newestCommit asks one upstream for the version of the newest commit.
 func (u *Upstream) newestCommit(ctx context.Context, e entry, path string, c versions) (string, error) {
-	v, err := u.versionIn(ctx, e, want{module.Version{Path: path}, latestFile})
+	v, err := u.versionIn(ctx, e, goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.Latest})
 	if errors.Is(err, ErrNotFound) && c.newest() != "" {
 		return c.newest(), nil
 	}
@@ -73,11 +75,11 @@ func (u *Upstream) newestCommit(ctx context.Context, e entry, path string, c ver
 
 // listed asks one upstream which versions it has, and which of them are retracted.
 func (u *Upstream) listed(ctx context.Context, e entry, path string) (versions, []*modfile.Retract, error) {
-	data, err := u.read(ctx, e, want{module.Version{Path: path}, listFile}, maxList)
+	data, err := u.read(ctx, e, goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.List}, maxList)
 	if err != nil {
 		return versions{}, nil, err
 	}
-	c := candidates(parseList(data), path)
+	c := candidates(goproxy.ParseList(data), path)
 	retracted, err := u.retractions(ctx, e, path, c.highest())
 	return c, retracted, err
 }
@@ -114,6 +116,6 @@ func (u *Upstream) tagged(ctx context.Context, e entry, path string, c versions,
 // hasGoMod reports whether a version has a go.mod file of its own, rather than the
 // one that proxies make up for a module from before modules.
 func (u *Upstream) hasGoMod(ctx context.Context, e entry, m module.Version) (bool, error) {
-	data, err := u.read(ctx, e, want{m, modFile}, modzip.MaxGoMod)
-	return err == nil && !bytes.Equal(data, MadeUpGoMod(m.Path)), err
+	data, err := u.read(ctx, e, goproxy.File{Version: m, Kind: goproxy.Mod}, modzip.MaxGoMod)
+	return err == nil && !bytes.Equal(data, goproxy.GoMod(m.Path)), err
 }

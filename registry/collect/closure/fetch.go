@@ -12,6 +12,8 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // fetch has the go command download a version, and check it against the checksum database. If
@@ -59,15 +61,11 @@ func (v *view) fetchNewer(ctx context.Context, m module.Version, refused error) 
 
 // ask requests a file of a version through the session.
 func (v *view) ask(ctx context.Context, method string, m module.Version, ext string) (*http.Response, error) {
-	path, err := module.EscapePath(m.Path)
+	name, err := goproxy.Base(m)
 	if err != nil {
 		return nil, err
 	}
-	name, err := module.EscapeVersion(m.Version)
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, v.URL()+"/"+path+"/@v/"+name+ext, nil)
+	req, err := http.NewRequestWithContext(ctx, method, v.URL()+"/"+name+ext, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
-	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // choices adds what a module needs that, unlike the one in pl, imports some packages of the seed only. It
@@ -90,7 +90,7 @@ func (g graph) nodes() []module.Version {
 			all[m] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), artifact.CompareModules)
+	return slices.SortedFunc(maps.Keys(all), goproxy.Compare)
 }
 
 // selectable returns the versions that may be selected by a main module that has some of this one's
@@ -103,7 +103,7 @@ func (g graph) selectable(isPruned func(module.Version) bool) []module.Version {
 			all[module.Version{Path: path, Version: version}] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), artifact.CompareModules)
+	return slices.SortedFunc(maps.Keys(all), goproxy.Compare)
 }
 
 // selected returns the highest version of each module that a requirement of the main module brings into the

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/project"
 )
 
@@ -28,7 +28,7 @@ func (n needs) add(need Need) {
 }
 
 func (n needs) sorted() []Need {
-	return slices.SortedFunc(maps.Values(n), func(a, b Need) int { return artifact.CompareModules(a.Module, b.Module) })
+	return slices.SortedFunc(maps.Values(n), func(a, b Need) int { return goproxy.Compare(a.Module, b.Module) })
 }
 
 // addSums adds what the go.sum files of a project list. What messages call them ends with suffix.

@@ -9,20 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
-
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/record"
-)
-
-// Go toolchains are versions of a module that has nothing but zips
-// (https://go.dev/doc/toolchain):
-//
-//	version = "v0.0.1-" release "." GOOS "-" GOARCH
-//	release = "go1.21.0", "go1.26rc1", …
-const (
-	ToolchainPath   = "golang.org/toolchain" // the module
-	toolchainPrefix = "v0.0.1-"
 )
 
 // maxList is the most that is read of a list of versions.
@@ -42,7 +30,7 @@ func (v *view) addToolchains(ctx context.Context, src record.Source, got downloa
 	}
 	release := newestToolchain(listed, demanded, platforms)
 	for _, p := range platforms {
-		m := Toolchain(release, p)
+		m := goproxy.Toolchain(release, p)
 		if !slices.Contains(listed, m.Version) {
 			v.warn("looking for the toolchain that it demands", fmt.Errorf("upstream lists no Go toolchain %s, nor a patch of it, for %s", cmp.Or(release, demanded), p))
 			continue
@@ -54,7 +42,7 @@ func (v *view) addToolchains(ctx context.Context, src record.Source, got downloa
 
 // listToolchains returns the versions of toolchains that upstream has.
 func listToolchains(ctx context.Context, src record.Source) ([]string, error) {
-	r, err := src.Open(ctx, ToolchainPath+"/@v/list")
+	r, err := src.Open(ctx, goproxy.ToolchainPath+"/@v/list")
 	if err != nil {
 		return nil, fmt.Errorf("listing the Go toolchains: %w", err)
 	}
@@ -72,13 +60,13 @@ func listToolchains(ctx context.Context, src record.Source) ([]string, error) {
 func newestToolchain(listed []string, demanded string, platforms []string) string {
 	newest, most := "", 0
 	for _, v := range listed {
-		release := ReleaseOf(v)
+		release := goproxy.ReleaseOf(v)
 		if version.Lang(release) != version.Lang(demanded) || version.Compare(release, demanded) < 0 {
 			continue
 		}
 		n := 0
 		for _, p := range platforms {
-			if slices.Contains(listed, Toolchain(release, p).Version) {
+			if slices.Contains(listed, goproxy.Toolchain(release, p).Version) {
 				n++
 			}
 		}
@@ -87,20 +75,4 @@ func newestToolchain(listed []string, demanded string, platforms []string) strin
 		}
 	}
 	return newest
-}
-
-// ReleaseOf returns the release that a toolchain's version is of, as go1.26.8; "" if it
-// is none.
-func ReleaseOf(v string) string {
-	rest, ok := strings.CutPrefix(v, toolchainPrefix)
-	end := strings.LastIndexByte(rest, '.')
-	if !ok || end < 0 || !semver.IsValid(v) || !version.IsValid(rest[:end]) {
-		return ""
-	}
-	return rest[:end]
-}
-
-// Toolchain returns the module version of a release for a platform, GOOS/GOARCH.
-func Toolchain(release, platform string) module.Version {
-	return module.Version{Path: ToolchainPath, Version: toolchainPrefix + release + "." + strings.Replace(platform, "/", "-", 1)}
 }

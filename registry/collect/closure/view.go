@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/record"
 )
@@ -81,7 +82,7 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("finding out what %s needs: %w", v.from, context.Cause(ctx))
 	}
 	for _, f := range v.Fetched() {
-		if f.Module.Path == ToolchainPath && !v.exact {
+		if f.Module.Path == goproxy.ToolchainPath && !v.exact {
 			continue
 		}
 		v.needs.add(Need{Module: f.Module, ModOnly: !f.Zip, From: v.from})
@@ -110,10 +111,10 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 // and versions to find a package, it asked by query.
 func (v *view) addFailed() (failed, refused []module.Version) {
 	for _, f := range v.Failed() {
-		if f.File != ".mod" && f.File != ".zip" || f.Module.Path == ToolchainPath {
+		if f.File != goproxy.Mod && f.File != goproxy.Zip || f.Module.Path == goproxy.ToolchainPath {
 			continue
 		}
-		v.needs.add(Need{Module: f.Module, ModOnly: f.File == ".mod", From: v.from})
+		v.needs.add(Need{Module: f.Module, ModOnly: f.File == goproxy.Mod, From: v.from})
 		failed = append(failed, f.Module)
 		if !errors.Is(f.Err, fs.ErrNotExist) && !slices.Contains(refused, f.Module) {
 			refused = append(refused, f.Module)

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Lock is what the entries of a mirror file came to: the versions that their
@@ -121,7 +121,7 @@ func (l *Lock) Format() []byte {
 
 func (l *Lock) formatSums(b *bytes.Buffer) {
 	b.WriteString("\nsums\n")
-	for _, m := range slices.SortedFunc(maps.Keys(l.Sums), artifact.CompareModules) {
+	for _, m := range slices.SortedFunc(maps.Keys(l.Sums), goproxy.Compare) {
 		sums := l.Sums[m]
 		if sums.Zip != "" {
 			fmt.Fprintf(b, "%s %s %s\n", m.Path, m.Version, sums.Zip)
@@ -145,7 +145,7 @@ func (l *Lock) sorted() *Lock {
 	out := &Lock{Sums: l.Sums}
 	for _, s := range l.Sources {
 		s.Needs, s.Revisions = slices.Clone(s.Needs), slices.Clone(s.Revisions)
-		s.Means = slices.Compact(slices.SortedFunc(slices.Values(s.Means), artifact.CompareModules))
+		s.Means = slices.Compact(slices.SortedFunc(slices.Values(s.Means), goproxy.Compare))
 		slices.SortFunc(s.Needs, compareNeeds)
 		s.Needs = slices.CompactFunc(s.Needs, func(a, b Need) bool { return a.Module == b.Module })
 		slices.SortFunc(s.Revisions, compareRevisions)
@@ -157,7 +157,7 @@ func (l *Lock) sorted() *Lock {
 }
 
 func compareNeeds(a, b Need) int {
-	if c := artifact.CompareModules(a.Module, b.Module); c != 0 || a.ModOnly == b.ModOnly {
+	if c := goproxy.Compare(a.Module, b.Module); c != 0 || a.ModOnly == b.ModOnly {
 		return c
 	}
 	if b.ModOnly {

@@ -1,4 +1,4 @@
-package artifact
+package goproxy
 
 import (
 	"slices"
@@ -17,7 +17,7 @@ func TestCompareModulesOrdersVersionsAsSemanticOnes(t *testing.T) {
 	}
 	got := slices.Clone(want)
 	slices.Reverse(got)
-	slices.SortFunc(got, CompareModules)
+	slices.SortFunc(got, Compare)
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
