@@ -43,8 +43,9 @@ type verdict struct {
 	ZipLayer   *ocispec.Descriptor `json:"zipLayer,omitempty"` // nil: mod-only
 	Verifier   string              `json:"verifier"`           // fingerprint of what accepted the manifest
 	Keys       []string            `json:"keys,omitempty"`
-	Checked    time.Time           `json:"checked"`          // when the store last confirmed all this
-	Record     []byte              `json:"record,omitempty"` // of the checksum database; nil: none is known
+	Checked    time.Time           `json:"checked"`            // when the store last confirmed all this
+	Withheld   bool                `json:"withheld,omitempty"` // when last asked it did not: not to be served until it does
+	Record     []byte              `json:"record,omitempty"`   // of the checksum database; nil: none is known
 	Info       stamp               `json:"info"`
 	InfoDigest string              `json:"infoDigest"` // sha256, hex
 	Mod        stamp               `json:"mod"`

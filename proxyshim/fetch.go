@@ -66,7 +66,7 @@ func (h *Handler) age(checked time.Time) time.Duration {
 // fresh returns the entry of m in memory if it can be served without asking.
 func (h *Handler) fresh(m module.Version) *entry {
 	e := h.cache.get(m)
-	if e == nil || h.due(e.Checked) || e.Verifier != h.verifier.Fingerprint() {
+	if e == nil || e.Withheld || h.due(e.Checked) || e.Verifier != h.verifier.Fingerprint() {
 		return nil
 	}
 	return e
@@ -92,10 +92,11 @@ func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.D
 		return nil, err
 	}
 	old := h.stored(m, store.String())
-	if old != nil && (h.age(old.Checked) < interval || h.outages.holds(store.String())) {
+	usable := old != nil && !old.Withheld
+	if usable && (h.age(old.Checked) < interval || h.outages.holds(store.String())) {
 		return old, nil
 	}
-	if old != nil {
+	if usable {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -107,8 +108,12 @@ func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.D
 		h.tidy()
 		return e, nil
 	case unreachable:
-		if old != nil {
+		if usable {
 			return old, nil
+		}
+	case withheld:
+		if err := h.cache.withhold(m); err != nil {
+			h.log.Error("recording that a version is withheld", "module", m.Path, "version", m.Version, "error", err)
 		}
 	case withdrawn:
 		if err := h.cache.drop(m); err != nil {

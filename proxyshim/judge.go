@@ -22,7 +22,8 @@ type judgement int
 const (
 	settled     judgement = iota // the store answered, all is well
 	unreachable                  // no answer: what is cached may still be served
-	withdrawn                    // gone, refused or untrusted: what is cached must not be served
+	withheld                     // gone, or not given to us: what is cached stays, but is not served until the store confirms it
+	withdrawn                    // forbidden by policy, or not what was signed: what is cached is removed
 	failed                       // anything else: an error now, no word about what is cached
 )
 
@@ -37,9 +38,12 @@ func (h *Handler) judge(store *registry.Store, err error) judgement {
 	case isUnreachable(err):
 		h.outages.begin(store.String(), err)
 		return unreachable
-	case isSecurity(err), isRefused(err), errors.Is(err, registry.ErrNotFound):
+	case isWithdrawn(err):
 		h.outages.end(store.String())
 		return withdrawn
+	case isSecurity(err), isRefused(err), errors.Is(err, registry.ErrNotFound):
+		h.outages.end(store.String())
+		return withheld
 	default:
 		return failed
 	}
@@ -59,6 +63,30 @@ func isSecurity(err error) bool {
 	}
 	return false
 }
+
+// isWithdrawn: what was cached must not be used any more. An account that expired, a firewall's
+// page instead of an answer, or a version that is gone say no such thing.
+func isWithdrawn(err error) bool {
+	var aside *evidenceError
+	if errors.As(err, &aside) {
+		return false
+	}
+	for _, target := range [...]error{
+		registry.ErrPolicy, sign.ErrUnsigned, sign.ErrUntrusted, artifact.ErrCorrupt, artifact.ErrIdentity,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// An evidenceError is about what a version is to be confirmed with: the checksum snapshot, or evidence
+// that is stored apart. The version itself may be all right.
+type evidenceError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e *evidenceError) Unwrap() error { return e.error }
 
 // isRefused: the registry has it and does not give it away.
 func isRefused(err error) bool {

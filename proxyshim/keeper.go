@@ -14,12 +14,13 @@ import (
 // in the cache directory. An answer is asked for again when it gets old, and is good
 // for as long as the store does not answer. What is kept never changes.
 type keeper[T any] struct {
-	kind    string                                                                         // in flights and log records
-	fetch   func(ctx context.Context, store *registry.Store, m module.Version) (*T, error) // asks, and saves
-	load    func(m module.Version, store string) *T                                        // what is saved, or nil
-	drop    func(m module.Version) error                                                   // removes what is saved
-	checked func(*T) time.Time                                                             // when the store last said so
-	trusted func(*T) bool                                                                  // whether today's policy accepts it
+	kind     string                                                                         // in flights and log records
+	fetch    func(ctx context.Context, store *registry.Store, m module.Version) (*T, error) // asks, and saves
+	load     func(m module.Version, store string) *T                                        // what is saved, or nil
+	withhold func(T) error                                                                  // saves that it is not to be trusted until it is fetched anew
+	drop     func(m module.Version) error                                                   // removes what is saved
+	checked  func(*T) time.Time                                                             // when the store last said so
+	trusted  func(*T) bool                                                                  // whether today's policy accepts it, and it is not withheld
 
 	mu     sync.RWMutex
 	memory map[module.Version]*T
@@ -98,6 +99,13 @@ func refreshKept[T any](ctx context.Context, h *Handler, k *keeper[T], m module.
 		if old != nil && !anew {
 			k.set(m, old)
 			return old, nil
+		}
+	case withheld:
+		k.set(m, nil)
+		if old != nil {
+			if err := k.withhold(*old); err != nil {
+				h.log.Error("recording what is withheld", "kind", k.kind, "module", m.Path, "version", m.Version, "error", err)
+			}
 		}
 	case withdrawn:
 		k.set(m, nil)

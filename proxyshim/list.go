@@ -25,7 +25,8 @@ type listing struct {
 	Path     string    `json:"path"`
 	Store    string    `json:"store"`
 	Checked  time.Time `json:"checked"`
-	Versions []string  `json:"versions"` // full versions, in semver order
+	Withheld bool      `json:"withheld,omitempty"` // when last asked, the store did not give one
+	Versions []string  `json:"versions"`           // full versions, in semver order
 	// Revisions are the names of the recorded revisions that a tag can show, sorted. None
 	// is not nil.
 	Revisions []string `json:"revisions"`
@@ -50,8 +51,9 @@ func (l *listing) derive() *listing {
 func (h *Handler) newListings() *keeper[listing] {
 	return &keeper[listing]{
 		kind: "list", fetch: h.fetchListing, load: h.cache.loadListing, drop: h.cache.dropListing,
-		checked: func(l *listing) time.Time { return l.Checked },
-		trusted: func(*listing) bool { return true }, // for what it leads to is verified
+		withhold: func(l listing) error { l.Withheld = true; return h.cache.putListing(&l) },
+		checked:  func(l *listing) time.Time { return l.Checked },
+		trusted:  func(l *listing) bool { return !l.Withheld }, // for what it leads to is verified
 	}
 }
 

@@ -29,6 +29,7 @@ type recorded struct {
 	Store    string            `json:"store"`
 	Verifier string            `json:"verifier"` // fingerprint of what accepted it
 	Checked  time.Time         `json:"checked"`
+	Withheld bool              `json:"withheld,omitempty"` // when last asked, the store did not confirm it
 }
 
 // newRevisions returns the keeper of recorded revisions, each under its name in the
@@ -36,8 +37,9 @@ type recorded struct {
 func (h *Handler) newRevisions() *keeper[recorded] {
 	return &keeper[recorded]{
 		kind: "revision", fetch: h.fetchRevision, load: h.cache.loadRevision, drop: h.cache.dropRevision,
-		checked: func(r *recorded) time.Time { return r.Checked },
-		trusted: func(r *recorded) bool { return r.Verifier == h.verifier.Fingerprint() },
+		withhold: func(r recorded) error { r.Withheld = true; return h.cache.putRevision(&r) },
+		checked:  func(r *recorded) time.Time { return r.Checked },
+		trusted:  func(r *recorded) bool { return !r.Withheld && r.Verifier == h.verifier.Fingerprint() },
 	}
 }
 

@@ -96,17 +96,26 @@ func TestRevisionInAnotherPlaceIsRefused(t *testing.T) {
 
 func TestRevisionThatGoesBadIsNoLongerServed(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(e *env)
-		status int
-		text   string
+		change  func(e *env)
+		status  int
+		text    string
+		removed bool
 	}{
-		"replaced by an unsigned one": {func(e *env) { e.recordAs("main", "v1.3.0", nil) }, http.StatusForbidden, "SECURITY: "},
+		"replaced by an unsigned one": {func(e *env) { e.recordAs("main", "v1.3.0", nil) }, http.StatusForbidden, "SECURITY: ", true},
+		"held back by policy": {func(e *env) {
+			e.transport.inject(respond("/manifests/rev-main", http.StatusPreconditionFailed, "application/json",
+				`{"errors":[{"code":"PROJECTPOLICYVIOLATION","message":"not scanned"}]}`))
+		}, http.StatusForbidden, "not scanned", true},
 		"refused": {func(e *env) {
 			e.transport.inject(ociError(http.StatusForbidden, "DENIED", "no pull access"))
-		}, http.StatusForbidden, "no pull access"},
+		}, http.StatusForbidden, "no pull access", false},
+		"refused, but the list of tags": {func(e *env) {
+			e.transport.inject(respond("/manifests/rev-main", http.StatusUnauthorized, "application/json",
+				`{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}`))
+		}, http.StatusForbidden, "who are you", false},
 		"removed": {func(e *env) {
 			e.transport.inject(respond("/manifests/rev-main", http.StatusNotFound, "application/json", `{"errors":[{"code":"MANIFEST_UNKNOWN"}]}`))
-		}, http.StatusNotFound, "not found: revision main"},
+		}, http.StatusNotFound, "not found: revision main", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
@@ -116,9 +125,16 @@ func TestRevisionThatGoesBadIsNoLongerServed(t *testing.T) {
 			test.change(e)
 			e.clock.advance(time.Hour)
 			e.want(mainURL, test.status, test.text)
+			file := filepath.Join(e.options.CacheDir, "example.com", "lib", "@v", "main"+revisionExt)
+			if _, err := os.Stat(file); (err != nil) != test.removed {
+				t.Errorf("%v, want it removed: %v", err, test.removed)
+			}
 			e.transport.inject(down)
-			e.clock.advance(time.Hour)
-			e.want(mainURL, http.StatusBadGateway, "")
+			for range 2 {
+				e.clock.advance(time.Hour)
+				e.want(mainURL, http.StatusBadGateway, "")
+				e.restart()
+			}
 		})
 	}
 }

@@ -164,12 +164,14 @@ func TestInsecureVerdictsAreNotTrustedBySecureHandlers(t *testing.T) {
 	e.wantSecurity(libURL, "example.com/lib")
 }
 
+// Not even while the store is down. Only what is known to be bad is removed.
 func TestRevokedVersionsAreNoLongerServed(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		revoke func(e *env)
-		status int
-		text   string
+		name    string
+		revoke  func(e *env)
+		status  int
+		text    string
+		removed bool
 	}{
 		{"content under the tag replaced", func(e *env) {
 			other := build(e.t, content{m: lib, text: "unsigned"})
@@ -178,16 +180,29 @@ func TestRevokedVersionsAreNoLongerServed(t *testing.T) {
 				check(e.t, e.store.PushBlob(e.t.Context(), repo, b))
 			}
 			check(e.t, e.store.PushManifest(e.t.Context(), repo, other.Descriptor, other.Raw, lib.Version))
-		}, http.StatusForbidden, "SECURITY: "},
+		}, http.StatusForbidden, "SECURITY: ", true},
+		{"signature removed", func(e *env) {
+			e.transport.inject(respond(".sig", http.StatusNotFound, "application/json", `{"errors":[{"code":"MANIFEST_UNKNOWN"}]}`))
+		}, http.StatusForbidden, "SECURITY: ", true},
+		{"another version under the tag", func(e *env) {
+			other := build(e.t, content{m: module.Version{Path: lib.Path, Version: "v1.2.2"}})
+			e.push(other, lib.Path, lib.Version, other.Raw)
+		}, http.StatusForbidden, "v1.2.2", true},
 		{"policy", func(e *env) {
 			e.transport.inject(ociError(http.StatusPreconditionFailed, "PROJECTPOLICYVIOLATION", "CVE-2026-0001 is critical"))
-		}, http.StatusForbidden, "CVE-2026-0001 is critical"},
+		}, http.StatusForbidden, "CVE-2026-0001 is critical", true},
 		{"access", func(e *env) {
 			e.transport.inject(ociError(http.StatusForbidden, "DENIED", "no pull access"))
-		}, http.StatusForbidden, "no pull access"},
+		}, http.StatusForbidden, "no pull access", false},
+		{"password expired", func(e *env) {
+			e.transport.inject(ociError(http.StatusUnauthorized, "UNAUTHORIZED", "unauthorized to access repository"))
+		}, http.StatusForbidden, "unauthorized to access repository", false},
+		{"a firewall's page", func(e *env) {
+			e.transport.inject(respond("/v2/", http.StatusOK, "text/html", "<h1>log in to use the network</h1>"))
+		}, http.StatusForbidden, "not a module version", false},
 		{"tag removed", func(e *env) {
 			e.transport.inject(ociError(http.StatusNotFound, "MANIFEST_UNKNOWN", "unknown"))
-		}, http.StatusNotFound, "not found: "},
+		}, http.StatusNotFound, "not found: ", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := newEnv(t)
@@ -199,12 +214,19 @@ func TestRevokedVersionsAreNoLongerServed(t *testing.T) {
 			for _, ext := range []string{".zip", ".info", ".mod"} {
 				e.want(libURL+ext, test.status, test.text)
 			}
-			if files := e.files(); len(files) > 0 {
-				t.Errorf("still cached: %v", files)
+			want := 4 // verdict, .info, .mod and .zip
+			if test.removed {
+				want = 0
+			}
+			if files := e.files(); len(files) != want {
+				t.Errorf("cached are %d files, want %d: %v", len(files), want, files)
 			}
 			e.transport.inject(down)
-			e.clock.advance(time.Hour)
-			e.want(libURL+".zip", http.StatusBadGateway, "") // not from any leftovers
+			for range 2 {
+				e.clock.advance(time.Hour)
+				e.want(libURL+".zip", http.StatusBadGateway, "") // not from what is left
+				e.restart()
+			}
 		})
 	}
 }

@@ -67,6 +67,21 @@ func (c *cache) addZip(e *entry, s stamp) (*entry, error) {
 	return full, nil
 }
 
+// withhold records that a version is not to be served until its store confirms it again. Its files stay,
+// and need not be fetched again then.
+func (c *cache) withhold(m module.Version) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	now := c.get(m)
+	if now == nil || now.Withheld {
+		return nil
+	}
+	v := now.verdict
+	v.Withheld = true
+	_, err := c.replace(now, &v)
+	return err
+}
+
 // replace puts v in the place of e's verdict, in memory and, unless e is still to be
 // saved, on disk. The error is about the disk only; it may be ignored, because a
 // verdict that is out of date only means more questions after a restart. Call it

@@ -37,7 +37,7 @@ func (w *witness) first(ctx context.Context) ([]byte, error) {
 		err = p.missing(w.store)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%v: checking it with the checksum database: %w", w.mod.Module, err)
+		return nil, fmt.Errorf("%v: checking it with the checksum database: %w", w.mod.Module, &evidenceError{err})
 	}
 	return w.search(ctx, p)
 }
@@ -103,7 +103,7 @@ func (w *witness) search(ctx context.Context, p *pinned) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, &evidenceError{err}
 	}
 	e, err := sumdb.ParseEvidence(w.h.sums.log, record, tiles)
 	if err == nil {

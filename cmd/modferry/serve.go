@@ -32,6 +32,7 @@ func (a *app) serveCommand() *cli.Command {
 Listens for the go command and answers from the store. Whatever is served has been verified: signature, identity, every
 hash. What the store does not have is "not found"; anything else that goes wrong is an error that stops the go command,
 never a silent fall-through to another proxy. Verified versions are kept in a cache and served while the store is down.
+While the store refuses access they are kept, but not served.
 
 The shim has no authentication, so it listens on loopback only. Other addresses need TLS (--tls-cert, --tls-key) or
 --allow-remote. It stops on SIGINT, SIGTERM and SIGHUP after answering what is in flight. GET /-/healthz and /-/readyz are for
