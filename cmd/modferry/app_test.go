@@ -76,6 +76,8 @@ func TestUsageErrorsExitWith2AndSayWhatIsWrong(t *testing.T) {
 		{"serve --insecure-skip-verify --listen 0.0.0.0:0", "--allow-remote"},
 		{"serve --insecure-skip-verify --listen :0", "--allow-remote"},
 		{"serve --insecure-skip-verify --tls-cert only.crt", "--tls-key"},
+		{"serve --insecure-skip-verify --allow-host shim.corp.example:7070", "shim.corp.example:7070"},
+		{"serve --insecure-skip-verify --allow-host *.corp.example", "*.corp.example"},
 		{"serve --insecure-skip-verify --log-format xml", "xml"},
 		{"serve --insecure-skip-verify --cache-max huge", "huge"},
 		{"serve --insecure-skip-verify --recheck -1s", "--recheck"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -173,13 +174,13 @@ func reachable(c *cli.Context, stores *registry.Router) error {
 	return nil
 }
 
-// listenLocally serves a shim on a free loopback port.
-func listenLocally(s *shim, log *slog.Logger) (url string, stop func(), err error) {
+// listenLocally serves h on a free loopback port.
+func listenLocally(h http.Handler, log *slog.Logger) (url string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, fmt.Errorf("starting the shim: %w", err)
 	}
-	srv := newServer(s, log)
+	srv := newServer(h, l.Addr(), nil, log)
 	go srv.Serve(l) //nolint:errcheck // it ends with stop; before that, the commands see their requests fail
 	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
 }

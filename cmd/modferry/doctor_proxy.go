@@ -76,6 +76,9 @@ func (p *patient) probe(ctx context.Context, f *finding, u *url.URL) {
 	case status == http.StatusNotFound || status == http.StatusGone:
 		f.Detail = "it does not serve the checksum database: the go command dials " + p.log.Name() + " itself"
 		return
+	case status == http.StatusMisdirectedRequest:
+		f.Detail, f.Mend = "it does not answer for the host "+u.Hostname(), p.serveCommand(nil)+" --"+flagAllowHost+" "+u.Hostname()
+		return
 	case status != http.StatusOK:
 		f.Detail = fmt.Sprintf("asked for the checksum database, it answers %d", status)
 		return

@@ -198,6 +198,8 @@ func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
+	status = http.StatusMisdirectedRequest
+	c.wrong("GOPROXY", "does not answer for the host 127.0.0.1", "modferry serve --key cosign.pub --allow-host 127.0.0.1")
 	status = http.StatusOK
 	c.wrong("GOPROXY", "not a modferry shim", "go env -w GOPROXY=http://127.0.0.1:7070")
 	server.Close()

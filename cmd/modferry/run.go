@@ -58,7 +58,7 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting the shim: %w", err)
 	}
-	srv := newServer(s, log)
+	srv := newServer(s, l.Addr(), nil, log)
 	defer srv.Close()
 	go srv.Serve(l) //nolint:errcheck // it ends with ErrServerClosed; before that, the command sees its requests fail
 	return a.runChild(c.Context, c.Args().Slice(), goSettings("http://"+l.Addr().String(), noSumDB))

@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/proxyshim"
 )
 
 const (
 	flagTLSCert     = "tls-cert"
 	flagTLSKey      = "tls-key"
 	flagAllowRemote = "allow-remote"
+	flagAllowHost   = "allow-host"
 	flagWishlist    = "wishlist"
 	flagLogFormat   = "log-format"
 )
@@ -34,8 +37,10 @@ hash. What the store does not have is "not found"; anything else that goes wrong
 never a silent fall-through to another proxy. Verified versions are kept in a cache and served while the store is down.
 While the store refuses access they are kept, but not served.
 
-The shim has no authentication, so it listens on loopback only. Other addresses need TLS (--tls-cert, --tls-key) or
---allow-remote. It stops on SIGINT, SIGTERM and SIGHUP after answering what is in flight. GET /-/healthz and /-/readyz are for
+The shim has no authentication, so it listens on loopback only, and answers there only requests whose Host is localhost
+or a loopback address: no web page can reach it by a name of its own. --allow-host names other hosts it stands for, as
+behind a proxy that passes the name on. Other addresses need TLS (--tls-cert, --tls-key) or --allow-remote; there any
+Host is answered, unless --allow-host is given. It stops on SIGINT, SIGTERM and SIGHUP after answering what is in flight. GET /-/healthz and /-/readyz are for
 supervisors. What was asked for and missing is written to --wishlist, with counts and times, a file that mirror reads;
 delete the file once its modules are mirrored. Several commands may add to it, by way of the lock file .FILE.lock beside it.
 
@@ -51,6 +56,7 @@ modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shi
 			&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM)"},
 			&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
 			boolFlag(flagAllowRemote, "listen on an address other machines can reach, without TLS"),
+			&cli.StringSliceFlag{Name: flagAllowHost, Usage: "answer requests for the host `NAME`, a name or an address, as well as for this machine; repeat it, or separate with commas, for several"},
 			&cli.StringFlag{Name: flagWishlist, Usage: "write what was asked for and missing to `FILE`"},
 			&cli.StringFlag{Name: flagLogFormat, Value: "text", Usage: "log as `FORMAT`: text or json"},
 		),
@@ -63,6 +69,10 @@ func (a *app) serve(c *cli.Context) error {
 		return usageErrorf("serve takes no arguments")
 	}
 	config, err := listenConfig(c)
+	if err != nil {
+		return err
+	}
+	hosts, err := allowedHosts(c)
 	if err != nil {
 		return err
 	}
@@ -83,16 +93,29 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return withHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+flagListen+" chooses another address")
 	}
-	scheme := "http"
+	addr, scheme := l.Addr(), "http"
 	if config != nil {
 		l, scheme = tls.NewListener(l, config), "https"
 	}
-	if err := a.banner(scheme, l.Addr().String(), s.stores.String(), c.String(flagPrivate)); err != nil {
+	if err := a.banner(scheme, addr.String(), s.stores.String(), c.String(flagPrivate)); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	stopWishes := wishes.follow(s.Wishes, log)
 	defer stopWishes()
-	return serveUntil(c.Context, newServer(s, log), l, log)
+	return serveUntil(c.Context, newServer(s, addr, hosts, log), l, log)
+}
+
+// allowedHosts checks --allow-host.
+func allowedHosts(c *cli.Context) ([]string, error) {
+	var hosts []string
+	for _, name := range c.StringSlice(flagAllowHost) {
+		host, ok := proxyshim.ParseHost(name)
+		if !ok {
+			return nil, usageErrorf("--%s %q is neither the name of a host nor an address, without port and wildcard", flagAllowHost, name)
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, nil
 }
 
 // listenConfig checks that the address may be listened on as asked, and returns the TLS configuration, if any.

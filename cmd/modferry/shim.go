@@ -70,9 +70,13 @@ func (s *shim) Close() error {
 	return err
 }
 
-// newServer has limits on everything a client can draw out except the body: a zip may take minutes to arrive
-// from the registry and to be sent.
-func newServer(h http.Handler, log *slog.Logger) *http.Server {
+// newServer serves h at addr. On loopback it answers to this machine's names and to those of allow, elsewhere to
+// any name unless allow has some. It has limits on everything a client can draw out except the body: a zip may take
+// minutes to arrive from the registry and to be sent.
+func newServer(h http.Handler, addr net.Addr, allow []string, log *slog.Logger) *http.Server {
+	if local, err := isLoopback(addr.String()); local || err != nil || len(allow) > 0 {
+		h = proxyshim.OnlyHosts(h, allow, log)
+	}
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
