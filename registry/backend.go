@@ -30,6 +30,12 @@ type backend interface {
 	// pushManifest stores a manifest under its digest and, unless tag is
 	// empty, points the tag at it.
 	pushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error
+	// createTag is pushManifest for a tag that never moves. It is ErrTagExists, and
+	// the tag stays, if it names another manifest. A layout finds out under its lock. A
+	// registry has no such request: it is asked for the tag right before each attempt to
+	// put it, so that of two at the very same moment the last one wins; and not even asked
+	// if the caller is sure that nobody creates the tag with other content.
+	createTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error
 	// tags lists the tags of a repository; ErrNotFound when there is no such
 	// repository.
 	tags(ctx context.Context, repo string) iter.Seq2[string, error]

@@ -33,6 +33,8 @@ var (
 	ErrUnsupported = errors.New("not supported by this store")
 	// ErrConflict: the version is there with other content.
 	ErrConflict = errors.New("version exists with different content")
+	// ErrTagExists: a tag that never moves names another manifest.
+	ErrTagExists = errors.New("the tag exists with another manifest")
 	// ErrBlocked: no store is configured for this module path.
 	ErrBlocked = errors.New("no store for this module path")
 	// ErrReference: a store reference, or a repository, tag or digest, is

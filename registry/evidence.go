@@ -94,11 +94,12 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 	if err := s.pushSigned(ctx, repo, image.Descriptor, image.Raw, image.Blobs, signer); err != nil {
 		return err
 	}
-	err = s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
-	if !errors.Is(err, ErrPolicy) {
+	// What the record is, the log says, to everyone alike.
+	err = s.b.createTag(ctx, repo, image.Descriptor, image.Raw, tag, true)
+	if !errors.Is(err, ErrTagExists) && !errors.Is(err, ErrPolicy) {
 		return err
 	}
-	// An immutable tag: someone else was faster.
+	// Someone else was faster; ErrPolicy is an immutable tag.
 	if c, e2 := s.companion(ctx, repo, e.Module); e2 == nil {
 		return s.confirmEvidence(ctx, repo, c, e, signer)
 	}

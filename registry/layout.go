@@ -51,9 +51,9 @@ var errDamaged = fmt.Errorf("the layout is damaged: %w", artifact.ErrCorrupt)
 // A blob: write to tmp, check size and digest, fsync, rename. A manifest: the
 // same, once all blobs it lists are there.
 //
-// A tag: lock; cut off a last line without its newline, which a killed writer
-// left and nobody was told about; fsync blobs/sha256; append; fsync; unlock; only
-// then the push returns. Tags waiting at the same time share one such round.
+// A tag: lock; refuse to create one that is there; cut off a last line without its
+// newline, which a killed writer left and nobody was told about; fsync blobs/sha256;
+// append; fsync; unlock; only then the push returns. Tags waiting share one such round.
 //
 // The fold: lock; write index.json and the journal as one new index.json (tmp,
 // fsync, rename, fsync of the directory); remove the journal; unlock. A crash in

@@ -43,6 +43,7 @@ func TestLayoutChild(t *testing.T) {
 		"hold":     childHold,
 		"readonly": childReadOnly,
 		"full":     childFull,
+		"race":     childRace,
 	}[mode](t, l)
 }
 

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -16,15 +18,39 @@ import (
 // it, belongs to nobody any more.
 const staleAfter = 24 * time.Hour
 
-// layoutBatch is the journal lines of pushes that wait for one write.
+// layoutBatch is the tags of pushes that wait for one write to the journal.
 type layoutBatch struct {
-	lines []byte
-	done  chan struct{}
-	err   error // valid when done is closed
+	tags []*layoutTag
+	done chan struct{}
+	err  error // valid when done is closed
 }
 
-// putTag points tag at d and returns when that is durable.
-func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descriptor) error {
+// layoutTag is a tag to put.
+type layoutTag struct {
+	layoutEntry
+	create bool  // it must not name another manifest
+	err    error // valid when its batch is done
+}
+
+// lines returns what is to be appended to the journal, given the index so far. A tag to
+// create that names another manifest, there or earlier in the batch, gets an error instead.
+func (b *layoutBatch) lines(x *layoutIndex) []byte {
+	var lines []byte
+	earlier := make(map[string]digest.Digest)
+	for _, t := range b.tags {
+		now := cmp.Or(earlier[t.ref], x.tags[t.repo][t.tag].Digest)
+		if t.create && now != "" && now != t.desc.Digest {
+			t.err = ErrTagExists
+			continue
+		}
+		earlier[t.ref] = t.desc.Digest
+		lines = append(append(lines, t.raw...), '\n')
+	}
+	return lines
+}
+
+// putTag points tag at d, or creates it, and returns when that is durable.
+func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descriptor, create bool) error {
 	e, err := newLayoutEntry(repo, tag, d)
 	if err != nil {
 		return err
@@ -34,22 +60,23 @@ func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descrip
 	if err != nil || same {
 		return err
 	}
-	b, err := l.enqueue(append(e.raw, '\n'))
+	t := &layoutTag{layoutEntry: e, create: create}
+	b, err := l.enqueue(t)
 	if err != nil {
 		return err
 	}
 	select {
 	case <-b.done:
-		return b.err
+		return cmp.Or(b.err, t.err)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// enqueue adds lines to the pending batch and sees that someone writes it: a
+// enqueue adds a tag to the pending batch and sees that someone writes it: a
 // goroutine of its own, because a process that is stopped may hold the lock for long, and
 // the pushes must be able to give up.
-func (l *layout) enqueue(lines []byte) (*layoutBatch, error) {
+func (l *layout) enqueue(t *layoutTag) (*layoutBatch, error) {
 	l.commitMu.Lock()
 	defer l.commitMu.Unlock()
 	if l.closed {
@@ -58,7 +85,7 @@ func (l *layout) enqueue(lines []byte) (*layoutBatch, error) {
 	if l.pending == nil {
 		l.pending = &layoutBatch{done: make(chan struct{})}
 	}
-	l.pending.lines = append(l.pending.lines, lines...)
+	l.pending.tags = append(l.pending.tags, t)
 	if !l.committing {
 		l.committing = true
 		l.committers.Go(l.commitPending)
@@ -76,17 +103,21 @@ func (l *layout) commitPending() {
 		if b == nil {
 			return
 		}
-		b.err = l.commit(b.lines)
+		b.err = l.commit(b)
 		close(b.done)
 	}
 }
 
-func (l *layout) commit(lines []byte) error {
+func (l *layout) commit(b *layoutBatch) error {
 	unlock, err := l.lock(context.Background())
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	var lines []byte
+	if err := l.view.read(func(x *layoutIndex) { lines = b.lines(x) }); err != nil || len(lines) == 0 {
+		return err
+	}
 	end, index, err := l.view.sizes()
 	if err != nil {
 		return err

@@ -30,6 +30,15 @@ func (l *layout) pushBlob(ctx context.Context, repo string, b artifact.Blob) err
 }
 
 func (l *layout) pushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
+	return l.push(ctx, repo, d, raw, tag, false)
+}
+
+func (l *layout) createTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, _ bool) error {
+	return l.push(ctx, repo, d, raw, tag, true)
+}
+
+// push stores a manifest and, unless tag is empty, moves the tag to it or creates it.
+func (l *layout) push(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, create bool) error {
 	ref := tag
 	if tag == "" {
 		ref = string(d.Digest)
@@ -42,7 +51,7 @@ func (l *layout) pushManifest(ctx context.Context, repo string, d ocispec.Descri
 		err = l.putManifest(ctx, d, raw)
 	}
 	if err == nil && tag != "" {
-		err = l.putTag(ctx, repo, tag, d)
+		err = l.putTag(ctx, repo, tag, d, create)
 	}
 	if err != nil {
 		return l.fail("pushing manifest", repo, ref, err)

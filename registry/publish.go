@@ -51,12 +51,14 @@ type PublishOptions struct {
 // Publish stores a module version: blobs, manifest by digest, signature, and the
 // version's tag last, so that nobody ever sees a part of it. What is there
 // already is never overwritten: the same module is left alone (but given our
-// signature), another one is a *ConflictError.
+// signature), another one is a *ConflictError. In a layout that holds for two who
+// publish at the same moment, too. A registry is asked for the tag right before it is put,
+// unless it is pinned, and after it: who is overwritten in between is told.
 //
 // Of two who publish the same new version with different keys at the same moment one may
 // lose its signature, as registries have no compare-and-swap; publishing again adds it.
 //
-// A new signed full version takes 14 requests, one more unless it is pinned, one
+// A new signed full version takes 14 requests, two more unless it is pinned, one
 // less if it is pinned and Confirm's request was made before; one that needs
 // nothing takes two.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
@@ -216,10 +218,10 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 	if err := p.pushSigned(ctx, p.repo, d, p.a.Raw, p.a.Blobs, p.Signer); err != nil {
 		return 0, err
 	}
-	err := p.PushManifest(ctx, p.repo, d, p.a.Raw, p.tag)
-	if errors.Is(err, ErrPolicy) {
-		// An immutable tag: someone else was faster, or our own answer got
-		// lost and this was the second attempt.
+	err := p.b.createTag(ctx, p.repo, d, p.a.Raw, p.tag, p.Pinned)
+	if errors.Is(err, ErrTagExists) || errors.Is(err, ErrPolicy) {
+		// Someone else was faster. ErrPolicy is an immutable tag; it may be our
+		// own, if the answer to a first attempt got lost.
 		outcome, e := p.existing(ctx)
 		if errors.Is(e, ErrNotFound) {
 			return 0, err

@@ -33,7 +33,7 @@ func TestRequestsOfPublishing(t *testing.T) {
 		{"existing", a, pinned, Exists, 2, 0},
 		{"existing and unsigned by choice", a, PublishOptions{}, Exists, 1, 0},
 		{"other key", a, PublishOptions{Signer: signerOf(t, 1)}, SignatureAdded, 2 + 2*2 + 1, 2*2 + 1},
-		{"new and not pinned", fullVersion(t, later("v1.3.0"), "text"), unpinned, Published, 15, 13},
+		{"new and not pinned", fullVersion(t, later("v1.3.0"), "text"), unpinned, Published, 16, 13},
 		{"new and mod-only", modOnlyVersion(t, version), pinned, Published, 12, 11},
 		{"new and unsigned", fullVersion(t, later("v1.4.0"), "text"), PublishOptions{Pinned: true}, Published, 9, 8},
 	} {
@@ -131,20 +131,49 @@ func TestRaceLostToOtherContentIsAConflict(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
 	ours, theirs := fullVersion(t, version, "ours"), fullVersion(t, version, "theirs")
 	publish(t, s, theirs, nil)
-	// The first look finds nothing; the other publisher is done before our tag.
-	absent := registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).For("v1.2.3").Times(1)
-	reg.Inject(registrytest.HarborImmutableTag())
-	reg.Inject(absent)
-	_, err := s.Publish(t.Context(), ours, PublishOptions{Signer: signerOf(t, 1)})
-	wantConflict(t, err, ours.Manifest.Sum, theirs.Manifest.Sum)
-
-	// Without immutable tags ours comes last, and theirs later still.
-	reg.Heal()
-	reg.Inject(absent)
-	reg.Inject(registrytest.Answer(http.StatusCreated, "", "").On(http.MethodPut, registrytest.Manifest).For("v1.2.3"))
-	_, err = s.Publish(t.Context(), ours, PublishOptions{Signer: signerOf(t, 1)})
-	wantConflict(t, err, ours.Manifest.Sum, theirs.Manifest.Sum)
+	put := func(f registrytest.Fault) registrytest.Fault {
+		return f.On(http.MethodPut, registrytest.Manifest).For("v1.2.3")
+	}
+	created := registrytest.Answer(http.StatusCreated, "", "")
+	for _, test := range []struct {
+		name   string
+		before int // times that we look before theirs is there
+		faults []registrytest.Fault
+		pinned bool
+		puts   int
+	}{
+		{"before the second look", 1, nil, false, 0},
+		{"before a second attempt", 2, []registrytest.Fault{put(registrytest.ServiceUnavailable()).Times(1)}, false, 1},
+		{"before an immutable tag is put", 2, []registrytest.Fault{put(registrytest.HarborImmutableTag())}, false, 1},
+		{"before an immutable tag is put without a second look", 1, []registrytest.Fault{put(registrytest.HarborImmutableTag())}, true, 1},
+		{"after our tag was put", 2, []registrytest.Fault{put(created)}, false, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			reg.Heal()
+			reg.Reset()
+			for _, f := range append(test.faults, absentTag.Times(test.before)) {
+				reg.Inject(f)
+			}
+			_, err := s.Publish(t.Context(), ours, PublishOptions{Signer: signerOf(t, 1), Pinned: test.pinned})
+			wantConflict(t, err, theirs.Manifest.Sum+" there, "+ours.Manifest.Sum+" here")
+			puts := 0
+			for _, r := range reg.Requests() {
+				if r.Method == http.MethodPut && r.Reference == "v1.2.3" {
+					puts++
+				}
+			}
+			if puts != test.puts {
+				t.Errorf("the tag was put %d times, want %d", puts, test.puts)
+			}
+			if m, err := s.Find(t.Context(), version); err != nil || m.Descriptor.Digest != theirs.Descriptor.Digest {
+				t.Errorf("%v, %v; want theirs", m, err)
+			}
+		})
+	}
 }
+
+// absentTag is a registry before another publisher's version is there.
+var absentTag = registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).For("v1.2.3")
 
 func TestRaceLostToTheSameModuleIsNone(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
@@ -152,10 +181,16 @@ func TestRaceLostToTheSameModuleIsNone(t *testing.T) {
 	a := fullVersion(t, version, "text")
 	publish(t, s, a, signer)
 	reg.Inject(registrytest.HarborImmutableTag().For("v1.2.3"))
-	reg.Inject(registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).For("v1.2.3").Times(1))
-	outcome, err := s.Publish(t.Context(), a, PublishOptions{Signer: signer})
-	if err != nil || outcome != Exists {
-		t.Errorf("%v, %v; want that it exists", outcome, err)
+	for before, pinned := range []bool{true, false} {
+		reg.Inject(absentTag.Times(before + 1))
+		outcome, err := s.Publish(t.Context(), a, PublishOptions{Signer: signer, Pinned: pinned})
+		if err != nil || outcome != Exists {
+			t.Errorf("pinned %v: %v, %v; want that it exists", pinned, outcome, err)
+		}
+	}
+	reg.Inject(absentTag.Times(1)) // theirs is there at the second look
+	if _, err := s.Publish(t.Context(), a, PublishOptions{Signer: signer}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -327,9 +362,8 @@ func TestWeDoNotVouchForWhatStandsBesideTheModule(t *testing.T) {
 
 func TestPublishedButHeldBackIsPublished(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	absent := registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).Times(1)
 	reg.Inject(registrytest.HarborPolicyViolation())
-	reg.Inject(absent)
+	reg.Inject(absentTag.Times(2))
 	outcome, err := s.Publish(t.Context(), fullVersion(t, version, "text"), PublishOptions{Signer: signerOf(t, 1)})
 	if err != nil || outcome != Published {
 		t.Errorf("%v, %v", outcome, err)

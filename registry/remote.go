@@ -86,7 +86,7 @@ func (r *remote) fail(ctx context.Context, op, repo, ref string, err error) erro
 		e = &Error{Err: context.Cause(ctx)}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errStalled), errors.As(err, &network):
 		e = networkError(err)
-	case errors.Is(err, ErrCorrupt), errors.Is(err, artifact.ErrLimit):
+	case errors.Is(err, ErrCorrupt), errors.Is(err, artifact.ErrLimit), errors.Is(err, ErrTagExists):
 		e = &Error{Err: err}
 	default:
 		e = &Error{Err: fmt.Errorf("%w: the registry's answer contradicts itself: %w", ErrCorrupt, err)}
@@ -147,16 +147,21 @@ func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, a
 func (r *remote) manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
 	var d ocispec.Descriptor
 	var raw []byte
-	err := r.do(ctx, "reading manifest", repo, ref, func(o *orasremote.Repository) error {
-		resp, err := r.get(ctx, o, "manifests", ref, acceptManifests)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		d, raw, err = readManifest(resp, ref)
+	err := r.do(ctx, "reading manifest", repo, ref, func(o *orasremote.Repository) (err error) {
+		d, raw, err = r.fetchManifest(ctx, o, ref)
 		return err
 	})
 	return d, raw, err
+}
+
+// fetchManifest is manifest in one attempt.
+func (r *remote) fetchManifest(ctx context.Context, o *orasremote.Repository, ref string) (ocispec.Descriptor, []byte, error) {
+	resp, err := r.get(ctx, o, "manifests", ref, acceptManifests)
+	if err != nil {
+		return ocispec.Descriptor{}, nil, err
+	}
+	defer resp.Body.Close()
+	return readManifest(resp, ref)
 }
 
 // readManifest reads an answer and checks it against the digest asked for and

@@ -45,6 +45,24 @@ func (r *remote) pushManifest(ctx context.Context, repo string, d ocispec.Descri
 	})
 }
 
+func (r *remote) createTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error {
+	if sure {
+		return r.pushManifest(ctx, repo, d, raw, tag)
+	}
+	return r.do(ctx, "creating", repo, tag, func(o *orasremote.Repository) error {
+		now, _, err := r.fetchManifest(ctx, o, tag)
+		switch {
+		case err == nil && now.Digest == d.Digest: // put by an attempt whose answer got lost, or by another publisher
+			return nil
+		case err == nil:
+			return ErrTagExists
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		return o.Manifests().PushReference(ctx, d, bytes.NewReader(raw), tag)
+	})
+}
+
 // pushBody is the body of an upload. The HTTP transport may still be reading it
 // when the request has failed already, so closing waits for a read; and it
 // remembers a read error, which the transport would report as one of the network.

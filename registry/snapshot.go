@@ -153,8 +153,9 @@ func (p *snapshotPublisher) publish(ctx context.Context, have *sumdb.Manifest, s
 		}
 	}
 	if absent(err) {
-		if err := p.PushManifest(ctx, p.repo, d, p.img.Raw, head); err != nil && !errors.Is(err, ErrPolicy) {
-			return err // but it is immutable, if another mirror was faster
+		err := p.b.createTag(ctx, p.repo, d, p.img.Raw, head, false)
+		if err != nil && !errors.Is(err, ErrTagExists) && !errors.Is(err, ErrPolicy) {
+			return err // unlike those that say that another mirror was faster
 		}
 	}
 	return p.moveLatest(ctx, m)

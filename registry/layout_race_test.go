@@ -1,0 +1,223 @@
+//go:build unix
+
+package registry
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sumdb"
+)
+
+const races = 50
+
+func raceVersion(i int) module.Version { return later(fmt.Sprintf("v1.%d.0", i)) }
+
+func TestOfTwoWhoPublishAVersionAtOnceOneLoses(t *testing.T) {
+	dir := "oci:" + filepath.Join(t.TempDir(), "store")
+	one, other := open(t, newClient(t, ClientOptions{}), dir), open(t, newClient(t, ClientOptions{}), dir)
+	for _, test := range []struct {
+		name   string
+		path   string
+		stores [2]*Store
+		pinned bool
+	}{
+		{"two stores on one directory", "corp.example/two", [2]*Store{one, other}, false},
+		{"two stores on one directory, pinned", "corp.example/twopinned", [2]*Store{one, other}, true},
+		{"one store used twice", "corp.example/one", [2]*Store{one, one}, false},
+		{"one store used twice, pinned", "corp.example/onepinned", [2]*Store{one, one}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for i := range races {
+				m := module.Version{Path: test.path, Version: raceVersion(i).Version}
+				race(t, m, test.stores, PublishOptions{Pinned: test.pinned})
+			}
+		})
+	}
+}
+
+func race(t *testing.T, m module.Version, stores [2]*Store, o PublishOptions) {
+	t.Helper()
+	var artifacts [2]*artifact.Artifact
+	var errs [2]error
+	start := make(chan struct{})
+	var all sync.WaitGroup
+	for i, s := range stores {
+		artifacts[i] = fullVersion(t, m, fmt.Sprint("text ", i))
+		all.Go(func() {
+			<-start
+			_, errs[i] = s.Publish(t.Context(), artifacts[i], o)
+		})
+	}
+	close(start)
+	all.Wait()
+	winner := 0
+	if errs[0] != nil {
+		winner = 1
+	}
+	if errs[winner] != nil {
+		t.Fatalf("%v: nobody won: %v; %v", m, errs[0], errs[1])
+	}
+	var c *ConflictError
+	won, lost := artifacts[winner], artifacts[1-winner]
+	if !errors.As(errs[1-winner], &c) || c.HaveSum != won.Manifest.Sum || c.WantSum != lost.Manifest.Sum {
+		t.Fatalf("%v: the loser has %v; want a conflict of %s and %s", m, errs[1-winner], won.Manifest.Sum, lost.Manifest.Sum)
+	}
+	for _, s := range stores {
+		if found, err := s.Find(t.Context(), m); err != nil || found.Descriptor.Digest != won.Descriptor.Digest {
+			t.Errorf("%v: found %v, %v; want the winner's", m, found, err)
+		}
+	}
+}
+
+// blind is a backend that another publisher writes to between two looks at a tag: at the first one it is not there.
+type blind struct {
+	backend
+	tag    string
+	looked bool
+}
+
+func (b *blind) hides(tag string) bool {
+	hidden := tag == b.tag && !b.looked
+	b.looked = b.looked || hidden
+	return hidden
+}
+
+func (b *blind) resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
+	if b.hides(ref) {
+		return ocispec.Descriptor{}, ErrNotFound
+	}
+	return b.backend.resolve(ctx, repo, ref)
+}
+
+func (b *blind) manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
+	if b.hides(ref) {
+		return ocispec.Descriptor{}, nil, ErrNotFound
+	}
+	return b.backend.manifest(ctx, repo, ref)
+}
+
+func TestEvidenceOfAnotherPublisherIsNotOverwritten(t *testing.T) {
+	s := open(t, newClient(t, ClientOptions{}), "oci:"+t.TempDir())
+	theirs := evidenceOf(version, "1\nx\n\n")
+	publish(t, s, modOnlyVersion(t, version), signerOf(t, 0))
+	if err := s.PublishEvidence(t.Context(), theirs, signerOf(t, 0)); err != nil {
+		t.Fatal(err)
+	}
+	late := &Store{b: &blind{backend: s.b, tag: "sumdb-v1.2.3"}}
+	wantMeaning(t, late.PublishEvidence(t.Context(), evidenceOf(version, "2\ny\n\n"), signerOf(t, 1)), ErrConflict)
+	got, err := readEvidence(t, s, version, true, signerOf(t, 0).Verifier())
+	if err != nil || !reflect.DeepEqual(got, theirs) {
+		t.Errorf("%+v, %v; want theirs", got, err)
+	}
+	// The same record, before its tile was complete.
+	ours := theirs
+	ours.Tiles = nil
+	late = &Store{b: &blind{backend: s.b, tag: "sumdb-v1.2.3"}}
+	if err := late.PublishEvidence(t.Context(), ours, signerOf(t, 1)); err != nil {
+		t.Error(err)
+	}
+	for i := range 2 {
+		if got, err := readEvidence(t, s, version, true, signerOf(t, i).Verifier()); err != nil || !reflect.DeepEqual(got, theirs) {
+			t.Errorf("key %d: %+v, %v; want theirs", i, got, err)
+		}
+	}
+}
+
+func TestHeadTagOfAnotherMirrorDoesNotMove(t *testing.T) {
+	s := open(t, newClient(t, ClientOptions{}), "oci:"+t.TempDir())
+	log, signer := newLog(t), signerOf(t, 0)
+	first, _ := log.snapshot(t, 100, nil)
+	_, theirs := log.snapshot(t, 100, first)
+	_, ours := log.snapshot(t, 0, nil) // of the same head
+	publishSnapshot(t, s, log, theirs, nil, signer)
+	publishSnapshot(t, &Store{b: &blind{backend: s.b, tag: sumdb.HeadTag(200)}}, log, ours, nil, signer)
+	tagged, err := s.FindSnapshot(t.Context(), log.Log, sumdb.HeadTag(200))
+	if err != nil || tagged.Descriptor.Digest != theirs.Descriptor.Digest {
+		t.Errorf("head-200 is %+v, %v; want theirs", tagged, err)
+	}
+}
+
+// childRace publishes a version of its own content for each line it reads, and says how that went.
+func childRace(t *testing.T, l *layout) {
+	name := os.Getenv(childName)
+	s := &Store{b: l}
+	var versions []*artifact.Artifact
+	for i := range races {
+		versions = append(versions, fullVersion(t, raceVersion(i), name))
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	for i := 0; i < races && lines.Scan(); i++ {
+		_, err := s.Publish(t.Context(), versions[i], PublishOptions{})
+		fmt.Printf("\nrace %d %s %v\n", i, versions[i].Manifest.Sum, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOfTwoProcessesThatPublishAVersionAtOnceOneLoses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	var start [2]io.Writer
+	var said [2]*bufio.Scanner
+	for i := range start {
+		cmd := childCommand("race", dir, fmt.Sprint("text ", i))
+		in, err1 := cmd.StdinPipe()
+		out, err2 := cmd.StdoutPipe()
+		if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			in.Close()
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+		}()
+		start[i], said[i] = in, bufio.NewScanner(out)
+	}
+	for i := range races {
+		for _, in := range start {
+			if _, err := io.WriteString(in, "go\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var sums, errs [2]string
+		for j, out := range said {
+			sums[j], errs[j] = raceResult(t, out, i)
+		}
+		winner := 0
+		if errs[0] != "<nil>" {
+			winner = 1
+		}
+		lost := errs[1-winner]
+		if errs[winner] != "<nil>" || !strings.Contains(lost, sums[winner]+" there, "+sums[1-winner]+" here") {
+			t.Fatalf("%v: %q; want one winner and a conflict of both sums", raceVersion(i), errs)
+		}
+	}
+}
+
+// raceResult reads what a child says about a race.
+func raceResult(t *testing.T, out *bufio.Scanner, i int) (sum, result string) {
+	t.Helper()
+	for out.Scan() {
+		if line, ok := strings.CutPrefix(out.Text(), fmt.Sprintf("race %d ", i)); ok {
+			sum, result, _ = strings.Cut(line, " ")
+			return sum, result
+		}
+	}
+	t.Fatalf("no result of race %d: %v", i, out.Err())
+	return "", ""
+}
