@@ -91,7 +91,10 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 	if err != nil {
 		return err
 	}
-	if err := s.pushSigned(ctx, repo, image.Descriptor, image.Raw, image.Blobs, signer); err != nil {
+	if err := s.pushUntagged(ctx, repo, image.Descriptor, image.Raw, image.Blobs); err != nil {
+		return err
+	}
+	if err := s.ensureSigned(ctx, repo, sign.Subject{Module: e.Module, Digest: image.Descriptor.Digest}, signer); err != nil {
 		return err
 	}
 	// What the record is, the log says, to everyone alike.
@@ -111,9 +114,6 @@ func (s *Store) confirmEvidence(ctx context.Context, repo string, have *companio
 	if !sameEvidence(have.Record, have.Tiles, e.Record, e.Tiles) {
 		return fmt.Errorf("%w: %s has another record or tile; nothing was overwritten: find out which one is right",
 			ErrConflict, s.Reference(repo, have.image.Descriptor.Digest.String()))
-	}
-	if signer == nil {
-		return nil
 	}
 	return s.ensureSigned(ctx, repo, have.subject(), signer)
 }

@@ -58,7 +58,7 @@ type PublishOptions struct {
 // Of two who publish the same new version with different keys at the same moment one may
 // lose its signature, as registries have no compare-and-swap; publishing again adds it.
 //
-// A new signed full version takes 14 requests, two more unless it is pinned, one
+// A new signed full version takes 15 requests, two more unless it is pinned, one
 // less if it is pinned and Confirm's request was made before; one that needs
 // nothing takes two.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
@@ -215,7 +215,10 @@ func (p *publisher) ourMeta() (*artifact.Meta, error) {
 // of it.
 func (p *publisher) push(ctx context.Context) (Outcome, error) {
 	d := p.a.Descriptor
-	if err := p.pushSigned(ctx, p.repo, d, p.a.Raw, p.a.Blobs, p.Signer); err != nil {
+	if err := p.pushUntagged(ctx, p.repo, d, p.a.Raw, p.a.Blobs); err != nil {
+		return 0, err
+	}
+	if err := p.ensureSigned(ctx, p.repo, sign.Subject{Module: p.a.Manifest.Module, Digest: d.Digest}, p.Signer); err != nil {
 		return 0, err
 	}
 	err := p.b.createTag(ctx, p.repo, d, p.a.Raw, p.tag, p.Pinned)

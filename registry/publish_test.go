@@ -29,12 +29,12 @@ func TestRequestsOfPublishing(t *testing.T) {
 		all     int
 		writes  int
 	}{
-		{"new", a, pinned, Published, 14, 13},
+		{"new", a, pinned, Published, 15, 13},
 		{"existing", a, pinned, Exists, 2, 0},
 		{"existing and unsigned by choice", a, PublishOptions{}, Exists, 1, 0},
 		{"other key", a, PublishOptions{Signer: signerOf(t, 1)}, SignatureAdded, 2 + 2*2 + 1, 2*2 + 1},
-		{"new and not pinned", fullVersion(t, later("v1.3.0"), "text"), unpinned, Published, 16, 13},
-		{"new and mod-only", modOnlyVersion(t, version), pinned, Published, 12, 11},
+		{"new and not pinned", fullVersion(t, later("v1.3.0"), "text"), unpinned, Published, 17, 13},
+		{"new and mod-only", modOnlyVersion(t, version), pinned, Published, 13, 11},
 		{"new and unsigned", fullVersion(t, later("v1.4.0"), "text"), PublishOptions{Pinned: true}, Published, 9, 8},
 	} {
 		reg.Reset()

@@ -93,13 +93,11 @@ func (s *Store) publishRevision(ctx context.Context, r artifact.Revision, signer
 			return err
 		}
 	}
-	if err := s.pushSigned(ctx, repo, image.Descriptor, image.Raw, image.Blobs, nil); err != nil {
+	if err := s.pushUntagged(ctx, repo, image.Descriptor, image.Raw, image.Blobs); err != nil {
 		return err
 	}
-	if signer != nil { // it may have been recorded, and signed, before
-		if err := s.ensureSigned(ctx, repo, sign.Subject{Module: r.Module(), Digest: image.Descriptor.Digest}, signer); err != nil {
-			return err
-		}
+	if err := s.ensureSigned(ctx, repo, sign.Subject{Module: r.Module(), Digest: image.Descriptor.Digest}, signer); err != nil {
+		return err
 	}
 	err = s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
 	if errors.Is(err, ErrPolicy) {

@@ -81,16 +81,12 @@ func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing
 	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, sign.Tag(d))
 }
 
-// pushSigned stores a new artifact without a tag: blobs, manifest by digest, and signer's
-// signature (nil = none).
-func (s *Store) pushSigned(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, blobs []artifact.Blob, signer *sign.Signer) error {
+// pushUntagged stores an artifact without a tag: blobs, then the manifest by digest.
+func (s *Store) pushUntagged(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, blobs []artifact.Blob) error {
 	if err := s.pushBlobs(ctx, repo, blobs); err != nil {
 		return err
 	}
-	if err := s.PushManifest(ctx, repo, d, raw, ""); err != nil || signer == nil {
-		return err
-	}
-	return s.sign(ctx, repo, d.Digest, nil, signer)
+	return s.PushManifest(ctx, repo, d, raw, "")
 }
 
 // pushBlobs pushes the blobs of one artifact at the same time.
@@ -102,9 +98,13 @@ func (s *Store) pushBlobs(ctx context.Context, repo string, blobs []artifact.Blo
 	return g.Wait()
 }
 
-// ensureSigned adds signer's signature to a manifest that is in the store, unless
-// it has it.
+// ensureSigned adds signer's signature (nil = none) to those of a manifest that is in the
+// store, unless it is among them. One just pushed may have some: of who pushed the same
+// before and did not come to the tag.
 func (s *Store) ensureSigned(ctx context.Context, repo string, subject sign.Subject, signer *sign.Signer) error {
+	if signer == nil {
+		return nil
+	}
 	existing, signed, err := s.signedBy(ctx, repo, subject, signer)
 	if signed || err != nil {
 		return err

@@ -2,8 +2,13 @@ package registry
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net/http"
+	"strings"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry/registrytest"
@@ -35,4 +40,89 @@ func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 	if _, err := s.Publish(t.Context(), a, PublishOptions{Signer: signerOf(t, 1)}); err == nil || !bytes.Equal(reg.Manifest(fullRepo, tag), foreign) {
 		t.Errorf("%v; want an error and nothing replaced", err)
 	}
+}
+
+var errDied = errors.New("died")
+
+// dying is the backend of a publisher that dies before a tag: it has signed, and nobody sees what.
+type dying struct{ backend }
+
+func (d dying) pushManifest(ctx context.Context, repo string, desc ocispec.Descriptor, raw []byte, tag string) error {
+	if tag != "" && !strings.HasSuffix(tag, ".sig") {
+		return errDied
+	}
+	return d.backend.pushManifest(ctx, repo, desc, raw, tag)
+}
+
+func (dying) createTag(context.Context, string, ocispec.Descriptor, []byte, string, bool) error {
+	return errDied
+}
+
+func TestSignatureIsAddedToThoseOfADeadPublisher(t *testing.T) {
+	a := fullVersion(t, version, "text")
+	log := newLog(t)
+	_, snapshot := log.snapshot(t, 10, nil)
+	for name, publish := range map[string]func(*Store, *sign.Signer) error{
+		"version": func(s *Store, signer *sign.Signer) error {
+			_, err := s.Publish(t.Context(), a, PublishOptions{Signer: signer})
+			return err
+		},
+		"evidence": func(s *Store, signer *sign.Signer) error {
+			return s.PublishEvidence(t.Context(), evidenceOf(version, "1\nx\n\n"), signer)
+		},
+		"revision": func(s *Store, signer *sign.Signer) error {
+			return s.PublishRevision(t.Context(), meaning("main", "v1.2.3"), signer)
+		},
+		"snapshot": func(s *Store, signer *sign.Signer) error {
+			return s.PublishSnapshot(t.Context(), snapshot, log.Log, nil, signer)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachStore(t, func(t *testing.T, s *Store) {
+				if err := publish(&Store{b: dying{s.b}}, signerOf(t, 0)); !errors.Is(err, errDied) {
+					t.Fatalf("%v; want death before the tag", err)
+				}
+				if err := publish(s, signerOf(t, 1)); err != nil {
+					t.Fatal(err)
+				}
+				if n := signatureCount(t, s); n != 2 {
+					t.Errorf("%d signatures, want that of the dead publisher and ours", n)
+				}
+				if err := errors.Join(publish(s, signerOf(t, 0)), publish(s, signerOf(t, 1))); err != nil {
+					t.Error(err)
+				}
+				if n := signatureCount(t, s); n != 2 {
+					t.Errorf("%d signatures after publishing again, want 2", n)
+				}
+			})
+		})
+	}
+}
+
+// signatureCount counts the signatures on what is in a store.
+func signatureCount(t *testing.T, s *Store) (n int) {
+	t.Helper()
+	for repo, err := range s.Repositories(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for tag, err := range s.Tags(t.Context(), repo) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(tag, ".sig") {
+				continue
+			}
+			_, raw, err := s.Manifest(t.Context(), repo, tag)
+			if err != nil {
+				t.Fatal(err)
+			}
+			layers, err := sign.Parse(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(layers)
+		}
+	}
+	return n
 }

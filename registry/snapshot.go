@@ -147,10 +147,8 @@ func (p *snapshotPublisher) publish(ctx context.Context, have *sumdb.Manifest, s
 			return err
 		}
 	}
-	if signer != nil {
-		if err := p.ensureSigned(ctx, p.repo, snapshotSubject(p.log, d.Digest), signer); err != nil {
-			return err
-		}
+	if err := p.ensureSigned(ctx, p.repo, snapshotSubject(p.log, d.Digest), signer); err != nil {
+		return err
 	}
 	if absent(err) {
 		err := p.b.createTag(ctx, p.repo, d, p.img.Raw, head, false)
@@ -176,7 +174,7 @@ func (p *snapshotPublisher) push(ctx context.Context, have *sumdb.Manifest) erro
 			blobs = append(blobs, b)
 		}
 	}
-	return p.pushSigned(ctx, p.repo, p.img.Descriptor, p.img.Raw, blobs, nil)
+	return p.pushUntagged(ctx, p.repo, p.img.Descriptor, p.img.Raw, blobs)
 }
 
 // moveLatest points the tag latest to the snapshot m, unless that were a step back.

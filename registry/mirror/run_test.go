@@ -93,8 +93,8 @@ func TestRequestsOfMirroring(t *testing.T) {
 		reads  int // at most
 		writes int
 	}{
-		{"new full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, New, 1, 13},
-		{"new mod-only version", upstreamtest.ModOnly("example.com/a@v1.0.0"), pinned, New, 1, 11},
+		{"new full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, New, 2, 13},
+		{"new mod-only version", upstreamtest.ModOnly("example.com/a@v1.0.0"), pinned, New, 2, 11},
 		{"existing full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
 		{"existing mod-only version", upstreamtest.ModOnly("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
 		{"existing, not signing", upstreamtest.Full("example.com/a@v1.0.0"), unsigned, Existing, 1, 0},
