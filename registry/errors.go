@@ -35,6 +35,9 @@ var (
 	ErrConflict = errors.New("version exists with different content")
 	// ErrTagExists: a tag that never moves names another manifest.
 	ErrTagExists = errors.New("the tag exists with another manifest")
+	// ErrNoPath: a repository's name is a hash of a module path, and none of
+	// its versions tells which.
+	ErrNoPath = errors.New("no version tells the module path that the repository is named by the hash of")
 	// ErrBlocked: no store is configured for this module path.
 	ErrBlocked = errors.New("no store for this module path")
 	// ErrReference: a store reference, or a repository, tag or digest, is

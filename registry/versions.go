@@ -71,7 +71,8 @@ func compareBool(a, b bool) int {
 
 // Modules lists the paths of the modules in the store. Repositories that hold no
 // modules are left out. A path too long for a repository name is read from one
-// of its manifests; when that fails the error is yielded and the listing goes on.
+// of its manifests; when that fails, ErrNoPath is yielded and the listing goes on. Any
+// other error ends it.
 func (s *Store) Modules(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for repo, err := range s.Repositories(ctx) {
@@ -85,6 +86,9 @@ func (s *Store) Modules(ctx context.Context) iter.Seq2[string, error] {
 			} else if err != nil {
 				continue
 			}
+			if path == "" && err == nil {
+				continue // nothing is left of it
+			}
 			if !yield(path, err) {
 				return
 			}
@@ -92,29 +96,46 @@ func (s *Store) Modules(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// longPath returns the module path of a repository whose name is a hash of it.
+// longPath returns the module path of a repository whose name is a hash of it, from the
+// first version that tells it; "" if there is no such repository any more.
 func (s *Store) longPath(ctx context.Context, repo string) (string, error) {
+	reason := errors.New("it has no version")
 	for tag, err := range s.Tags(ctx, repo) {
-		if err != nil {
-			return "", err
+		if errors.Is(err, ErrNotFound) {
+			return "", nil
 		}
-		if _, _, ok := artifact.ParseTag(tag); !ok {
-			continue
-		}
-		_, raw, err := s.Manifest(ctx, repo, tag)
-		if err != nil {
-			return "", err
-		}
-		m, err := artifact.ParseManifest(raw)
+		path := ""
 		if err == nil {
-			if own, e := artifact.Repository(m.Module.Path); e != nil || own != repo {
-				err = fmt.Errorf("%w: it says it is of %v", artifact.ErrIdentity, m.Module)
+			if _, _, ok := artifact.ParseTag(tag); !ok {
+				continue
 			}
+			path, err = s.pathOf(ctx, repo, tag)
 		}
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", s.Reference(repo, tag), err)
+		if err == nil {
+			return path, nil
 		}
-		return m.Module.Path, nil
+		reason = err
+		if unanswered(ctx, err) {
+			break
+		}
 	}
-	return "", fmt.Errorf("%s has no version to tell its module path: %w", s.Reference(repo, ""), artifact.ErrNotModule)
+	return "", fmt.Errorf("%s: %w: %w", s.Reference(repo, ""), ErrNoPath, reason)
+}
+
+// pathOf returns the module path that a version says it is of, if repo is named by it.
+func (s *Store) pathOf(ctx context.Context, repo, tag string) (string, error) {
+	_, raw, err := s.Manifest(ctx, repo, tag)
+	if err != nil {
+		return "", err
+	}
+	m, err := artifact.ParseManifest(raw)
+	if err == nil {
+		if own, e := artifact.Repository(m.Module.Path); e != nil || own != repo {
+			err = fmt.Errorf("%w: it says it is of %v", artifact.ErrIdentity, m.Module)
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", s.Reference(repo, tag), err)
+	}
+	return m.Module.Path, nil
 }

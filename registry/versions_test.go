@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -60,45 +61,95 @@ func TestVersionsTakeOneListing(t *testing.T) {
 
 func TestModulesAreListedByPath(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *Store) {
-		deep := "example.com" + strings.Repeat("/some-long-element", 20)
 		var want []string
 		for _, path := range []string{version.Path, "example.com/x", deep} {
 			publish(t, s, modOnlyVersion(t, module.Version{Path: path, Version: "v1.0.0"}), nil)
 			want = append(want, path)
 		}
 		image(t, s, "sumdb/sum.golang.org", "latest")
-		var got []string
-		for path, err := range s.Modules(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, path)
-		}
-		slices.Sort(got)
+		got, broken := listModules(t, s)
 		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("modules are %q, want %q", got, want)
+		if !slices.Equal(got, want) || len(broken) != 0 {
+			t.Errorf("modules are %q, want %q; %v", got, want, broken)
 		}
 	})
+}
+
+var (
+	deep     = "example.com" + strings.Repeat("/some-long-element", 20)
+	hashName = "example.com/long_z" + strings.Repeat("0", 64)
+)
+
+// listModules lists the modules of a store, and what is wrong with repositories.
+func listModules(t *testing.T, s *Store) (paths []string, broken []error) {
+	t.Helper()
+	for path, err := range s.Modules(t.Context()) {
+		switch {
+		case err == nil:
+			paths = append(paths, path)
+		case errors.Is(err, ErrNoPath):
+			broken = append(broken, err)
+		default:
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(paths)
+	return paths, broken
+}
+
+func TestModulesGoOnAfterARepositoryThatTellsNoPath(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		for _, path := range []string{"example.com/a", "example.com/z"} {
+			publish(t, s, modOnlyVersion(t, module.Version{Path: path, Version: "v1.0.0"}), nil)
+		}
+		image(t, s, hashName, "latest")
+		image(t, s, strings.Replace(hashName, "z0", "z1", 1), "v1.0.0")
+		paths, broken := listModules(t, s)
+		if !slices.Equal(paths, []string{"example.com/a", "example.com/z"}) || len(broken) != 2 {
+			t.Fatalf("%q, %v; want two modules and two repositories that tell no path", paths, broken)
+		}
+		for i, want := range []string{"long_z000", "long_z100"} {
+			if !strings.Contains(broken[i].Error(), want) {
+				t.Errorf("%v does not name %s", broken[i], want)
+			}
+		}
+		if !errors.Is(broken[1], artifact.ErrNotModule) {
+			t.Errorf("%v; want why", broken[1])
+		}
+	})
+}
+
+func TestAnyVersionTellsALongPath(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *Store) {
+		repo, err := artifact.Repository(deep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		image(t, s, repo, "v1.0.0")
+		publish(t, s, modOnlyVersion(t, module.Version{Path: deep, Version: "v1.1.0"}), nil)
+		if paths, broken := listModules(t, s); !slices.Equal(paths, []string{deep}) || len(broken) != 0 {
+			t.Errorf("%q, %v; want %s", paths, broken, deep)
+		}
+	})
+}
+
+func TestModulesLeaveOutARepositoryOfWhichNothingIsLeft(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	image(t, s, hashName, "v1.0.0")
+	reg.Inject(registrytest.Answer(http.StatusNotFound, "NAME_UNKNOWN", "").On(http.MethodGet, registrytest.Tags))
+	if paths, broken := listModules(t, s); len(paths) != 0 || len(broken) != 0 {
+		t.Errorf("%q, %v; want nothing", paths, broken)
+	}
 }
 
 func TestModulesNameALongPathThatLies(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
 	publish(t, s, modOnlyVersion(t, version), nil)
-	liar := namespace + "/example.com/long_z" + strings.Repeat("0", 64)
-	if err := reg.CopyRepository(fullRepo, liar); err != nil {
+	if err := reg.CopyRepository(fullRepo, namespace+"/"+hashName); err != nil {
 		t.Fatal(err)
 	}
-	good := 0
-	var bad error
-	for path, err := range s.Modules(t.Context()) {
-		if err != nil {
-			bad = err
-		} else if path == version.Path {
-			good++
-		}
-	}
-	if good != 1 || !errors.Is(bad, artifact.ErrIdentity) {
-		t.Errorf("%d good modules, error %v; want one and an identity error", good, bad)
+	paths, broken := listModules(t, s)
+	if !slices.Equal(paths, []string{version.Path}) || len(broken) != 1 || !errors.Is(broken[0], artifact.ErrIdentity) {
+		t.Errorf("%q, %v; want one module and an identity error", paths, broken)
 	}
 }

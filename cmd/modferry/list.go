@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -21,7 +20,8 @@ func (a *app) listCommand() *cli.Command {
 		Description: describe(`
 Prints "path version", a line each: of the modules named, else of all modules. A third word, mod-only, marks the
 versions that are there with their go.mod alone because nothing more was needed of them. Listing all modules of a
-registry needs its catalog, which many registries show to administrators only; listing one module always works.`, `
+registry needs its catalog, which many registries show to administrators only; listing one module always works.
+A repository that cannot be read is named at the end, on standard error; exit code 3.`, `
 modferry list
 modferry list golang.org/x/text
 modferry list > mirrored.txt                     # which mirror reads, too
@@ -54,34 +54,28 @@ func (a *app) list(c *cli.Context) error {
 	}
 	defer stores.Close()
 	for _, path := range paths {
-		if err := a.listModule(c, stores, path); err != nil {
+		versions, err := listVersions(c.Context, stores, path)
+		if err != nil {
+			return err
+		}
+		if err := a.printVersions(c, path, versions); err != nil {
 			return err
 		}
 	}
 	if len(paths) > 0 {
 		return nil
 	}
-	if paths, err = modules(c.Context, stores); err != nil {
-		return err
+	broken, err := eachModule(c.Context, stores, func(path string, versions []registry.Listed) error {
+		return a.printVersions(c, path, versions)
+	})
+	a.nameBroken(broken)
+	if err == nil && len(broken) > 0 {
+		err = itemsFailed(len(broken), "of the store's repositories could not be read")
 	}
-	for _, path := range paths {
-		// A repository can hold signatures or foreign tags only; that is no module of ours.
-		if err := a.listModule(c, stores, path); err != nil && !errors.Is(err, registry.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
-func (a *app) listModule(c *cli.Context, stores *registry.Router, path string) error {
-	store, err := stores.For(path)
-	if err != nil {
-		return err
-	}
-	versions, err := store.Versions(c.Context, path)
-	if err != nil {
-		return err
-	}
+func (a *app) printVersions(c *cli.Context, path string, versions []registry.Listed) error {
 	full := make(map[string]bool)
 	for _, v := range versions {
 		full[v.Version] = full[v.Version] || !v.ModOnly
@@ -91,6 +85,7 @@ func (a *app) listModule(c *cli.Context, stores *registry.Router, path string) e
 		if v.ModOnly && (full[v.Version] || c.Bool(flagFull)) {
 			continue
 		}
+		var err error
 		if c.Bool(flagJSON) {
 			err = out.Encode(listed{path, v.Version, v.ModOnly})
 		} else {

@@ -67,21 +67,65 @@ func parseVersion(arg string) (module.Version, error) {
 	return m, nil
 }
 
-// modules returns, sorted, every module path of every store that requests for it would be routed to.
-func modules(ctx context.Context, stores *registry.Router) ([]string, error) {
-	var paths []string
+// eachModule calls do, in the order of paths, for every module of every store that requests for it would be routed
+// to, with its versions. A repository that cannot be read does not end it: broken says what is wrong with each. err is
+// that of do, or says why the listing ended.
+func eachModule(ctx context.Context, stores *registry.Router, do func(path string, versions []registry.Listed) error) (broken []error, err error) {
+	paths, broken, err := modules(ctx, stores)
+	if err != nil {
+		return broken, err
+	}
+	down := false
+	for _, path := range paths {
+		versions, err := listVersions(ctx, stores, path)
+		switch {
+		case err == nil:
+			if err := do(path, versions); err != nil {
+				return broken, err
+			}
+		case errors.Is(err, registry.ErrNotFound): // it is gone since it was listed, or nothing is left of it
+		case ctx.Err() != nil, down && errors.Is(err, registry.ErrUnavailable):
+			return broken, err // the second in a row: it is not the repository
+		default:
+			broken = append(broken, err)
+		}
+		down = errors.Is(err, registry.ErrUnavailable)
+	}
+	return broken, nil
+}
+
+// modules returns, sorted, every module path of every store that requests for it would be routed to, and what is
+// wrong with repositories that do not tell theirs.
+func modules(ctx context.Context, stores *registry.Router) (paths []string, broken []error, err error) {
 	for _, s := range stores.Stores() {
 		for path, err := range s.Modules(ctx) {
-			if err != nil {
-				return nil, err
-			}
-			if routed(stores, path, s) {
+			switch {
+			case err == nil && routed(stores, path, s):
 				paths = append(paths, path)
+			case errors.Is(err, registry.ErrNoPath) && ctx.Err() == nil:
+				broken = append(broken, err)
+			case err != nil:
+				return nil, broken, err
 			}
 		}
 	}
 	slices.Sort(paths)
-	return paths, nil
+	return paths, broken, nil
+}
+
+func listVersions(ctx context.Context, stores *registry.Router, path string) ([]registry.Listed, error) {
+	store, err := stores.For(path)
+	if err != nil {
+		return nil, err
+	}
+	return store.Versions(ctx, path)
+}
+
+// nameBroken says what is wrong with the repositories that a listing could not read.
+func (a *app) nameBroken(broken []error) {
+	for _, err := range broken {
+		fmt.Fprintf(a.err, "modferry: %v\n", err)
+	}
 }
 
 // routed says whether s is where path is looked up: another store may hold a copy nobody is sent to.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,9 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/registrytest"
 )
 
 // mirrored returns a bench whose store has example.com/a at v1.0.0, v1.10.0 and v1.9.0, signed, and of
@@ -66,6 +71,81 @@ func TestListOfWhatIsNotThereFails(t *testing.T) {
 func TestListShowsOnlyModulesThatAreRoutedToTheirStore(t *testing.T) {
 	b, _ := mirrored(t)
 	b.run("list", "--registry", "example.com/a=oci:"+b.path("store")+",oci:"+b.path("empty"), "example.com/a").exits(exitOK).says("v1.0.0")
+}
+
+// strange puts a version's manifest under tag into a repository that is named by the hash of another module path.
+func (b *bench) strange(tag string) (repo string) {
+	b.t.Helper()
+	repo = "example.com/long_z" + strings.Repeat("0", 64)
+	store := b.open()
+	d, raw, err := store.Manifest(b.t.Context(), "example.com/a", "v1.0.0")
+	must(b.t, err)
+	must(b.t, store.PushManifest(b.t.Context(), repo, d, raw, tag))
+	must(b.t, store.Close())
+	return repo
+}
+
+func TestARepositoryThatTellsNoPathIsNamedAtTheEnd(t *testing.T) {
+	const versions = "example.com/Dep v1.0.0 mod-only\nexample.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n"
+	for _, test := range []struct {
+		name, tag, why string
+		verify         int
+	}{
+		{"no version", "latest", "it has no version", exitItems},
+		{"a version of another module", "v1.0.0", "example.com/a@v1.0.0", exitRefused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, public := mirrored(t)
+			repo := b.strange(test.tag)
+			b.run("list").exits(exitItems).prints(versions).complains(repo, test.why, "1 of the store's repositories could not be read")
+			verified := b.run("verify", "--key", public, "--all").exits(test.verify).complains(repo, test.why)
+			if n := strings.Count(verified.out, "ok  "); n != 4 {
+				t.Errorf("%d versions verified, want 4:\n%s", n, verified.out)
+			}
+			b.run("list", "example.com/a").exits(exitOK)
+		})
+	}
+}
+
+func TestARepositoryThatCannotBeReadIsNamedAtTheEnd(t *testing.T) {
+	b := newBench(t)
+	reg := registrytest.New(t, registrytest.Options{})
+	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
+	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0")
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0").exits(exitOK)
+	for _, line := range []string{"list", "verify --all --insecure-skip-verify"} {
+		reg.Inject(registrytest.Denied().On(http.MethodGet, registrytest.Tags).Times(1))
+		got := b.run(strings.Fields(line)...).exits(exitItems).says("example.com/b v1.0.0", "example.com/c v1.0.0").
+			complains("golang/example.com/a", "denied", "could not be read")
+		if strings.Contains(got.out, "example.com/a ") {
+			t.Errorf("%s printed what could not be read:\n%s", line, got.out)
+		}
+	}
+}
+
+func TestAListingEndsWhenTheRegistryIsDown(t *testing.T) {
+	b := newBench(t)
+	reg := registrytest.New(t, registrytest.Options{})
+	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
+	modules := []string{"example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0"}
+	b.upstream(modules...)
+	b.run(append([]string{"mirror", "--no-sign"}, modules...)...).exits(exitOK)
+	client, err := registry.NewClient(registry.ClientOptions{Retries: -1})
+	must(t, err)
+	stores, err := client.Route(reg.Host() + "/golang")
+	must(t, err)
+	reg.Inject(registrytest.ServiceUnavailable().On(http.MethodGet, registrytest.Tags))
+	reg.Reset()
+	broken, err := eachModule(t.Context(), stores, func(path string, _ []registry.Listed) error {
+		t.Errorf("listed %s", path)
+		return nil
+	})
+	if len(broken) != 1 || !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("broken: %v; error: %v; want one of each", broken, err)
+	}
+	if n := reg.Count(http.MethodGet, registrytest.Tags); n != 2 {
+		t.Errorf("%d repositories were asked for, want 2", n)
+	}
 }
 
 func TestRefNeedsNoStore(t *testing.T) {

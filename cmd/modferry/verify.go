@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -29,7 +28,9 @@ One line per version; what is wrong with one goes to standard error:
 
    ok       path version  keys    the IDs of the keys that signed it, and sumdb=
    REFUSED  path version          it was read and is not to be trusted; exit code 4
-   FAILED   path version          it is missing, or the store cannot be read; exit code 3`, `
+   FAILED   path version          it is missing, or the store cannot be read; exit code 3
+
+With --all, a repository that cannot be read is named at the end, and counts as one version.`, `
 modferry verify --key cosign.pub golang.org/x/text@v0.14.0
 modferry verify --key cosign.pub go.sum
 modferry verify --key cosign.pub --all --json`),
@@ -68,13 +69,15 @@ func (a *app) verify(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
+	var broken []error
 	if c.Bool(flagAll) {
-		if list, err = everything(c, stores); err != nil {
+		if list, broken, err = everything(c, stores); err != nil {
+			a.nameBroken(broken)
 			return err
 		}
 	}
 	ch := &checker{stores: stores, verifier: v, sums: newAuditor(c.Context, stores, log, v)}
-	return a.printVerdicts(c, ch.checkAll(c.Context, list, n))
+	return a.printVerdicts(c, ch.checkAll(c.Context, list, n), broken)
 }
 
 // wantedByArgs reads the arguments of verify: what has an @ is a version, everything else the name of a go.sum.
@@ -98,34 +101,21 @@ func wantedByArgs(args []string) ([]wanted, error) {
 	return list, nil
 }
 
-// everything lists what the stores have, both kinds where a version has both.
-func everything(c *cli.Context, stores *registry.Router) ([]wanted, error) {
-	var list []wanted
-	paths, err := modules(c.Context, stores)
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		store, err := stores.For(path)
-		if err != nil {
-			return nil, err
-		}
-		versions, err := store.Versions(c.Context, path)
-		if errors.Is(err, registry.ErrNotFound) {
-			continue // a repository without a version tag
-		}
-		if err != nil {
-			return nil, err
-		}
+// everything lists what the stores have, both kinds where a version has both, and what is wrong with repositories
+// that cannot be read.
+func everything(c *cli.Context, stores *registry.Router) (list []wanted, broken []error, err error) {
+	broken, err = eachModule(c.Context, stores, func(path string, versions []registry.Listed) error {
 		for _, v := range versions {
 			list = append(list, wanted{module: module.Version{Path: path, Version: v.Version}, modOnly: v.ModOnly, exact: true})
 		}
-	}
-	return list, nil
+		return nil
+	})
+	return list, broken, err
 }
 
-// printVerdicts prints verdicts in the order they were asked for, as soon as each is there.
-func (a *app) printVerdicts(c *cli.Context, verdicts []<-chan verdict) error {
+// printVerdicts prints verdicts in the order they were asked for, as soon as each is there, and at the end what is
+// wrong with repositories of which no version could be verified.
+func (a *app) printVerdicts(c *cli.Context, verdicts []<-chan verdict, broken []error) error {
 	count := make(map[outcome]int)
 	for _, ch := range verdicts {
 		v := <-ch
@@ -140,11 +130,19 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []<-chan verdict) error {
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
+	a.nameBroken(broken)
+	all := fmt.Sprintf("%d versions", len(verdicts))
+	if len(broken) > 0 {
+		all += fmt.Sprintf(" and %d repositories that could not be read", len(broken))
+	}
+	for _, err := range broken {
+		count[outcomeOf(err)]++
+	}
 	switch {
 	case count[outcomeRefused] > 0:
-		return &exitError{code: exitRefused, err: fmt.Errorf("verification refused %d of %d versions", count[outcomeRefused], len(verdicts))}
+		return &exitError{code: exitRefused, err: fmt.Errorf("verification refused %d of %s", count[outcomeRefused], all)}
 	case count[outcomeFailed] > 0:
-		return itemsFailed(count[outcomeFailed], fmt.Sprintf("of %d versions could not be verified", len(verdicts)))
+		return itemsFailed(count[outcomeFailed], fmt.Sprintf("of %s could not be verified", all))
 	}
 	return nil
 }

@@ -81,13 +81,16 @@ func (c *checker) checkAll(ctx context.Context, list []wanted, n int) []<-chan v
 func (c *checker) check(ctx context.Context, w wanted) verdict {
 	v := verdict{Module: w.module.Path, Version: w.module.Version, ModOnly: w.modOnly, Outcome: outcomeOK}
 	if err := c.verify(ctx, w, &v); err != nil {
-		v.Error = err.Error()
-		v.Outcome = outcomeFailed
-		if refused(err) {
-			v.Outcome = outcomeRefused
-		}
+		v.Error, v.Outcome = err.Error(), outcomeOf(err)
 	}
 	return v
+}
+
+func outcomeOf(err error) outcome {
+	if refused(err) {
+		return outcomeRefused
+	}
+	return outcomeFailed
 }
 
 // refused tells a version that was read and found wanting from one that could not be read.
