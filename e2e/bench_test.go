@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"fmt"
 	"io"
@@ -173,7 +174,7 @@ func newBenchFerry(b *testing.B) *benchFerry {
 }
 
 func (f *benchFerry) open(b *testing.B, ref string) *registry.Store {
-	s, err := f.client.Open(ref)
+	s, err := stores.Open(f.client, ref)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func (f *benchFerry) open(b *testing.B, ref string) *registry.Store {
 }
 
 func (f *benchFerry) route(b *testing.B, ref string) *registry.Router {
-	r, err := f.client.Route(ref)
+	r, err := stores.Route(f.client, ref)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"bytes"
 	"context"
 	"io"
@@ -30,7 +31,7 @@ func openVault(ts *testscript.TestScript, ref string) *vault {
 	}
 	client, err := registry.NewClient(o)
 	ts.Check(err)
-	store, err := client.Open(ref)
+	store, err := stores.Open(client, ref)
 	ts.Check(err)
 	return &vault{ts, store}
 }

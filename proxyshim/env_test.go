@@ -1,6 +1,7 @@
 package proxyshim
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"archive/zip"
 	"bytes"
 	"fmt"
@@ -57,9 +58,9 @@ func newEnvOn(t testing.TB, ref string, change ...func(*Options)) *env {
 		Transport: e.transport, Retries: 2, MinBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond,
 	})
 	check(t, err)
-	e.store, err = client.Open(ref)
+	e.store, err = stores.Open(client, ref)
 	check(t, err)
-	e.router, err = client.Route(ref)
+	e.router, err = stores.Route(client, ref)
 	check(t, err)
 	t.Cleanup(func() { _ = e.router.Close(); _ = e.store.Close() })
 	e.options = Options{

@@ -1,6 +1,7 @@
 package proxyshim
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -274,7 +275,7 @@ func TestBlockedModulesAreNotPassedOn(t *testing.T) {
 	e := newEnv(t)
 	client, err := registry.NewClient(registry.ClientOptions{Transport: e.transport})
 	check(t, err)
-	router, err := client.Route("example.com/evil=none," + e.router.String())
+	router, err := stores.Route(client, "example.com/evil=none," + e.router.String())
 	check(t, err)
 	_, url := e.start(Options{Stores: router, Verifier: e.options.Verifier, CacheDir: filepath.Join(e.root, "cache")})
 	e.url = url

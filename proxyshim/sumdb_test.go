@@ -1,6 +1,7 @@
 package proxyshim
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"net/http"
 	"slices"
 	"strings"
@@ -151,7 +152,7 @@ func TestTheNewestSnapshotOfAllStoresCounts(t *testing.T) {
 	public := newEnvOn(t, url+"/golang")
 	client, err := registry.NewClient(registry.ClientOptions{})
 	check(t, err)
-	router, err := client.Route("example.com/graph=" + url + "/private," + url + "/golang")
+	router, err := stores.Route(client, "example.com/graph=" + url + "/private," + url + "/golang")
 	check(t, err)
 	both := newEnvOn(t, url+"/golang", withLog(l), func(o *Options) { o.Stores = router })
 	old := l.snapshotAt(1000, nil)
@@ -370,7 +371,7 @@ func TestStoresThatFailAtTheSameTimeAreAllNamed(t *testing.T) {
 	url := registrytest.New(t, registrytest.Options{}).URL
 	client, err := registry.NewClient(registry.ClientOptions{Transport: &transport{base: http.DefaultTransport, fault: respond("/private", http.StatusForbidden, "text/plain", "no")}})
 	check(t, err)
-	router, err := client.Route("example.com/graph=" + url + "/private," + url + "/golang")
+	router, err := stores.Route(client, "example.com/graph=" + url + "/private," + url + "/golang")
 	check(t, err)
 	e := newEnvOn(t, url+"/golang", withLog(l), func(o *Options) { o.Stores = router })
 	next := &pinned{Snapshot: l.snapshot(nil), faults: make(map[string]error)}

@@ -22,6 +22,11 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
+var (
+	errUnexpected  = errors.New("unexpected answer")
+	errNotRegistry = errors.New("the answer is not a registry's")
+)
+
 const (
 	maxErrorBody    = 64 << 10 // of an error answer, read
 	maxErrorMessage = 1000     // of it, runes kept
@@ -62,8 +67,8 @@ func (c *checkedClient) Do(req *http.Request) (*http.Response, error) {
 	}
 	e.Registry = req.URL.Host
 	e.Account = c.accounts.of(req.URL.Host)
-	if e.hint == "" {
-		e.hint = advice(e)
+	if e.Hint == "" {
+		e.Hint = advice(e)
 	}
 	return nil, e
 }
@@ -83,7 +88,7 @@ func (c *checkedClient) noAnswer(req *http.Request, err error) *Error {
 	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
 		e.Err = fmt.Errorf("%w: no credentials", ErrUnauthorized)
 	} else if realm := c.tokens.realmHost(req.URL.Host); realm != "" && realm != req.URL.Hostname() {
-		e.hint = fmt.Sprintf("its token service is on %s: unless that is a public address, it must have the registry's own host name", realm)
+		e.Hint = fmt.Sprintf("its token service is on %s: unless that is a public address, it must have the registry's own host name", realm)
 	}
 	return e
 }
@@ -111,11 +116,11 @@ func networkError(err error) *Error {
 	var cert *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):
-		e.permanent, e.hint = true, "write http:// in front of the registry if it has no TLS"
+		e.Permanent, e.Hint = true, "write http:// in front of the registry if it has no TLS"
 	case errors.As(err, &cert):
-		e.permanent, e.hint = true, "give the registry's CA certificate with --ca-file"
+		e.Permanent, e.Hint = true, "give the registry's CA certificate with --ca-file"
 	case errors.As(err, &dns) && dns.IsNotFound:
-		e.permanent, e.hint = true, "check the registry's name"
+		e.Permanent, e.Hint = true, "check the registry's name"
 	}
 	return e
 }
@@ -136,7 +141,7 @@ func badAnswer(resp *http.Response) *Error {
 		e.Err = ErrUnsupported
 	case http.StatusPreconditionFailed:
 		e.Err = ErrPolicy
-		e.scanPending = scanStatus.MatchString(e.Message)
+		e.ScanPending = scanStatus.MatchString(e.Message)
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		e.Err = ErrUnavailable
 	default:
@@ -144,7 +149,7 @@ func badAnswer(resp *http.Response) *Error {
 			e.Err = ErrUnavailable
 		}
 	}
-	e.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return e
 }
 

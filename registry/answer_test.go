@@ -62,35 +62,6 @@ func FuzzChallenge(f *testing.F) {
 	})
 }
 
-func TestVerifyingReaderEndsWellOnlyForTheRightContent(t *testing.T) {
-	right := "some content"
-	d := ocispec.Descriptor{Digest: digest.FromString(right), Size: int64(len(right))}
-	for name, test := range map[string]struct {
-		content string
-		want    error
-	}{
-		"right":   {right, nil},
-		"short":   {right[:5], ErrCorrupt},
-		"empty":   {"", ErrCorrupt},
-		"long":    {right + "!", ErrCorrupt},
-		"changed": {"same content", ErrCorrupt},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := &verifyingReader{
-				ReadCloser: io.NopCloser(strings.NewReader(test.content)),
-				verifier:   d.Digest.Verifier(), left: d.Size, name: "x",
-			}
-			_, err := io.ReadAll(r)
-			if !errors.Is(err, test.want) {
-				t.Errorf("%v, want %v", err, test.want)
-			}
-			if _, again := r.Read(make([]byte, 1)); again != err && (err != nil || again != io.EOF) {
-				t.Errorf("the second end is %v", again)
-			}
-		})
-	}
-}
-
 func TestUnusableDescriptorsAreRefused(t *testing.T) {
 	s := open(t, newClient(t, ClientOptions{}), "registry.invalid/golang")
 	for _, d := range []digest.Digest{"", "sha256:12", "md5:00", "../../etc/passwd"} {

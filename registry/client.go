@@ -70,22 +70,13 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}}, nil
 }
 
-// Open opens the store ref names: "host[:port]/namespace…" (HTTPS, or plain HTTP
-// when host is a loopback address), the same with "http://" or "https://" in
-// front, or "oci:DIR" for an OCI image layout directory. It makes no request;
-// the layout directory is created on the first push.
-// The error is ErrReference when ref is malformed.
+// Open opens the namespace of a registry that ref names: "host[:port]/namespace…" (HTTPS, or plain HTTP
+// when host is a loopback address), or the same with "http://" or "https://" in
+// front. It makes no request. The error is registry.ErrReference when ref is malformed.
 func (c *Client) Open(ref string) (*Store, error) {
 	l, err := parseLocation(ref)
 	if err != nil {
 		return nil, err
 	}
-	if l.layout == "" {
-		return &Store{b: &remote{c: c, at: l}}, nil
-	}
-	b, err := newLayout(l.layout, layoutOptions{})
-	if err != nil {
-		return nil, err
-	}
-	return &Store{b: b}, nil
+	return New(&remote{c: c, at: l}), nil
 }

@@ -45,9 +45,10 @@ var (
 	ErrReference = errors.New("malformed registry reference")
 	// ErrCorrupt: content contradicts its digest, its size or its sums.
 	ErrCorrupt = artifact.ErrCorrupt
-
-	errUnexpected  = errors.New("unexpected answer")
-	errNotRegistry = errors.New("the answer is not a registry's")
+	// ErrNoLayout: the directory of an oci: store does not exist yet or
+	// is empty. A push creates the layout; to a reader it is an error, and never
+	// the absence of one module.
+	ErrNoLayout = errors.New("there is no OCI image layout yet")
 )
 
 // Error is what a store answered, or why it did not answer.
@@ -62,10 +63,10 @@ type Error struct {
 	Message    string // the registry's own message; may be empty
 	Err        error  // what it means: a sentinel above and the cause
 
-	hint        string // what the user can do about it
-	retryAfter  time.Duration
-	scanPending bool // policy answer that changes once a scan has finished
-	permanent   bool // unavailable in a way that no retry mends
+	Hint        string // what the user can do about it
+	RetryAfter  time.Duration
+	ScanPending bool // policy answer that changes once a scan has finished
+	Permanent   bool // unavailable in a way that no retry mends
 }
 
 // Error says what was being done, where, as whom, what it means, what the
@@ -74,7 +75,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
 	b.WriteByte(' ')
-	b.WriteString(e.where())
+	b.WriteString(e.Where())
 	if e.Account != "" {
 		b.WriteString(" as ")
 		b.WriteString(e.Account)
@@ -83,9 +84,9 @@ func (e *Error) Error() string {
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " (%s)", e.answer())
 	}
-	if e.hint != "" {
+	if e.Hint != "" {
 		b.WriteString("; ")
-		b.WriteString(e.hint)
+		b.WriteString(e.Hint)
 	}
 	return b.String()
 }
@@ -93,7 +94,7 @@ func (e *Error) Error() string {
 // Unwrap returns what the error means.
 func (e *Error) Unwrap() error { return e.Err }
 
-func (e *Error) where() string {
+func (e *Error) Where() string {
 	s := e.Registry
 	if e.Repository != "" {
 		s += "/" + e.Repository

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,16 +16,6 @@ import (
 var sentinels = []error{
 	ErrNotFound, ErrUnauthorized, ErrDenied, ErrPolicy, ErrUnavailable, ErrUnsupported,
 	ErrCorrupt, ErrReference, artifact.ErrLimit,
-}
-
-// wantMeaning checks that err has this meaning and no other.
-func wantMeaning(t *testing.T, err, want error) {
-	t.Helper()
-	for _, s := range sentinels {
-		if is := errors.Is(err, s); is != (s == want) {
-			t.Errorf("errors.Is(%q, %q) = %v", err, s, is)
-		}
-	}
 }
 
 func TestFaultsWhenReadingAManifest(t *testing.T) {
@@ -213,13 +202,4 @@ func TestFaultsWhenReadingABlob(t *testing.T) {
 			}
 		})
 	}
-}
-
-func fetchBlob(ctx context.Context, s *Store, b artifact.Blob) ([]byte, error) {
-	rc, err := s.Blob(ctx, "a", b.Descriptor)
-	if err != nil {
-		return nil, err
-	}
-	defer rc.Close()
-	return io.ReadAll(rc)
 }

@@ -24,11 +24,6 @@ import (
 	"github.com/modferry/modferry/artifact"
 )
 
-// ErrNoLayout means that the directory of an oci: store does not exist yet or
-// is empty. A push creates the layout; to a reader it is an error, and never
-// the absence of one module.
-var ErrNoLayout = errors.New("there is no OCI image layout yet")
-
 // errDamaged means that a file of a layout is missing, cut short or malformed.
 var errDamaged = fmt.Errorf("the layout is damaged: %w", artifact.ErrCorrupt)
 
@@ -93,8 +88,17 @@ type layoutOptions struct {
 	FoldSize int64
 }
 
-// newLayout returns the store in directory dir, which need not exist: nothing is
+// OpenLayout returns the store in directory dir, which need not exist: nothing is
 // read before the first use, nothing created before the first push.
+func OpenLayout(dir string) (*Store, error) {
+	l, err := newLayout(dir, layoutOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return New(l), nil
+}
+
+// newLayout is [Open] with options.
 func newLayout(dir string, o layoutOptions) (*layout, error) {
 	if dir == "" {
 		return nil, errors.New("oci: store without a directory: write oci:DIR")
@@ -112,8 +116,11 @@ func newLayout(dir string, o layoutOptions) (*layout, error) {
 	}, nil
 }
 
-// reference is written the way skopeo takes it.
-func (l *layout) reference(repo, ref string) string {
+// SignedName returns repo: the directory of a layout is nobody's business.
+func (l *layout) SignedName(repo string) string { return repo }
+
+// Reference is written the way skopeo takes it.
+func (l *layout) Reference(repo, ref string) string {
 	name := "oci:" + l.name
 	if repo != "" {
 		name += ":" + repo
@@ -132,7 +139,7 @@ func (l *layout) fail(op, repo, ref string, err error) error {
 	return &Error{Op: op, Registry: "oci:" + l.name, Repository: repo, Reference: ref, Err: err}
 }
 
-func (l *layout) resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
+func (l *layout) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
 	d, err := l.lookup(ctx, repo, ref)
 	if err != nil {
 		return ocispec.Descriptor{}, l.fail("resolving", repo, ref, err)
@@ -140,7 +147,7 @@ func (l *layout) resolve(ctx context.Context, repo, ref string) (ocispec.Descrip
 	return d, nil
 }
 
-func (l *layout) manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
+func (l *layout) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
 	d, err := l.lookup(ctx, repo, ref)
 	if err != nil {
 		return ocispec.Descriptor{}, nil, l.fail("reading manifest", repo, ref, err)
@@ -209,7 +216,7 @@ func (l *layout) readManifest(ctx context.Context, d ocispec.Descriptor) ([]byte
 	return raw, nil
 }
 
-func (l *layout) blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
+func (l *layout) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
 	r, err := l.open(ctx, d)
 	if err != nil {
 		return nil, l.fail("reading blob", repo, string(d.Digest), err)
@@ -239,7 +246,7 @@ func (l *layout) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 	return l.blobs.Fetch(ctx, d)
 }
 
-func (l *layout) tags(ctx context.Context, repo string) iter.Seq2[string, error] {
+func (l *layout) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
 	return l.list(ctx, "listing tags", repo, func(x *layoutIndex) ([]string, error) {
 		if len(x.tags[repo]) == 0 {
 			return nil, ErrNotFound
@@ -248,7 +255,7 @@ func (l *layout) tags(ctx context.Context, repo string) iter.Seq2[string, error]
 	})
 }
 
-func (l *layout) repositories(ctx context.Context) iter.Seq2[string, error] {
+func (l *layout) Repositories(ctx context.Context) iter.Seq2[string, error] {
 	return l.list(ctx, "listing repositories", "", func(x *layoutIndex) ([]string, error) {
 		return slices.Sorted(maps.Keys(x.tags)), nil
 	})

@@ -23,7 +23,7 @@ func BenchmarkLayoutPublish(b *testing.B) {
 		b.Run(fmt.Sprintf("into=%d", have), func(b *testing.B) {
 			l := filledLayout(b, have)
 			benchmarkPublish(b, func(img layoutImage) error { return img.publish(b.Context(), l) })
-			if err := l.close(); err != nil {
+			if err := l.Close(); err != nil {
 				b.Fatal(err)
 			}
 		})
@@ -109,7 +109,7 @@ func BenchmarkLayoutManifest(b *testing.B) {
 	mustPublish(b, l, img)
 	b.Run("layout", func(b *testing.B) {
 		for b.Loop() {
-			if _, raw, err := l.manifest(b.Context(), img.repo, img.tag); err != nil || !bytes.Equal(raw, img.manifest) {
+			if _, raw, err := l.Manifest(b.Context(), img.repo, img.tag); err != nil || !bytes.Equal(raw, img.manifest) {
 				b.Fatal(err)
 			}
 		}
@@ -132,6 +132,6 @@ func BenchmarkLayoutOpen(b *testing.B) {
 		if err := v.read(func(*layoutIndex) {}); err != nil {
 			b.Fatal(err)
 		}
-		v.close()
+		v.Close()
 	}
 }

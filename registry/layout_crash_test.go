@@ -73,7 +73,7 @@ func childPublish(t *testing.T, l *layout) {
 			return err
 		})
 	}
-	if err := errors.Join(g.Wait(), l.close()); err != nil {
+	if err := errors.Join(g.Wait(), l.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -142,11 +142,11 @@ func TestLayoutSurvivesKilledWriters(t *testing.T) {
 func checkSurvivors(t *testing.T, l *layout, want []layoutImage) {
 	t.Helper()
 	for _, img := range want {
-		if _, err := l.resolve(t.Context(), img.repo, img.tag); err != nil {
+		if _, err := l.Resolve(t.Context(), img.repo, img.tag); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, repo := range collect(t, l.repositories(t.Context())) {
+	for _, repo := range collect(t, l.Repositories(t.Context())) {
 		if err := checkComplete(t.Context(), l, repo); err != nil {
 			t.Error(err)
 		}
@@ -185,13 +185,13 @@ func TestLayoutKilledBetweenAppendAndFold(t *testing.T) {
 	if err := img.check(ctx, reader); err != nil {
 		t.Error(err)
 	}
-	if err := reader.close(); err != nil || layoutFile(t, dir, layoutJournal) != journal {
+	if err := reader.Close(); err != nil || layoutFile(t, dir, layoutJournal) != journal {
 		t.Errorf("a reader changed the layout (%v)", err)
 	}
 
 	// The first push folds, whatever it pushes.
 	writer := openLayout(t, dir)
-	if err := writer.pushBlob(ctx, "example.com/b", artifact.NewBlob("x", []byte("x"))); err != nil {
+	if err := writer.PushBlob(ctx, "example.com/b", artifact.NewBlob("x", []byte("x"))); err != nil {
 		t.Fatal(err)
 	}
 	index := layoutFile(t, dir, "index.json")
@@ -206,7 +206,7 @@ func TestLayoutKilledBetweenAppendAndFold(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := writer.close(); err != nil || layoutFile(t, dir, "index.json") != index {
+	if err := writer.Close(); err != nil || layoutFile(t, dir, "index.json") != index {
 		t.Errorf("%v, index.json is now\n%s", err, layoutFile(t, dir, "index.json"))
 	}
 }
@@ -250,7 +250,7 @@ func TestLayoutSkipsLinesThatAPowerCutGarbled(t *testing.T) {
 		if err := errors.Join(childImage("a", 0).check(t.Context(), l), childImage("a", 1).check(t.Context(), l)); err != nil {
 			t.Error(err)
 		}
-		if tags := collect(t, l.tags(t.Context(), "example.com/a")); len(tags) != 4 {
+		if tags := collect(t, l.Tags(t.Context(), "example.com/a")); len(tags) != 4 {
 			t.Errorf("tags = %q", tags)
 		}
 	}
@@ -272,7 +272,7 @@ func childReadOnly(t *testing.T, l *layout) {
 	if err := childImage("a", 2).publish(ctx, l); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("publishing: %v", err)
 	}
-	if err := l.close(); err != nil {
+	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
 }
@@ -281,7 +281,7 @@ func TestLayoutInAReadOnlyDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	folded := openLayout(t, dir)
 	mustPublish(t, folded, childImage("a", 0))
-	if err := folded.close(); err != nil {
+	if err := folded.Close(); err != nil {
 		t.Fatal(err)
 	}
 	mustPublish(t, openLayout(t, dir), childImage("a", 1)) // in the journal
@@ -325,7 +325,7 @@ func childFull(t *testing.T, l *layout) {
 
 	big := artifact.NewBlob("x", make([]byte, 1<<20))
 	limit(300 << 10)
-	err := l.pushBlob(ctx, "example.com/a", big)
+	err := l.PushBlob(ctx, "example.com/a", big)
 	limit(unlimited)
 	if !errors.Is(err, syscall.EFBIG) {
 		t.Errorf("blob: %v", err)
@@ -338,25 +338,25 @@ func childFull(t *testing.T, l *layout) {
 	img := childImage("a", 0)
 	for _, room := range []int{0, 7, 100} {
 		limit(uint64(len(before) + room))
-		err = l.pushManifest(ctx, img.repo, img.desc, img.manifest, "another")
+		err = l.PushManifest(ctx, img.repo, img.desc, img.manifest, "another")
 		limit(unlimited)
 		if !errors.Is(err, syscall.EFBIG) {
 			t.Errorf("journal: %v", err)
 		}
-		if _, err := l.resolve(ctx, img.repo, "another"); !errors.Is(err, ErrNotFound) {
+		if _, err := l.Resolve(ctx, img.repo, "another"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("torn tag: %v", err)
 		}
 	}
 	mustPublish(t, l, childImage("a", 1))
 
 	limit(100)
-	err = l.close()
+	err = l.Close()
 	limit(unlimited)
 	if !errors.Is(err, syscall.EFBIG) {
 		t.Errorf("fold: %v", err)
 	}
 	assertNoFiles(t, l.dir, layoutTmp)
-	if err := errors.Join(childImage("a", 0).check(ctx, l), childImage("a", 1).check(ctx, l), l.close()); err != nil {
+	if err := errors.Join(childImage("a", 0).check(ctx, l), childImage("a", 1).check(ctx, l), l.Close()); err != nil {
 		t.Error(err)
 	}
 }

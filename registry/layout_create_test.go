@@ -14,14 +14,14 @@ func TestLayoutWithoutItsMarkerKeepsItsTags(t *testing.T) {
 	before := openLayout(t, dir)
 	folded, inJournal := newLayoutImage("example.com/a", "v1.0.0"), newLayoutImage("example.com/a", "v1.1.0")
 	mustPublish(t, before, folded)
-	if err := before.close(); err != nil {
+	if err := before.Close(); err != nil {
 		t.Fatal(err)
 	}
 	mustPublish(t, openLayout(t, dir), inJournal)
 	if err := os.Remove(filepath.Join(dir, "oci-layout")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openLayout(t, dir).resolve(ctx, folded.repo, folded.tag); !errors.Is(err, ErrNoLayout) {
+	if _, err := openLayout(t, dir).Resolve(ctx, folded.repo, folded.tag); !errors.Is(err, ErrNoLayout) {
 		t.Errorf("reading: %v", err)
 	}
 	l := openLayout(t, dir)

@@ -53,7 +53,7 @@ func TestLayoutThatOrasWroteIsReadable(t *testing.T) {
 		t.Error("reading wrote something")
 	}
 	mustPublish(t, l, newLayoutImage("example.com/b", "v1.0.0"))
-	if got := collect(t, l.repositories(ctx)); len(got) != 2 {
+	if got := collect(t, l.Repositories(ctx)); len(got) != 2 {
 		t.Errorf("repositories = %q", got)
 	}
 }
@@ -63,7 +63,7 @@ func TestLayoutIsReadableByOras(t *testing.T) {
 	l := openLayout(t, t.TempDir())
 	images := []layoutImage{newLayoutImage("example.com/a", "v1.0.0"), newLayoutImage("example.com/b_u/c", "v2.0.0_incompatible")}
 	mustPublish(t, l, images...)
-	if err := l.close(); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	store, err := oci.NewFromFS(ctx, os.DirFS(l.dir))
@@ -130,7 +130,7 @@ func TestLayoutKeepsForeignEntries(t *testing.T) {
 	l := openLayout(t, dir)
 	img := newLayoutImage("example.com/a", "v1.0.0")
 	mustPublish(t, l, img)
-	if err := l.close(); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	got := layoutFile(t, dir, "index.json")
@@ -164,7 +164,7 @@ func TestLayoutSeesWhatAnotherToolWrites(t *testing.T) {
 	mustPublish(t, l, img)
 	index := `{"schemaVersion":2,"manifests":[{"mediaType":"x","digest":"` + zeros + `","size":1,"annotations":{"org.opencontainers.image.ref.name":"example.com/b:v2.0.0"}}]}`
 	writeFile(t, filepath.Join(l.dir, "index.json"), index)
-	if d, err := l.resolve(ctx, "example.com/b", "v2.0.0"); err != nil || d.Digest != zeros {
+	if d, err := l.Resolve(ctx, "example.com/b", "v2.0.0"); err != nil || d.Digest != zeros {
 		t.Errorf("%v, %v", d, err)
 	}
 	if err := img.check(ctx, l); err != nil {
@@ -223,11 +223,11 @@ func TestLayoutErrorsOfDirectories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = l.resolve(t.Context(), "example.com/a", "v1.0.0")
+			_, err = l.Resolve(t.Context(), "example.com/a", "v1.0.0")
 			if err == nil || errors.Is(err, ErrNotFound) || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("reading: %v", err)
 			}
-			err = errors.Join(newLayoutImage("example.com/a", "v1.0.0").publish(t.Context(), l), l.close())
+			err = errors.Join(newLayoutImage("example.com/a", "v1.0.0").publish(t.Context(), l), l.Close())
 			if c.push != (err == nil) {
 				t.Errorf("publishing: %v", err)
 			}
@@ -262,10 +262,10 @@ func TestLayoutDetectsAndMendsDamagedBlobs(t *testing.T) {
 				}
 				writeFile(t, file, damage(data))
 			}
-			if _, _, err := l.manifest(ctx, img.repo, img.tag); !errors.Is(err, ErrCorrupt) {
+			if _, _, err := l.Manifest(ctx, img.repo, img.tag); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("manifest: %v", err)
 			}
-			r, err := (&Store{b: l}).Blob(ctx, img.repo, zip)
+			r, err := New(l).Blob(ctx, img.repo, zip)
 			if err == nil {
 				_, err = io.Copy(io.Discard, r)
 				r.Close()

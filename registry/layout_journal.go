@@ -189,12 +189,12 @@ func (l *layout) fold() error {
 }
 
 // close folds what this process, or one before it, has written. It may be called again.
-func (l *layout) close() error {
+func (l *layout) Close() error {
 	l.commitMu.Lock()
 	l.closed = true
 	l.commitMu.Unlock()
 	l.committers.Wait()
-	defer l.view.close()
+	defer l.view.Close()
 	l.prepareMu.Lock()
 	defer l.prepareMu.Unlock()
 	if !l.prepared {
@@ -208,7 +208,7 @@ func (l *layout) close() error {
 	if err != nil {
 		return &Error{
 			Op: "writing index.json of", Registry: "oci:" + l.name, Err: err,
-			hint: "nothing is lost, but other tools do not see the newest tags until the next publication",
+			Hint: "nothing is lost, but other tools do not see the newest tags until the next publication",
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 )
 
-func (l *layout) pushBlob(ctx context.Context, repo string, b artifact.Blob) error {
+func (l *layout) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	err := l.prepare(ctx)
 	if err == nil {
 		err = l.putBlob(ctx, b)
@@ -29,11 +29,11 @@ func (l *layout) pushBlob(ctx context.Context, repo string, b artifact.Blob) err
 	return nil
 }
 
-func (l *layout) pushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
+func (l *layout) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
 	return l.push(ctx, repo, d, raw, tag, false)
 }
 
-func (l *layout) createTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, _ bool) error {
+func (l *layout) CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, _ bool) error {
 	return l.push(ctx, repo, d, raw, tag, true)
 }
 

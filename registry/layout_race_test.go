@@ -4,22 +4,18 @@ package registry
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/sumdb"
 )
 
 const races = 50
@@ -83,78 +79,10 @@ func race(t *testing.T, m module.Version, stores [2]*Store, o PublishOptions) {
 	}
 }
 
-// blind is a backend that another publisher writes to between two looks at a tag: at the first one it is not there.
-type blind struct {
-	backend
-	tag    string
-	looked bool
-}
-
-func (b *blind) hides(tag string) bool {
-	hidden := tag == b.tag && !b.looked
-	b.looked = b.looked || hidden
-	return hidden
-}
-
-func (b *blind) resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
-	if b.hides(ref) {
-		return ocispec.Descriptor{}, ErrNotFound
-	}
-	return b.backend.resolve(ctx, repo, ref)
-}
-
-func (b *blind) manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
-	if b.hides(ref) {
-		return ocispec.Descriptor{}, nil, ErrNotFound
-	}
-	return b.backend.manifest(ctx, repo, ref)
-}
-
-func TestEvidenceOfAnotherPublisherIsNotOverwritten(t *testing.T) {
-	s := open(t, newClient(t, ClientOptions{}), "oci:"+t.TempDir())
-	theirs := evidenceOf(version, "1\nx\n\n")
-	publish(t, s, modOnlyVersion(t, version), signerOf(t, 0))
-	if err := s.PublishEvidence(t.Context(), theirs, signerOf(t, 0)); err != nil {
-		t.Fatal(err)
-	}
-	late := &Store{b: &blind{backend: s.b, tag: "sumdb-v1.2.3"}}
-	wantMeaning(t, late.PublishEvidence(t.Context(), evidenceOf(version, "2\ny\n\n"), signerOf(t, 1)), ErrConflict)
-	got, err := readEvidence(t, s, version, true, signerOf(t, 0).Verifier())
-	if err != nil || !reflect.DeepEqual(got, theirs) {
-		t.Errorf("%+v, %v; want theirs", got, err)
-	}
-	// The same record, before its tile was complete.
-	ours := theirs
-	ours.Tiles = nil
-	late = &Store{b: &blind{backend: s.b, tag: "sumdb-v1.2.3"}}
-	if err := late.PublishEvidence(t.Context(), ours, signerOf(t, 1)); err != nil {
-		t.Error(err)
-	}
-	for i := range 2 {
-		if got, err := readEvidence(t, s, version, true, signerOf(t, i).Verifier()); err != nil || !reflect.DeepEqual(got, theirs) {
-			t.Errorf("key %d: %+v, %v; want theirs", i, got, err)
-		}
-	}
-}
-
-func TestHeadTagOfAnotherMirrorDoesNotMove(t *testing.T) {
-	s := open(t, newClient(t, ClientOptions{}), "oci:"+t.TempDir())
-	log, signer := newLog(t), signerOf(t, 0)
-	first, _ := log.snapshot(t, 100, nil)
-	_, theirs := log.snapshot(t, 100, first)
-	_, ours := log.snapshot(t, 0, nil) // of the same head
-	publishSnapshot(t, s, log, theirs, nil, signer)
-	publishSnapshot(t, &Store{b: &blind{backend: s.b, tag: sumdb.HeadTag(200)}}, log, ours, nil, signer)
-	tagged, err := s.FindSnapshot(t.Context(), log.Log, sumdb.HeadTag(200))
-	if err != nil || tagged.Descriptor.Digest != theirs.Descriptor.Digest {
-		t.Errorf("head-200 is %+v, %v; want theirs", tagged, err)
-	}
-}
-
 // childRace publishes a version of its own content for each line it reads, and says how that went.
 func childRace(t *testing.T, l *layout) {
 	name := os.Getenv(childName)
-	s := &Store{b: l}
+	s := New(l)
 	var versions []*artifact.Artifact
 	for i := range races {
 		versions = append(versions, fullVersion(t, raceVersion(i), name))

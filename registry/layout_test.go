@@ -24,7 +24,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 )
 
-var _ backend = (*layout)(nil)
+var _ Backend = (*layout)(nil)
 
 // layoutImage is a small version to publish: an image of three blobs, and a signature.
 type layoutImage struct {
@@ -61,23 +61,23 @@ func newLayoutImage(repo, tag string) layoutImage {
 func (img layoutImage) sigTag() string { return "sha256-" + img.desc.Digest.Encoded() + ".sig" }
 
 // publish pushes img in the order of the publishing rules.
-func (img layoutImage) publish(ctx context.Context, b backend) error {
+func (img layoutImage) publish(ctx context.Context, b Backend) error {
 	for _, blob := range append(img.blobs, img.sigBlobs...) {
-		if err := b.pushBlob(ctx, img.repo, blob); err != nil {
+		if err := b.PushBlob(ctx, img.repo, blob); err != nil {
 			return err
 		}
 	}
 	return errors.Join(
-		b.pushManifest(ctx, img.repo, img.desc, img.manifest, ""),
-		b.pushManifest(ctx, img.repo, img.sigDesc, img.sigData, img.sigTag()),
-		b.pushManifest(ctx, img.repo, img.desc, img.manifest, img.tag),
+		b.PushManifest(ctx, img.repo, img.desc, img.manifest, ""),
+		b.PushManifest(ctx, img.repo, img.sigDesc, img.sigData, img.sigTag()),
+		b.PushManifest(ctx, img.repo, img.desc, img.manifest, img.tag),
 	)
 }
 
 // check reads all of img back.
-func (img layoutImage) check(ctx context.Context, b backend) error {
+func (img layoutImage) check(ctx context.Context, b Backend) error {
 	for tag, want := range map[string][]byte{img.tag: img.manifest, img.sigTag(): img.sigData} {
-		_, raw, err := b.manifest(ctx, img.repo, tag)
+		_, raw, err := b.Manifest(ctx, img.repo, tag)
 		if err != nil {
 			return err
 		}
@@ -89,12 +89,12 @@ func (img layoutImage) check(ctx context.Context, b backend) error {
 }
 
 // checkComplete reads everything that the tags of repo lead to.
-func checkComplete(ctx context.Context, b backend, repo string) error {
-	for tag, err := range b.tags(ctx, repo) {
+func checkComplete(ctx context.Context, b Backend, repo string) error {
+	for tag, err := range b.Tags(ctx, repo) {
 		if err != nil {
 			return err
 		}
-		_, raw, err := b.manifest(ctx, repo, tag)
+		_, raw, err := b.Manifest(ctx, repo, tag)
 		if err != nil {
 			return err
 		}
@@ -111,8 +111,8 @@ func checkComplete(ctx context.Context, b backend, repo string) error {
 	return nil
 }
 
-func readBlob(ctx context.Context, b backend, repo string, d ocispec.Descriptor) error {
-	r, err := b.blob(ctx, repo, d)
+func readBlob(ctx context.Context, b Backend, repo string, d ocispec.Descriptor) error {
+	r, err := b.Blob(ctx, repo, d)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func openLayout(t testing.TB, dir string) *layout {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := l.close(); err != nil {
+		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -147,7 +147,7 @@ func collect(t testing.TB, seq iter.Seq2[string, error]) []string {
 	return all
 }
 
-func mustPublish(t testing.TB, b backend, images ...layoutImage) {
+func mustPublish(t testing.TB, b Backend, images ...layoutImage) {
 	t.Helper()
 	for _, img := range images {
 		if err := img.publish(t.Context(), b); err != nil {
@@ -174,15 +174,15 @@ func TestLayoutReturnsWhatWasPushed(t *testing.T) {
 		t.Error(err)
 	}
 	for _, ref := range []string{img.tag, string(img.desc.Digest)} {
-		d, err := l.resolve(ctx, img.repo, ref)
+		d, err := l.Resolve(ctx, img.repo, ref)
 		if err != nil || !content.Equal(d, img.desc) {
 			t.Errorf("resolve(%s) = %v, %v", ref, d, err)
 		}
 	}
-	if got, want := collect(t, l.repositories(ctx)), []string{"example.com/a", "example.com/b"}; !slices.Equal(got, want) {
+	if got, want := collect(t, l.Repositories(ctx)), []string{"example.com/a", "example.com/b"}; !slices.Equal(got, want) {
 		t.Errorf("repositories = %q", got)
 	}
-	tags := collect(t, l.tags(ctx, "example.com/a"))
+	tags := collect(t, l.Tags(ctx, "example.com/a"))
 	if len(tags) != 4 || !slices.IsSorted(tags) || !slices.Contains(tags, "v1.1.0") || !slices.Contains(tags, img.sigTag()) {
 		t.Errorf("tags = %q", tags)
 	}
@@ -193,14 +193,14 @@ func TestLayoutMovesATag(t *testing.T) {
 	l := openLayout(t, t.TempDir())
 	first, second := newLayoutImage("example.com/a", "x"), newLayoutImage("example.com/a", "y")
 	mustPublish(t, l, first, second)
-	if err := l.pushManifest(ctx, first.repo, second.desc, second.manifest, "x"); err != nil {
+	if err := l.PushManifest(ctx, first.repo, second.desc, second.manifest, "x"); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if d, err := l.resolve(ctx, first.repo, "x"); err != nil || d.Digest != second.desc.Digest {
+		if d, err := l.Resolve(ctx, first.repo, "x"); err != nil || d.Digest != second.desc.Digest {
 			t.Errorf("resolve = %v, %v", d, err)
 		}
-		if err := l.close(); err != nil {
+		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -218,9 +218,9 @@ func TestLayoutSaysNotFoundOnlyForWhatIsAbsent(t *testing.T) {
 	if err := os.Remove(l.blobPath(zip.Digest)); err != nil {
 		t.Fatal(err)
 	}
-	get := func(repo, ref string) error { _, _, err := l.manifest(ctx, repo, ref); return err }
+	get := func(repo, ref string) error { _, _, err := l.Manifest(ctx, repo, ref); return err }
 	tags := func(repo string) error {
-		for _, err := range l.tags(ctx, repo) {
+		for _, err := range l.Tags(ctx, repo) {
 			return err
 		}
 		return nil
@@ -259,21 +259,21 @@ func TestLayoutRefusesIncompletePushes(t *testing.T) {
 	long := artifact.NewBlob("x", []byte("long"))
 	long.Descriptor.Size--
 	for name, err := range map[string]error{
-		"manifest before its blobs":   l.pushManifest(ctx, img.repo, img.desc, img.manifest, img.tag),
-		"blob of another digest":      l.pushBlob(ctx, img.repo, wrong),
-		"blob that is too short":      l.pushBlob(ctx, img.repo, short),
-		"blob that is too long":       l.pushBlob(ctx, img.repo, long),
-		"manifest of another digest":  l.pushManifest(ctx, img.repo, img.sigDesc, img.manifest, img.tag),
-		"manifest that is no JSON":    l.pushManifest(ctx, img.repo, short.Descriptor, []byte("short"), "x"),
-		"tag outside the grammar":     l.pushManifest(ctx, img.repo, img.desc, img.manifest, "a:b"),
-		"repository with a traversal": l.pushManifest(ctx, "../x", img.desc, img.manifest, "b"),
+		"manifest before its blobs":   l.PushManifest(ctx, img.repo, img.desc, img.manifest, img.tag),
+		"blob of another digest":      l.PushBlob(ctx, img.repo, wrong),
+		"blob that is too short":      l.PushBlob(ctx, img.repo, short),
+		"blob that is too long":       l.PushBlob(ctx, img.repo, long),
+		"manifest of another digest":  l.PushManifest(ctx, img.repo, img.sigDesc, img.manifest, img.tag),
+		"manifest that is no JSON":    l.PushManifest(ctx, img.repo, short.Descriptor, []byte("short"), "x"),
+		"tag outside the grammar":     l.PushManifest(ctx, img.repo, img.desc, img.manifest, "a:b"),
+		"repository with a traversal": l.PushManifest(ctx, "../x", img.desc, img.manifest, "b"),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 	assertNoFiles(t, l.dir, layoutBlobs, layoutTmp)
-	if repos := collect(t, l.repositories(ctx)); len(repos) != 0 {
+	if repos := collect(t, l.Repositories(ctx)); len(repos) != 0 {
 		t.Errorf("repositories = %q", repos)
 	}
 }
@@ -295,7 +295,7 @@ func TestLayoutPushStopsWithItsContext(t *testing.T) {
 	l := openLayout(t, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.pushBlob(ctx, "example.com/a", artifact.NewBlob("x", []byte("x"))); !errors.Is(err, context.Canceled) {
+	if err := l.PushBlob(ctx, "example.com/a", artifact.NewBlob("x", []byte("x"))); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	img := newLayoutImage("example.com/a", "v1.0.0")
@@ -308,7 +308,7 @@ func TestLayoutPushStopsWithItsContext(t *testing.T) {
 	for name, l := range map[string]*layout{"prepared": l, "new": openLayout(t, l.dir)} {
 		ctx, cancel := context.WithCancel(t.Context())
 		go cancel()
-		if err := l.pushManifest(ctx, img.repo, img.desc, img.manifest, "other"); !errors.Is(err, context.Canceled) {
+		if err := l.PushManifest(ctx, img.repo, img.desc, img.manifest, "other"); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -332,7 +332,7 @@ func TestLayoutIndexDoesNotDependOnTheOrderOfPushes(t *testing.T) {
 		for _, img := range images {
 			g.Go(func() error { return img.publish(t.Context(), l) })
 		}
-		if err := errors.Join(g.Wait(), l.close(), l.close()); err != nil {
+		if err := errors.Join(g.Wait(), l.Close(), l.Close()); err != nil {
 			t.Fatal(err)
 		}
 		got := layoutFile(t, dir, "index.json")
@@ -363,14 +363,14 @@ func TestTwoLayoutsOnOneDirectorySeeEachOther(t *testing.T) {
 			return errors.Join(img.check(ctx, other), img.check(ctx, reader))
 		})
 	}
-	if err := errors.Join(g.Wait(), a.close()); err != nil {
+	if err := errors.Join(g.Wait(), a.Close()); err != nil {
 		t.Fatal(err)
 	}
 	mustPublish(t, b, newLayoutImage("example.com/m", "v2.0.0"))
-	if err := b.close(); err != nil {
+	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if tags := collect(t, reader.tags(ctx, "example.com/m")); len(tags) != 122 {
+	if tags := collect(t, reader.Tags(ctx, "example.com/m")); len(tags) != 122 {
 		t.Errorf("%d tags", len(tags))
 	}
 	if n := strings.Count(layoutFile(t, dir, "index.json"), `"example.com/m:`); n != 122 {
@@ -398,7 +398,7 @@ func TestLayoutReferencesAreForSkopeo(t *testing.T) {
 		{"example.com/a", "v1.0.0", "oci:some/dir:example.com/a:v1.0.0"},
 		{"example.com/a", d, "oci:some/dir:example.com/a@" + d},
 	} {
-		if got := l.reference(c[0], c[1]); got != c[2] {
+		if got := l.Reference(c[0], c[1]); got != c[2] {
 			t.Errorf("reference(%q, %q) = %q", c[0], c[1], got)
 		}
 	}

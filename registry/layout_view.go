@@ -60,7 +60,7 @@ func (v *layoutView) sizes() (journal, index int64, err error) {
 	return v.end, v.file.Size(), nil
 }
 
-func (v *layoutView) close() {
+func (v *layoutView) Close() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forget()

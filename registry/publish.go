@@ -221,7 +221,7 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 	if err := p.ensureSigned(ctx, p.repo, sign.Subject{Module: p.a.Manifest.Module, Digest: d.Digest}, p.Signer); err != nil {
 		return 0, err
 	}
-	err := p.b.createTag(ctx, p.repo, d, p.a.Raw, p.tag, p.Pinned)
+	err := p.b.CreateTag(ctx, p.repo, d, p.a.Raw, p.tag, p.Pinned)
 	if errors.Is(err, ErrTagExists) || errors.Is(err, ErrPolicy) {
 		// Someone else was faster. ErrPolicy is an immutable tag; it may be our
 		// own, if the answer to a first attempt got lost.

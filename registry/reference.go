@@ -24,25 +24,18 @@ var hostPort = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\
 
 // location is a parsed store reference.
 //
-//	store     = "oci:" DIR | [ "http://" | "https://" ] host [ ":" port ] "/" namespace
+//	store     = [ "http://" | "https://" ] host [ ":" port ] "/" namespace
 //	namespace = one or more repository path components of the distribution-spec
 //
 // A registry without namespaces may be written with a scheme or a port and
 // nothing after it.
 type location struct {
-	layout    string // DIR; "" for a registry
 	host      string // host[:port]
 	namespace string
 	plain     bool // HTTP without TLS
 }
 
 func parseLocation(ref string) (location, error) {
-	if dir, ok := strings.CutPrefix(ref, "oci:"); ok {
-		if dir == "" || strings.HasPrefix(dir, "//") {
-			return location{}, malformed(ref, "a layout directory is written oci:DIR")
-		}
-		return location{layout: dir}, nil
-	}
 	rest, scheme := ref, ""
 	if s, r, ok := strings.Cut(ref, "://"); ok {
 		scheme, rest = s, r

@@ -34,7 +34,8 @@ type remote struct {
 	at location
 }
 
-func (r *remote) close() error { return nil }
+// Close does nothing: connections are the client's.
+func (r *remote) Close() error { return nil }
 
 func (r *remote) name(repo string) string {
 	switch {
@@ -47,10 +48,13 @@ func (r *remote) name(repo string) string {
 	}
 }
 
-func (r *remote) reference(repo, ref string) string {
+func (r *remote) Reference(repo, ref string) string {
 	e := Error{Registry: r.at.host, Repository: r.name(repo), Reference: ref}
-	return e.where()
+	return e.Where()
 }
+
+// SignedName returns host[:port]/repository.
+func (r *remote) SignedName(repo string) string { return r.Reference(repo, "") }
 
 // repository returns oras-go's client of one repository, after a check of the
 // repository's name and of ref.
@@ -107,7 +111,7 @@ func (r *remote) do(ctx context.Context, op, repo, ref string, f func(*orasremot
 	})
 }
 
-func (r *remote) resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
+func (r *remote) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
 	var d ocispec.Descriptor
 	err := r.do(ctx, "resolving", repo, ref, func(o *orasremote.Repository) (err error) {
 		d, err = o.Resolve(ctx, ref)
@@ -117,7 +121,7 @@ func (r *remote) resolve(ctx context.Context, repo, ref string) (ocispec.Descrip
 		return d, err
 	}
 	// A HEAD has no body: only a GET tells what the registry has to say.
-	d, _, err = r.manifest(ctx, repo, ref)
+	d, _, err = r.Manifest(ctx, repo, ref)
 	return d, err
 }
 
@@ -144,7 +148,7 @@ func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, a
 	return resp, err
 }
 
-func (r *remote) manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
+func (r *remote) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
 	var d ocispec.Descriptor
 	var raw []byte
 	err := r.do(ctx, "reading manifest", repo, ref, func(o *orasremote.Repository) (err error) {
@@ -189,7 +193,7 @@ func readManifest(resp *http.Response, ref string) (ocispec.Descriptor, []byte, 
 	return d, raw, nil
 }
 
-func (r *remote) blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
+func (r *remote) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
 	const op = "reading blob"
 	ref := d.Digest.String()
 	var resp *http.Response

@@ -22,7 +22,7 @@ const (
 
 // tags reads all pages before it yields the first tag: a retry starts over, and
 // nobody should see a tag twice.
-func (r *remote) tags(ctx context.Context, repo string) iter.Seq2[string, error] {
+func (r *remote) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var l listing
 		err := r.do(ctx, "listing tags of", repo, "", func(o *orasremote.Repository) error {
@@ -33,7 +33,7 @@ func (r *remote) tags(ctx context.Context, repo string) iter.Seq2[string, error]
 	}
 }
 
-func (r *remote) repositories(ctx context.Context) iter.Seq2[string, error] {
+func (r *remote) Repositories(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var l listing
 		err := r.c.retry(ctx, func() error {
@@ -60,9 +60,9 @@ func noCatalog(err error) error {
 	refused := *e
 	switch {
 	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
-		refused.Err, refused.hint = fmt.Errorf("%w: %w", ErrDenied, e.Err), hint
+		refused.Err, refused.Hint = fmt.Errorf("%w: %w", ErrDenied, e.Err), hint
 	case e.Status == http.StatusNotFound || errors.Is(e.Err, ErrUnsupported):
-		refused.Err, refused.hint = ErrUnsupported, hint
+		refused.Err, refused.Hint = ErrUnsupported, hint
 	default:
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 // registry's.
 var errContent = errors.New("reading the content to push")
 
-func (r *remote) pushBlob(ctx context.Context, repo string, b artifact.Blob) error {
+func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	d := b.Descriptor
 	return r.do(ctx, "pushing blob", repo, d.Digest.String(), func(o *orasremote.Repository) error {
 		rc, err := b.Open()
@@ -35,7 +35,7 @@ func (r *remote) pushBlob(ctx context.Context, repo string, b artifact.Blob) err
 	})
 }
 
-func (r *remote) pushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
+func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
 	ref := tag
 	if tag == "" {
 		ref = d.Digest.String()
@@ -45,9 +45,9 @@ func (r *remote) pushManifest(ctx context.Context, repo string, d ocispec.Descri
 	})
 }
 
-func (r *remote) createTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error {
+func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error {
 	if sure {
-		return r.pushManifest(ctx, repo, d, raw, tag)
+		return r.PushManifest(ctx, repo, d, raw, tag)
 	}
 	return r.do(ctx, "creating", repo, tag, func(o *orasremote.Repository) error {
 		now, _, err := r.fetchManifest(ctx, o, tag)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -155,22 +154,6 @@ func TestTagsOfAllPages(t *testing.T) {
 func TestTagsOfAnUnknownRepository(t *testing.T) {
 	_, s := newRegistry(t, registrytest.Options{})
 	wantMeaning(t, onlyError(t, s.Tags(t.Context(), "a")), ErrNotFound)
-}
-
-// onlyError returns the error of a listing that has nothing else in it.
-func onlyError(t *testing.T, listing iter.Seq2[string, error]) error {
-	t.Helper()
-	var errs []error
-	for name, err := range listing {
-		if name != "" || err == nil {
-			t.Errorf("%q, %v in a listing that failed", name, err)
-		}
-		errs = append(errs, err)
-	}
-	if len(errs) != 1 {
-		t.Fatalf("the listing gives %d errors, want one: %v", len(errs), errs)
-	}
-	return errs[0]
 }
 
 func TestTagListsOfAnotherOriginOrWithoutSenseAreRefused(t *testing.T) {

@@ -27,7 +27,7 @@ func (c *Client) retry(ctx context.Context, do func() error) error {
 		if !errors.As(err, &e) || failed > c.attempts(e) {
 			return err
 		}
-		delay := min(max(wait.NextBackOff(), e.retryAfter), c.o.MaxBackoff)
+		delay := min(max(wait.NextBackOff(), e.RetryAfter), c.o.MaxBackoff)
 		c.o.Log.InfoContext(ctx, "asking the registry again", "in", delay, "after", err)
 		timer := time.NewTimer(delay)
 		select {
@@ -42,9 +42,9 @@ func (c *Client) retry(ctx context.Context, do func() error) error {
 // attempts returns how often to try again after e.
 func (c *Client) attempts(e *Error) int {
 	switch {
-	case e.scanPending:
+	case e.ScanPending:
 		return 2 * c.o.Retries // a scan takes seconds
-	case errors.Is(e, ErrUnavailable) && !e.permanent:
+	case errors.Is(e, ErrUnavailable) && !e.Permanent:
 		return c.o.Retries
 	case errors.Is(e, ErrCorrupt):
 		return min(c.o.Retries, 1) // not the registry's fault, perhaps

@@ -25,7 +25,7 @@ type route struct {
 	store  *Store
 }
 
-// Route parses routes by module prefix:
+// Route parses routes by module prefix, and opens their stores:
 //
 //	routes = route { "," route }
 //	route  = [ prefix "=" ] ( store | "none" )
@@ -34,7 +34,7 @@ type route struct {
 // The longest prefix of whole path elements wins; a route without a prefix is
 // for every other path. A single store is a spec, too. Spaces around commas are
 // ignored.
-func (c *Client) Route(spec string) (*Router, error) {
+func Route(spec string, open func(ref string) (*Store, error)) (*Router, error) {
 	r := &Router{spec: spec}
 	opened := make(map[string]*Store)
 	seen := make(map[string]bool)
@@ -45,7 +45,7 @@ func (c *Client) Route(spec string) (*Router, error) {
 		}
 		seen[prefix] = true
 		if ref != blocked && opened[ref] == nil {
-			s, err := c.Open(ref)
+			s, err := open(ref)
 			if err != nil {
 				return nil, r.fail(err)
 			}

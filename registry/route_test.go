@@ -8,7 +8,7 @@ import (
 
 func TestLongestPrefixOfWholeElementsRoutes(t *testing.T) {
 	const spec = "corp.example=harbor.example/private, corp.example/pub=harbor.example/golang,corp.example/secret=none,harbor.example/golang"
-	r, err := newClient(t, ClientOptions{}).Route(spec)
+	r, err := Route(spec, newClient(t, ClientOptions{}).Open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestLongestPrefixOfWholeElementsRoutes(t *testing.T) {
 }
 
 func TestRouteWithoutADefaultBlocksTheRest(t *testing.T) {
-	r, err := newClient(t, ClientOptions{}).Route("corp.example=harbor.example/private")
+	r, err := Route("corp.example=harbor.example/private", newClient(t, ClientOptions{}).Open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestRouteWithoutADefaultBlocksTheRest(t *testing.T) {
 
 func TestRouteTakesALayoutWithAnEqualsSign(t *testing.T) {
 	dir := "oci:" + t.TempDir() + "/a=b"
-	r, err := newClient(t, ClientOptions{}).Route("corp.example=" + dir + "," + dir)
+	r, err := Route("corp.example="+dir+","+dir, newClient(t, ClientOptions{}).Open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestRouteRefusesMalformedSpecs(t *testing.T) {
 		"", ",", "harbor.example/a,", "harbor.example/a,harbor.example/b",
 		"x.example=harbor.example/a,x.example=harbor.example/b", "x.example=", "x.example=Bad/", "=harbor.example/a",
 	} {
-		if _, err := newClient(t, ClientOptions{}).Route(spec); !errors.Is(err, ErrReference) {
+		if _, err := Route(spec, newClient(t, ClientOptions{}).Open); !errors.Is(err, ErrReference) {
 			t.Errorf("Route(%q): %v; want a malformed reference", spec, err)
 		}
 	}

@@ -63,11 +63,7 @@ func (s *Store) payload(ctx context.Context, repo string, d ocispec.Descriptor) 
 // sign adds a signature to a manifest that is in the store. existing is its
 // .sig manifest, nil if there is none.
 func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing []byte, signer *sign.Signer) error {
-	reference := repo // the directory of a layout is nobody's business
-	if _, ok := s.b.(*remote); ok {
-		reference = s.Reference(repo, "")
-	}
-	sig, err := signer.Sign(ctx, d, reference)
+	sig, err := signer.Sign(ctx, d, s.b.SignedName(repo))
 	if err != nil {
 		return fmt.Errorf("signing %s: %w", s.Reference(repo, d.String()), err)
 	}

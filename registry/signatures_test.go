@@ -45,16 +45,16 @@ func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 var errDied = errors.New("died")
 
 // dying is the backend of a publisher that dies before a tag: it has signed, and nobody sees what.
-type dying struct{ backend }
+type dying struct{ Backend }
 
-func (d dying) pushManifest(ctx context.Context, repo string, desc ocispec.Descriptor, raw []byte, tag string) error {
+func (d dying) PushManifest(ctx context.Context, repo string, desc ocispec.Descriptor, raw []byte, tag string) error {
 	if tag != "" && !strings.HasSuffix(tag, ".sig") {
 		return errDied
 	}
-	return d.backend.pushManifest(ctx, repo, desc, raw, tag)
+	return d.Backend.PushManifest(ctx, repo, desc, raw, tag)
 }
 
-func (dying) createTag(context.Context, string, ocispec.Descriptor, []byte, string, bool) error {
+func (dying) CreateTag(context.Context, string, ocispec.Descriptor, []byte, string, bool) error {
 	return errDied
 }
 
@@ -79,7 +79,7 @@ func TestSignatureIsAddedToThoseOfADeadPublisher(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachStore(t, func(t *testing.T, s *Store) {
-				if err := publish(&Store{b: dying{s.b}}, signerOf(t, 0)); !errors.Is(err, errDied) {
+				if err := publish(New(dying{s.Backend()}), signerOf(t, 0)); !errors.Is(err, errDied) {
 					t.Fatalf("%v; want death before the tag", err)
 				}
 				if err := publish(s, signerOf(t, 1)); err != nil {

@@ -151,7 +151,7 @@ func (p *snapshotPublisher) publish(ctx context.Context, have *sumdb.Manifest, s
 		return err
 	}
 	if absent(err) {
-		err := p.b.createTag(ctx, p.repo, d, p.img.Raw, head, false)
+		err := p.b.CreateTag(ctx, p.repo, d, p.img.Raw, head, false)
 		if err != nil && !errors.Is(err, ErrTagExists) && !errors.Is(err, ErrPolicy) {
 			return err // unlike those that say that another mirror was faster
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (a *app) openStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 	if err != nil {
 		return nil, err
 	}
-	stores, err := client.Route(spec)
+	stores, err := stores.Route(client, spec)
 	if errors.Is(err, registry.ErrReference) {
 		return nil, &exitError{code: exitUsage, err: err}
 	}

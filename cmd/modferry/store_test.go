@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"errors"
 	"io"
 	"net/http"
@@ -132,7 +133,7 @@ func TestAListingEndsWhenTheRegistryIsDown(t *testing.T) {
 	b.run(append([]string{"mirror", "--no-sign"}, modules...)...).exits(exitOK)
 	client, err := registry.NewClient(registry.ClientOptions{Retries: -1})
 	must(t, err)
-	stores, err := client.Route(reg.Host() + "/golang")
+	stores, err := stores.Route(client, reg.Host() + "/golang")
 	must(t, err)
 	reg.Inject(registrytest.ServiceUnavailable().On(http.MethodGet, registrytest.Tags))
 	reg.Reset()

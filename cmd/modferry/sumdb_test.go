@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -109,7 +110,7 @@ func (b *bench) open() *registry.Store {
 	b.t.Helper()
 	client, err := registry.NewClient(registry.ClientOptions{})
 	must(b.t, err)
-	store, err := client.Open(b.env["MODFERRY_REGISTRY"])
+	store, err := stores.Open(client, b.env["MODFERRY_REGISTRY"])
 	must(b.t, err)
 	return store
 }

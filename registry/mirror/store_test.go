@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"errors"
 	"os"
@@ -18,7 +19,7 @@ import (
 // openStores opens stores for routes, as somebody without credentials or patience.
 func openStores(t testing.TB, routes string) *registry.Router {
 	t.Helper()
-	stores, err := newClient(t).Route(routes)
+	stores, err := stores.Route(newClient(t), routes)
 	if err != nil {
 		t.Fatal(err)
 	}
