@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +22,9 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/stores"
 	"github.com/modferry/modferry/registry/upstream"
 )
 
@@ -137,7 +138,7 @@ type benchFerry struct {
 	tree   string
 	items  []requirement.Requirement
 	signer *sign.Signer
-	client *registry.Client
+	client *remote.Client
 }
 
 func newBenchFerry(b *testing.B) *benchFerry {
@@ -167,7 +168,7 @@ func newBenchFerry(b *testing.B) *benchFerry {
 	if f.signer, err = sign.LoadSigner(key, func() ([]byte, error) { return []byte("bench"), nil }); err != nil {
 		b.Fatal(err)
 	}
-	if f.client, err = registry.NewClient(registry.ClientOptions{Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if f.client, err = remote.NewClient(remote.ClientOptions{Log: slog.New(slog.DiscardHandler)}); err != nil {
 		b.Fatal(err)
 	}
 	return f

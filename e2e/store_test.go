@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"bytes"
 	"context"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // vault is a store as somebody with push rights uses it, past modferry's rules.
@@ -25,11 +26,11 @@ type vault struct {
 
 // openVault opens a store from inside the test. The caller closes it.
 func openVault(ts *testscript.TestScript, ref string) *vault {
-	o := registry.ClientOptions{}
+	o := remote.ClientOptions{}
 	if ts.Getenv("DOCKER_CONFIG") != "" {
 		o.Transport = withPassword{}
 	}
-	client, err := registry.NewClient(o)
+	client, err := remote.NewClient(o)
 	ts.Check(err)
 	store, err := stores.Open(client, ref)
 	ts.Check(err)

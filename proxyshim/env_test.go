@@ -1,7 +1,6 @@
 package proxyshim
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"archive/zip"
 	"bytes"
 	"fmt"
@@ -24,7 +23,9 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // env is a registry with a signed module store in it and a shim in front.
@@ -54,7 +55,7 @@ func newEnvOn(t testing.TB, ref string, change ...func(*Options)) *env {
 		t: t, root: t.TempDir(), transport: &transport{base: http.DefaultTransport}, log: new(logBuffer),
 		clock: &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}, signer: testSigner(t, 0),
 	}
-	client, err := registry.NewClient(registry.ClientOptions{
+	client, err := remote.NewClient(remote.ClientOptions{
 		Transport: e.transport, Retries: 2, MinBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond,
 	})
 	check(t, err)

@@ -1,7 +1,6 @@
 package proxyshim
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -17,7 +16,8 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // wantSecurity checks that a version is refused, audited, and not cached.
@@ -273,9 +273,9 @@ func TestFilesWithoutTheirVerdictAreNotTrusted(t *testing.T) {
 
 func TestBlockedModulesAreNotPassedOn(t *testing.T) {
 	e := newEnv(t)
-	client, err := registry.NewClient(registry.ClientOptions{Transport: e.transport})
+	client, err := remote.NewClient(remote.ClientOptions{Transport: e.transport})
 	check(t, err)
-	router, err := stores.Route(client, "example.com/evil=none," + e.router.String())
+	router, err := stores.Route(client, "example.com/evil=none,"+e.router.String())
 	check(t, err)
 	_, url := e.start(Options{Stores: router, Verifier: e.options.Verifier, CacheDir: filepath.Join(e.root, "cache")})
 	e.url = url

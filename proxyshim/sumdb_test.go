@@ -1,7 +1,6 @@
 package proxyshim
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +12,9 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // A log with versions of every kind, far enough apart to be in different tiles.
@@ -150,9 +151,9 @@ func TestTheNewestSnapshotOfAllStoresCounts(t *testing.T) {
 	url := registrytest.New(t, registrytest.Options{}).URL
 	private := newEnvOn(t, url+"/private")
 	public := newEnvOn(t, url+"/golang")
-	client, err := registry.NewClient(registry.ClientOptions{})
+	client, err := remote.NewClient(remote.ClientOptions{})
 	check(t, err)
-	router, err := stores.Route(client, "example.com/graph=" + url + "/private," + url + "/golang")
+	router, err := stores.Route(client, "example.com/graph="+url+"/private,"+url+"/golang")
 	check(t, err)
 	both := newEnvOn(t, url+"/golang", withLog(l), func(o *Options) { o.Stores = router })
 	old := l.snapshotAt(1000, nil)
@@ -369,9 +370,9 @@ func TestOtherLogsAndTilesThatDoNotExist(t *testing.T) {
 func TestStoresThatFailAtTheSameTimeAreAllNamed(t *testing.T) {
 	l := loggedLog(t)
 	url := registrytest.New(t, registrytest.Options{}).URL
-	client, err := registry.NewClient(registry.ClientOptions{Transport: &transport{base: http.DefaultTransport, fault: respond("/private", http.StatusForbidden, "text/plain", "no")}})
+	client, err := remote.NewClient(remote.ClientOptions{Transport: &transport{base: http.DefaultTransport, fault: respond("/private", http.StatusForbidden, "text/plain", "no")}})
 	check(t, err)
-	router, err := stores.Route(client, "example.com/graph=" + url + "/private," + url + "/golang")
+	router, err := stores.Route(client, "example.com/graph="+url+"/private,"+url+"/golang")
 	check(t, err)
 	e := newEnvOn(t, url+"/golang", withLog(l), func(o *Options) { o.Stores = router })
 	next := &pinned{Snapshot: l.snapshot(nil), faults: make(map[string]error)}

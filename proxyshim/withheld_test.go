@@ -13,7 +13,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
 // A password that expires, or a firewall that is in the way for a while, costs no download.

@@ -1,4 +1,4 @@
-package registry
+package registry_test
 
 import (
 	"bytes"
@@ -15,29 +15,34 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/storetest"
 )
 
 // eachStore runs a test against a registry and against a layout.
-func eachStore(t *testing.T, test func(t *testing.T, s *Store)) {
+func eachStore(t *testing.T, test func(t *testing.T, s *registry.Store)) {
 	t.Run("registry", func(t *testing.T) {
 		_, s := newRegistry(t, registrytest.Options{PageSize: 2})
 		test(t, s)
 	})
 	t.Run("layout", func(t *testing.T) {
-		test(t, open(t, newClient(t, ClientOptions{}), "oci:"+t.TempDir()+"/layout"))
+		test(t, open(t, newClient(t, remote.ClientOptions{}), "oci:"+t.TempDir()+"/layout"))
 	})
 }
 
 func TestPublishedVersionComesBack(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
-		signer := signerOf(t, 0)
-		a := fullVersion(t, version, "text")
-		if outcome := publish(t, s, a, signer); outcome != Published {
+	eachStore(t, func(t *testing.T, s *registry.Store) {
+		signer := signtest.Signer(t, 0)
+		a := artifacttest.FullVersion(t, artifacttest.Version, "text")
+		if outcome := storetest.Publish(t, s, a, signer); outcome != registry.Published {
 			t.Errorf("outcome is %v", outcome)
 		}
-		m, keys, err := s.Load(t.Context(), version, signer.Verifier())
+		m, keys, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,14 +53,14 @@ func TestPublishedVersionComesBack(t *testing.T) {
 			t.Errorf("keys are %v, want %s", keys, signer.KeyID())
 		}
 		meta, err := s.Meta(t.Context(), m)
-		if err != nil || string(meta.Info) != string(info(version)) {
+		if err != nil || string(meta.Info) != string(artifacttest.Info(artifacttest.Version)) {
 			t.Errorf("meta is %v, %v", meta, err)
 		}
 		checkZip(t, s, m)
 	})
 }
 
-func checkZip(t *testing.T, s *Store, m *Module) {
+func checkZip(t *testing.T, s *registry.Store, m *registry.Module) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "m.zip")
 	f, err := os.Create(name)
@@ -68,22 +73,22 @@ func checkZip(t *testing.T, s *Store, m *Module) {
 }
 
 func TestFindPrefersTheFullVersion(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
-		publish(t, s, modOnlyVersion(t, version), nil)
-		m, err := s.Find(t.Context(), version)
+	eachStore(t, func(t *testing.T, s *registry.Store) {
+		storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, artifacttest.Version), nil)
+		m, err := s.Find(t.Context(), artifacttest.Version)
 		if err != nil || !m.ModOnly() {
 			t.Fatalf("%v, %v; want the mod-only version", m, err)
 		}
-		if err := s.Zip(t.Context(), m, nil); !errors.Is(err, ErrNotFound) {
+		if err := s.Zip(t.Context(), m, nil); !errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("zip of a mod-only version: %v", err)
 		}
-		publish(t, s, fullVersion(t, version, "text"), nil)
-		if m, err = s.Find(t.Context(), version); err != nil || m.ModOnly() {
+		storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), nil)
+		if m, err = s.Find(t.Context(), artifacttest.Version); err != nil || m.ModOnly() {
 			t.Errorf("%v, %v; want the full version", m, err)
 		}
-		other := module.Version{Path: version.Path, Version: "v9.9.9"}
+		other := module.Version{Path: artifacttest.Version.Path, Version: "v9.9.9"}
 		_, err = s.Find(t.Context(), other)
-		wantMeaning(t, err, ErrNotFound)
+		storetest.WantMeaning(t, err, registry.ErrNotFound)
 		if !strings.Contains(err.Error(), other.String()) {
 			t.Errorf("%v does not name the module", err)
 		}
@@ -91,17 +96,17 @@ func TestFindPrefersTheFullVersion(t *testing.T) {
 }
 
 func TestManifestInTheWrongPlaceIsRefused(t *testing.T) {
-	signer := signerOf(t, 0)
+	signer := signtest.Signer(t, 0)
 	reg, s := newRegistry(t, registrytest.Options{})
-	publish(t, s, fullVersion(t, version, "text"), signer)
+	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), signer)
 	raw := reg.Manifest(fullRepo, "v1.2.3")
 
 	reg.SetManifest(fullRepo, "v1.2.4", raw)
-	_, _, err := s.Load(t.Context(), module.Version{Path: version.Path, Version: "v1.2.4"}, signer.Verifier())
+	_, _, err := s.Load(t.Context(), module.Version{Path: artifacttest.Version.Path, Version: "v1.2.4"}, signer.Verifier())
 	wantIdentityError(t, err, "v1.2.4")
 
 	reg.SetManifest(fullRepo, "v1.2.3.mod", raw)
-	_, err = s.FindKind(t.Context(), version, true)
+	_, err = s.FindKind(t.Context(), artifacttest.Version, true)
 	wantIdentityError(t, err, "v1.2.3")
 
 	if err := reg.CopyRepository(fullRepo, namespace+"/evil.example/lib"); err != nil {
@@ -113,32 +118,32 @@ func TestManifestInTheWrongPlaceIsRefused(t *testing.T) {
 
 func wantIdentityError(t *testing.T, err error, text string) {
 	t.Helper()
-	wantMeaning(t, err, nil)
+	storetest.WantMeaning(t, err, nil)
 	if !errors.Is(err, artifact.ErrIdentity) || !strings.Contains(err.Error(), text) {
 		t.Errorf("%v; want an identity error with %q", err, text)
 	}
 }
 
 func TestManifestOfNoModuleIsRefused(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
-		image(t, s, repo, "v1.2.3")
-		_, err := s.Find(t.Context(), version)
-		wantMeaning(t, err, nil)
-		if !errors.Is(err, artifact.ErrNotModule) || !strings.Contains(err.Error(), version.String()) {
+	eachStore(t, func(t *testing.T, s *registry.Store) {
+		storetest.Image(t, s, repo, "v1.2.3")
+		_, err := s.Find(t.Context(), artifacttest.Version)
+		storetest.WantMeaning(t, err, nil)
+		if !errors.Is(err, artifact.ErrNotModule) || !strings.Contains(err.Error(), artifacttest.Version.String()) {
 			t.Errorf("%v; want no module manifest", err)
 		}
 	})
 }
 
 func TestVersionsWithoutOrWithForeignSignaturesAreRefused(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
-		publish(t, s, fullVersion(t, version, "text"), nil)
-		ours := signerOf(t, 0)
-		if _, _, err := s.Load(t.Context(), version, ours.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+	eachStore(t, func(t *testing.T, s *registry.Store) {
+		storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), nil)
+		ours := signtest.Signer(t, 0)
+		if _, _, err := s.Load(t.Context(), artifacttest.Version, ours.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
 			t.Errorf("%v; want unsigned", err)
 		}
-		publish(t, s, fullVersion(t, version, "text"), signerOf(t, 1))
-		if _, _, err := s.Load(t.Context(), version, ours.Verifier()); !errors.Is(err, sign.ErrUntrusted) {
+		storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), signtest.Signer(t, 1))
+		if _, _, err := s.Load(t.Context(), artifacttest.Version, ours.Verifier()); !errors.Is(err, sign.ErrUntrusted) {
 			t.Errorf("%v; want untrusted", err)
 		}
 	})
@@ -146,17 +151,17 @@ func TestVersionsWithoutOrWithForeignSignaturesAreRefused(t *testing.T) {
 
 func TestOutageWhileReadingSignaturesIsNoVerdict(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	signer := signerOf(t, 0)
-	publish(t, s, fullVersion(t, version, "text"), signer)
+	signer := signtest.Signer(t, 0)
+	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), signer)
 	reg.Inject(registrytest.InternalError().For("sha256-*"))
-	_, _, err := s.Load(t.Context(), version, signer.Verifier())
-	wantMeaning(t, err, ErrUnavailable)
+	_, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier())
+	storetest.WantMeaning(t, err, registry.ErrUnavailable)
 	if errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
 		t.Errorf("%v is a verdict", err)
 	}
 	reg.Inject(registrytest.HTMLNotFound().For("sha256-*"))
-	_, _, err = s.Load(t.Context(), version, signer.Verifier())
-	wantMeaning(t, err, nil)
+	_, _, err = s.Load(t.Context(), artifacttest.Version, signer.Verifier())
+	storetest.WantMeaning(t, err, nil)
 	if errors.Is(err, sign.ErrUnsigned) {
 		t.Errorf("%v is a verdict", err)
 	}
@@ -164,9 +169,9 @@ func TestOutageWhileReadingSignaturesIsNoVerdict(t *testing.T) {
 
 func TestBrokenForeignSignatureHidesNoGoodOne(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	a := fullVersion(t, version, "text")
-	foreign, ours := signerOf(t, 0), signerOf(t, 1)
-	publish(t, s, a, foreign)
+	a := artifacttest.FullVersion(t, artifacttest.Version, "text")
+	foreign, ours := signtest.Signer(t, 0), signtest.Signer(t, 1)
+	storetest.Publish(t, s, a, foreign)
 	// The foreign payload is neither inlined nor in the registry.
 	tag := sign.Tag(a.Descriptor.Digest)
 	var image ocispec.Manifest
@@ -181,32 +186,32 @@ func TestBrokenForeignSignatureHidesNoGoodOne(t *testing.T) {
 	reg.SetManifest(fullRepo, tag, raw)
 	reg.Inject(registrytest.Answer(http.StatusNotFound, "BLOB_UNKNOWN", "").For(image.Layers[0].Digest.String()))
 
-	_, _, err = s.Load(t.Context(), version, ours.Verifier())
-	wantMeaning(t, err, ErrCorrupt)
-	if outcome := publish(t, s, a, ours); outcome != SignatureAdded {
+	_, _, err = s.Load(t.Context(), artifacttest.Version, ours.Verifier())
+	storetest.WantMeaning(t, err, registry.ErrCorrupt)
+	if outcome := storetest.Publish(t, s, a, ours); outcome != registry.SignatureAdded {
 		t.Errorf("outcome is %v", outcome)
 	}
-	if _, _, err := s.Load(t.Context(), version, ours.Verifier()); err != nil {
+	if _, _, err := s.Load(t.Context(), artifacttest.Version, ours.Verifier()); err != nil {
 		t.Error(err)
 	}
 
 	reg.Heal()
-	if _, _, err := s.Load(t.Context(), version, foreign.Verifier()); err != nil {
+	if _, _, err := s.Load(t.Context(), artifacttest.Version, foreign.Verifier()); err != nil {
 		t.Errorf("payload that has to be fetched: %v", err)
 	}
 }
 
 func TestRequestsOfAColdRead(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	signer := signerOf(t, 0)
+	signer := signtest.Signer(t, 0)
 	lib := module.Version{Path: "example.com/modonly", Version: "v0.1.0"}
-	publish(t, s, fullVersion(t, version, "text"), signer)
-	publish(t, s, modOnlyVersion(t, lib), signer)
+	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), signer)
+	storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, lib), signer)
 	for _, test := range []struct {
 		m    module.Version
 		want []registrytest.Request
 	}{
-		{version, []registrytest.Request{
+		{artifacttest.Version, []registrytest.Request{
 			{Method: "GET", Kind: registrytest.Manifest, Status: 200},
 			{Method: "GET", Kind: registrytest.Manifest, Status: 200},
 			{Method: "GET", Kind: registrytest.Blob, Status: 200},
@@ -243,46 +248,46 @@ func TestZipFaultsLeaveAnError(t *testing.T) {
 		fault registrytest.Fault
 		want  error
 	}{
-		"truncated": {registrytest.TruncatedBody(), ErrUnavailable},
-		"too short": {registrytest.WrongContentLength(), ErrCorrupt},
-		"rotten":    {registrytest.WrongDigestBody(), ErrCorrupt},
+		"truncated": {registrytest.TruncatedBody(), registry.ErrUnavailable},
+		"too short": {registrytest.WrongContentLength(), registry.ErrCorrupt},
+		"rotten":    {registrytest.WrongDigestBody(), registry.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg, s := newRegistry(t, registrytest.Options{})
-			publish(t, s, fullVersion(t, version, strings.Repeat("text", 10_000)), nil)
-			m, err := s.Find(t.Context(), version)
+			storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, strings.Repeat("text", 10_000)), nil)
+			m, err := s.Find(t.Context(), artifacttest.Version)
 			if err != nil {
 				t.Fatal(err)
 			}
 			reg.Inject(test.fault.On(http.MethodGet, registrytest.Blob))
-			wantMeaning(t, s.Zip(t.Context(), m, new(bytes.Buffer)), test.want)
+			storetest.WantMeaning(t, s.Zip(t.Context(), m, new(bytes.Buffer)), test.want)
 		})
 	}
 }
 
 func TestMissingBlobIsDamageAndNotAbsence(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	publish(t, s, fullVersion(t, version, "text"), nil)
-	m, err := s.Find(t.Context(), version)
+	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), nil)
+	m, err := s.Find(t.Context(), artifacttest.Version)
 	if err != nil {
 		t.Fatal(err)
 	}
 	reg.Inject(registrytest.Answer(http.StatusNotFound, "BLOB_UNKNOWN", "").On(http.MethodGet, registrytest.Blob))
-	wantMeaning(t, s.Zip(t.Context(), m, new(bytes.Buffer)), ErrCorrupt)
+	storetest.WantMeaning(t, s.Zip(t.Context(), m, new(bytes.Buffer)), registry.ErrCorrupt)
 	m.Manifest.Meta.Data = nil
 	_, err = s.Meta(t.Context(), m)
-	wantMeaning(t, err, ErrCorrupt)
+	storetest.WantMeaning(t, err, registry.ErrCorrupt)
 }
 
 func TestMetaThatIsNotInlinedIsFetched(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
-		publish(t, s, fullVersion(t, version, "text"), nil)
-		m, err := s.Find(t.Context(), version)
+	eachStore(t, func(t *testing.T, s *registry.Store) {
+		storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), nil)
+		m, err := s.Find(t.Context(), artifacttest.Version)
 		if err != nil {
 			t.Fatal(err)
 		}
 		m.Manifest.Meta.Data = nil
-		if meta, err := s.Meta(t.Context(), m); err != nil || string(meta.Info) != string(info(version)) {
+		if meta, err := s.Meta(t.Context(), m); err != nil || string(meta.Info) != string(artifacttest.Info(artifacttest.Version)) {
 			t.Errorf("%v, %v", meta, err)
 		}
 	})
@@ -290,7 +295,7 @@ func TestMetaThatIsNotInlinedIsFetched(t *testing.T) {
 
 func TestInlinedMetaThatDoesNotMatchItsDigestIsRefused(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	publish(t, s, fullVersion(t, version, "text"), nil)
+	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), nil)
 	raw := reg.Manifest(fullRepo, "v1.2.3")
 	before, after, ok := bytes.Cut(raw, []byte(`"data":"`))
 	if !ok {
@@ -301,9 +306,9 @@ func TestInlinedMetaThatDoesNotMatchItsDigestIsRefused(t *testing.T) {
 		after[100] = 'A'
 	}
 	reg.SetManifest(fullRepo, "v1.2.3", slices.Concat(before, []byte(`"data":"`), after))
-	m, err := s.Find(t.Context(), version)
+	m, err := s.Find(t.Context(), artifacttest.Version)
 	if err == nil {
 		_, err = s.Meta(t.Context(), m)
 	}
-	wantMeaning(t, err, ErrCorrupt)
+	storetest.WantMeaning(t, err, registry.ErrCorrupt)
 }

@@ -1,4 +1,4 @@
-package registry
+package registry_test
 
 import (
 	"bytes"
@@ -10,18 +10,23 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/storetest"
 )
 
 const commit = "0123456789abcdef0123456789abcdef01234567"
 
 // meaning returns what a name of the module means in these tests.
 func meaning(name, v string) artifact.Revision {
-	return artifact.Revision{Path: version.Path, Name: name, Version: v}
+	return artifact.Revision{Path: artifacttest.Version.Path, Name: name, Version: v}
 }
 
-func record(t testing.TB, s *Store, r artifact.Revision, signer *sign.Signer) {
+func record(t testing.TB, s *registry.Store, r artifact.Revision, signer *sign.Signer) {
 	t.Helper()
 	if err := s.PublishRevision(t.Context(), r, signer); err != nil {
 		t.Fatal(err)
@@ -29,7 +34,7 @@ func record(t testing.TB, s *Store, r artifact.Revision, signer *sign.Signer) {
 }
 
 // wantRevision checks what a store has recorded, for each signer.
-func wantRevision(t testing.TB, s *Store, want artifact.Revision, by ...*sign.Signer) {
+func wantRevision(t testing.TB, s *registry.Store, want artifact.Revision, by ...*sign.Signer) {
 	t.Helper()
 	for i, signer := range by {
 		got, err := s.Revision(t.Context(), want.Path, want.Name, signer.Verifier())
@@ -40,24 +45,24 @@ func wantRevision(t testing.TB, s *Store, want artifact.Revision, by ...*sign.Si
 }
 
 func TestRevisionIsReadBack(t *testing.T) {
-	signer := signerOf(t, 0)
-	bothKinds(t, func(t *testing.T, s *Store) {
-		if _, err := s.Revision(t.Context(), version.Path, "main", signer.Verifier()); !absent(err) {
+	signer := signtest.Signer(t, 0)
+	bothKinds(t, func(t *testing.T, s *registry.Store) {
+		if _, err := s.Revision(t.Context(), artifacttest.Version.Path, "main", signer.Verifier()); !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrNoLayout) {
 			t.Errorf("before there is any: %v", err)
 		}
-		publish(t, s, fullVersion(t, version, "x"), signer)
+		storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "x"), signer)
 		names := []string{"main", "Main", "v1", commit, "v1.2.3+meta", strings.Repeat("long", 40)}
 		for _, name := range names {
-			record(t, s, meaning(name, version.Version), signer)
-			wantRevision(t, s, meaning(name, version.Version), signer)
+			record(t, s, meaning(name, artifacttest.Version.Version), signer)
+			wantRevision(t, s, meaning(name, artifacttest.Version.Version), signer)
 		}
 		for _, name := range []string{"mai", "MAIN", commit[:12], "feature/x", ""} {
-			if _, err := s.Revision(t.Context(), version.Path, name, signer.Verifier()); !errors.Is(err, ErrNotFound) {
+			if _, err := s.Revision(t.Context(), artifacttest.Version.Path, name, signer.Verifier()); !errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("%q: %v", name, err)
 			}
 		}
-		versions, revisions, err := s.Listing(t.Context(), version.Path)
-		if err != nil || !reflect.DeepEqual(versions, []Listed{{Version: version.Version}}) {
+		versions, revisions, err := s.Listing(t.Context(), artifacttest.Version.Path)
+		if err != nil || !reflect.DeepEqual(versions, []registry.Listed{{Version: artifacttest.Version.Version}}) {
 			t.Errorf("versions %v, %v", versions, err)
 		}
 		if want := []string{commit, "Main", "main", "v1"}; !slices.Equal(revisions, want) {
@@ -79,8 +84,8 @@ func TestRevisionsThatCannotBeRecorded(t *testing.T) {
 }
 
 func TestRevisionMoves(t *testing.T) {
-	ours, theirs := signerOf(t, 0), signerOf(t, 1)
-	bothKinds(t, func(t *testing.T, s *Store) {
+	ours, theirs := signtest.Signer(t, 0), signtest.Signer(t, 1)
+	bothKinds(t, func(t *testing.T, s *registry.Store) {
 		old, now := meaning("main", "v1.2.3"), meaning("main", "v1.3.0")
 		record(t, s, old, ours)
 		record(t, s, old, theirs)
@@ -100,8 +105,8 @@ func TestRevisionMoves(t *testing.T) {
 
 func TestMovedRevisionIsSeenByAnOpenLayout(t *testing.T) {
 	ref := "oci:" + t.TempDir() + "/layout"
-	writer, reader := open(t, newClient(t, ClientOptions{}), ref), open(t, newClient(t, ClientOptions{}), ref)
-	signer := signerOf(t, 0)
+	writer, reader := open(t, newClient(t, remote.ClientOptions{}), ref), open(t, newClient(t, remote.ClientOptions{}), ref)
+	signer := signtest.Signer(t, 0)
 	for _, v := range []string{"v1.2.3", "v1.3.0", "v1.2.3"} {
 		record(t, writer, meaning("main", v), signer)
 		wantRevision(t, reader, meaning("main", v), signer)
@@ -110,12 +115,12 @@ func TestMovedRevisionIsSeenByAnOpenLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRevision(t, reader, meaning("main", "v1.2.3"), signer)
-	wantRevision(t, open(t, newClient(t, ClientOptions{}), ref), meaning("main", "v1.2.3"), signer)
+	wantRevision(t, open(t, newClient(t, remote.ClientOptions{}), ref), meaning("main", "v1.2.3"), signer)
 }
 
 func TestRequestsOfARevision(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	signer := signerOf(t, 0)
+	signer := signtest.Signer(t, 0)
 	for _, step := range []struct {
 		what  string
 		limit int
@@ -142,7 +147,7 @@ func TestRequestsOfARevision(t *testing.T) {
 func TestRevisionIsTaggedLast(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
 	reg.Inject(registrytest.Denied().On(http.MethodPut, registrytest.Manifest).For("sha256-*"))
-	if err := s.PublishRevision(t.Context(), meaning("main", "v1.2.3"), signerOf(t, 0)); !errors.Is(err, ErrDenied) {
+	if err := s.PublishRevision(t.Context(), meaning("main", "v1.2.3"), signtest.Signer(t, 0)); !errors.Is(err, registry.ErrDenied) {
 		t.Errorf("could not be signed: %v", err)
 	}
 	if tags := reg.Tags(fullRepo); len(tags) > 0 {
@@ -151,26 +156,26 @@ func TestRevisionIsTaggedLast(t *testing.T) {
 }
 
 func TestUnsignedRevisionIsSignedLater(t *testing.T) {
-	bothKinds(t, func(t *testing.T, s *Store) {
+	bothKinds(t, func(t *testing.T, s *registry.Store) {
 		r := meaning("main", "v1.2.3")
 		record(t, s, r, nil)
 		record(t, s, r, nil)
-		if _, err := s.Revision(t.Context(), r.Path, r.Name, signerOf(t, 0).Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+		if _, err := s.Revision(t.Context(), r.Path, r.Name, signtest.Signer(t, 0).Verifier()); !errors.Is(err, sign.ErrUnsigned) {
 			t.Errorf("unsigned: %v", err)
 		}
-		record(t, s, r, signerOf(t, 0))
-		wantRevision(t, s, r, signerOf(t, 0))
+		record(t, s, r, signtest.Signer(t, 0))
+		wantRevision(t, s, r, signtest.Signer(t, 0))
 	})
 }
 
 // Anyone who may push can put what is signed in another place.
 func TestRevisionInAnotherPlaceIsRefused(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	signer := signerOf(t, 0)
+	signer := signtest.Signer(t, 0)
 	record(t, s, meaning("main", "v1.2.3"), signer)
 	record(t, s, meaning("release", "v1.1.0"), signer)
 	reg.SetManifest(fullRepo, "rev-release", reg.Manifest(fullRepo, "rev-main"))
-	if _, err := s.Revision(t.Context(), version.Path, "release", signer.Verifier()); !errors.Is(err, artifact.ErrIdentity) {
+	if _, err := s.Revision(t.Context(), artifacttest.Version.Path, "release", signer.Verifier()); !errors.Is(err, artifact.ErrIdentity) {
 		t.Errorf("main under the tag of release: %v", err)
 	}
 	if err := reg.CopyRepository(fullRepo, namespace+"/example.com/other"); err != nil {
@@ -180,13 +185,13 @@ func TestRevisionInAnotherPlaceIsRefused(t *testing.T) {
 	if !errors.Is(err, artifact.ErrIdentity) || !strings.Contains(err.Error(), "corp.example/Lib@main") {
 		t.Errorf("main of another module: %v", err)
 	}
-	publish(t, s, modOnlyVersion(t, version), signer)
+	storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, artifacttest.Version), signer)
 	reg.SetManifest(fullRepo, "rev-release", reg.Manifest(fullRepo, "v1.2.3.mod"))
-	if _, err := s.Revision(t.Context(), version.Path, "release", signer.Verifier()); !errors.Is(err, ErrCorrupt) {
+	if _, err := s.Revision(t.Context(), artifacttest.Version.Path, "release", signer.Verifier()); !errors.Is(err, registry.ErrCorrupt) {
 		t.Errorf("a version as a revision: %v", err)
 	}
 	reg.SetManifest(fullRepo, "v1.2.4", reg.Manifest(fullRepo, "rev-main"))
-	if _, err := s.Find(t.Context(), later("v1.2.4")); !errors.Is(err, artifact.ErrNotModule) {
+	if _, err := s.Find(t.Context(), artifacttest.Later("v1.2.4")); !errors.Is(err, artifact.ErrNotModule) {
 		t.Errorf("a revision as a version: %v", err)
 	}
 	record(t, s, meaning("release", "v1.1.0"), signer) // mends it
@@ -195,14 +200,14 @@ func TestRevisionInAnotherPlaceIsRefused(t *testing.T) {
 
 func TestImmutableTagsOfRevisions(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	ours, theirs := signerOf(t, 0), signerOf(t, 1)
+	ours, theirs := signtest.Signer(t, 0), signtest.Signer(t, 1)
 	reg.Inject(registrytest.HarborImmutableTag().For("rev-main"))
 	record(t, s, meaning("main", "v1.2.3"), ours)
 	record(t, s, meaning("main", "v1.2.3"), theirs)
 	wantRevision(t, s, meaning("main", "v1.2.3"), ours, theirs)
 
 	err := s.PublishRevision(t.Context(), meaning("main", "v1.3.0"), ours)
-	if !errors.Is(err, ErrPolicy) {
+	if !errors.Is(err, registry.ErrPolicy) {
 		t.Errorf("moved in spite of the rule: %v", err)
 	}
 	for _, part := range []string{"corp.example/Lib@main means v1.3.0", "it meant v1.2.3", "rev*", "immutab"} {
@@ -215,16 +220,16 @@ func TestImmutableTagsOfRevisions(t *testing.T) {
 
 func TestImmutableTagThatSomebodyFasterSet(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	record(t, s, meaning("main", "v1.2.3"), signerOf(t, 1))
+	record(t, s, meaning("main", "v1.2.3"), signtest.Signer(t, 1))
 	reg.Inject(registrytest.HarborImmutableTag().For("rev-main"))
 	reg.Inject(registrytest.Answer(http.StatusNotFound, "MANIFEST_UNKNOWN", "").On(http.MethodGet, registrytest.Manifest).For("rev-main").Times(1))
-	record(t, s, meaning("main", "v1.2.3"), signerOf(t, 0))
-	wantRevision(t, s, meaning("main", "v1.2.3"), signerOf(t, 0), signerOf(t, 1))
+	record(t, s, meaning("main", "v1.2.3"), signtest.Signer(t, 0))
+	wantRevision(t, s, meaning("main", "v1.2.3"), signtest.Signer(t, 0), signtest.Signer(t, 1))
 }
 
 func TestOutageIsNoAbsenceOfARevision(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	signer := signerOf(t, 0)
+	signer := signtest.Signer(t, 0)
 	record(t, s, meaning("main", "v1.2.3"), signer)
 	for _, fault := range []registrytest.Fault{registrytest.InternalError(), registrytest.Denied()} {
 		reg.Inject(fault.On(http.MethodGet, registrytest.Manifest))
@@ -235,7 +240,7 @@ func TestOutageIsNoAbsenceOfARevision(t *testing.T) {
 		if n := reg.Count(http.MethodPut, "") + reg.Count(http.MethodPost, ""); n > 0 {
 			t.Errorf("%d pushes", n)
 		}
-		if _, err := s.Revision(t.Context(), version.Path, "main", signer.Verifier()); err == nil || errors.Is(err, ErrNotFound) {
+		if _, err := s.Revision(t.Context(), artifacttest.Version.Path, "main", signer.Verifier()); err == nil || errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("reading: %v", err)
 		}
 		reg.Heal()
@@ -245,7 +250,7 @@ func TestOutageIsNoAbsenceOfARevision(t *testing.T) {
 // What another program wrote is not signed unread: it may say more than we compared.
 func TestRevisionWrittenDifferentlyIsReplacedNotSigned(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	signer := signerOf(t, 0)
+	signer := signtest.Signer(t, 0)
 	record(t, s, meaning("main", "v1.2.3"), nil)
 	ours := reg.Manifest(fullRepo, "rev-main")
 	theirs := bytes.Replace(ours, []byte(`"annotations":{`), []byte(`"annotations":{"corp.example.approved":"yes",`), 1)

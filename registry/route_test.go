@@ -1,14 +1,18 @@
-package registry
+package registry_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 func TestLongestPrefixOfWholeElementsRoutes(t *testing.T) {
 	const spec = "corp.example=harbor.example/private, corp.example/pub=harbor.example/golang,corp.example/secret=none,harbor.example/golang"
-	r, err := Route(spec, newClient(t, ClientOptions{}).Open)
+	r, err := stores.Route(newClient(t, remote.ClientOptions{}), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +30,7 @@ func TestLongestPrefixOfWholeElementsRoutes(t *testing.T) {
 	} {
 		s, err := r.For(path)
 		switch {
-		case want == "" && !errors.Is(err, ErrBlocked):
+		case want == "" && !errors.Is(err, registry.ErrBlocked):
 			t.Errorf("%s: %v; want blocked", path, err)
 		case want != "" && (err != nil || s.String() != want):
 			t.Errorf("%s: %v, %v; want %s", path, s, err, want)
@@ -41,19 +45,19 @@ func TestLongestPrefixOfWholeElementsRoutes(t *testing.T) {
 }
 
 func TestRouteWithoutADefaultBlocksTheRest(t *testing.T) {
-	r, err := Route("corp.example=harbor.example/private", newClient(t, ClientOptions{}).Open)
+	r, err := stores.Route(newClient(t, remote.ClientOptions{}), "corp.example=harbor.example/private")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, err := r.For("example.com/x"); !errors.Is(err, ErrBlocked) || !strings.Contains(err.Error(), "example.com/x") {
+	if _, err := r.For("example.com/x"); !errors.Is(err, registry.ErrBlocked) || !strings.Contains(err.Error(), "example.com/x") {
 		t.Errorf("%v; want blocked", err)
 	}
 }
 
 func TestRouteTakesALayoutWithAnEqualsSign(t *testing.T) {
 	dir := "oci:" + t.TempDir() + "/a=b"
-	r, err := Route("corp.example="+dir+","+dir, newClient(t, ClientOptions{}).Open)
+	r, err := stores.Route(newClient(t, remote.ClientOptions{}), "corp.example="+dir+","+dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,19 +72,8 @@ func TestRouteRefusesMalformedSpecs(t *testing.T) {
 		"", ",", "harbor.example/a,", "harbor.example/a,harbor.example/b",
 		"x.example=harbor.example/a,x.example=harbor.example/b", "x.example=", "x.example=Bad/", "=harbor.example/a",
 	} {
-		if _, err := Route(spec, newClient(t, ClientOptions{}).Open); !errors.Is(err, ErrReference) {
+		if _, err := stores.Route(newClient(t, remote.ClientOptions{}), spec); !errors.Is(err, registry.ErrReference) {
 			t.Errorf("Route(%q): %v; want a malformed reference", spec, err)
 		}
 	}
-}
-
-func FuzzSplitRoute(f *testing.F) {
-	for _, seed := range []string{"corp.example=harbor.example/a", "oci:a=b", "=x", "a=b=c", "none"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if prefix, store := splitRoute(s); prefix == "" && store != s || prefix != "" && prefix+"="+store != s {
-			t.Errorf("%q is split into %q and %q", s, prefix, store)
-		}
-	})
 }

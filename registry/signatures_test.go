@@ -1,4 +1,4 @@
-package registry
+package registry_test
 
 import (
 	"bytes"
@@ -10,14 +10,18 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/storetest"
 )
 
 func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	a := fullVersion(t, version, "text")
-	publish(t, s, a, signerOf(t, 0))
+	a := artifacttest.FullVersion(t, artifacttest.Version, "text")
+	storetest.Publish(t, s, a, signtest.Signer(t, 0))
 	tag := sign.Tag(a.Descriptor.Digest)
 	before := reg.Manifest(fullRepo, tag)
 	for name, fault := range map[string]registrytest.Fault{
@@ -27,7 +31,7 @@ func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 	} {
 		reg.Heal()
 		reg.Inject(fault.On(http.MethodGet, registrytest.Manifest).For(tag))
-		if _, err := s.Publish(t.Context(), a, PublishOptions{Signer: signerOf(t, 1)}); err == nil {
+		if _, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signtest.Signer(t, 1)}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -37,7 +41,7 @@ func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 	}
 	foreign := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
 	reg.SetManifest(fullRepo, tag, foreign)
-	if _, err := s.Publish(t.Context(), a, PublishOptions{Signer: signerOf(t, 1)}); err == nil || !bytes.Equal(reg.Manifest(fullRepo, tag), foreign) {
+	if _, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signtest.Signer(t, 1)}); err == nil || !bytes.Equal(reg.Manifest(fullRepo, tag), foreign) {
 		t.Errorf("%v; want an error and nothing replaced", err)
 	}
 }
@@ -45,7 +49,7 @@ func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 var errDied = errors.New("died")
 
 // dying is the backend of a publisher that dies before a tag: it has signed, and nobody sees what.
-type dying struct{ Backend }
+type dying struct{ registry.Backend }
 
 func (d dying) PushManifest(ctx context.Context, repo string, desc ocispec.Descriptor, raw []byte, tag string) error {
 	if tag != "" && !strings.HasSuffix(tag, ".sig") {
@@ -59,36 +63,36 @@ func (dying) CreateTag(context.Context, string, ocispec.Descriptor, []byte, stri
 }
 
 func TestSignatureIsAddedToThoseOfADeadPublisher(t *testing.T) {
-	a := fullVersion(t, version, "text")
+	a := artifacttest.FullVersion(t, artifacttest.Version, "text")
 	log := newLog(t)
 	_, snapshot := log.snapshot(t, 10, nil)
-	for name, publish := range map[string]func(*Store, *sign.Signer) error{
-		"version": func(s *Store, signer *sign.Signer) error {
-			_, err := s.Publish(t.Context(), a, PublishOptions{Signer: signer})
+	for name, publish := range map[string]func(*registry.Store, *sign.Signer) error{
+		"version": func(s *registry.Store, signer *sign.Signer) error {
+			_, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signer})
 			return err
 		},
-		"evidence": func(s *Store, signer *sign.Signer) error {
-			return s.PublishEvidence(t.Context(), evidenceOf(version, "1\nx\n\n"), signer)
+		"evidence": func(s *registry.Store, signer *sign.Signer) error {
+			return s.PublishEvidence(t.Context(), evidenceOf(artifacttest.Version, "1\nx\n\n"), signer)
 		},
-		"revision": func(s *Store, signer *sign.Signer) error {
+		"revision": func(s *registry.Store, signer *sign.Signer) error {
 			return s.PublishRevision(t.Context(), meaning("main", "v1.2.3"), signer)
 		},
-		"snapshot": func(s *Store, signer *sign.Signer) error {
+		"snapshot": func(s *registry.Store, signer *sign.Signer) error {
 			return s.PublishSnapshot(t.Context(), snapshot, log.Log, nil, signer)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachStore(t, func(t *testing.T, s *Store) {
-				if err := publish(New(dying{s.Backend()}), signerOf(t, 0)); !errors.Is(err, errDied) {
+			eachStore(t, func(t *testing.T, s *registry.Store) {
+				if err := publish(registry.New(dying{s.Backend()}), signtest.Signer(t, 0)); !errors.Is(err, errDied) {
 					t.Fatalf("%v; want death before the tag", err)
 				}
-				if err := publish(s, signerOf(t, 1)); err != nil {
+				if err := publish(s, signtest.Signer(t, 1)); err != nil {
 					t.Fatal(err)
 				}
 				if n := signatureCount(t, s); n != 2 {
 					t.Errorf("%d signatures, want that of the dead publisher and ours", n)
 				}
-				if err := errors.Join(publish(s, signerOf(t, 0)), publish(s, signerOf(t, 1))); err != nil {
+				if err := errors.Join(publish(s, signtest.Signer(t, 0)), publish(s, signtest.Signer(t, 1))); err != nil {
 					t.Error(err)
 				}
 				if n := signatureCount(t, s); n != 2 {
@@ -100,7 +104,7 @@ func TestSignatureIsAddedToThoseOfADeadPublisher(t *testing.T) {
 }
 
 // signatureCount counts the signatures on what is in a store.
-func signatureCount(t *testing.T, s *Store) (n int) {
+func signatureCount(t *testing.T, s *registry.Store) (n int) {
 	t.Helper()
 	for repo, err := range s.Repositories(t.Context()) {
 		if err != nil {

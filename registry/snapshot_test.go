@@ -1,4 +1,4 @@
-package registry
+package registry_test
 
 import (
 	"context"
@@ -16,9 +16,13 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/artifact/sumdb"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
 // testLog is a checksum database in memory.
@@ -68,7 +72,7 @@ func (l *testLog) snapshot(t testing.TB, n int, base *sumdb.Snapshot) (*sumdb.Sn
 	return s, image
 }
 
-func publishSnapshot(t testing.TB, s *Store, log *testLog, image *sumdb.Image, have *sumdb.Manifest, signer *sign.Signer) {
+func publishSnapshot(t testing.TB, s *registry.Store, log *testLog, image *sumdb.Image, have *sumdb.Manifest, signer *sign.Signer) {
 	t.Helper()
 	if err := s.PublishSnapshot(t.Context(), image, log.Log, have, signer); err != nil {
 		t.Fatal(err)
@@ -76,21 +80,21 @@ func publishSnapshot(t testing.TB, s *Store, log *testLog, image *sumdb.Image, h
 }
 
 // bothKinds runs a test with a store of each kind.
-func bothKinds(t *testing.T, test func(t *testing.T, s *Store)) {
+func bothKinds(t *testing.T, test func(t *testing.T, s *registry.Store)) {
 	t.Run("registry", func(t *testing.T) {
 		_, s := newRegistry(t, registrytest.Options{})
 		test(t, s)
 	})
 	t.Run("layout", func(t *testing.T) {
-		test(t, open(t, newClient(t, ClientOptions{}), "oci:"+t.TempDir()+"/new"))
+		test(t, open(t, newClient(t, remote.ClientOptions{}), "oci:"+t.TempDir()+"/new"))
 	})
 }
 
 func TestSnapshotIsReadBack(t *testing.T) {
-	signer := signerOf(t, 0)
-	bothKinds(t, func(t *testing.T, s *Store) {
+	signer := signtest.Signer(t, 0)
+	bothKinds(t, func(t *testing.T, s *registry.Store) {
 		log := newLog(t)
-		if _, err := s.Snapshot(t.Context(), log.Log, signer.Verifier()); !absent(err) {
+		if _, err := s.Snapshot(t.Context(), log.Log, signer.Verifier()); !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrNoLayout) {
 			t.Errorf("before there is one: %v", err)
 		}
 		first, image := log.snapshot(t, 300, nil)
@@ -118,7 +122,7 @@ func TestSnapshotIsReadBack(t *testing.T) {
 		if err != nil || earlier.Descriptor.Digest != have.Descriptor.Digest {
 			t.Errorf("%+v, %v", earlier, err)
 		}
-		if _, err := s.Snapshot(t.Context(), log.Log, signerOf(t, 1).Verifier()); !errors.Is(err, sign.ErrUntrusted) {
+		if _, err := s.Snapshot(t.Context(), log.Log, signtest.Signer(t, 1).Verifier()); !errors.Is(err, sign.ErrUntrusted) {
 			t.Errorf("with another key: %v", err)
 		}
 	})
@@ -126,7 +130,7 @@ func TestSnapshotIsReadBack(t *testing.T) {
 
 func TestRequestsOfASnapshot(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	log, signer := newLog(t), signerOf(t, 0)
+	log, signer := newLog(t), signtest.Signer(t, 0)
 	first, image := log.snapshot(t, 300, nil)
 	publishSnapshot(t, s, log, image, nil, signer)
 	have, err := s.Snapshot(t.Context(), log.Log, signer.Verifier())
@@ -154,8 +158,8 @@ func TestRequestsOfASnapshot(t *testing.T) {
 }
 
 func TestLatestNeverStepsBack(t *testing.T) {
-	signer := signerOf(t, 0)
-	bothKinds(t, func(t *testing.T, s *Store) {
+	signer := signtest.Signer(t, 0)
+	bothKinds(t, func(t *testing.T, s *registry.Store) {
 		log := newLog(t)
 		_, old := log.snapshot(t, 100, nil)
 		_, newer := log.snapshot(t, 100, nil)
@@ -173,7 +177,7 @@ func TestLatestNeverStepsBack(t *testing.T) {
 
 func TestHeadTagsNeverMove(t *testing.T) {
 	_, s := newRegistry(t, registrytest.Options{})
-	log, signer := newLog(t), signerOf(t, 0)
+	log, signer := newLog(t), signtest.Signer(t, 0)
 	first, image := log.snapshot(t, 100, nil)
 	_, one := log.snapshot(t, 100, first)
 	_, other := log.snapshot(t, 0, nil) // of the same head, without an earlier one
@@ -195,10 +199,10 @@ func TestSnapshotOfAnotherKeyIsCountersigned(t *testing.T) {
 	log := newLog(t)
 	_, image := log.snapshot(t, 100, nil)
 	for i := range 2 {
-		publishSnapshot(t, s, log, image, nil, signerOf(t, i))
+		publishSnapshot(t, s, log, image, nil, signtest.Signer(t, i))
 	}
 	for i := range 2 {
-		if _, err := s.Snapshot(t.Context(), log.Log, signerOf(t, i).Verifier()); err != nil {
+		if _, err := s.Snapshot(t.Context(), log.Log, signtest.Signer(t, i).Verifier()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -206,7 +210,7 @@ func TestSnapshotOfAnotherKeyIsCountersigned(t *testing.T) {
 
 func TestHostileSnapshotsAreRefused(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	log, other, signer := newLog(t), newLog(t), signerOf(t, 0)
+	log, other, signer := newLog(t), newLog(t), signtest.Signer(t, 0)
 	_, image := log.snapshot(t, 300, nil)
 	publishSnapshot(t, s, log, image, nil, signer)
 	repo := namespace + "/" + log.Repository()
@@ -217,7 +221,7 @@ func TestHostileSnapshotsAreRefused(t *testing.T) {
 	if _, err := s.FindSnapshot(t.Context(), log.Log, sumdb.HeadTag(400)); !errors.Is(err, artifact.ErrIdentity) {
 		t.Errorf("under another tag: %v", err)
 	}
-	a := fullVersion(t, version, "x")
+	a := artifacttest.FullVersion(t, artifacttest.Version, "x")
 	reg.SetManifest(repo, sumdb.LatestTag, a.Raw)
 	if _, err := s.Snapshot(t.Context(), log.Log, sign.SkipVerify{}); !errors.Is(err, sumdb.ErrNotSnapshot) {
 		t.Errorf("a module version: %v", err)
@@ -233,7 +237,7 @@ func TestHostileSnapshotsAreRefused(t *testing.T) {
 	if err == nil {
 		_, err = io.ReadAll(rc)
 	}
-	if !errors.Is(err, ErrCorrupt) {
+	if !errors.Is(err, registry.ErrCorrupt) {
 		t.Errorf("a changed blob: %v", err)
 	}
 	_, foreign := other.snapshot(t, 10, nil)

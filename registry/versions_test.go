@@ -1,4 +1,4 @@
-package registry
+package registry_test
 
 import (
 	"errors"
@@ -10,22 +10,25 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/artifact/artifacttest"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/storetest"
 )
 
 func TestVersionsInSemverOrder(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
+	eachStore(t, func(t *testing.T, s *registry.Store) {
 		for _, tag := range []string{
 			"v1.10.0", "v1.9.0", "v1.9.0.mod", "v2.0.0_incompatible", "v1.10.0-rc.1", "v0.0.0-20240102030405-0123456789ab.mod",
 			"latest", "sha256-" + strings.Repeat("0", 64) + ".sig",
 		} {
-			image(t, s, repo, tag)
+			storetest.Image(t, s, repo, tag)
 		}
-		got, err := s.Versions(t.Context(), version.Path)
+		got, err := s.Versions(t.Context(), artifacttest.Version.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []Listed{
+		want := []registry.Listed{
 			{"v0.0.0-20240102030405-0123456789ab", true},
 			{"v1.9.0", false},
 			{"v1.9.0", true},
@@ -40,18 +43,18 @@ func TestVersionsInSemverOrder(t *testing.T) {
 }
 
 func TestVersionsOfAnUnknownModule(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
-		image(t, s, "other.example", "v1.0.0")
-		_, err := s.Versions(t.Context(), version.Path)
-		wantMeaning(t, err, ErrNotFound)
+	eachStore(t, func(t *testing.T, s *registry.Store) {
+		storetest.Image(t, s, "other.example", "v1.0.0")
+		_, err := s.Versions(t.Context(), artifacttest.Version.Path)
+		storetest.WantMeaning(t, err, registry.ErrNotFound)
 	})
 }
 
 func TestVersionsTakeOneListing(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	publish(t, s, fullVersion(t, version, "text"), nil)
+	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), nil)
 	reg.Reset()
-	if list, err := s.Versions(t.Context(), version.Path); err != nil || len(list) != 1 {
+	if list, err := s.Versions(t.Context(), artifacttest.Version.Path); err != nil || len(list) != 1 {
 		t.Errorf("%v, %v", list, err)
 	}
 	if all, tags := len(reg.Requests()), reg.Count("GET", registrytest.Tags); all != 1 || tags != 1 {
@@ -60,13 +63,13 @@ func TestVersionsTakeOneListing(t *testing.T) {
 }
 
 func TestModulesAreListedByPath(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
+	eachStore(t, func(t *testing.T, s *registry.Store) {
 		var want []string
-		for _, path := range []string{version.Path, "example.com/x", deep} {
-			publish(t, s, modOnlyVersion(t, module.Version{Path: path, Version: "v1.0.0"}), nil)
+		for _, path := range []string{artifacttest.Version.Path, "example.com/x", deep} {
+			storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, module.Version{Path: path, Version: "v1.0.0"}), nil)
 			want = append(want, path)
 		}
-		image(t, s, "sumdb/sum.golang.org", "latest")
+		storetest.Image(t, s, "sumdb/sum.golang.org", "latest")
 		got, broken := listModules(t, s)
 		slices.Sort(want)
 		if !slices.Equal(got, want) || len(broken) != 0 {
@@ -81,13 +84,13 @@ var (
 )
 
 // listModules lists the modules of a store, and what is wrong with repositories.
-func listModules(t *testing.T, s *Store) (paths []string, broken []error) {
+func listModules(t *testing.T, s *registry.Store) (paths []string, broken []error) {
 	t.Helper()
 	for path, err := range s.Modules(t.Context()) {
 		switch {
 		case err == nil:
 			paths = append(paths, path)
-		case errors.Is(err, ErrNoPath):
+		case errors.Is(err, registry.ErrNoPath):
 			broken = append(broken, err)
 		default:
 			t.Fatal(err)
@@ -98,12 +101,12 @@ func listModules(t *testing.T, s *Store) (paths []string, broken []error) {
 }
 
 func TestModulesGoOnAfterARepositoryThatTellsNoPath(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
+	eachStore(t, func(t *testing.T, s *registry.Store) {
 		for _, path := range []string{"example.com/a", "example.com/z"} {
-			publish(t, s, modOnlyVersion(t, module.Version{Path: path, Version: "v1.0.0"}), nil)
+			storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, module.Version{Path: path, Version: "v1.0.0"}), nil)
 		}
-		image(t, s, hashName, "latest")
-		image(t, s, strings.Replace(hashName, "z0", "z1", 1), "v1.0.0")
+		storetest.Image(t, s, hashName, "latest")
+		storetest.Image(t, s, strings.Replace(hashName, "z0", "z1", 1), "v1.0.0")
 		paths, broken := listModules(t, s)
 		if !slices.Equal(paths, []string{"example.com/a", "example.com/z"}) || len(broken) != 2 {
 			t.Fatalf("%q, %v; want two modules and two repositories that tell no path", paths, broken)
@@ -120,13 +123,13 @@ func TestModulesGoOnAfterARepositoryThatTellsNoPath(t *testing.T) {
 }
 
 func TestAnyVersionTellsALongPath(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *Store) {
+	eachStore(t, func(t *testing.T, s *registry.Store) {
 		repo, err := artifact.Repository(deep)
 		if err != nil {
 			t.Fatal(err)
 		}
-		image(t, s, repo, "v1.0.0")
-		publish(t, s, modOnlyVersion(t, module.Version{Path: deep, Version: "v1.1.0"}), nil)
+		storetest.Image(t, s, repo, "v1.0.0")
+		storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, module.Version{Path: deep, Version: "v1.1.0"}), nil)
 		if paths, broken := listModules(t, s); !slices.Equal(paths, []string{deep}) || len(broken) != 0 {
 			t.Errorf("%q, %v; want %s", paths, broken, deep)
 		}
@@ -135,7 +138,7 @@ func TestAnyVersionTellsALongPath(t *testing.T) {
 
 func TestModulesLeaveOutARepositoryOfWhichNothingIsLeft(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	image(t, s, hashName, "v1.0.0")
+	storetest.Image(t, s, hashName, "v1.0.0")
 	reg.Inject(registrytest.Answer(http.StatusNotFound, "NAME_UNKNOWN", "").On(http.MethodGet, registrytest.Tags))
 	if paths, broken := listModules(t, s); len(paths) != 0 || len(broken) != 0 {
 		t.Errorf("%q, %v; want nothing", paths, broken)
@@ -144,12 +147,12 @@ func TestModulesLeaveOutARepositoryOfWhichNothingIsLeft(t *testing.T) {
 
 func TestModulesNameALongPathThatLies(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
-	publish(t, s, modOnlyVersion(t, version), nil)
+	storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, artifacttest.Version), nil)
 	if err := reg.CopyRepository(fullRepo, namespace+"/"+hashName); err != nil {
 		t.Fatal(err)
 	}
 	paths, broken := listModules(t, s)
-	if !slices.Equal(paths, []string{version.Path}) || len(broken) != 1 || !errors.Is(broken[0], artifact.ErrIdentity) {
+	if !slices.Equal(paths, []string{artifacttest.Version.Path}) || len(broken) != 1 || !errors.Is(broken[0], artifact.ErrIdentity) {
 		t.Errorf("%q, %v; want one module and an identity error", paths, broken)
 	}
 }

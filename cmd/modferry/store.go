@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,8 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // openStores opens what --registry names. Log may be nil.
@@ -23,7 +24,7 @@ func (a *app) openStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 	if spec == "" {
 		return nil, usageErrorf("--%s is needed: a registry and namespace (harbor.example/golang) or a directory (oci:DIR)", flagRegistry)
 	}
-	client, err := registry.NewClient(registry.ClientOptions{
+	client, err := remote.NewClient(remote.ClientOptions{
 		CAFile:    c.String(flagCAFile),
 		UserAgent: "modferry/" + buildVersion(),
 		Log:       log,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"errors"
 	"io"
 	"net/http"
@@ -14,7 +13,9 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // mirrored returns a bench whose store has example.com/a at v1.0.0, v1.10.0 and v1.9.0, signed, and of
@@ -131,9 +132,9 @@ func TestAListingEndsWhenTheRegistryIsDown(t *testing.T) {
 	modules := []string{"example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0"}
 	b.upstream(modules...)
 	b.run(append([]string{"mirror", "--no-sign"}, modules...)...).exits(exitOK)
-	client, err := registry.NewClient(registry.ClientOptions{Retries: -1})
+	client, err := remote.NewClient(remote.ClientOptions{Retries: -1})
 	must(t, err)
-	stores, err := stores.Route(client, reg.Host() + "/golang")
+	stores, err := stores.Route(client, reg.Host()+"/golang")
 	must(t, err)
 	reg.Inject(registrytest.ServiceUnavailable().On(http.MethodGet, registrytest.Tags))
 	reg.Reset()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -18,6 +17,8 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // testLog is a checksum database. It records what the bench's upstream has, and made-up versions.
@@ -108,7 +109,7 @@ func (l *testLog) upstream() {
 // open opens the bench's store.
 func (b *bench) open() *registry.Store {
 	b.t.Helper()
-	client, err := registry.NewClient(registry.ClientOptions{})
+	client, err := remote.NewClient(remote.ClientOptions{})
 	must(b.t, err)
 	store, err := stores.Open(client, b.env["MODFERRY_REGISTRY"])
 	must(b.t, err)

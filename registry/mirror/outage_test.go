@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )

@@ -16,7 +16,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/registrytest"
+	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"

@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"github.com/modferry/modferry/registry/stores"
 	"context"
 	"errors"
 	"os"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/stores"
 )
 
 // openStores opens stores for routes, as somebody without credentials or patience.
@@ -31,9 +32,9 @@ func openStores(t testing.TB, routes string) *registry.Router {
 	return stores
 }
 
-func newClient(t testing.TB) *registry.Client {
+func newClient(t testing.TB) *remote.Client {
 	t.Helper()
-	client, err := registry.NewClient(registry.ClientOptions{
+	client, err := remote.NewClient(remote.ClientOptions{
 		MinBackoff: time.Microsecond, MaxBackoff: time.Millisecond,
 		Credentials: func(context.Context, string) (auth.Credential, error) { return auth.EmptyCredential, nil },
 	})

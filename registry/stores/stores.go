@@ -7,11 +7,13 @@ import (
 	"strings"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/ocilayout"
+	"github.com/modferry/modferry/registry/remote"
 )
 
 // Open opens one store: "oci:DIR", an OCI image layout directory, which is created on the first push; or what
-// [Client.Open] takes. It makes no request. The error is registry.ErrReference when ref is malformed.
-func Open(c *registry.Client, ref string) (*registry.Store, error) {
+// [remote.Client.Open] takes. It makes no request. The error is registry.ErrReference when ref is malformed.
+func Open(c *remote.Client, ref string) (*registry.Store, error) {
 	dir, ok := strings.CutPrefix(ref, "oci:")
 	switch {
 	case !ok:
@@ -19,10 +21,10 @@ func Open(c *registry.Client, ref string) (*registry.Store, error) {
 	case dir == "", strings.HasPrefix(dir, "//"):
 		return nil, fmt.Errorf("%w %q: a layout directory is written oci:DIR", registry.ErrReference, ref)
 	}
-	return registry.OpenLayout(dir)
+	return ocilayout.Open(dir)
 }
 
 // Route opens the stores of routes by module prefix; see [registry.Route].
-func Route(c *registry.Client, spec string) (*registry.Router, error) {
+func Route(c *remote.Client, spec string) (*registry.Router, error) {
 	return registry.Route(spec, func(ref string) (*registry.Store, error) { return Open(c, ref) })
 }

@@ -1,0 +1,34 @@
+package ocilayout
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/modferry/modferry/registry"
+)
+
+// An interrupted copy may lack the file that comes last in the alphabet.
+func TestLayoutWithoutItsMarkerKeepsItsTags(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	before := openLayout(t, dir)
+	folded, inJournal := newLayoutImage("example.com/a", "v1.0.0"), newLayoutImage("example.com/a", "v1.1.0")
+	mustPublish(t, before, folded)
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustPublish(t, openLayout(t, dir), inJournal)
+	if err := os.Remove(filepath.Join(dir, "oci-layout")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openLayout(t, dir).Resolve(ctx, folded.repo, folded.tag); !errors.Is(err, registry.ErrNoLayout) {
+		t.Errorf("reading: %v", err)
+	}
+	l := openLayout(t, dir)
+	mustPublish(t, l, newLayoutImage("example.com/b", "v1.0.0"))
+	if err := errors.Join(folded.check(ctx, l), inJournal.check(ctx, l)); err != nil {
+		t.Error(err)
+	}
+}

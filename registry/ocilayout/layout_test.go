@@ -1,0 +1,443 @@
+package ocilayout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/content"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry"
+)
+
+var _ registry.Backend = (*layout)(nil)
+
+// layoutImage is a small version to publish: an image of three blobs, and a signature.
+type layoutImage struct {
+	repo, tag         string
+	blobs, sigBlobs   []artifact.Blob
+	desc, sigDesc     ocispec.Descriptor
+	manifest, sigData []byte
+}
+
+func newLayoutImage(repo, tag string) layoutImage {
+	img := layoutImage{repo: repo, tag: tag}
+	image := func(parts ...string) (ocispec.Descriptor, []byte, []artifact.Blob) {
+		var blobs []artifact.Blob
+		for _, part := range parts {
+			blobs = append(blobs, artifact.NewBlob(ocispec.MediaTypeImageLayerGzip, []byte(part+" "+repo+":"+tag)))
+		}
+		m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: blobs[0].Descriptor}
+		m.SchemaVersion = 2
+		m.Config.MediaType = ocispec.MediaTypeImageConfig
+		for _, b := range blobs[1:] {
+			m.Layers = append(m.Layers, b.Descriptor)
+		}
+		raw, err := json.Marshal(m)
+		if err != nil {
+			panic(err)
+		}
+		return artifact.NewBlob(m.MediaType, raw).Descriptor, raw, blobs
+	}
+	img.desc, img.manifest, img.blobs = image("config", "meta", "zip "+strings.Repeat("z", 2000))
+	img.sigDesc, img.sigData, img.sigBlobs = image("sig config", "payload")
+	return img
+}
+
+func (img layoutImage) sigTag() string { return "sha256-" + img.desc.Digest.Encoded() + ".sig" }
+
+// publish pushes img in the order of the publishing rules.
+func (img layoutImage) publish(ctx context.Context, b registry.Backend) error {
+	for _, blob := range append(img.blobs, img.sigBlobs...) {
+		if err := b.PushBlob(ctx, img.repo, blob); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		b.PushManifest(ctx, img.repo, img.desc, img.manifest, ""),
+		b.PushManifest(ctx, img.repo, img.sigDesc, img.sigData, img.sigTag()),
+		b.PushManifest(ctx, img.repo, img.desc, img.manifest, img.tag),
+	)
+}
+
+// check reads all of img back.
+func (img layoutImage) check(ctx context.Context, b registry.Backend) error {
+	for tag, want := range map[string][]byte{img.tag: img.manifest, img.sigTag(): img.sigData} {
+		_, raw, err := b.Manifest(ctx, img.repo, tag)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(raw, want) {
+			return fmt.Errorf("%s:%s: another manifest", img.repo, tag)
+		}
+	}
+	return checkComplete(ctx, b, img.repo)
+}
+
+// checkComplete reads everything that the tags of repo lead to.
+func checkComplete(ctx context.Context, b registry.Backend, repo string) error {
+	for tag, err := range b.Tags(ctx, repo) {
+		if err != nil {
+			return err
+		}
+		_, raw, err := b.Manifest(ctx, repo, tag)
+		if err != nil {
+			return err
+		}
+		links, err := parseLinks(raw)
+		if err != nil {
+			return err
+		}
+		for _, d := range links.all() {
+			if err := readBlob(ctx, b, repo, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func readBlob(ctx context.Context, b registry.Backend, repo string, d ocispec.Descriptor) error {
+	r, err := b.Blob(ctx, repo, d)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = content.ReadAll(r, d)
+	return err
+}
+
+func openLayout(t testing.TB, dir string) *layout {
+	t.Helper()
+	l, err := newLayout(dir, options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func collect(t testing.TB, seq iter.Seq2[string, error]) []string {
+	t.Helper()
+	var all []string
+	for s, err := range seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func mustPublish(t testing.TB, b registry.Backend, images ...layoutImage) {
+	t.Helper()
+	for _, img := range images {
+		if err := img.publish(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func layoutFile(t testing.TB, dir, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestLayoutReturnsWhatWasPushed(t *testing.T) {
+	ctx := t.Context()
+	l := openLayout(t, filepath.Join(t.TempDir(), "new", "store"))
+	img := newLayoutImage("example.com/a", "v1.0.0")
+	mustPublish(t, l, img, newLayoutImage("example.com/a", "v1.1.0"), newLayoutImage("example.com/b", "v0.1.0"))
+	if err := img.check(ctx, l); err != nil {
+		t.Error(err)
+	}
+	for _, ref := range []string{img.tag, string(img.desc.Digest)} {
+		d, err := l.Resolve(ctx, img.repo, ref)
+		if err != nil || !content.Equal(d, img.desc) {
+			t.Errorf("resolve(%s) = %v, %v", ref, d, err)
+		}
+	}
+	if got, want := collect(t, l.Repositories(ctx)), []string{"example.com/a", "example.com/b"}; !slices.Equal(got, want) {
+		t.Errorf("repositories = %q", got)
+	}
+	tags := collect(t, l.Tags(ctx, "example.com/a"))
+	if len(tags) != 4 || !slices.IsSorted(tags) || !slices.Contains(tags, "v1.1.0") || !slices.Contains(tags, img.sigTag()) {
+		t.Errorf("tags = %q", tags)
+	}
+}
+
+func TestLayoutMovesATag(t *testing.T) {
+	ctx := t.Context()
+	l := openLayout(t, t.TempDir())
+	first, second := newLayoutImage("example.com/a", "x"), newLayoutImage("example.com/a", "y")
+	mustPublish(t, l, first, second)
+	if err := l.PushManifest(ctx, first.repo, second.desc, second.manifest, "x"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if d, err := l.Resolve(ctx, first.repo, "x"); err != nil || d.Digest != second.desc.Digest {
+			t.Errorf("resolve = %v, %v", d, err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLayoutSaysNotFoundOnlyForWhatIsAbsent(t *testing.T) {
+	ctx := t.Context()
+	l := openLayout(t, t.TempDir())
+	img := newLayoutImage("example.com/a", "v1.0.0")
+	mustPublish(t, l, img)
+	zip := img.blobs[2].Descriptor
+	if err := os.Remove(l.blobPath(img.sigDesc.Digest)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(l.blobPath(zip.Digest)); err != nil {
+		t.Fatal(err)
+	}
+	get := func(repo, ref string) error { _, _, err := l.Manifest(ctx, repo, ref); return err }
+	tags := func(repo string) error {
+		for _, err := range l.Tags(ctx, repo) {
+			return err
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"unknown tag", get("example.com/a", "v9.0.0"), registry.ErrNotFound},
+		{"unknown repository", get("example.com/z", "v1.0.0"), registry.ErrNotFound},
+		{"tags of an unknown repository", tags("example.com/z"), registry.ErrNotFound},
+		{"unknown digest", get("example.com/a", string(digest.FromString("?"))), registry.ErrNotFound},
+		{"blob that is no manifest", get("example.com/a", string(img.blobs[1].Descriptor.Digest)), registry.ErrNotFound},
+		{"manifest whose file is gone", get("example.com/a", img.sigTag()), registry.ErrCorrupt},
+		{"blob whose file is gone", readBlob(ctx, l, "example.com/a", zip), registry.ErrCorrupt},
+		{"upper-case repository", get("example.com/A", "v1.0.0"), registry.ErrReference},
+		{"path in a repository", get("../a", "v1.0.0"), registry.ErrReference},
+		{"malformed tag", get("example.com/a", "v1/../.."), registry.ErrReference},
+		{"malformed digest", get("example.com/a", "sha256:../../x"), registry.ErrReference},
+	} {
+		if !errors.Is(c.err, c.want) || errors.Is(c.err, registry.ErrNotFound) != (c.want == registry.ErrNotFound) {
+			t.Errorf("%s: %v", c.name, c.err)
+		}
+	}
+}
+
+func TestLayoutRefusesIncompletePushes(t *testing.T) {
+	ctx := t.Context()
+	l := openLayout(t, t.TempDir())
+	img := newLayoutImage("example.com/a", "v1.0.0")
+	wrong := artifact.NewBlob("x", []byte("right"))
+	wrong.Descriptor.Digest = digest.FromString("wrong")
+	short := artifact.NewBlob("x", []byte("short"))
+	short.Descriptor.Size++
+	long := artifact.NewBlob("x", []byte("long"))
+	long.Descriptor.Size--
+	for name, err := range map[string]error{
+		"manifest before its blobs":   l.PushManifest(ctx, img.repo, img.desc, img.manifest, img.tag),
+		"blob of another digest":      l.PushBlob(ctx, img.repo, wrong),
+		"blob that is too short":      l.PushBlob(ctx, img.repo, short),
+		"blob that is too long":       l.PushBlob(ctx, img.repo, long),
+		"manifest of another digest":  l.PushManifest(ctx, img.repo, img.sigDesc, img.manifest, img.tag),
+		"manifest that is no JSON":    l.PushManifest(ctx, img.repo, short.Descriptor, []byte("short"), "x"),
+		"tag outside the grammar":     l.PushManifest(ctx, img.repo, img.desc, img.manifest, "a:b"),
+		"repository with a traversal": l.PushManifest(ctx, "../x", img.desc, img.manifest, "b"),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	assertNoFiles(t, l.dir, blobsDir, tmpDir)
+	if repos := collect(t, l.Repositories(ctx)); len(repos) != 0 {
+		t.Errorf("repositories = %q", repos)
+	}
+}
+
+func assertNoFiles(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		entries, err := os.ReadDir(filepath.Join(dir, name))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, e := range entries {
+			t.Errorf("%s has %s", name, e.Name())
+		}
+	}
+}
+
+func TestLayoutPushStopsWithItsContext(t *testing.T) {
+	l := openLayout(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.PushBlob(ctx, "example.com/a", artifact.NewBlob("x", []byte("x"))); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	img := newLayoutImage("example.com/a", "v1.0.0")
+	mustPublish(t, l, img)
+	unlock, err := openLayout(t, l.dir).lock(context.Background()) // a process that was stopped
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	for name, l := range map[string]*layout{"prepared": l, "new": openLayout(t, l.dir)} {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		if err := l.PushManifest(ctx, img.repo, img.desc, img.manifest, "other"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLayoutIndexDoesNotDependOnTheOrderOfPushes(t *testing.T) {
+	var images []layoutImage
+	for i := range 40 {
+		images = append(images, newLayoutImage(fmt.Sprintf("example.com/m%d", i%7), fmt.Sprintf("v1.%d.0", i)))
+	}
+	var want string
+	for round := range 4 {
+		dir := t.TempDir()
+		l, err := newLayout(dir, options{FoldSize: int64(1 + round*3000)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rand.Shuffle(len(images), func(i, j int) { images[i], images[j] = images[j], images[i] })
+		var g errgroup.Group
+		g.SetLimit(1 + round)
+		for _, img := range images {
+			g.Go(func() error { return img.publish(t.Context(), l) })
+		}
+		if err := errors.Join(g.Wait(), l.Close(), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+		got := layoutFile(t, dir, "index.json")
+		if round == 0 {
+			want = got
+		}
+		if got != want || layoutFile(t, dir, journalFile) != "" {
+			t.Fatalf("round %d: another index.json, or a journal left\n%s\n%s", round, got, want)
+		}
+	}
+}
+
+func TestTwoLayoutsOnOneDirectorySeeEachOther(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	a, b, reader := openLayout(t, dir), openLayout(t, dir), openLayout(t, dir)
+	var g errgroup.Group
+	for i := range 60 {
+		img := newLayoutImage("example.com/m", fmt.Sprintf("v1.%d.0", i))
+		writer, other := a, b
+		if i%2 == 1 {
+			writer, other = b, a
+		}
+		g.Go(func() error {
+			if err := img.publish(ctx, writer); err != nil {
+				return err
+			}
+			return errors.Join(img.check(ctx, other), img.check(ctx, reader))
+		})
+	}
+	if err := errors.Join(g.Wait(), a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	mustPublish(t, b, newLayoutImage("example.com/m", "v2.0.0"))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if tags := collect(t, reader.Tags(ctx, "example.com/m")); len(tags) != 122 {
+		t.Errorf("%d tags", len(tags))
+	}
+	if n := strings.Count(layoutFile(t, dir, "index.json"), `"example.com/m:`); n != 122 {
+		t.Errorf("%d entries in index.json", n)
+	}
+}
+
+func TestLayoutPublishedTwiceIsNotWrittenTwice(t *testing.T) {
+	l := openLayout(t, t.TempDir())
+	img := newLayoutImage("example.com/a", "v1.0.0")
+	mustPublish(t, l, img)
+	before := layoutFile(t, l.dir, journalFile)
+	mustPublish(t, l, img)
+	if after := layoutFile(t, l.dir, journalFile); after != before || strings.Count(after, "\n") != 2 {
+		t.Errorf("journal:\n%s", after)
+	}
+}
+
+func TestLayoutReferencesAreForSkopeo(t *testing.T) {
+	l := openLayout(t, "some/dir")
+	d := string(digest.FromString(""))
+	for _, c := range [][3]string{
+		{"", "", "oci:some/dir"},
+		{"example.com/a", "", "oci:some/dir:example.com/a"},
+		{"example.com/a", "v1.0.0", "oci:some/dir:example.com/a:v1.0.0"},
+		{"example.com/a", d, "oci:some/dir:example.com/a@" + d},
+	} {
+		if got := l.Reference(c[0], c[1]); got != c[2] {
+			t.Errorf("reference(%q, %q) = %q", c[0], c[1], got)
+		}
+	}
+}
+
+// brokenReader fails after some bytes.
+type brokenReader struct{ n int }
+
+var errBroken = errors.New("broken")
+
+func (r *brokenReader) Read(p []byte) (int, error) {
+	if r.n == 0 {
+		return 0, errBroken
+	}
+	n := min(r.n, len(p))
+	r.n -= n
+	return n, nil
+}
+
+func TestReplaceFileLeavesNothingHalf(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, tmpDir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(dir, "target")
+	if err := os.WriteFile(target, []byte("old"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	err := replaceFile(dir, target, 0o666, func(w io.Writer) error {
+		_, err := io.Copy(w, &brokenReader{5000})
+		return err
+	})
+	if !errors.Is(err, errBroken) || layoutFile(t, dir, "target") != "old" {
+		t.Errorf("%v, %q", err, layoutFile(t, dir, "target"))
+	}
+	err = replaceFile(dir, filepath.Join(dir, "no", "such", "directory"), 0o666, func(io.Writer) error { return nil })
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	assertNoFiles(t, dir, tmpDir)
+}

@@ -1,0 +1,239 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/modferry/modferry/registry"
+)
+
+var (
+	errUnexpected  = errors.New("unexpected answer")
+	errNotRegistry = errors.New("the answer is not a registry's")
+)
+
+const (
+	maxErrorBody    = 64 << 10 // of an error answer, read
+	maxErrorMessage = 1000     // of it, runes kept
+)
+
+// absentCodes are the error codes that say that a repository, manifest or blob
+// does not exist. The last is Harbor's.
+var absentCodes = []string{
+	errcode.ErrorCodeNameUnknown, errcode.ErrorCodeManifestUnknown, errcode.ErrorCodeBlobUnknown, "NOT_FOUND",
+}
+
+// scanStatus matches what Harbor says while a vulnerability scan has not ended;
+// only its text tells this from a refusal that stays.
+var scanStatus = regexp.MustCompile(`with "(Pending|Running|Scheduled)" status of vulnerability scanning`)
+
+// checkedClient is the HTTP client below oras-go. It turns every answer of
+// status 400 and above into an *Error while the registry's message is still at
+// hand; oras-go drops that of a 404, and with it who said so.
+type checkedClient struct {
+	auth     *auth.Client
+	tokens   *tokens
+	accounts *accounts
+}
+
+// Do implements oras-go's remote.Client.
+func (c *checkedClient) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.auth.Do(req)
+	var e *registry.Error
+	switch {
+	case err != nil && req.Context().Err() != nil:
+		return nil, context.Cause(req.Context())
+	case err != nil:
+		e = c.noAnswer(req, err)
+	case resp.StatusCode >= 400:
+		e = badAnswer(resp)
+	default:
+		return resp, nil
+	}
+	e.Registry = req.URL.Host
+	e.Account = c.accounts.of(req.URL.Host)
+	if e.Hint == "" {
+		e.Hint = advice(e)
+	}
+	return nil, e
+}
+
+// noAnswer classifies an error of the auth client: of the network, or of its
+// own on the way to a token.
+func (c *checkedClient) noAnswer(req *http.Request, err error) *registry.Error {
+	var token *errcode.ErrorResponse
+	if errors.As(err, &token) {
+		return tokenRefused(token)
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		return networkError(u.Err)
+	}
+	e := &registry.Error{Err: fmt.Errorf("%w: %w", registry.ErrUnauthorized, err)}
+	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
+		e.Err = fmt.Errorf("%w: no credentials", registry.ErrUnauthorized)
+	} else if realm := c.tokens.realmHost(req.URL.Host); realm != "" && realm != req.URL.Hostname() {
+		e.Hint = fmt.Sprintf("its token service is on %s: unless that is a public address, it must have the registry's own host name", realm)
+	}
+	return e
+}
+
+// tokenRefused is the answer of a registry's token service.
+func tokenRefused(t *errcode.ErrorResponse) *registry.Error {
+	e := &registry.Error{Status: t.StatusCode, Err: fmt.Errorf("%w: the token service refused", registry.ErrUnauthorized)}
+	if len(t.Errors) > 0 {
+		e.Code, e.Message = t.Errors[0].Code, printable(t.Errors[0].Message)
+	}
+	if t.StatusCode == http.StatusTooManyRequests || t.StatusCode >= 500 {
+		e.Err = fmt.Errorf("%w: its token service failed", registry.ErrUnavailable)
+	}
+	return e
+}
+
+// networkError says that there was no answer or that it broke off. err must not
+// be a *url.Error, whose text has query parameters in it that may be secret.
+func networkError(err error) *registry.Error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	e := &registry.Error{Err: fmt.Errorf("%w: %w", registry.ErrUnavailable, err)}
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
+		e.Permanent, e.Hint = true, "write http:// in front of the registry if it has no TLS"
+	case errors.As(err, &cert):
+		e.Permanent, e.Hint = true, "give the registry's CA certificate with --ca-file"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		e.Permanent, e.Hint = true, "check the registry's name"
+	}
+	return e
+}
+
+// badAnswer classifies an answer of status 400 and above, and closes it.
+func badAnswer(resp *http.Response) *registry.Error {
+	defer resp.Body.Close()
+	e := &registry.Error{Status: resp.StatusCode, Err: errUnexpected}
+	e.Code, e.Message = errorBody(resp)
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		e.Err = registry.ErrUnauthorized
+	case http.StatusForbidden:
+		e.Err = registry.ErrDenied
+	case http.StatusNotFound:
+		e.Err = absence(resp, e.Code)
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		e.Err = registry.ErrUnsupported
+	case http.StatusPreconditionFailed:
+		e.Err = registry.ErrPolicy
+		e.ScanPending = scanStatus.MatchString(e.Message)
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		e.Err = registry.ErrUnavailable
+	default:
+		if resp.StatusCode >= 500 {
+			e.Err = registry.ErrUnavailable
+		}
+	}
+	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	return e
+}
+
+// absence tells a registry's "does not exist" from the 404 of something else
+// that happens to answer at this address.
+func absence(resp *http.Response, code string) error {
+	switch {
+	case slices.Contains(absentCodes, code):
+		return registry.ErrNotFound
+	case code == errcode.ErrorCodeBlobUploadUnknown:
+		// An upload does not outlive a restart of the registry.
+		return fmt.Errorf("%w: it lost the upload", registry.ErrUnavailable)
+	case code == errcode.ErrorCodeUnsupported:
+		return registry.ErrUnsupported
+	case code == "" && resp.Header.Get("Docker-Distribution-Api-Version") != "":
+		return registry.ErrNotFound
+	case code == "":
+		return errNotRegistry
+	}
+	return errUnexpected
+}
+
+// errorBody reads the first error of an answer's body (distribution-spec,
+// "Error Codes"), or a line of plain text.
+func errorBody(resp *http.Response) (code, message string) {
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil && len(data) == 0 {
+		return "", ""
+	}
+	var body struct {
+		Errors []struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(data, &body) == nil && len(body.Errors) > 0 {
+		return strings.ToUpper(printable(body.Errors[0].Code)), printable(body.Errors[0].Message)
+	}
+	if mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mt == "text/plain" {
+		line, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
+		return "", printable(line)
+	}
+	return "", ""
+}
+
+// printable makes a foreign text fit for a terminal and a log.
+func printable(s string) string {
+	n := 0
+	return strings.Map(func(r rune) rune {
+		n++
+		switch {
+		case n > maxErrorMessage || r == unicode.ReplacementChar:
+			return -1
+		case !unicode.IsPrint(r):
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3).
+func retryAfter(v string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(0, t.Sub(now))
+	}
+	return 0
+}
+
+// advice says what the user can do about an answer.
+func advice(e *registry.Error) string {
+	switch {
+	case errors.Is(e.Err, registry.ErrUnauthorized) && e.Account == "":
+		return "log in with: docker login " + e.Registry
+	case errors.Is(e.Err, registry.ErrUnauthorized):
+		return "check that the project exists and that the account's password is right"
+	case errors.Is(e.Err, registry.ErrDenied):
+		return "check what the account may do in this project"
+	case errors.Is(e.Err, errNotRegistry):
+		return "is " + e.Registry + " a registry?"
+	}
+	return ""
+}

@@ -1,0 +1,84 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/modferry/modferry/registry"
+)
+
+// ClientOptions configures a Client. The zero value is useful.
+type ClientOptions struct {
+	CAFile        string            // PEM file of certificates trusted besides the system's; not with Transport
+	UserAgent     string            // empty: "modferry"
+	Retries       int               // after the first attempt; 0 = 4, negative = none
+	MinBackoff    time.Duration     // before the first retry, on average; 0 = 200 ms
+	MaxBackoff    time.Duration     // at most, Retry-After included; 0 = 10 s
+	HeaderTimeout time.Duration     // how long a registry may be silent, before its answer or in it; 0 = 60 s
+	Log           *slog.Logger      // nil = discard
+	Transport     http.RoundTripper // nil = one transport of its own
+
+	// Credentials returns the credential for a registry's host[:port]; the
+	// empty credential means anonymous. Nil: the docker and podman
+	// configuration and their credential helpers.
+	Credentials func(ctx context.Context, host string) (auth.Credential, error)
+}
+
+// Client opens stores. A process needs one: stores opened by it share their
+// connections, tokens and credentials. It is safe for concurrent use.
+type Client struct {
+	o    ClientOptions
+	http *checkedClient
+}
+
+// NewClient returns a Client. Of files it reads CAFile only; credentials are
+// read when a registry first asks for them.
+func NewClient(o ClientOptions) (*Client, error) {
+	if o.Retries = cmp.Or(o.Retries, 4); o.Retries < 0 {
+		o.Retries = 0
+	}
+	o.MinBackoff = cmp.Or(o.MinBackoff, 200*time.Millisecond)
+	o.MaxBackoff = max(cmp.Or(o.MaxBackoff, 10*time.Second), o.MinBackoff)
+	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, time.Minute)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Transport == nil {
+		t, err := newTransport(o.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		o.Transport = t
+	}
+	if o.Credentials == nil {
+		o.Credentials = configuredCredentials()
+	}
+	tokens, accounts := newTokens(), new(accounts)
+	return &Client{o: o, http: &checkedClient{
+		tokens:   tokens,
+		accounts: accounts,
+		auth: &auth.Client{
+			Client:     &http.Client{Transport: &transport{base: o.Transport, limit: o.HeaderTimeout, observe: tokens.observe}},
+			Header:     http.Header{"User-Agent": {cmp.Or(o.UserAgent, "modferry")}},
+			Cache:      tokens,
+			Credential: accounts.record(o.Credentials),
+			ClientID:   "modferry",
+		},
+	}}, nil
+}
+
+// Open opens the namespace of a registry that ref names: "host[:port]/namespace…" (HTTPS, or plain HTTP
+// when host is a loopback address), or the same with "http://" or "https://" in
+// front. It makes no request. The error is registry.ErrReference when ref is malformed.
+func (c *Client) Open(ref string) (*registry.Store, error) {
+	l, err := parseLocation(ref)
+	if err != nil {
+		return nil, err
+	}
+	return registry.New(&remote{c: c, at: l}), nil
+}

@@ -1,0 +1,113 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+
+	orasremote "oras.land/oras-go/v2/registry/remote"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry"
+)
+
+// Bounds of a listing, against a registry whose pages never end.
+const (
+	pageSize = 1000
+	maxPages = 10_000
+	maxNames = 2_000_000
+)
+
+// tags reads all pages before it yields the first tag: a retry starts over, and
+// nobody should see a tag twice.
+func (r *remote) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var l listing
+		err := r.do(ctx, "listing tags of", repo, "", func(o *orasremote.Repository) error {
+			l = listing{}
+			return o.Tags(ctx, "", l.add)
+		})
+		l.yield(err, yield)
+	}
+}
+
+func (r *remote) Repositories(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var l listing
+		err := r.c.retry(ctx, func() error {
+			l = listing{}
+			reg := &orasremote.Registry{RepositoryListPageSize: pageSize}
+			reg.Client, reg.PlainHTTP, reg.Reference.Registry = r.c.http, r.at.plain, r.at.host
+			return r.fail(ctx, "listing repositories of", "", "", reg.Repositories(ctx, "", l.add))
+		})
+		if prefix := r.name(""); prefix != "" {
+			l.below(prefix + "/")
+		}
+		l.yield(noCatalog(err), yield)
+	}
+}
+
+// noCatalog explains a refusal to list repositories, which registries keep for
+// administrators or do not offer.
+func noCatalog(err error) error {
+	var e *registry.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	const hint = "it does not list its repositories to everyone: name the modules instead"
+	refused := *e
+	switch {
+	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
+		refused.Err, refused.Hint = fmt.Errorf("%w: %w", registry.ErrDenied, e.Err), hint
+	case e.Status == http.StatusNotFound || errors.Is(e.Err, registry.ErrUnsupported):
+		refused.Err, refused.Hint = registry.ErrUnsupported, hint
+	default:
+		return err
+	}
+	return &refused
+}
+
+// listing collects the pages of a listing.
+type listing struct {
+	names []string
+	pages int
+}
+
+func (l *listing) add(page []string) error {
+	l.pages++
+	for _, name := range page {
+		if len(name) <= maxRepository { // no tag and no repository is longer
+			l.names = append(l.names, name)
+		}
+	}
+	if l.pages > maxPages || len(l.names) > maxNames {
+		return fmt.Errorf("%w: the listing has more than %d pages or %d names", artifact.ErrLimit, maxPages, maxNames)
+	}
+	return nil
+}
+
+// below keeps the names with a prefix, without it.
+func (l *listing) below(prefix string) {
+	kept := l.names[:0]
+	for _, name := range l.names {
+		if name, ok := strings.CutPrefix(name, prefix); ok {
+			kept = append(kept, name)
+		}
+	}
+	l.names = kept
+}
+
+func (l *listing) yield(err error, yield func(string, error) bool) {
+	if err != nil {
+		yield("", err)
+		return
+	}
+	for _, name := range l.names {
+		if !yield(name, nil) {
+			return
+		}
+	}
+}
