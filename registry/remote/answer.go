@@ -13,15 +13,15 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/httpclient"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 var (
@@ -29,10 +29,7 @@ var (
 	errNotRegistry = errors.New("the answer is not a registry's")
 )
 
-const (
-	maxErrorBody    = 64 << 10 // of an error answer, read
-	maxErrorMessage = 1000     // of it, runes kept
-)
+const maxErrorBody = 64 << 10 // of an error answer, read
 
 // absentCodes are the error codes that say that a repository, manifest or blob
 // does not exist. The last is Harbor's.
@@ -99,7 +96,7 @@ func (c *checkedClient) noAnswer(req *http.Request, err error) *registry.Error {
 func tokenRefused(t *errcode.ErrorResponse) *registry.Error {
 	e := &registry.Error{Status: t.StatusCode, Err: fmt.Errorf("%w: the token service refused", registry.ErrUnauthorized)}
 	if len(t.Errors) > 0 {
-		e.Code, e.Message = t.Errors[0].Code, printable(t.Errors[0].Message)
+		e.Code, e.Message = t.Errors[0].Code, safetext.Line(t.Errors[0].Message)
 	}
 	if t.StatusCode == http.StatusTooManyRequests || t.StatusCode >= 500 {
 		e.Err = fmt.Errorf("%w: its token service failed", registry.ErrUnavailable)
@@ -151,7 +148,7 @@ func badAnswer(resp *http.Response) *registry.Error {
 			e.Err = registry.ErrUnavailable
 		}
 	}
-	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	e.RetryAfter = httpclient.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return e
 }
 
@@ -188,39 +185,13 @@ func errorBody(resp *http.Response) (code, message string) {
 		} `json:"errors"`
 	}
 	if json.Unmarshal(data, &body) == nil && len(body.Errors) > 0 {
-		return strings.ToUpper(printable(body.Errors[0].Code)), printable(body.Errors[0].Message)
+		return strings.ToUpper(safetext.Line(body.Errors[0].Code)), safetext.Line(body.Errors[0].Message)
 	}
 	if mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mt == "text/plain" {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
-		return "", printable(line)
+		return "", safetext.Line(line)
 	}
 	return "", ""
-}
-
-// printable makes a foreign text fit for a terminal and a log.
-func printable(s string) string {
-	n := 0
-	return strings.Map(func(r rune) rune {
-		n++
-		switch {
-		case n > maxErrorMessage || r == unicode.ReplacementChar:
-			return -1
-		case !unicode.IsPrint(r):
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3).
-func retryAfter(v string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(v, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(0, t.Sub(now))
-	}
-	return 0
 }
 
 // advice says what the user can do about an answer.

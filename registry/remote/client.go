@@ -10,6 +10,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/httpclient"
 )
 
 // ClientOptions configures a Client. The zero value is useful.
@@ -63,7 +64,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 		tokens:   tokens,
 		accounts: accounts,
 		auth: &auth.Client{
-			Client:     &http.Client{Transport: &transport{base: o.Transport, limit: o.HeaderTimeout, observe: tokens.observe}},
+			Client:     &http.Client{Transport: &httpclient.Transport{Base: o.Transport, Limit: o.HeaderTimeout, Observe: tokens.observe}},
 			Header:     http.Header{"User-Agent": {cmp.Or(o.UserAgent, "modferry")}},
 			Cache:      tokens,
 			Credential: accounts.record(o.Credentials),

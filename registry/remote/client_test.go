@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 
@@ -166,28 +165,6 @@ func TestPlainRegistryAskedForTLS(t *testing.T) {
 	storetest.WantMeaning(t, err, registry.ErrUnavailable)
 	if !strings.Contains(err.Error(), "http://") {
 		t.Errorf("%v; want a hint", err)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, "99999999999999": 0,
-		now.Add(time.Minute).Format(http.TimeFormat): time.Minute,
-		now.Add(-time.Hour).Format(http.TimeFormat):  0,
-	} {
-		if got := retryAfter(value, now); got != want {
-			t.Errorf("retryAfter(%q) = %v, want %v", value, got, want)
-		}
-	}
-}
-
-func TestForeignTextIsMadePrintable(t *testing.T) {
-	if got := printable("a\x1b[31mb\nc\x00\xffd"); got != "a [31mb c d" {
-		t.Errorf("%q", got)
-	}
-	if n := len(printable(strings.Repeat("x", 10_000))); n != maxErrorMessage {
-		t.Errorf("%d characters", n)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/httpclient"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/storetest"
 )
@@ -134,7 +135,7 @@ func TestRegistryThatIsSlow(t *testing.T) {
 			reg.Inject(fault.On(http.MethodGet, ""))
 			_, _, err := s.Manifest(t.Context(), "a", "v1")
 			storetest.WantMeaning(t, err, registry.ErrUnavailable)
-			if !errors.Is(err, errStalled) {
+			if !errors.Is(err, httpclient.ErrStalled) {
 				t.Errorf("%v; want that it stopped answering", err)
 			}
 			_, err = storetest.FetchBlob(t.Context(), s, blob)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/httpclient"
 )
 
 // acceptManifests are the manifest types asked for. Indexes and Docker's are
@@ -89,7 +90,7 @@ func (r *remote) fail(ctx context.Context, op, repo, ref string, err error) erro
 	case errors.As(err, &e):
 	case ctx.Err() != nil:
 		e = &registry.Error{Err: context.Cause(ctx)}
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errStalled), errors.As(err, &network):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, httpclient.ErrStalled), errors.As(err, &network):
 		e = networkError(err)
 	case errors.Is(err, registry.ErrCorrupt), errors.Is(err, artifact.ErrLimit), errors.Is(err, registry.ErrTagExists):
 		e = &registry.Error{Err: err}

@@ -5,40 +5,25 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/httpclient"
 )
 
-// retry runs an operation again while it fails in a way that may pass. The
-// whole operation is repeated, so that bodies are opened afresh and an answer
-// that broke off is asked for again.
+// retry runs an operation again while it fails in a way that may pass.
 func (c *Client) retry(ctx context.Context, do func() error) error {
-	wait := backoff.ExponentialBackOff{
-		InitialInterval:     c.o.MinBackoff,
-		RandomizationFactor: 0.5,
-		Multiplier:          2,
-		MaxInterval:         c.o.MaxBackoff,
-	}
-	for failed := 1; ; failed++ {
-		err := do()
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		var e *registry.Error
-		if !errors.As(err, &e) || failed > c.attempts(e) {
-			return err
-		}
-		delay := min(max(wait.NextBackOff(), e.RetryAfter), c.o.MaxBackoff)
-		c.o.Log.InfoContext(ctx, "asking the registry again", "in", delay, "after", err)
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		}
-	}
+	return httpclient.Retry{
+		Min: c.o.MinBackoff, Max: c.o.MaxBackoff,
+		Again: func(err error, failed int) (time.Duration, bool) {
+			var e *registry.Error
+			if !errors.As(err, &e) || failed > c.attempts(e) {
+				return 0, false
+			}
+			return e.RetryAfter, true
+		},
+		Notify: func(err error, wait time.Duration) {
+			c.o.Log.InfoContext(ctx, "asking the registry again", "in", wait, "after", err)
+		},
+	}.Do(ctx, do)
 }
 
 // attempts returns how often to try again after e.

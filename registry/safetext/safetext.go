@@ -6,10 +6,13 @@ import (
 	"unicode"
 )
 
-// Lines returns what a person needs of a message that somebody else
-// wrote: at most a few lines, joined into one, without control characters.
+// maxBytes bounds what is shown of one message.
+const maxBytes = 1000
+
+// Lines returns what a person needs of a message: at most a few lines, joined into one,
+// without control characters.
 func Lines(message []byte) string {
-	const maxLines, maxBytes = 8, 1000
+	const maxLines = 8
 	text := strings.ToValidUTF8(string(message[:min(len(message), maxBytes)]), "")
 	var kept []string
 	for line := range strings.Lines(text) {
@@ -19,6 +22,17 @@ func Lines(message []byte) string {
 		}
 	}
 	return strings.Join(kept, "; ")
+}
+
+// Line returns a message of which a line is all: what is not printable becomes a space.
+func Line(message string) string {
+	text := strings.ToValidUTF8(message[:min(len(message), maxBytes)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func printable(r rune) rune {

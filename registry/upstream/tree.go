@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,12 +10,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
+	"github.com/modferry/modferry/registry/httpclient"
 	"github.com/modferry/modferry/registry/safetext"
 )
 
@@ -23,11 +22,10 @@ type httpTree struct {
 	client *http.Client
 	base   *url.URL
 	auth   *url.Userinfo // nil = none, or what base says
-	stall  time.Duration
 }
 
 func (u *Upstream) newHTTPTree(base *url.URL) *httpTree {
-	t := &httpTree{client: u.o.Client, base: base, stall: u.o.Stall}
+	t := &httpTree{client: u.o.Client, base: base}
 	if base.Scheme == "https" && base.User == nil {
 		t.auth = netrcFor(u.o.Netrc, base.Hostname())
 	}
@@ -49,24 +47,8 @@ func newHTTPClient() *http.Client {
 	}}
 }
 
-// open makes a GET request. The body fails if the server stays silent for too long.
+// open makes a GET request. The body fails if the server stays silent for too long, or sends less than its header promised.
 func (t *httpTree) open(ctx context.Context, name string) (io.ReadCloser, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stalled := fmt.Errorf("no data for %v", t.stall)
-	watch := time.AfterFunc(t.stall, func() { cancel(stalled) })
-	body := &watchedBody{ctx: ctx, cancel: cancel, watch: watch, stall: t.stall}
-	rc, err := t.get(ctx, name)
-	if err != nil {
-		err = body.explain(err)
-		body.stop()
-		return nil, err
-	}
-	watch.Stop() // until somebody reads
-	body.rc = rc
-	return body, nil
-}
-
-func (t *httpTree) get(ctx context.Context, name string) (io.ReadCloser, error) {
 	elems := strings.Split(name, "/")
 	for i, e := range elems {
 		elems[i] = url.PathEscape(e)
@@ -92,7 +74,7 @@ func (t *httpTree) get(ctx context.Context, name string) (io.ReadCloser, error) 
 		defer resp.Body.Close()
 		return nil, answerError(resp)
 	}
-	return resp.Body, nil
+	return &networkBody{resp.Body, ctx}, nil
 }
 
 // answerError describes an answer other than 200 OK. Proxies say in text what is wrong; web pages are no help.
@@ -105,73 +87,32 @@ func answerError(resp *http.Response) error {
 	return e
 }
 
-// watchedBody is a response body that ends in an error when nothing comes for
-// too long, or when less comes than the header promised.
-type watchedBody struct {
-	rc     io.ReadCloser
-	ctx    context.Context // of the request
-	cancel context.CancelCauseFunc
-	watch  *time.Timer
-	stall  time.Duration
+// networkBody is a response body whose errors are a *networkError.
+type networkBody struct {
+	io.ReadCloser
+	ctx context.Context // of the request
 }
 
-func (b *watchedBody) Read(p []byte) (int, error) {
-	b.watch.Reset(b.stall)
-	n, err := b.rc.Read(p)
-	b.watch.Stop()
+func (b *networkBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		err = b.explain(err)
+		err = &networkError{cmp.Or(context.Cause(b.ctx), err)}
 	}
 	return n, err
 }
 
-func (b *watchedBody) Close() error {
-	err := b.rc.Close()
-	b.stop()
-	return err
-}
-
-func (b *watchedBody) stop() {
-	b.watch.Stop()
-	b.cancel(nil)
-}
-
-// explain says that it was the silence that ended the request, where it was.
-func (b *watchedBody) explain(err error) error {
-	var status *statusError
-	if errors.As(err, &status) {
-		return err
-	}
-	if cause := context.Cause(b.ctx); cause != nil {
-		err = cause
-	}
-	return &networkError{err}
-}
-
 // retry runs do again while it fails in a way that may pass.
 func (u *Upstream) retry(ctx context.Context, name string, do func() error) error {
-	wait := backoff.ExponentialBackOff{
-		InitialInterval: u.o.MinBackoff, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 20 * time.Second,
-	}
-	for tries := 0; ; tries++ {
-		err := do()
-		if err == nil || tries >= u.o.Retries || ctx.Err() != nil {
-			return err
-		}
-		least, again := transient(err)
-		if !again {
-			return err
-		}
-		delay := min(max(wait.NextBackOff(), least), wait.MaxInterval)
-		u.o.Log.InfoContext(ctx, "asking upstream again", "for", name, "in", delay, "after", err)
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		}
-	}
+	return httpclient.Retry{
+		Min: u.o.MinBackoff, Max: 20 * time.Second,
+		Again: func(err error, failed int) (time.Duration, bool) {
+			least, ok := transient(err)
+			return least, ok && failed <= u.o.Retries
+		},
+		Notify: func(err error, wait time.Duration) {
+			u.o.Log.InfoContext(ctx, "asking upstream again", "for", name, "in", wait, "after", err)
+		},
+	}.Do(ctx, do)
 }
 
 // transient reports whether asking again may help, and when at the earliest.
@@ -181,11 +122,7 @@ func transient(err error) (after time.Duration, ok bool) {
 		switch status.code {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			seconds, err := strconv.Atoi(status.retryAfter)
-			if err != nil || seconds < 0 || seconds > 3600 {
-				seconds = 0
-			}
-			return time.Duration(seconds) * time.Second, true
+			return httpclient.RetryAfter(status.retryAfter, time.Now()), true
 		}
 		return 0, false
 	}

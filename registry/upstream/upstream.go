@@ -3,6 +3,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/httpclient"
 )
 
 // UpstreamOptions configures an [Upstream]. Only GOPROXY is needed.
@@ -90,6 +92,9 @@ func NewUpstream(o UpstreamOptions) (*Upstream, error) {
 	if o.Client == nil {
 		o.Client = newHTTPClient()
 	}
+	client := *o.Client
+	client.Transport = &httpclient.Transport{Base: cmp.Or(client.Transport, http.DefaultTransport), Limit: o.Stall}
+	o.Client = &client
 	u := &Upstream{o: o}
 	u.direct = entry{name: "direct", direct: newDirect(o)}
 	entries, err := u.parseGOPROXY(o.GOPROXY)

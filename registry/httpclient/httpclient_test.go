@@ -1,4 +1,4 @@
-package remote
+package httpclient
 
 import (
 	"errors"
@@ -45,11 +45,11 @@ func TestSlowReaderIsNotASlowRegistry(t *testing.T) {
 		want   error
 	}{
 		"slow reader":   {false, nil},
-		"slow registry": {true, errStalled},
+		"slow registry": {true, ErrStalled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rt := &transport{base: answering{"some content", test.silent}, limit: time.Minute, observe: func(*http.Response) {}}
+				rt := &Transport{Base: answering{"some content", test.silent}, Limit: time.Minute}
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://registry.invalid/", nil)
 				if err != nil {
 					t.Fatal(err)
@@ -69,5 +69,18 @@ func TestSlowReaderIsNotASlowRegistry(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, "99999999999999": 0,
+		now.Add(time.Minute).Format(http.TimeFormat): time.Minute,
+		now.Add(-time.Hour).Format(http.TimeFormat):  0,
+	} {
+		if got := RetryAfter(value, now); got != want {
+			t.Errorf("RetryAfter(%q) = %v, want %v", value, got, want)
+		}
 	}
 }
