@@ -215,7 +215,7 @@ func (e *env) publish(c content) *artifact.Artifact {
 func (e *env) publishAs(c content, signer *sign.Signer) *artifact.Artifact {
 	e.t.Helper()
 	a := build(e.t, c)
-	_, err := e.store.Publish(e.t.Context(), a, registry.PublishOptions{Signer: signer, Pinned: true})
+	_, err := e.store.Publish(e.t.Context(), a, registry.PublishOptions{Signer: signer, Recorded: true})
 	check(e.t, err)
 	return a
 }

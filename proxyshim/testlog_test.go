@@ -179,7 +179,7 @@ func (e *env) publishWith(c content, evidence artifact.Evidence) *artifact.Artif
 	}
 	a, err := artifact.Build(f)
 	check(e.t, err)
-	_, err = e.store.Publish(e.t.Context(), a, registry.PublishOptions{Signer: e.signer, Pinned: true})
+	_, err = e.store.Publish(e.t.Context(), a, registry.PublishOptions{Signer: e.signer, Recorded: true})
 	check(e.t, err)
 	return a
 }

@@ -37,10 +37,10 @@ func (o Outcome) String() string {
 // PublishOptions configures Publish.
 type PublishOptions struct {
 	Signer *sign.Signer // nil = do not sign
-	// Pinned says that both sums were confirmed by the checksum database, so
+	// Recorded says that both sums were confirmed by the checksum database, so
 	// that nobody else can publish other content for this version.
-	Pinned bool
-	// Absent says that Confirm has just not found the version. If it is pinned
+	Recorded bool
+	// Absent says that Confirm has just not found the version. If it is recorded
 	// too, its tag is not looked at again: whoever published it since then published
 	// the same.
 	Absent bool
@@ -53,13 +53,13 @@ type PublishOptions struct {
 // already is never overwritten: the same module is left alone (but given our
 // signature), another one is a *ConflictError. In a layout that holds for two who
 // publish at the same moment, too. A registry is asked for the tag right before it is put,
-// unless it is pinned, and after it: who is overwritten in between is told.
+// unless it is recorded, and after it: who is overwritten in between is told.
 //
 // Of two who publish the same new version with different keys at the same moment one may
 // lose its signature, as registries have no compare-and-swap; publishing again adds it.
 //
-// A new signed full version takes 15 requests, two more unless it is pinned, one
-// less if it is pinned and Confirm's request was made before; one that needs
+// A new signed full version takes 15 requests, two more unless it is recorded, one
+// less if it is recorded and Confirm's request was made before; one that needs
 // nothing takes two.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
 	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
@@ -69,7 +69,7 @@ func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOpti
 	p := publisher{Store: s, PublishOptions: o, a: a, repo: repo, tag: tag}
 	var outcome Outcome
 	err = ErrNotFound
-	if !o.Absent || !o.Pinned {
+	if !o.Absent || !o.Recorded {
 		outcome, err = p.existing(ctx)
 	}
 	switch {
@@ -221,7 +221,7 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 	if err := p.ensureSigned(ctx, p.repo, sign.Subject{Module: p.a.Manifest.Module, Digest: d.Digest}, p.Signer); err != nil {
 		return 0, err
 	}
-	err := p.b.CreateTag(ctx, p.repo, d, p.a.Raw, p.tag, p.Pinned)
+	err := p.b.CreateTag(ctx, p.repo, d, p.a.Raw, p.tag, p.Recorded)
 	if errors.Is(err, ErrTagExists) || errors.Is(err, ErrPolicy) {
 		// Someone else was faster. ErrPolicy is an immutable tag; it may be our
 		// own, if the answer to a first attempt got lost.
@@ -231,7 +231,7 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 		}
 		return outcome, e
 	}
-	if err != nil || p.Pinned {
+	if err != nil || p.Recorded {
 		return Published, err
 	}
 	return p.settle(ctx)

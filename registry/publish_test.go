@@ -24,7 +24,7 @@ func TestRequestsOfPublishing(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
 	signer := signtest.Signer(t, 0)
 	a := artifacttest.FullVersion(t, artifacttest.Version, "text")
-	pinned, unpinned := registry.PublishOptions{Signer: signer, Pinned: true}, registry.PublishOptions{Signer: signer}
+	pinned, unpinned := registry.PublishOptions{Signer: signer, Recorded: true}, registry.PublishOptions{Signer: signer}
 	for _, test := range []struct {
 		name    string
 		a       *artifact.Artifact
@@ -39,7 +39,7 @@ func TestRequestsOfPublishing(t *testing.T) {
 		{"other key", a, registry.PublishOptions{Signer: signtest.Signer(t, 1)}, registry.SignatureAdded, 2 + 2*2 + 1, 2*2 + 1},
 		{"new and not pinned", artifacttest.FullVersion(t, artifacttest.Later("v1.3.0"), "text"), unpinned, registry.Published, 17, 13},
 		{"new and mod-only", artifacttest.ModOnlyVersion(t, artifacttest.Version), pinned, registry.Published, 13, 11},
-		{"new and unsigned", artifacttest.FullVersion(t, artifacttest.Later("v1.4.0"), "text"), registry.PublishOptions{Pinned: true}, registry.Published, 9, 8},
+		{"new and unsigned", artifacttest.FullVersion(t, artifacttest.Later("v1.4.0"), "text"), registry.PublishOptions{Recorded: true}, registry.Published, 9, 8},
 	} {
 		reg.Reset()
 		outcome, err := s.Publish(t.Context(), test.a, test.o)
@@ -158,7 +158,7 @@ func TestRaceLostToOtherContentIsAConflict(t *testing.T) {
 			for _, f := range append(test.faults, absentTag.Times(test.before)) {
 				reg.Inject(f)
 			}
-			_, err := s.Publish(t.Context(), ours, registry.PublishOptions{Signer: signtest.Signer(t, 1), Pinned: test.pinned})
+			_, err := s.Publish(t.Context(), ours, registry.PublishOptions{Signer: signtest.Signer(t, 1), Recorded: test.pinned})
 			wantConflict(t, err, theirs.Manifest.Sum+" there, "+ours.Manifest.Sum+" here")
 			puts := 0
 			for _, r := range reg.Requests() {
@@ -187,7 +187,7 @@ func TestRaceLostToTheSameModuleIsNone(t *testing.T) {
 	reg.Inject(registrytest.HarborImmutableTag().For("v1.2.3"))
 	for before, pinned := range []bool{true, false} {
 		reg.Inject(absentTag.Times(before + 1))
-		outcome, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signer, Pinned: pinned})
+		outcome, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signer, Recorded: pinned})
 		if err != nil || outcome != registry.Exists {
 			t.Errorf("pinned %v: %v, %v; want that it exists", pinned, outcome, err)
 		}

@@ -32,7 +32,7 @@ type Event struct {
 	Reference string        // of the version in the store, with its tag
 	Digest    digest.Digest // of its manifest there, as far as known
 	Bytes     int64         // of what was stored, the manifest included
-	Pinned    bool          // the checksum database vouches for it
+	Recorded  bool          // the checksum database vouches for it
 	Elapsed   time.Duration
 	Err       error // why it failed
 
@@ -52,12 +52,12 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Reference string        `json:"reference,omitempty"`
 		Digest    digest.Digest `json:"digest,omitempty"`
 		Bytes     int64         `json:"bytes,omitempty"`
-		Pinned    bool          `json:"checksumDatabase,omitempty"`
+		Recorded  bool          `json:"checksumDatabase,omitempty"`
 		Seconds   float64       `json:"seconds"`
 		Error     string        `json:"error,omitempty"`
 	}{
 		e.Module.Path, e.Module.Version, e.ModOnly, e.Revisions, e.From, e.Status, e.Reference, e.Digest,
-		e.Bytes, e.Pinned, e.Elapsed.Round(time.Millisecond).Seconds(), "",
+		e.Bytes, e.Recorded, e.Elapsed.Round(time.Millisecond).Seconds(), "",
 	}
 	if e.Err != nil {
 		out.Error = e.Err.Error()

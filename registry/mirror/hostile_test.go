@@ -102,7 +102,7 @@ func TestWhatHasOtherSumsIsNeverPublished(t *testing.T) {
 		name    string
 		tree    upstreamtest.Tree
 		sumdb   bool
-		pin     bool
+		head    bool
 		modOnly bool
 		want    string
 	}{
@@ -119,7 +119,7 @@ func TestWhatHasOtherSumsIsNeverPublished(t *testing.T) {
 			}
 			it := upstreamtest.Full(victim)
 			it.ModOnly = tt.modOnly
-			if tt.pin {
+			if tt.head {
 				it.Sum, it.GoModSum, it.From = zip, mod, "go.sum:1"
 			}
 			events, _ := run(t, []requirement.Requirement{it}, o)

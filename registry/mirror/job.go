@@ -22,17 +22,17 @@ type job struct {
 	public bool            // the checksum database covers it
 	store  *registry.Store // where it belongs; nil if nowhere
 
-	have   *requirement.Sums // of what the store has; nil = nothing
-	signed bool              // the store has it with our signature, if we sign
-	lacks  bool              // the store has it without evidence that it should have
+	have        *requirement.Sums // of what the store has; nil = nothing
+	signed      bool              // the store has it with our signature, if we sign
+	lacksRecord bool              // the store has it without evidence that it should have
 
 	lookup     []byte // what the database answered
 	lookupFail error  // why it did not; told only if upstream has the version, which matters more
 }
 
-// survey looks what the store has and asks the database, if anything is to do. It
+// inspect looks what the store has and asks the database, if anything is to do. It
 // fetches nothing and stores nothing.
-func (r *runner) survey(ctx context.Context, j *job) error {
+func (r *runner) inspect(ctx context.Context, j *job) error {
 	var err error
 	if j.store, err = r.Stores.For(j.Module.Path); err != nil {
 		return fmt.Errorf("mirroring %s: %w", j.Module, err)
@@ -41,7 +41,7 @@ func (r *runner) survey(ctx context.Context, j *job) error {
 		return err
 	}
 	have, signed, err := j.store.Confirm(ctx, j.Module, j.ModOnly, r.Signer)
-	r.outages.seen(j.store, err)
+	r.outages.observe(j.store, err)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 	case err != nil:
@@ -51,12 +51,12 @@ func (r *runner) survey(ctx context.Context, j *job) error {
 			return err
 		}
 		j.have, j.signed = &requirement.Sums{Zip: have.Sum, GoMod: have.GoModSum}, signed
-		if j.lacks, err = r.lacksEvidence(ctx, j, have); err != nil {
+		if j.lacksRecord, err = r.lacksEvidence(ctx, j, have); err != nil {
 			return fmt.Errorf("looking for %s: %w", j.Module, err)
 		}
 	}
 	switch {
-	case j.signed && (!j.lacks || r.DryRun):
+	case j.signed && (!j.lacksRecord || r.DryRun):
 		j.Status = Existing
 	case r.DryRun:
 		return r.plan(ctx, j)
@@ -97,23 +97,23 @@ func (r *runner) plan(ctx context.Context, j *job) error {
 	return err
 }
 
-// finish does what the survey found to be missing.
+// finish does what inspection found to be missing.
 func (r *runner) finish(ctx context.Context, j *job) error {
 	var e *artifact.Evidence
 	if !j.signed {
-		cargo, err := r.fetch(ctx, j.Module, j.ModOnly)
+		got, err := r.fetch(ctx, j.Module, j.ModOnly)
 		if err != nil {
 			return r.goModInstead(ctx, j, err)
 		}
-		defer cargo.remove()
+		defer got.remove()
 		if e, err = r.evidence(ctx, j); err != nil {
 			return err
 		}
-		if err := r.ferry(ctx, j, cargo, e); err != nil {
+		if err := r.publish(ctx, j, got, e); err != nil {
 			return err
 		}
 	}
-	if !j.lacks {
+	if !j.lacksRecord {
 		return nil
 	}
 	return r.complete(ctx, j, e)
@@ -132,7 +132,7 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	it := j.Requirement
 	it.ModOnly, it.Revisions = true, nil
 	alone := &job{Event: Event{Requirement: it}, public: j.public}
-	also := r.survey(ctx, alone)
+	also := r.inspect(ctx, alone)
 	if also == nil && alone.Status == "" {
 		also = r.finish(ctx, alone)
 	}
@@ -153,10 +153,10 @@ func (r *runner) evidence(ctx context.Context, j *job) (*artifact.Evidence, erro
 		return nil, nil
 	case j.lookupFail != nil:
 		return nil, j.lookupFail
-	case r.pinFail != nil:
-		return nil, fmt.Errorf("checking %s: %w", j.Module, r.pinFail)
+	case r.headErr != nil:
+		return nil, fmt.Errorf("checking %s: %w", j.Module, r.headErr)
 	}
-	captured, err := r.pin.capture(ctx, j.Module, j.lookup)
+	captured, err := r.head.capture(ctx, j.Module, j.lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +170,12 @@ func (r *runner) evidence(ctx context.Context, j *job) (*artifact.Evidence, erro
 	return e, nil
 }
 
-// ferry checks what was fetched, and publishes it.
-func (r *runner) ferry(ctx context.Context, j *job, c *cargo, e *artifact.Evidence) error {
+// publish checks what was fetched, and publishes it.
+func (r *runner) publish(ctx context.Context, j *job, c *download, e *artifact.Evidence) error {
 	if e != nil {
 		c.files.SumDB, c.files.Tiles = e.Record, e.Tiles
 	}
-	a, err := c.pack()
+	a, err := c.build()
 	if err != nil {
 		return err
 	}
@@ -191,12 +191,12 @@ func (r *runner) ferry(ctx context.Context, j *job, c *cargo, e *artifact.Eviden
 		if err := r.checkSums(j.Module, e.Record, m.Sum, m.GoModSum); err != nil {
 			return err
 		}
-		j.Pinned = true
+		j.Recorded = true
 	}
 	outcome, err := j.store.Publish(ctx, a, registry.PublishOptions{
-		Signer: r.Signer,
-		Pinned: j.Pinned,
-		Absent: j.have == nil,
+		Signer:   r.Signer,
+		Recorded: j.Recorded,
+		Absent:   j.have == nil,
 	})
 	if err != nil {
 		return err
@@ -224,7 +224,7 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 	if err := j.store.PublishEvidence(ctx, *e, r.Signer); err != nil {
 		return err
 	}
-	j.Pinned = true
+	j.Recorded = true
 	if j.Status != Signed {
 		j.Status = Completed
 	}

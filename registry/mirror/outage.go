@@ -19,8 +19,8 @@ type outages struct {
 	row map[string]int // unanswered versions in a row, by store
 }
 
-// seen records how a store answered for a version; a nil error is a good answer.
-func (o *outages) seen(store *registry.Store, err error) {
+// observe records how a store answered for a version; a nil error is a good answer.
+func (o *outages) observe(store *registry.Store, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !errors.Is(err, registry.ErrUnavailable) {

@@ -46,10 +46,10 @@ func TestAnAnswerEndsAnOutage(t *testing.T) {
 	var o outages
 	down := fmt.Errorf("down: %w", registry.ErrUnavailable)
 	for range deadAfter - 1 {
-		o.seen(store, down)
+		o.observe(store, down)
 	}
-	o.seen(store, registry.ErrNotFound)
-	o.seen(store, down)
+	o.observe(store, registry.ErrNotFound)
+	o.observe(store, down)
 	if err := o.check(store); err != nil {
 		t.Error(err)
 	}

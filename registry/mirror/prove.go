@@ -11,10 +11,10 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// prove checks that a head that is older than the pinned one, but was never
+// prove checks that a head that is older than the run's, but was never
 // published, is of the same log: then it is an old answer out of some cache.
 // Otherwise the log has shrunk, for all one can tell.
-func (p *pin) prove(ctx context.Context, older sumdb.Head) error {
+func (p *treeHead) prove(ctx context.Context, older sumdb.Head) error {
 	tiles := &provenTiles{ctx: ctx, snapshot: p.snapshot, fetch: p.sums.Tile}
 	hash, err := tlog.TreeHash(older.N, tlog.TileHashReader(p.head.Tree, tiles))
 	switch {

@@ -75,8 +75,8 @@ type runner struct {
 	temp string
 	stop context.CancelCauseFunc
 
-	pin     *pin
-	pinFail error // why there is none, although one is needed
+	head    *treeHead
+	headErr error // why there is none, although one is needed
 	outages outages
 
 	mu      sync.Mutex // guards summary and calls of Report
@@ -90,11 +90,11 @@ func (r *runner) all(ctx context.Context, items []requirement.Requirement) error
 	for i, it := range items {
 		jobs[i] = &job{Event: Event{Requirement: it}, public: r.Checksums.Covers(it.Module.Path)}
 	}
-	r.each(ctx, jobs, r.survey)
+	r.each(ctx, jobs, r.inspect)
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if err := r.setPin(ctx, jobs); err != nil {
+	if err := r.fixHead(ctx, jobs); err != nil {
 		return err
 	}
 	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.Status != "" })
@@ -142,8 +142,8 @@ func (r *runner) report(e Event) {
 	}
 }
 
-// tiles passes on the progress of a capture.
-func (r *runner) tiles(done, total int) {
+// reportTiles passes on the progress of a capture.
+func (r *runner) reportTiles(done, total int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.Progress != nil {
@@ -151,10 +151,10 @@ func (r *runner) tiles(done, total int) {
 	}
 }
 
-// setPin pins the head of the database, if a module needs that. Only a database that
+// fixHead fixes the head of the database, if a module needs that. Only a database that
 // lies stops the run: without an answer, or without a place for the snapshot, what is
 // there already is none the worse.
-func (r *runner) setPin(ctx context.Context, jobs []*job) error {
+func (r *runner) fixHead(ctx context.Context, jobs []*job) error {
 	var stores []*registry.Store
 	for _, j := range jobs {
 		if j.public && j.store != nil && !slices.Contains(stores, j.store) {
@@ -164,14 +164,14 @@ func (r *runner) setPin(ctx context.Context, jobs []*job) error {
 	if len(stores) == 0 || r.DryRun {
 		return nil
 	}
-	r.pin, r.pinFail = newPin(ctx, r, stores)
+	r.head, r.headErr = newTreeHead(ctx, r, stores)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(r.pinFail, upstream.ErrChecksum):
-		return r.pinFail
-	case r.pinFail != nil:
-		r.Log.Warn("the checksum snapshot was not brought up to date", "error", r.pinFail)
+	case errors.Is(r.headErr, upstream.ErrChecksum):
+		return r.headErr
+	case r.headErr != nil:
+		r.Log.Warn("the checksum snapshot was not brought up to date", "error", r.headErr)
 	}
 	return nil
 }

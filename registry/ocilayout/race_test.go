@@ -41,7 +41,7 @@ func TestOfTwoWhoPublishAVersionAtOnceOneLoses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for i := range races {
 				m := module.Version{Path: test.path, Version: raceVersion(i).Version}
-				race(t, m, test.stores, registry.PublishOptions{Pinned: test.pinned})
+				race(t, m, test.stores, registry.PublishOptions{Recorded: test.pinned})
 			}
 		})
 	}

@@ -77,7 +77,7 @@ func Image(t testing.TB, s *registry.Store, repo, tag string) (ocispec.Descripto
 // Publish publishes and fails the test on an error.
 func Publish(t testing.TB, s *registry.Store, a *artifact.Artifact, signer *sign.Signer) registry.Outcome {
 	t.Helper()
-	outcome, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signer, Pinned: true})
+	outcome, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signer, Recorded: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,43 +11,43 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// pinStore is a store that receives evidence.
-type pinStore struct {
+// headStore is a store that receives evidence.
+type headStore struct {
 	*registry.Store
 	latest *registry.Snapshot // the newest snapshot; nil = none that is of use
 	signed bool               // latest has our signature, or needs none
 }
 
-// find looks what snapshot a store has. One that is damaged, or signed by nobody
+// findSnapshot looks what snapshot a store has. One that is damaged, or signed by nobody
 // we know, is replaced in time; what it says about the log is checked against the log's key.
-func (p *pin) find(ctx context.Context, s *registry.Store) (*pinStore, error) {
+func (p *treeHead) findSnapshot(ctx context.Context, s *registry.Store) (*headStore, error) {
 	found, err := s.FindSnapshot(ctx, p.sums.Log, sumdb.LatestTag)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrNoLayout):
-		return &pinStore{Store: s}, nil
+		return &headStore{Store: s}, nil
 	case isDamage(err):
 		p.ignore(s, err)
-		return &pinStore{Store: s}, nil
+		return &headStore{Store: s}, nil
 	case err != nil:
 		return nil, err
 	}
 	if _, ok, err := found.Head(p.sums.Log); !ok {
 		p.ignore(s, err)
-		return &pinStore{Store: s}, nil
+		return &headStore{Store: s}, nil
 	}
 	if p.signer == nil {
-		return &pinStore{Store: s, latest: found, signed: true}, nil
+		return &headStore{Store: s, latest: found, signed: true}, nil
 	}
 	err = s.VerifySnapshot(ctx, p.sums.Log, found, p.signer.Verifier())
 	if err != nil && !errors.Is(err, sign.ErrUnsigned) && !errors.Is(err, sign.ErrUntrusted) {
 		return nil, err
 	}
-	return &pinStore{Store: s, latest: found, signed: err == nil}, nil
+	return &headStore{Store: s, latest: found, signed: err == nil}, nil
 }
 
 // ignore says that a store has a useless snapshot; err is nil if that just lacks
 // its head.
-func (p *pin) ignore(s *registry.Store, err error) {
+func (p *treeHead) ignore(s *registry.Store, err error) {
 	p.log.Warn("ignoring a damaged checksum snapshot", "store", s.String(), "error", err)
 }
 
@@ -57,8 +57,8 @@ func isDamage(err error) bool {
 }
 
 // base returns the store with the newest snapshot, nil if there is none.
-func (p *pin) base() *pinStore {
-	var best *pinStore
+func (p *treeHead) base() *headStore {
+	var best *headStore
 	for _, s := range p.stores {
 		if s.latest != nil && (best == nil || s.latest.Tree.N > best.latest.Tree.N) {
 			best = s
@@ -69,7 +69,7 @@ func (p *pin) base() *pinStore {
 
 // earlier returns the heads that were published in the stores besides those that
 // the newest snapshot knows: two mirrors at the same time leave one each.
-func (p *pin) earlier(ctx context.Context) ([]sumdb.Head, error) {
+func (p *treeHead) earlier(ctx context.Context) ([]sumdb.Head, error) {
 	known := make(map[int64]bool)
 	if p.snapshot != nil {
 		known[p.snapshot.Head().N] = true
@@ -101,7 +101,7 @@ func (p *pin) earlier(ctx context.Context) ([]sumdb.Head, error) {
 
 // headAt returns the head that a store has a snapshot of; ok is false if that
 // cannot be trusted.
-func (p *pin) headAt(ctx context.Context, s *pinStore, n int64) (h sumdb.Head, ok bool, err error) {
+func (p *treeHead) headAt(ctx context.Context, s *headStore, n int64) (h sumdb.Head, ok bool, err error) {
 	found, err := s.FindSnapshot(ctx, p.sums.Log, sumdb.HeadTag(n))
 	if err == nil {
 		h, ok, err = found.Head(p.sums.Log)

@@ -15,12 +15,12 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// cargo is a version as upstream sent it, unchecked.
-type cargo struct{ files artifact.Files }
+// download is a version as upstream sent it, unchecked.
+type download struct{ files artifact.Files }
 
 // fetch gets everything that concerns a version, at the same time.
-func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*cargo, error) {
-	c := &cargo{files: artifact.Files{Module: m}}
+func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*download, error) {
+	c := &download{files: artifact.Files{Module: m}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		c.files.Info, err = r.Upstream.Info(ctx, m)
@@ -62,8 +62,8 @@ func (r *runner) fetchZip(ctx context.Context, m module.Version) (string, error)
 	return f.Name(), nil
 }
 
-// pack checks the files and makes an artifact of them. Its blobs need the cargo.
-func (c *cargo) pack() (*artifact.Artifact, error) {
+// build checks the files and makes an artifact of them, whose blobs read the zip.
+func (c *download) build() (*artifact.Artifact, error) {
 	if modfile.ModulePath(c.files.GoMod) == "" {
 		// A web page would pass as a go.mod file of unknown statements.
 		return nil, fmt.Errorf("packaging %s: %w: the go.mod file has no module line: upstream sent it so, nothing was published",
@@ -77,7 +77,7 @@ func (c *cargo) pack() (*artifact.Artifact, error) {
 }
 
 // remove deletes the zip.
-func (c *cargo) remove() {
+func (c *download) remove() {
 	if c.files.ZipFile != "" {
 		_ = os.Remove(c.files.ZipFile) // its directory will be removed anyway
 	}

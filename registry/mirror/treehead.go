@@ -18,9 +18,9 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// pin is the signed head of the checksum database that a run refers to. Its
+// treeHead is the signed head of the checksum database that a run refers to. Its
 // snapshot is in every store concerned before any evidence is.
-type pin struct {
+type treeHead struct {
 	sums     *upstream.Checksums
 	signer   *sign.Signer // nil = do not sign
 	progress func(done, total int)
@@ -29,15 +29,15 @@ type pin struct {
 	mu       sync.Mutex // held while the head moves on
 	head     sumdb.Head
 	snapshot *sumdb.Snapshot // at head; nil = still to be read from a store
-	stores   []*pinStore
+	stores   []*headStore
 }
 
-// newPin finds the newest snapshot in the stores, moves on to the database's
+// newTreeHead finds the newest snapshot in the stores, moves on to the database's
 // newest head, and publishes the snapshot of that where it is missing.
-func newPin(ctx context.Context, r *runner, stores []*registry.Store) (*pin, error) {
-	p := &pin{sums: r.Checksums, signer: r.Signer, progress: r.tiles, log: r.Log}
+func newTreeHead(ctx context.Context, r *runner, stores []*registry.Store) (*treeHead, error) {
+	p := &treeHead{sums: r.Checksums, signer: r.Signer, progress: r.reportTiles, log: r.Log}
 	for _, s := range stores {
-		found, err := p.find(ctx, s)
+		found, err := p.findSnapshot(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func newPin(ctx context.Context, r *runner, stores []*registry.Store) (*pin, err
 
 // renew moves on to the database's newest head. The caller holds p.mu, or is
 // alone.
-func (p *pin) renew(ctx context.Context) error {
+func (p *treeHead) renew(ctx context.Context) error {
 	newest, err := p.sums.Latest(ctx)
 	if err != nil {
 		return err
@@ -62,8 +62,8 @@ func (p *pin) renew(ctx context.Context) error {
 	return p.publish(ctx)
 }
 
-// moveOn makes newest the pinned head, unless the one of a store is newer.
-func (p *pin) moveOn(ctx context.Context, newest sumdb.Head) error {
+// moveOn makes newest the head of the run, unless the one of a store is newer.
+func (p *treeHead) moveOn(ctx context.Context, newest sumdb.Head) error {
 	base := p.base()
 	if base != nil && p.snapshot == nil {
 		head, _, err := base.latest.Head(p.sums.Log)
@@ -92,7 +92,7 @@ func (p *pin) moveOn(ctx context.Context, newest sumdb.Head) error {
 
 // load reads the snapshot of a store. A damaged one is forgotten: the next will
 // be built from nothing.
-func (p *pin) load(ctx context.Context, from *pinStore) error {
+func (p *treeHead) load(ctx context.Context, from *headStore) error {
 	open := func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
 		return from.SnapshotBlob(ctx, p.sums.Log, d)
 	}
@@ -110,7 +110,7 @@ func (p *pin) load(ctx context.Context, from *pinStore) error {
 }
 
 // build makes the snapshot of a newer head.
-func (p *pin) build(ctx context.Context, newest sumdb.Head) error {
+func (p *treeHead) build(ctx context.Context, newest sumdb.Head) error {
 	o := sumdb.BuildOptions{Base: p.snapshot, Captured: time.Now(), Progress: p.progress}
 	if base := p.base(); base != nil && p.snapshot != nil {
 		o.BaseDigest = base.latest.Descriptor.Digest
@@ -128,7 +128,7 @@ func (p *pin) build(ctx context.Context, newest sumdb.Head) error {
 }
 
 // publish stores the snapshot where it is missing.
-func (p *pin) publish(ctx context.Context) error {
+func (p *treeHead) publish(ctx context.Context) error {
 	for _, s := range p.stores {
 		if s.latest != nil && s.signed && s.latest.Tree == p.head.Tree {
 			continue
@@ -156,8 +156,8 @@ func (p *pin) publish(ctx context.Context) error {
 	return nil
 }
 
-// needSnapshot reads the snapshot at the pinned head, unless that was done.
-func (p *pin) needSnapshot(ctx context.Context) error {
+// needSnapshot reads the snapshot at the head, unless that was done.
+func (p *treeHead) needSnapshot(ctx context.Context) error {
 	if p.snapshot != nil {
 		return nil
 	}
@@ -170,8 +170,8 @@ func (p *pin) needSnapshot(ctx context.Context) error {
 }
 
 // capture returns the evidence for a version, given the database's answer to its
-// lookup. It moves on once if the record is newer than the pinned head.
-func (p *pin) capture(ctx context.Context, m module.Version, lookup []byte) (sumdb.Evidence, error) {
+// lookup. It moves on once if the record is newer than the head.
+func (p *treeHead) capture(ctx context.Context, m module.Version, lookup []byte) (sumdb.Evidence, error) {
 	s, err := p.current(ctx)
 	if err != nil {
 		return sumdb.Evidence{}, err
@@ -189,7 +189,7 @@ func (p *pin) capture(ctx context.Context, m module.Version, lookup []byte) (sum
 	return e, nil
 }
 
-func (p *pin) current(ctx context.Context) (*sumdb.Snapshot, error) {
+func (p *treeHead) current(ctx context.Context) (*sumdb.Snapshot, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.needSnapshot(ctx); err != nil {
@@ -199,7 +199,7 @@ func (p *pin) current(ctx context.Context) (*sumdb.Snapshot, error) {
 }
 
 // newer returns a snapshot that is newer than s, if there is one.
-func (p *pin) newer(ctx context.Context, s *sumdb.Snapshot) (*sumdb.Snapshot, error) {
+func (p *treeHead) newer(ctx context.Context, s *sumdb.Snapshot) (*sumdb.Snapshot, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.snapshot != s {

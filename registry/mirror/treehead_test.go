@@ -122,7 +122,7 @@ func TestRunKeepsEvidenceThatTheSnapshotCovers(t *testing.T) {
 				t.Errorf("%d lookups for what is there", n)
 			}
 			for _, e := range events {
-				if !e.Pinned {
+				if !e.Recorded {
 					t.Errorf("%v is not pinned", e.Module)
 				}
 				assertProven(t, o, e)
@@ -142,7 +142,7 @@ func TestPrivateModulesTouchNoDatabase(t *testing.T) {
 	log := upstreamtest.NewLog(t, tree)
 	o := pinnedOptions(t, tree, log, "")
 	for range 2 {
-		if events, summary := run(t, []requirement.Requirement{upstreamtest.Full("corp.example/secret@v1.0.0")}, o); summary.Failed != 0 || events[0].Pinned {
+		if events, summary := run(t, []requirement.Requirement{upstreamtest.Full("corp.example/secret@v1.0.0")}, o); summary.Failed != 0 || events[0].Recorded {
 			t.Errorf("%+v", events)
 		}
 	}
