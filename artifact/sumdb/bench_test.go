@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -52,7 +53,7 @@ func syntheticHead(b *testing.B, l *testLog, s *Snapshot, n int64) Head {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h, err := l.OpenHead(l.sign(b, string(tlog.FormatTree(tlog.Tree{N: n, Hash: hash}))))
+	h, err := l.OpenHead(sumdbtest.Sign(b, string(tlog.FormatTree(tlog.Tree{N: n, Hash: hash}))))
 	if err != nil {
 		b.Fatal(err)
 	}

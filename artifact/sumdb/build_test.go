@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 )
 
 func TestEveryPairOfHeadsIsConsistent(t *testing.T) {
@@ -58,13 +59,13 @@ func TestTilesAreThoseOfTheLog(t *testing.T) {
 		for _, tile := range tlog.NewTiles(TileHeight, max(0, n-3000), n) {
 			for w := tile.W; w > 0; w -= 1 + w/3 {
 				tile.W = w
-				want, err := l.tile(t.Context(), tile)
+				want, err := l.Tile(t.Context(), tile)
 				if err != nil {
 					t.Fatal(err)
 				}
 				got, err := s.Tile(tile)
 				if tile.L == 0 && errors.Is(err, ErrNoTile) {
-					full, fullErr := l.tile(t.Context(), fullTile(tile.N))
+					full, fullErr := l.Tile(t.Context(), fullTile(tile.N))
 					if fullErr != nil {
 						t.Fatal(fullErr)
 					}
@@ -122,9 +123,9 @@ func TestBuildFetchesOnlyWhatIsNew(t *testing.T) {
 	var requests atomic.Int64
 	fetch := func(ctx context.Context, tile tlog.Tile) ([]byte, error) {
 		requests.Add(1)
-		return l.tile(ctx, tile)
+		return l.Tile(ctx, tile)
 	}
-	s, err := Build(t.Context(), l.Log, l.note(t, 131072+900), fetch, BuildOptions{Base: base})
+	s, err := Build(t.Context(), l.Log, l.Note(t, 131072+900), fetch, BuildOptions{Base: base})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestBuildIsParallelWithinBoundsAndReportsProgress(t *testing.T) {
 			all.Done()
 			all.Wait()
 		}
-		return l.tile(ctx, tile)
+		return l.Tile(ctx, tile)
 	}
 	last, total := 0, 0
 	progress := func(done, of int) {
@@ -160,7 +161,7 @@ func TestBuildIsParallelWithinBoundsAndReportsProgress(t *testing.T) {
 		}
 		last, total = done, of
 	}
-	if _, err := Build(t.Context(), l.Log, l.note(t, 132000), fetch, BuildOptions{Jobs: 2, Progress: progress}); err != nil {
+	if _, err := Build(t.Context(), l.Log, l.Note(t, 132000), fetch, BuildOptions{Jobs: 2, Progress: progress}); err != nil {
 		t.Fatal(err)
 	}
 	if last != total || total != 4 {
@@ -177,9 +178,9 @@ func TestBuildTakesFullTileWherePartialIsGone(t *testing.T) {
 		if tile.W < TileWidth && tile.N<<TileHeight+TileWidth <= 131072>>(TileHeight*tile.L) {
 			return nil, errors.New("not found")
 		}
-		return l.tile(ctx, tile)
+		return l.Tile(ctx, tile)
 	}
-	if _, err := Build(t.Context(), l.Log, l.note(t, 1000), fetch, BuildOptions{}); err != nil {
+	if _, err := Build(t.Context(), l.Log, l.Note(t, 1000), fetch, BuildOptions{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -240,12 +241,12 @@ func TestBuildRefusesALogThatRewritesHistory(t *testing.T) {
 				}
 			}
 			base := l.build(t, old, BuildOptions{})
-			_, err := Build(t.Context(), l.Log, fork.note(t, now), fork.tile, BuildOptions{Base: base})
+			_, err := Build(t.Context(), l.Log, fork.Note(t, now), fork.Tile, BuildOptions{Base: base})
 			var history *HistoryError
 			if !errors.Is(err, want) || want == nil && err != nil || want != nil && !errors.As(err, &history) {
 				t.Errorf("fork of %d records upon %d: %v, want %v", now, old, err, want)
 			}
-			_, err = Build(t.Context(), l.Log, fork.note(t, now), fork.tile, BuildOptions{Earlier: []Head{base.Head()}})
+			_, err = Build(t.Context(), l.Log, fork.Note(t, now), fork.Tile, BuildOptions{Earlier: []Head{base.Head()}})
 			if want == nil && err != nil || want != nil && !errors.As(err, &history) {
 				t.Errorf("fork of %d records after a head of %d: %v, want %v", now, old, err, want)
 			}
@@ -260,25 +261,21 @@ func TestBuildRefusesHeadsAndTilesThatAreWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := *l
-	if other.signer, err = note.NewSigner(private); err != nil {
-		t.Fatal(err)
-	}
 	for name, c := range map[string]struct {
 		note []byte
 		want error
 	}{
-		"another key":    {other.note(t, 1000), ErrSignature},
+		"another key":    {l.SignedBy(t, private, 1000), ErrSignature},
 		"no signature":   {[]byte("go.sum database tree\n1\n"), ErrSignature},
 		"empty":          {nil, ErrSignature},
 		"too long":       {make([]byte, MaxNote+1), artifact.ErrLimit},
-		"not a tree":     {l.sign(t, "go.sum database tree v2\n1\n"), artifact.ErrCorrupt},
-		"empty log":      {l.note(t, 0), artifact.ErrCorrupt},
-		"too many":       {l.sign(t, string(tlog.FormatTree(tlog.Tree{N: MaxRecords + 1}))), artifact.ErrLimit},
-		"wrong root":     {l.sign(t, string(tlog.FormatTree(tlog.Tree{N: 1000}))), artifact.ErrCorrupt},
-		"altered number": {append([]byte("go.sum database tree\n2"), l.note(t, 1000)[22:]...), ErrSignature},
+		"not a tree":     {sumdbtest.Sign(t, "go.sum database tree v2\n1\n"), artifact.ErrCorrupt},
+		"empty log":      {l.Note(t, 0), artifact.ErrCorrupt},
+		"too many":       {sumdbtest.Sign(t, string(tlog.FormatTree(tlog.Tree{N: MaxRecords + 1}))), artifact.ErrLimit},
+		"wrong root":     {sumdbtest.Sign(t, string(tlog.FormatTree(tlog.Tree{N: 1000}))), artifact.ErrCorrupt},
+		"altered number": {append([]byte("go.sum database tree\n2"), l.Note(t, 1000)[22:]...), ErrSignature},
 	} {
-		if _, err := Build(ctx, l.Log, c.note, l.tile, BuildOptions{}); !errors.Is(err, c.want) {
+		if _, err := Build(ctx, l.Log, c.note, l.Tile, BuildOptions{}); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
@@ -296,8 +293,8 @@ func checkWrongTiles(t *testing.T, l *testLog, o BuildOptions) {
 	var mu sync.Mutex
 	asked := make(map[tlog.Tile]bool)
 	run := func(alter tlog.Tile, how func([]byte) ([]byte, error)) error {
-		_, err := Build(t.Context(), l.Log, l.note(t, 132000), func(ctx context.Context, tile tlog.Tile) ([]byte, error) {
-			data, err := l.tile(ctx, tile)
+		_, err := Build(t.Context(), l.Log, l.Note(t, 132000), func(ctx context.Context, tile tlog.Tile) ([]byte, error) {
+			data, err := l.Tile(ctx, tile)
 			if tile == alter {
 				return how(data)
 			}
@@ -340,7 +337,7 @@ func TestBuildEndsWhenItIsCancelled(t *testing.T) {
 		cancel()
 		return nil, ctx.Err()
 	}
-	if _, err := Build(ctx, l.Log, l.note(t, 132000), fetch, BuildOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := Build(ctx, l.Log, l.Note(t, 132000), fetch, BuildOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
 }

@@ -141,7 +141,7 @@ func (l *testLog) capture(tb testing.TB, s *Snapshot, ids ...int64) map[module.V
 	evidence := make(map[module.Version]Evidence)
 	for _, id := range ids {
 		m := l.module(id)
-		e, err := s.Capture(tb.Context(), m, l.lookup(tb, id, s.Head().N), l.tile)
+		e, err := s.Capture(tb.Context(), m, l.lookup(tb, id, s.Head().N), l.Tile)
 		if err != nil {
 			tb.Fatalf("capture of record %d at %d records: %v", id, s.Head().N, err)
 		}
@@ -247,7 +247,7 @@ func TestClientWithANewerHeadFails(t *testing.T) {
 	s := l.build(t, 1000, BuildOptions{})
 	for _, newer := range []int64{1001, 1024, 2000, 70000} {
 		server := newShim(s, l.capture(t, s, 5))
-		c := newClient(l.Log, server, l.note(t, newer))
+		c := newClient(l.Log, server, l.Note(t, newer))
 		_, err := c.lookup(l.module(5))
 		if err == nil {
 			t.Errorf("client with a head of %d records accepted one of 1000", newer)

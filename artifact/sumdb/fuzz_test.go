@@ -73,7 +73,7 @@ func FuzzParseGOSUMDB(f *testing.F) {
 
 func FuzzOpenHead(f *testing.F) {
 	l := bigLog()
-	f.Add(l.note(f, 1000))
+	f.Add(l.Note(f, 1000))
 	f.Add([]byte("go.sum database tree\n1\n\n\n— x y\n"))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		h, err := l.OpenHead(msg)
@@ -96,7 +96,7 @@ func FuzzParseHeadTag(f *testing.F) {
 func FuzzTile(f *testing.F) {
 	l := bigLog()
 	s := l.chain(f, 1000, 66000)[1]
-	full, err := l.tile(f.Context(), fullTile(100))
+	full, err := l.Tile(f.Context(), fullTile(100))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -11,26 +11,24 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
-// The keys of all test logs, fixed so that tests see the same bytes each time.
+// The keys of all test logs.
 const (
-	testSigner   = "PRIVATE+KEY+sums.corp.example/log+00a5d04b+AX9HwGUL2KwOG2uJXXCsI/FqUhAX3EIE6OxIS5pBLc1S"
-	testVerifier = "sums.corp.example/log+00a5d04b+AWu2uqZLnNDO8EVlxeJzFYb76TZ1Q1NUpgShtbgBykqa"
+	testSigner   = sumdbtest.Signer
+	testVerifier = sumdbtest.Verifier
 )
 
 // A testLog is a checksum database in memory. Of its records it keeps only the
 // hashes; their text follows from their ID.
 type testLog struct {
 	*Log
-	signer note.Signer
-	salt   string // what tells the records of two forks apart
-	fork   int64  // first record with the salt
-	levels [][]tlog.Hash
+	sumdbtest.Hashes
+	salt string // what tells the records of two forks apart
+	fork int64  // first record with the salt
 }
 
 // newTestLog returns a log of n records, all those from fork on being other ones
@@ -39,14 +37,11 @@ func newTestLog(tb testing.TB, n int64, salt string, fork int64) *testLog {
 	tb.Helper()
 	l := &testLog{salt: salt, fork: fork}
 	var err error
-	if l.signer, err = note.NewSigner(testSigner); err != nil {
-		tb.Fatal(err)
-	}
 	if l.Log, err = ParseLog(testVerifier); err != nil {
 		tb.Fatal(err)
 	}
 	for id := range n {
-		l.add(0, tlog.RecordHash(l.record(id).Text))
+		l.Append(l.record(id).Text)
 	}
 	return l
 }
@@ -55,16 +50,6 @@ func newTestLog(tb testing.TB, n int64, salt string, fork int64) *testLog {
 var bigLog = sync.OnceValue(func() *testLog {
 	return newTestLog(new(testing.T), 2*TileWidth*TileWidth+1000, "", 0)
 })
-
-func (l *testLog) add(level int, h tlog.Hash) {
-	if level == len(l.levels) {
-		l.levels = append(l.levels, nil)
-	}
-	l.levels[level] = append(l.levels[level], h)
-	if n := len(l.levels[level]); n%2 == 0 {
-		l.add(level+1, tlog.NodeHash(l.levels[level][n-2], h))
-	}
-}
 
 // module returns the module version that record id is about.
 func (l *testLog) module(id int64) module.Version {
@@ -98,46 +83,9 @@ func (l *testLog) record(id int64) Record {
 	return Record{ID: id, Text: fmt.Appendf(nil, "%s %s %s\n%s %s/go.mod %s\n", m.Path, m.Version, zip, m.Path, m.Version, mod)}
 }
 
-// ReadHashes makes the log a tlog.HashReader.
-func (l *testLog) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	hashes := make([]tlog.Hash, len(indexes))
-	for i, x := range indexes {
-		level, n := tlog.SplitStoredHashIndex(x)
-		if level >= len(l.levels) || n >= int64(len(l.levels[level])) {
-			return nil, fmt.Errorf("hash %d at level %d is not in the log", n, level)
-		}
-		hashes[i] = l.levels[level][n]
-	}
-	return hashes, nil
-}
-
-// tile is a TileFunc.
-func (l *testLog) tile(_ context.Context, t tlog.Tile) ([]byte, error) {
-	return tlog.ReadTileData(t, l)
-}
-
-// note returns the signed head of the first n records.
-func (l *testLog) note(tb testing.TB, n int64) []byte {
-	tb.Helper()
-	hash, err := tlog.TreeHash(n, l)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return l.sign(tb, string(tlog.FormatTree(tlog.Tree{N: n, Hash: hash})))
-}
-
-func (l *testLog) sign(tb testing.TB, text string) []byte {
-	tb.Helper()
-	msg, err := note.Sign(&note.Note{Text: text}, l.signer)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return msg
-}
-
 func (l *testLog) head(tb testing.TB, n int64) Head {
 	tb.Helper()
-	h, err := l.OpenHead(l.note(tb, n))
+	h, err := l.OpenHead(l.Note(tb, n))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -151,13 +99,13 @@ func (l *testLog) lookup(tb testing.TB, id, n int64) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return append(data, l.note(tb, n)...)
+	return append(data, l.Note(tb, n)...)
 }
 
 // build builds a snapshot at n records; it is fatal if that fails.
 func (l *testLog) build(tb testing.TB, n int64, o BuildOptions) *Snapshot {
 	tb.Helper()
-	s, err := Build(context.Background(), l.Log, l.note(tb, n), l.tile, o)
+	s, err := Build(context.Background(), l.Log, l.Note(tb, n), l.Tile, o)
 	if err != nil {
 		tb.Fatalf("build at %d records: %v", n, err)
 	}

@@ -178,8 +178,8 @@ func TestReadRefusesAManifestThatDoesNotFit(t *testing.T) {
 		"inlined note altered": {func(m *ocispec.Manifest, _ putFunc) { m.Layers[0].Data[0] ^= 1 }, artifact.ErrCorrupt},
 		"inlined note empty":   {func(m *ocispec.Manifest, _ putFunc) { m.Layers[0].Data = []byte{} }, nil}, // omitted in JSON
 		"note altered":         {flip(0, 25), ErrSignature},
-		"note of another size": {replace(0, l.note(t, 65999)), artifact.ErrCorrupt},
-		"note of a fork":       {replace(0, other.note(t, 66000)), artifact.ErrCorrupt},
+		"note of another size": {replace(0, l.Note(t, 65999)), artifact.ErrCorrupt},
+		"note of a fork":       {replace(0, other.Note(t, 66000)), artifact.ErrCorrupt},
 		"note too long":        {replace(0, make([]byte, MaxNote+1)), artifact.ErrLimit},
 		"edge altered":         {flip(1, 0), artifact.ErrCorrupt},
 		"spine altered":        {flip(2, 32*100), artifact.ErrCorrupt},
@@ -261,9 +261,9 @@ func TestReadRefusesAConfigThatDoesNotFit(t *testing.T) {
 		"earlier heads out of order":   {func(c *config) { slices.Reverse(c.Earlier) }, artifact.ErrCorrupt},
 		"earlier head twice":           {func(c *config) { c.Earlier[1] = c.Earlier[0] }, artifact.ErrCorrupt},
 		"earlier head is the head":     {func(c *config) { c.Earlier[1] = string(s.Head().Note) }, artifact.ErrCorrupt},
-		"earlier head is newer":        {func(c *config) { c.Earlier[1] = string(l.note(t, 70000)) }, artifact.ErrCorrupt},
-		"earlier head is of a fork":    {func(c *config) { c.Earlier[1] = string(fork.note(t, 700)) }, ErrForked},
-		"earlier head in another tile": {func(c *config) { c.Earlier[1] = string(l.note(t, 1000)) }, artifact.ErrCorrupt},
+		"earlier head is newer":        {func(c *config) { c.Earlier[1] = string(l.Note(t, 70000)) }, artifact.ErrCorrupt},
+		"earlier head is of a fork":    {func(c *config) { c.Earlier[1] = string(fork.Note(t, 700)) }, ErrForked},
+		"earlier head in another tile": {func(c *config) { c.Earlier[1] = string(l.Note(t, 1000)) }, artifact.ErrCorrupt},
 		"one earlier head less":        {func(c *config) { c.Earlier = c.Earlier[:1] }, artifact.ErrCorrupt},
 		"too many earlier heads":       {func(c *config) { c.Earlier = make([]string, MaxEarlier+1) }, artifact.ErrLimit},
 	} {

@@ -57,7 +57,7 @@ func TestParseRecord(t *testing.T) {
 func TestParseLookup(t *testing.T) {
 	l := bigLog()
 	r, note, err := ParseLookup(l.lookup(t, 7, 1000))
-	if err != nil || r.ID != 7 || string(note) != string(l.note(t, 1000)) {
+	if err != nil || r.ID != 7 || string(note) != string(l.Note(t, 1000)) {
 		t.Errorf("record %d, note %q, %v", r.ID, note, err)
 	}
 	long := append(l.lookup(t, 7, 1000), make([]byte, MaxNote)...)

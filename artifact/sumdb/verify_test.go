@@ -79,14 +79,14 @@ func TestCaptureRefusesAnswersThatAreWrong(t *testing.T) {
 		fetch  TileFunc
 		want   error
 	}{
-		{"right", l.lookup(t, 1000, 1000), l.tile, nil},
-		{"a newer head in the answer", l.lookup(t, 1000, 70000), l.tile, nil},
-		{"no head in the answer", l.lookup(t, 1000, 1000)[:len(l.lookup(t, 1000, 1000))-len(l.note(t, 1000))], l.tile, nil},
-		{"tile of a fork", l.lookup(t, 1000, 1000), fork.tile, artifact.ErrCorrupt},
-		{"record of a fork", fork.lookup(t, 1000, 1000), l.tile, artifact.ErrCorrupt},
-		{"record and tile of a fork", fork.lookup(t, 1000, 1000), fork.tile, artifact.ErrCorrupt},
-		{"another module", l.lookup(t, 1005, 1500), l.tile, artifact.ErrIdentity},
-		{"no record", []byte("not found\n"), l.tile, artifact.ErrCorrupt},
+		{"right", l.lookup(t, 1000, 1000), l.Tile, nil},
+		{"a newer head in the answer", l.lookup(t, 1000, 70000), l.Tile, nil},
+		{"no head in the answer", l.lookup(t, 1000, 1000)[:len(l.lookup(t, 1000, 1000))-len(l.Note(t, 1000))], l.Tile, nil},
+		{"tile of a fork", l.lookup(t, 1000, 1000), fork.Tile, artifact.ErrCorrupt},
+		{"record of a fork", fork.lookup(t, 1000, 1000), l.Tile, artifact.ErrCorrupt},
+		{"record and tile of a fork", fork.lookup(t, 1000, 1000), fork.Tile, artifact.ErrCorrupt},
+		{"another module", l.lookup(t, 1005, 1500), l.Tile, artifact.ErrIdentity},
+		{"no record", []byte("not found\n"), l.Tile, artifact.ErrCorrupt},
 		{"no tile", l.lookup(t, 1000, 1000), func(context.Context, tlog.Tile) ([]byte, error) { return nil, broken }, broken},
 		{"short tile", l.lookup(t, 1000, 1000), func(context.Context, tlog.Tile) ([]byte, error) { return nil, nil }, artifact.ErrCorrupt},
 	} {
@@ -95,7 +95,7 @@ func TestCaptureRefusesAnswersThatAreWrong(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 	}
-	if _, err := s.Capture(t.Context(), l.module(2000), l.lookup(t, 2000, 2001), l.tile); !errors.Is(err, ErrBeyondHead) {
+	if _, err := s.Capture(t.Context(), l.module(2000), l.lookup(t, 2000, 2001), l.Tile); !errors.Is(err, ErrBeyondHead) {
 		t.Errorf("record 2000 of 2000: %v, want ErrBeyondHead", err)
 	}
 	if e, err := s.Capture(t.Context(), l.module(1999), l.lookup(t, 1999, 2000), nil); err != nil || e.Tile != nil {

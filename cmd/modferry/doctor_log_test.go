@@ -40,7 +40,7 @@ func TestDoctorComparesTheHeadThatTheGoCommandHasSeen(t *testing.T) {
 func TestDoctorTellsOlderHeadsThatWerePublishedFromOthers(t *testing.T) {
 	c := newClinic(t)
 	log := newTestLog(c.bench)
-	c.log, c.goEnv["GOSUMDB"], c.env["MODFERRY_SUMDB"] = log, log.key, log.key
+	c.log, c.goEnv["GOSUMDB"], c.env["MODFERRY_SUMDB"] = log, log.server.Public, log.server.Public
 	inTile, whole := log.grow(100), log.grow(156)
 	head := log.grow(1000)
 	c.env["MODFERRY_REGISTRY"] = "oci:" + c.path("other")

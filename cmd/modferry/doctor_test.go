@@ -31,10 +31,10 @@ func newClinic(t *testing.T) *clinic {
 	c.head = c.log.grow(300)
 	c.log.publish(c.head, b.loadSigner(private))
 	c.goEnv = map[string]string{
-		"GOPROXY": c.log.proxy(c.head), "GOSUMDB": c.log.key, "GOENV": b.path("goenv"), "GOPATH": b.path("gopath"), "GOROOT": b.path("goroot"),
+		"GOPROXY": c.log.proxy(c.head), "GOSUMDB": c.log.server.Public, "GOENV": b.path("goenv"), "GOPATH": b.path("gopath"), "GOROOT": b.path("goroot"),
 		"GONOPROXY": "", "GOPRIVATE": "", "GONOSUMDB": "", "GOINSECURE": "",
 	}
-	b.env["MODFERRY_SUMDB"] = c.log.key
+	b.env["MODFERRY_SUMDB"] = c.log.server.Public
 	must(t, os.Mkdir(b.path("bin"), 0o700))
 	must(t, os.Mkdir(b.path("goroot"), 0o700))
 	b.write("goroot/go.env", "GOTOOLCHAIN=auto\n")
@@ -87,7 +87,7 @@ func TestDoctorFindsAHealthyMachineHealthy(t *testing.T) {
 
 func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
 	c := newClinic(t)
-	key := c.log.key
+	key := c.log.server.Public
 	for _, test := range []struct {
 		name, value  string
 		where        string // environment, file or default

@@ -23,7 +23,7 @@ func recorded(t *testing.T) (b *bench, log *testLog, public string) {
 
 func TestVerifyChecksEvidenceAgainstTheSnapshot(t *testing.T) {
 	b, log, public := recorded(t)
-	verify := []string{"verify", "--key", public, "--sumdb", log.key, "example.com/a@v1.0.0", "corp.example/p@v1.0.0"}
+	verify := []string{"verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0", "corp.example/p@v1.0.0"}
 	b.run(verify...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
 	got := jsonLines[verdict](b.run(append(verify, "--json")...).exits(exitOK))
 	if len(got) != 2 || got[0].SumDB != loggedVerified || got[1].SumDB != loggedNone {
@@ -34,7 +34,7 @@ func TestVerifyChecksEvidenceAgainstTheSnapshot(t *testing.T) {
 
 	// Same name, another key: whatever the snapshot says, it is not that log's.
 	other := newTestLog(b)
-	b.run("verify", "--key", public, "--sumdb", other.key, "example.com/a@v1.0.0").exits(exitRefused).complains("signature")
+	b.run("verify", "--key", public, "--sumdb", other.server.Public, "example.com/a@v1.0.0").exits(exitRefused).complains("signature")
 }
 
 func TestVerifySaysWhenTheSnapshotIsTooOldForTheEvidence(t *testing.T) {
@@ -47,7 +47,7 @@ func TestVerifySaysWhenTheSnapshotIsTooOldForTheEvidence(t *testing.T) {
 	d.MediaType = ocispec.MediaTypeImageManifest
 	must(t, store.PushManifest(t.Context(), log.Repository(), d, raw, sumdb.LatestTag))
 	must(t, store.Close())
-	b.run("verify", "--key", public, "--sumdb", log.key, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=newer-than-snapshot\n")
+	b.run("verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=newer-than-snapshot\n")
 }
 
 func TestInspectShowsTheRecord(t *testing.T) {
@@ -70,5 +70,5 @@ func TestInspectShowsEvidenceThatWasAddedLater(t *testing.T) {
 	b.run("mirror", "--key", private, "--no-sumdb", "example.com/a@v1.0.0").exits(exitOK)
 	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
 	b.run("inspect", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("record 3, stored apart from the version\n")
-	b.run("verify", "--key", public, "--sumdb", log.key, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=verified\n")
+	b.run("verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=verified\n")
 }

@@ -1,21 +1,14 @@
 package main
 
 import (
-	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
-
-	"golang.org/x/mod/module"
-	xsumdb "golang.org/x/mod/sumdb"
-	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/stores"
@@ -23,49 +16,37 @@ import (
 
 // testLog is a checksum database. It records what the bench's upstream has, and made-up versions.
 type testLog struct {
-	t            *testing.T
-	bench        *bench
-	private, key string
 	*sumdb.Log
-	server *xsumdb.TestServer
-	size   int
+	server *sumdbtest.Server
+	t      *testing.T
+	bench  *bench
 }
-
-// filler is the module whose versions are made up.
-const filler = "filler.example/module"
 
 func newTestLog(b *bench) *testLog {
 	t := b.t
 	t.Helper()
-	private, key, err := note.GenerateKey(rand.Reader, "sum.example.com")
+	l := &testLog{t: t, bench: b}
+	var err error
+	l.server, err = sumdbtest.NewServer(l.goSum)
 	must(t, err)
-	log, err := sumdb.ParseLog(key)
+	t.Cleanup(l.server.Close)
+	l.Log, err = sumdb.ParseLog(l.server.Public)
 	must(t, err)
-	l := &testLog{t: t, bench: b, private: private, key: key, Log: log}
-	l.rewrite("")
 	return l
 }
 
-// rewrite makes the log forget everything and record other things from now on.
-func (l *testLog) rewrite(salt string) {
-	l.size = 0
-	l.server = xsumdb.NewTestServer(l.private, func(path, version string) ([]byte, error) {
-		if m := path + "@" + version; path != filler {
-			return fmt.Appendf(nil, "%s %s %s\n%s %s/go.mod %s\n", path, version, l.bench.zipSum(m), path, version, l.bench.goModSum(m)), nil
-		}
-		return fmt.Appendf(nil, "%s %s h1:%s%s=\n", path, version, salt, strings.Repeat("A", 43-len(salt))), nil
-	})
+func (l *testLog) goSum(path, version string) ([]byte, error) {
+	m := path + "@" + version
+	return fmt.Appendf(nil, "%s %s %s\n%s %s/go.mod %s\n", path, version, l.bench.zipSum(m), path, version, l.bench.goModSum(m)), nil
 }
+
+// rewrite makes the log forget everything and record other things from now on.
+func (l *testLog) rewrite(salt string) { l.server.Rewrite(salt, l.goSum) }
 
 // grow adds n records and returns the head that the log signs then.
 func (l *testLog) grow(n int) []byte {
 	l.t.Helper()
-	for range n {
-		_, err := l.server.Lookup(l.t.Context(), module.Version{Path: filler, Version: fmt.Sprintf("v0.0.%d", l.size)})
-		must(l.t, err)
-		l.size++
-	}
-	head, err := l.server.Signed(l.t.Context())
+	head, err := l.server.Grow(l.t.Context(), n)
 	must(l.t, err)
 	return head
 }
@@ -73,8 +54,7 @@ func (l *testLog) grow(n int) []byte {
 // publish puts a snapshot of the log at head into the bench's store. Signer may be nil.
 func (l *testLog) publish(head []byte, signer *sign.Signer) {
 	l.t.Helper()
-	tile := func(ctx context.Context, t tlog.Tile) ([]byte, error) { return l.server.ReadTileData(ctx, t) }
-	s, err := sumdb.Build(l.t.Context(), l.Log, head, tile, sumdb.BuildOptions{})
+	s, err := sumdb.Build(l.t.Context(), l.Log, head, l.server.Tile, sumdb.BuildOptions{})
 	must(l.t, err)
 	image, err := s.Pack()
 	must(l.t, err)
@@ -100,9 +80,7 @@ func (l *testLog) proxy(head []byte) string {
 
 // upstream makes the log the one that mirror asks.
 func (l *testLog) upstream() {
-	server := httptest.NewServer(xsumdb.NewServer(l.server))
-	l.t.Cleanup(server.Close)
-	l.t.Setenv("GOSUMDB", l.key+" "+server.URL)
+	l.t.Setenv("GOSUMDB", l.server.GOSUMDB())
 	l.t.Setenv("GONOSUMDB", "")
 }
 
