@@ -122,7 +122,11 @@ func transient(err error) (after time.Duration, ok bool) {
 		switch status.code {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			return httpclient.RetryAfter(status.retryAfter, time.Now()), true
+			after = httpclient.RetryAfter(status.retryAfter, time.Now())
+			if after > time.Hour {
+				after = 0 // it cannot be meant
+			}
+			return after, true
 		}
 		return 0, false
 	}
