@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry/mirror/closure"
 )
@@ -109,17 +110,17 @@ func (p *proof) say(format string, args ...any) { fmt.Fprintf(p.out, format+"\n"
 func (p *proof) adviseMirror() {
 	p.say("On the connected side, mirror them, then check again: a go command may stop at the first thing it lacks.")
 	if p.wishlist != "" {
-		p.say("    modferry mirror --key cosign.key %s", quoteWord(p.wishlist))
+		p.say("    modferry mirror --key cosign.key %s", shell.Quote(p.wishlist))
 		return
 	}
 	var named []string // which mirroring the project does not bring: its files do not name them
 	for _, m := range p.missing {
 		if m.Module.Version == "" {
-			named = append(named, quoteWord(wishFor(m)))
+			named = append(named, shell.Quote(wishFor(m)))
 		}
 	}
 	if len(named) < len(p.missing) {
-		p.say("    modferry mirror --key cosign.key %s%s", p.mirrorOptions(), quoteWord(p.dir))
+		p.say("    modferry mirror --key cosign.key %s%s", p.mirrorOptions(), shell.Quote(p.dir))
 	}
 	if n := len(named); n > 0 {
 		const most = 5

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/registry/mirror/project"
 )
 
@@ -29,7 +30,7 @@ func (a *app) apart(p *project.Project, dir string) error {
 	}
 	return withHint(
 		usageErrorf("%s is one module of the workspace %s, and go commands in it work with all of them", dir, file),
-		fmt.Sprintf("check the workspace: modferry check %s; GOWORK=off in the environment checks the module alone", quoteWord(filepath.Dir(file))),
+		fmt.Sprintf("check the workspace: modferry check %s; GOWORK=off in the environment checks the module alone", shell.Quote(filepath.Dir(file))),
 	)
 }
 

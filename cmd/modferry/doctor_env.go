@@ -10,8 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/registry/mirror"
 )
 
@@ -96,12 +96,12 @@ func (e *goEnv) inEnvironment(name string) bool {
 
 // set is the command that gives a setting another value, in the place where it is set now.
 func (e *goEnv) set(name, value string) string {
-	s := setting{name, value}
+	s := shell.Setting{Name: name, Value: value}
 	if !e.inEnvironment(name) {
-		return "go env -w " + quoteWord(s.String())
+		return "go env -w " + shell.Quote(s.String())
 	}
-	format, _ := exportSyntax(defaultShell())
-	return format(s)
+	command, _ := s.Export(defaultShell())
+	return command
 }
 
 // unset is the command that takes a setting away from where it is set now, so that the go command's own default,
@@ -124,12 +124,4 @@ func defaultShell() string {
 		return "powershell"
 	}
 	return "sh"
-}
-
-// quoteWord quotes a word of a command where a shell would take it for more than that.
-func quoteWord(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return strings.ContainsRune("*?[]|&;<>()$`\\\"' \t~#!{}", r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

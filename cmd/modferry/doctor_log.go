@@ -13,6 +13,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -134,7 +135,7 @@ func (p *patient) clientHead(s *sumdb.Snapshot) finding {
 		h, err = p.log.OpenHead(note)
 	}
 	if err != nil {
-		f.Status, f.Value, f.Detail, f.Mend = stateWrong, "unreadable", err.Error(), "rm "+quoteWord(name)
+		f.Status, f.Value, f.Detail, f.Mend = stateWrong, "unreadable", err.Error(), "rm "+shell.Quote(name)
 		return f
 	}
 	r := s.Compare(h)
@@ -166,9 +167,9 @@ func (f *finding) judge(r sumdb.Relation, name string) {
 		f.Mend = mirrorAgain
 	case sumdb.Forked:
 		f.Detail = "SECURITY: this go command has seen another history of the log than the snapshot's; one of them is false. Find out which, and keep the file as evidence"
-		f.Mend = fmt.Sprintf("mv %s %s", quoteWord(name), quoteWord(name+".forked"))
+		f.Mend = fmt.Sprintf("mv %s %s", shell.Quote(name), shell.Quote(name+".forked"))
 	default:
 		f.Detail = "this go command has seen a head that was never published with a snapshot, and cannot prove what lies between"
-		f.Mend = "rm " + quoteWord(name)
+		f.Mend = "rm " + shell.Quote(name)
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 )
 
 const (
@@ -57,58 +58,31 @@ func (a *app) printEnv(c *cli.Context) error {
 	if c.Bool(flagJSON) {
 		m := make(map[string]string, len(vars))
 		for _, v := range vars {
-			m[v.name] = v.value
+			m[v.Name] = v.Value
 		}
 		return json.NewEncoder(a.out).Encode(m)
 	}
-	format, ok := exportSyntax(c.String(flagShell))
-	if !ok {
-		return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
-	}
 	for _, v := range vars {
-		if _, err := fmt.Fprintln(a.out, format(v)); err != nil {
+		command, ok := v.Export(c.String(flagShell))
+		if !ok {
+			return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
+		}
+		if _, err := fmt.Fprintln(a.out, command); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// setting is one environment variable of the go command.
-type setting struct{ name, value string }
-
-// String returns the setting as an environment has it.
-func (s setting) String() string { return s.name + "=" + s.value }
-
 // goSettings are the variables that make the go command use the shim at proxy and nothing else. noSumDB lists
 // the patterns of modules the public checksum database does not know.
-func goSettings(proxy, noSumDB string) []setting {
+func goSettings(proxy, noSumDB string) []shell.Setting {
 	// "none" is the value the go command documents for "no exceptions"; an empty one would mean GOPRIVATE.
-	vars := []setting{{"GOPROXY", proxy}, {"GONOPROXY", "none"}}
+	vars := []shell.Setting{{Name: "GOPROXY", Value: proxy}, {Name: "GONOPROXY", Value: "none"}}
 	if noSumDB != "" {
-		vars = append(vars, setting{"GONOSUMDB", noSumDB})
+		vars = append(vars, shell.Setting{Name: "GONOSUMDB", Value: noSumDB})
 	}
 	return vars
-}
-
-// exportSyntax returns the function that writes a setting as a command of the shell.
-func exportSyntax(shell string) (func(setting) string, bool) {
-	switch shell {
-	case "sh", "bash", "zsh":
-		return func(s setting) string {
-			return "export " + s.name + "='" + strings.ReplaceAll(s.value, "'", `'\''`) + "'"
-		}, true
-	case "fish":
-		return func(s setting) string {
-			return "set -gx " + s.name + " '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s.value) + "'"
-		}, true
-	case "powershell", "pwsh":
-		return func(s setting) string {
-			return "$env:" + s.name + " = '" + strings.ReplaceAll(s.value, "'", "''") + "'"
-		}, true
-	case "cmd":
-		return func(s setting) string { return `set "` + s.String() + `"` }, true
-	}
-	return nil, false
 }
 
 // shimURL is the URL under which a shim listening on addr is reached from this machine.

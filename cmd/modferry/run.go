@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/registry/mirror"
 )
 
@@ -91,7 +92,7 @@ func joinPatterns(lists ...string) string {
 
 // runChild runs a program until it ends by itself. The end of ctx is not the end of the program: the signal
 // that ended ctx is passed on, and what to do about it is the program's business.
-func (a *app) runChild(ctx context.Context, args []string, vars []setting) error {
+func (a *app) runChild(ctx context.Context, args []string, vars []shell.Setting) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, endSignals()...)
 	defer signal.Stop(signals)

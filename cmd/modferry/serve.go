@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 )
 
 const (
@@ -126,7 +128,7 @@ func (a *app) banner(scheme, addr, stores, private string) error {
 	}
 	fmt.Fprintf(a.err, "modferry %s serves %s at %s\n\n", buildVersion(), stores, url)
 	for _, v := range goSettings(url, private) {
-		fmt.Fprintf(a.err, "    export %s=%s\n", v.name, quoteWord(v.value))
+		fmt.Fprintf(a.err, "    export %s=%s\n", v.Name, shell.Quote(v.Value))
 	}
 	_, err = fmt.Fprint(a.err, bannerText)
 	return err
