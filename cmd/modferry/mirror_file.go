@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/registry/mirror/mirrorfile"
 )
 
@@ -68,7 +69,7 @@ func isMirrorFile(arg string) bool {
 
 // tryLock finds out early whether the lock can be written.
 func (m *mirrorFile) tryLock() error {
-	if err := canReplace(m.lockName); err != nil {
+	if err := userfile.CheckWritable(m.lockName); err != nil {
 		return withHint(fmt.Errorf("the lock of %s could not be written: %w", m.Name, err), "mirror it from a directory that you may write to")
 	}
 	return nil
@@ -76,7 +77,7 @@ func (m *mirrorFile) tryLock() error {
 
 // readMirrorFile reads a mirror file and its lock, which need not fit for an update.
 func readMirrorFile(name string, update bool) (*mirrorFile, error) {
-	data, err := readAtMost(name, mirrorfile.MaxSize)
+	data, err := userfile.Read(name, mirrorfile.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 			return nil, fmt.Errorf("%s and %s would both write %s: rename one of them", name, other, m.lockName)
 		}
 	}
-	m.locked, err = readAtMost(m.lockName, mirrorfile.MaxLockSize)
+	m.locked, err = userfile.Read(m.lockName, mirrorfile.MaxLockSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
@@ -151,7 +152,7 @@ func (m *mirrorFile) write(lock *mirrorfile.Lock) error {
 	if bytes.Equal(data, m.locked) {
 		return nil
 	}
-	if err := replaceFile(m.lockName, data); err != nil {
+	if err := userfile.Replace(m.lockName, data); err != nil {
 		return withHint(fmt.Errorf("writing the lock: %w", err), "what was mirrored is in the store, but not locked: make the directory of the mirror file writable and run mirror again")
 	}
 	return nil

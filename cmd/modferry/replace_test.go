@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/proxyshim"
 )
 
@@ -79,7 +80,7 @@ func TestWishlistHasToBeAFileThatCanBeWritten(t *testing.T) {
 		if _, err := openWishlist(name); report(&out, err) != code {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := replaceFile(name, []byte("x")); err == nil {
+		if err := userfile.Replace(name, []byte("x")); err == nil {
 			t.Errorf("%s was replaced", name)
 		}
 	}
@@ -91,56 +92,7 @@ func TestWishlistHasToBeAFileThatCanBeWritten(t *testing.T) {
 	}
 }
 
-func TestReplacedFileKeepsItsPermissions(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "f")
-	for _, mode := range []fs.FileMode{0o600, 0o664} {
-		must(t, os.WriteFile(file, nil, mode))
-		must(t, os.Chmod(file, mode))
-		must(t, replaceFile(file, []byte("x")))
-		if info, err := os.Stat(file); err != nil || info.Mode() != mode {
-			t.Errorf("%v, %v; want %v", info.Mode(), err, mode)
-		}
-	}
-}
-
 // umask is that of this process until the test ends.
-func umask(t *testing.T, mask int) {
-	t.Helper()
-	old := syscall.Umask(mask)
-	t.Cleanup(func() { syscall.Umask(old) })
-}
-
-func TestNewFileHasThePermissionsThatTheUmaskLeaves(t *testing.T) {
-	for mask, want := range map[int]fs.FileMode{0o077: 0o600, 0o022: 0o644, 0o002: 0o664} {
-		umask(t, mask)
-		file := filepath.Join(t.TempDir(), "f")
-		must(t, replaceFile(file, []byte("x")))
-		if info, err := os.Stat(file); err != nil || info.Mode() != want {
-			t.Errorf("umask %03o: %v, %v; want %v", mask, info.Mode(), err, want)
-		}
-	}
-}
-
-func TestLockIsForAllThatTheListIsFor(t *testing.T) {
-	umask(t, 0o077)
-	for _, mode := range []fs.FileMode{0, 0o600, 0o664, 0o666, 0o755} {
-		file := filepath.Join(t.TempDir(), "wishes.txt")
-		want := mode &^ 0o111
-		if mode == 0 { // there is no list yet
-			want = 0o600
-		} else {
-			must(t, os.WriteFile(file, nil, mode))
-			must(t, os.Chmod(file, mode))
-		}
-		unlock, err := lockBeside(file)
-		must(t, err)
-		unlock()
-		if info, err := os.Stat(filepath.Join(filepath.Dir(file), ".wishes.txt.lock")); err != nil || info.Mode() != want {
-			t.Errorf("list %v: %v, %v; want %v", mode, info.Mode(), err, want)
-		}
-	}
-}
-
 func TestLockThatIsThereButCannotBeOpenedIsAnErrorThatNamesIt(t *testing.T) {
 	for name, spoil := range map[string]func(lock string) error{
 		"of somebody else": func(lock string) error { return os.WriteFile(lock, nil, 0) },
@@ -161,23 +113,6 @@ func TestLockThatIsThereButCannotBeOpenedIsAnErrorThatNamesIt(t *testing.T) {
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/old@v1.0.0\n" {
 			t.Errorf("%s: the list was written, without the lock: %q, %v", name, got, err)
-		}
-	}
-}
-
-func TestLinkToAFileThatIsNotThereYetStaysOne(t *testing.T) {
-	dir := t.TempDir()
-	must(t, os.Mkdir(filepath.Join(dir, "there"), 0o700))
-	for name, target := range map[string]string{"relative": filepath.Join("there", "a"), "absolute": filepath.Join(dir, "there", "b")} {
-		link := filepath.Join(dir, name)
-		must(t, os.Symlink(target, link))
-		must(t, canReplace(link))
-		must(t, replaceFile(link, []byte("x")))
-		if got, err := os.Readlink(link); err != nil || got != target {
-			t.Errorf("%s: %q, %v", name, got, err)
-		}
-		if got, err := os.ReadFile(link); err != nil || string(got) != "x" {
-			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
 }

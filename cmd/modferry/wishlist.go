@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/proxyshim"
 )
 
@@ -69,7 +70,7 @@ func openWishlist(file string) (*wishlist, error) {
 	}
 	data, err := readWishes(file)
 	switch {
-	case errors.Is(err, errNoFile):
+	case errors.Is(err, userfile.ErrNotRegular):
 		return nil, usageErrorf("--%s: %w", flagWishlist, err)
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -77,7 +78,7 @@ func openWishlist(file string) (*wishlist, error) {
 	default:
 		w.there = true
 	}
-	if err := canReplace(file); err != nil {
+	if err := userfile.CheckWritable(file); err != nil {
 		return nil, fmt.Errorf("the wish list could not be written: %w", err)
 	}
 	_, w.known = mergeWishes(data, nil)
@@ -221,7 +222,7 @@ func (w *wishlist) unwritten() []string {
 
 // save adds the news to the file as it is now.
 func (w *wishlist) save() error {
-	unlock, err := lockBeside(w.file)
+	unlock, err := userfile.Lock(w.file)
 	if err != nil {
 		return err
 	}
@@ -232,7 +233,7 @@ func (w *wishlist) save() error {
 	}
 	text, known := mergeWishes(data, w.news)
 	if !bytes.Equal(text, data) {
-		if err := replaceFile(w.file, text); err != nil {
+		if err := userfile.Replace(w.file, text); err != nil {
 			return err
 		}
 	}

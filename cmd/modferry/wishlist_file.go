@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 )
 
-// readWishes reads a wish list. The error is errNoFile if it can be none.
+// readWishes reads a wish list. The error is userfile.ErrNotRegular if it can be none.
 func readWishes(name string) ([]byte, error) {
-	data, err := readAtMost(name, maxWishFile)
-	if errors.Is(err, errTooLarge) {
+	data, err := userfile.Read(name, maxWishFile)
+	if errors.Is(err, userfile.ErrTooLarge) {
 		err = fmt.Errorf("%s is larger than %d MiB: is it a wish list?", name, maxWishFile>>20)
 	}
 	return data, err

@@ -1,4 +1,5 @@
-package main
+// Package userfile reads, replaces and locks files that a user named.
+package userfile
 
 import (
 	"context"
@@ -15,25 +16,25 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// errNoFile: a name is that of a directory, a device or the like.
-var errNoFile = errors.New("not a regular file")
+// ErrNotRegular: a name is that of a directory, a device or the like.
+var ErrNotRegular = errors.New("not a regular file")
 
-// isFile is an error if name is, in the end, no regular file.
-func isFile(name string) error {
+// checkRegular is an error if name is, in the end, no regular file.
+func checkRegular(name string) error {
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is %w", name, errNoFile)
+		err = fmt.Errorf("%s is %w", name, ErrNotRegular)
 	}
 	return err
 }
 
-// errTooLarge: a file has more than is read.
-var errTooLarge = errors.New("more than is read")
+// ErrTooLarge: a file has more than is read.
+var ErrTooLarge = errors.New("more than is read")
 
-// readAtMost reads a file of at most limit bytes. The error is errNoFile for what is no regular file, and errTooLarge
+// Read reads a file of at most limit bytes. The error is ErrNotRegular for what is no regular file, and ErrTooLarge
 // for one that is larger.
-func readAtMost(name string, limit int64) ([]byte, error) {
-	if err := isFile(name); err != nil { // before it is opened: a FIFO would wait for somebody to write
+func Read(name string, limit int64) ([]byte, error) {
+	if err := checkRegular(name); err != nil { // before it is opened: a FIFO would wait for somebody to write
 		return nil, err
 	}
 	f, err := os.Open(name)
@@ -43,23 +44,23 @@ func readAtMost(name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes: %w", name, limit, errTooLarge)
+		err = fmt.Errorf("%s has more than %d bytes: %w", name, limit, ErrTooLarge)
 	}
 	return data, err
 }
 
-// replaceFile writes a file so that a reader, or a crash, sees the old contents or the new, nothing between. It
+// Replace writes a file so that a reader, or a crash, sees the old contents or the new, nothing between. It
 // has the permissions that it had, a new one those that the umask leaves. Who may write to a file, but neither
 // beside nor over it, as to one that is mounted into a container by itself, writes to the file as it is. The error
-// is errNoFile for what is no regular file.
-func replaceFile(name string, data []byte) error {
+// is ErrNotRegular for what is no regular file.
+func Replace(name string, data []byte) error {
 	name = resolve(name)
 	old, err := os.Stat(name)
 	if err == nil && !old.Mode().IsRegular() {
-		return fmt.Errorf("%s is %w", name, errNoFile)
+		return fmt.Errorf("%s is %w", name, ErrNotRegular)
 	}
 	err = writeOver(name, data, old)
-	if isFixed(err) && isFile(name) == nil {
+	if isFixed(err) && checkRegular(name) == nil {
 		return writeTo(name, data)
 	}
 	return err
@@ -122,8 +123,8 @@ func writeTo(name string, data []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// canReplace finds out early whether replaceFile can write a file.
-func canReplace(name string) error {
+// CheckWritable finds out early whether Replace can write a file.
+func CheckWritable(name string) error {
 	name = resolve(name)
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err == nil {
@@ -143,13 +144,13 @@ const (
 	lockRetry = 10 * time.Millisecond
 )
 
-// lockBeside keeps other processes that ask for the same from a file: by a lock file, which is left behind, or by the file
+// Lock keeps other processes that ask for the same from a file: by a lock file, which is left behind, or by the file
 // itself where there is none and none can be made. One that is there but cannot be opened is an error: others hold it
 // while they put another file in the place of the one that would be locked instead.
-func lockBeside(name string) (unlock func(), err error) {
+func Lock(name string) (unlock func(), err error) {
 	name = resolve(name)
 	lock := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock")
-	if err := makeLock(lock, name); isFixed(err) && isFile(name) == nil {
+	if err := makeLock(lock, name); isFixed(err) && checkRegular(name) == nil {
 		lock = name
 	} else if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", name, err)
