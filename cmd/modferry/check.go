@@ -92,7 +92,7 @@ func (a *app) check(c *cli.Context) error {
 	if tags := c.String(flagTags); tags != "" && !tagsGrammar.MatchString(tags) {
 		return usageErrorf("--%s: %q is not a list of build tags, separated by commas", flagTags, tags)
 	}
-	wishes, err := openWishlist(c.String(flagWishlist))
+	wishes, err := openWishlist(c)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (a *app) check(c *cli.Context) error {
 	if err := a.prove(c, proof, log); err != nil {
 		return err
 	}
-	unwritten := wishes.add(proof.missing)
+	unwritten := wishes.Add(proof.missing)
 	verdict := proof.verdict() // which names what is missing
 	if unwritten != nil {
 		return fmt.Errorf("writing the wish list: %w", unwritten)

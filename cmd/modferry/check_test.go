@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/module"
+
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry/mirror/project"
@@ -263,4 +265,8 @@ func TestVerdictIsNoneWhileTheStoreFails(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, out.String())
 		}
 	}
+}
+
+func miss(path, version, query string) proxyshim.Miss {
+	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Named: version != ""}
 }

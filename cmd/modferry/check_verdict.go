@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
+	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry/mirror/closure"
 )
@@ -65,7 +66,7 @@ func (p *proof) encodeVerdict(noted *noted) {
 func (p *proof) wishes() []string {
 	wishes := make([]string, len(p.missing))
 	for i, m := range p.missing {
-		wishes[i] = wishFor(m)
+		wishes[i] = wishlist.Wish(m)
 	}
 	return wishes
 }
@@ -116,7 +117,7 @@ func (p *proof) adviseMirror() {
 	var named []string // which mirroring the project does not bring: its files do not name them
 	for _, m := range p.missing {
 		if m.Module.Version == "" {
-			named = append(named, shell.Quote(wishFor(m)))
+			named = append(named, shell.Quote(wishlist.Wish(m)))
 		}
 	}
 	if len(named) < len(p.missing) {

@@ -71,7 +71,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	wishes, err := openWishlist(c.String(flagWishlist))
+	wishes, err := openWishlist(c)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err := a.banner(scheme, l.Addr().String(), s.stores.String(), c.String(flagPrivate)); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	stopWishes := wishes.follow(s.Wishes, log)
+	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
 	return serveUntil(c.Context, newServer(s, log), l, log)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
+	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
 )
@@ -68,6 +71,15 @@ func (s *shim) Close() error {
 		err = serr
 	}
 	return err
+}
+
+// openWishlist opens the wish list that --wishlist names, if any.
+func openWishlist(c *cli.Context) (*wishlist.List, error) {
+	w, err := wishlist.Open(c.String(flagWishlist))
+	if errors.Is(err, userfile.ErrNotRegular) {
+		return nil, usageErrorf("--%s: %w", flagWishlist, err)
+	}
+	return w, err
 }
 
 // newServer has limits on everything a client can draw out except the body: a zip may take minutes to arrive

@@ -1,7 +1,8 @@
-package main
+package wishlist
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -24,7 +25,7 @@ func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {
 	var want []string
 	var group sync.WaitGroup
 	for i := range writers {
-		w, err := openWishlist(file)
+		w, err := Open(file)
 		must(t, err)
 		for j := range rounds {
 			want = append(want, fmt.Sprintf("example.com/m%d@v1.0.%d", i, j))
@@ -33,7 +34,7 @@ func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {
 			var misses []proxyshim.Miss
 			for j := range rounds {
 				misses = append(misses, miss(fmt.Sprintf("example.com/m%d", i), fmt.Sprintf("v1.0.%d", j), ""), times(miss("example.com/all", "", "main"), j+1, 0, j))
-				if err := w.add(misses); err != nil {
+				if err := w.Add(misses); err != nil {
 					t.Error(err)
 				}
 				misses = slices.DeleteFunc(misses, func(m proxyshim.Miss) bool { return m.Query == "main" })
@@ -56,14 +57,14 @@ func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {
 
 func TestWishlistThatIsDeletedMeanwhileKeepsWhatOthersWrite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
-	serve, err := openWishlist(file)
+	serve, err := Open(file)
 	must(t, err)
-	must(t, serve.add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0)}))
+	must(t, serve.Add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0)}))
 	must(t, os.Remove(file))
-	check, err := openWishlist(file)
+	check, err := Open(file)
 	must(t, err)
-	must(t, check.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
-	must(t, serve.add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0), miss("example.com/b", "v1.0.0", "")}))
+	must(t, check.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	must(t, serve.Add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0), miss("example.com/b", "v1.0.0", "")}))
 	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/a@v1.0.0\nexample.com/b@v1.0.0\n" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -75,10 +76,12 @@ func TestWishlistHasToBeAFileThatCanBeWritten(t *testing.T) {
 	must(t, syscall.Mkfifo(fifo, 0o600))
 	link := filepath.Join(dir, "link")
 	must(t, os.Symlink(os.DevNull, link))
-	for name, code := range map[string]int{fifo: exitUsage, dir: exitUsage, os.DevNull: exitUsage, link: exitUsage, filepath.Join(dir, "none", "wishes.txt"): exitFailed} {
-		var out strings.Builder
-		if _, err := openWishlist(name); report(&out, err) != code {
-			t.Errorf("%s: %v", name, err)
+	for name, want := range map[string]error{
+		fifo: userfile.ErrNotRegular, dir: userfile.ErrNotRegular, os.DevNull: userfile.ErrNotRegular, link: userfile.ErrNotRegular,
+		filepath.Join(dir, "none", "wishes.txt"): fs.ErrNotExist,
+	} {
+		if _, err := Open(name); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
 		}
 		if err := userfile.Replace(name, []byte("x")); err == nil {
 			t.Errorf("%s was replaced", name)
@@ -106,9 +109,9 @@ func TestLockThatIsThereButCannotBeOpenedIsAnErrorThatNamesIt(t *testing.T) {
 		file, lock := filepath.Join(dir, "wishes.txt"), filepath.Join(dir, ".wishes.txt.lock")
 		must(t, os.WriteFile(file, []byte("example.com/old@v1.0.0\n"), 0o666))
 		must(t, spoil(lock))
-		w, err := openWishlist(file)
+		w, err := Open(file)
 		must(t, err)
-		if err := w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}); err == nil || !strings.Contains(err.Error(), lock) {
+		if err := w.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}); err == nil || !strings.Contains(err.Error(), lock) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/old@v1.0.0\n" {
@@ -126,13 +129,13 @@ func TestWishlistInADirectoryThatTakesNoFilesIsWrittenInPlace(t *testing.T) {
 	must(t, os.WriteFile(file, []byte("example.com/old@v1.0.0\n"), 0o600))
 	must(t, os.Chmod(dir, 0o500))
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
-	must(t, w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	must(t, w.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
 	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/old@v1.0.0\nexample.com/a@v1.0.0\n" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := openWishlist(filepath.Join(dir, "other.txt")); err == nil {
+	if _, err := Open(filepath.Join(dir, "other.txt")); err == nil {
 		t.Error("no error for a file that nobody can make")
 	}
 }
@@ -141,7 +144,7 @@ func TestFailingWishlistIsLoggedOnceAndWrittenInTheEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	must(t, os.Mkdir(dir, 0o700))
 	file := filepath.Join(dir, "wishes.txt")
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
 	var log bytes.Buffer
 	f := &follower{list: w, log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -180,13 +183,20 @@ func TestWishesThatCannotBeWrittenInTheEndAreNamed(t *testing.T) {
 		"many wishes":  {many, fmt.Sprintf("number=%d wishes=\"example.com/m@v1.0.10, ", maxNamed+1), "v1.0.30"},
 		"counts alone": {[]proxyshim.Miss{known}, "the latest counts are lost", "number="},
 	} {
-		w, err := openWishlist(file)
+		w, err := Open(file)
 		must(t, err)
 		var log bytes.Buffer
 		calls := 0
-		w.follow(func(bool) []proxyshim.Miss { calls++; return c.misses }, slog.New(slog.NewTextHandler(&log, nil)))()
+		w.Follow(func(bool) []proxyshim.Miss { calls++; return c.misses }, slog.New(slog.NewTextHandler(&log, nil)))()
 		if text := log.String(); calls != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, c.want) || strings.Contains(text, c.lacks) || strings.Contains(text, "kept") {
 			t.Errorf("%s: %d calls\n%s", name, calls, text)
 		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package wishlist
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ const (
 	maxNamed = 20
 )
 
-// wishlist adds to a file of lines that mirror reads. Wishes of an earlier run are kept and counted on:
+// List adds to a file of lines that mirror reads. Wishes of an earlier run are kept and counted on:
 // they are still unfulfilled until the user deletes the file, which may be while it is followed.
 //
 //	line    = [ wish ] [ comment ]
@@ -47,7 +47,7 @@ const (
 // at the end. All other lines, and the order of all of them, stay as they are. Several processes may add to a
 // file at the same time: in memory is only what the file lacks, and a lock file beside it, .NAME.lock, is held while
 // that is added. It is not removed.
-type wishlist struct {
+type List struct {
 	file    string                     // empty: no wish list is kept
 	known   map[string]bool            // the wishes of the file, as it was read or written last
 	news    map[string]asked           // what is to be added to it
@@ -62,16 +62,16 @@ type missKey struct {
 	query  string
 }
 
-// openWishlist reads what an earlier run left, and finds out early whether the file can be read and written.
-func openWishlist(file string) (*wishlist, error) {
-	w := &wishlist{file: file, news: make(map[string]asked)}
+// Open reads what an earlier run left, and finds out early whether the file can be read and written.
+func Open(file string) (*List, error) {
+	w := &List{file: file, news: make(map[string]asked)}
 	if file == "" {
 		return w, nil
 	}
 	data, err := readWishes(file)
 	switch {
 	case errors.Is(err, userfile.ErrNotRegular):
-		return nil, usageErrorf("--%s: %w", flagWishlist, err)
+		return nil, err
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, fmt.Errorf("reading the wish list: %w", err)
@@ -85,9 +85,9 @@ func openWishlist(file string) (*wishlist, error) {
 	return w, nil
 }
 
-// follow writes the wish list whenever misses returns something new, until the returned function is called,
+// Follow writes the wish list whenever misses returns something new, until the returned function is called,
 // which writes it a last time; misses is told so.
-func (w *wishlist) follow(misses func(last bool) []proxyshim.Miss, log *slog.Logger) (stop func()) {
+func (w *List) Follow(misses func(last bool) []proxyshim.Miss, log *slog.Logger) (stop func()) {
 	if w.file == "" {
 		return func() {}
 	}
@@ -115,7 +115,7 @@ func (w *wishlist) follow(misses func(last bool) []proxyshim.Miss, log *slog.Log
 
 // follower writes a wish list again and again.
 type follower struct {
-	list    *wishlist
+	list    *List
 	log     *slog.Logger
 	failing bool
 }
@@ -156,8 +156,8 @@ func (f *follower) write(misses []proxyshim.Miss, counts bool) error {
 	return err
 }
 
-// add merges misses into the file.
-func (w *wishlist) add(misses []proxyshim.Miss) error {
+// Add merges misses into the file.
+func (w *List) Add(misses []proxyshim.Miss) error {
 	w.count(misses)
 	if !w.due(true) {
 		return nil
@@ -167,7 +167,7 @@ func (w *wishlist) add(misses []proxyshim.Miss) error {
 
 // count merges misses, all there are at present, into the news. What was counted of a miss before is not
 // counted again, not even as a wish if the user has deleted the file meanwhile.
-func (w *wishlist) count(misses []proxyshim.Miss) {
+func (w *List) count(misses []proxyshim.Miss) {
 	if _, err := os.Lstat(w.file); w.there && errors.Is(err, fs.ErrNotExist) {
 		clear(w.known)
 		clear(w.news)
@@ -175,7 +175,7 @@ func (w *wishlist) count(misses []proxyshim.Miss) {
 	}
 	counted := make(map[missKey]proxyshim.Miss, len(misses))
 	for _, m := range misses {
-		wish := wishFor(m)
+		wish := Wish(m)
 		if strings.ContainsAny(m.Query, " #") {
 			continue // a revision that no list can hold is none that mirror could get
 		}
@@ -204,12 +204,12 @@ func (w *wishlist) count(misses []proxyshim.Miss) {
 }
 
 // due reports whether the file lacks a wish or, when counts are wanted, has old ones.
-func (w *wishlist) due(counts bool) bool {
+func (w *List) due(counts bool) bool {
 	return w.file != "" && (w.fresh > 0 || counts && len(w.news) > 0)
 }
 
 // unwritten returns the wishes that the file lacks.
-func (w *wishlist) unwritten() []string {
+func (w *List) unwritten() []string {
 	var wishes []string
 	for wish := range w.news {
 		if !w.known[wish] {
@@ -221,7 +221,7 @@ func (w *wishlist) unwritten() []string {
 }
 
 // save adds the news to the file as it is now.
-func (w *wishlist) save() error {
+func (w *List) save() error {
 	unlock, err := userfile.Lock(w.file)
 	if err != nil {
 		return err
@@ -242,8 +242,8 @@ func (w *wishlist) save() error {
 	return nil
 }
 
-// wishFor is the line of a list for mirror that would have prevented the miss.
-func wishFor(m proxyshim.Miss) string {
+// Wish is the line of a list for mirror that would have prevented the miss.
+func Wish(m proxyshim.Miss) string {
 	switch {
 	case m.Module.Version != "" && !m.Named:
 		return m.Module.Path + " " + m.Module.Version
