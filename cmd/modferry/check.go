@@ -1,18 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
@@ -72,10 +73,7 @@ func (a *app) check(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return usageErrorf("check takes one project directory")
 	}
-	dir := "."
-	if c.NArg() == 1 {
-		dir = c.Args().First()
-	}
+	dir := cmp.Or(c.Args().First(), ".")
 	p, err := project.Load(dir)
 	if errors.Is(err, project.ErrNoProject) {
 		return withHint(err, "name the directory of a go.mod or a go.work")
@@ -96,28 +94,35 @@ func (a *app) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLog(a.err, "text", slog.LevelWarn)
-	if err != nil {
+	report := &checkreport.Report{
+		Out: a.out, Err: a.err, JSON: c.Bool(flagJSON),
+		Dir: dir, Wishlist: c.String(flagWishlist), DownloadAll: c.Bool(flagDownloadAll),
+	}
+	for _, problem := range p.Problems {
+		report.Problem(problem)
+	}
+	if err := a.prove(c, p, report); err != nil {
 		return err
 	}
-	proof := &proof{out: a.out, project: p, dir: dir, json: c.Bool(flagJSON), wishlist: c.String(flagWishlist), downloadAll: c.Bool(flagDownloadAll)}
-	proof.problems(a.err)
-	if err := a.prove(c, proof, log); err != nil {
-		return err
-	}
-	unwritten := wishes.Add(proof.missing)
-	verdict := proof.verdict() // which names what is missing
-	if unwritten != nil {
+	unwritten := wishes.Add(report.Missing)
+	err = report.Verdict() // which names what is missing
+	var unproved *checkreport.Error
+	switch {
+	case unwritten != nil:
 		return fmt.Errorf("writing the wish list: %w", unwritten)
+	case errors.As(err, &unproved) && unproved.Refused:
+		return &exitError{code: exitRefused, err: err}
+	case err != nil:
+		return &exitError{code: exitItems, err: err}
 	}
-	return verdict
+	return nil
 }
 
 // tagsGrammar has lists of build tags, as the go command takes them.
 var tagsGrammar = regexp.MustCompile(`^[\pL\pN_.]+(,[\pL\pN_.]+)*$`)
 
 // prove runs the commands against a shim of its own.
-func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
+func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Report) (err error) {
 	env, err := mirror.GoEnv(c.Context)
 	if err != nil {
 		return err
@@ -127,32 +132,37 @@ func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeCache()) }()
-	s, err := a.newShim(c, slog.New(&noting{log.Handler(), &p.noted}))
+	s, err := a.newShim(c, warnings(a.err), report.Failed)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	p.store = s.stores.String()
+	report.Store = s.stores.String()
 	if err := reachable(c, s.stores); err != nil {
 		return err
 	}
-	url, stop, err := listenLocally(s, log)
+	url, stop, err := s.listenLocally()
 	if err != nil {
 		return err
 	}
 	defer stop()
-	o := check.Options{
-		Project: p.project, Proxy: url, Skip: layouts(s, c.String(flagCache)),
+	results, dialled, err := check.Run(c.Context, check.Options{
+		Project: p, Proxy: url, Skip: layouts(s, c.String(flagCache)),
 		NoSumDB:   joinPatterns(env.GONOSUMDB, c.String(flagPrivate)),
 		Platforms: c.StringSlice(flagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
-		Report: p.result, Warn: func(err error) { p.warn(a.err, fmt.Errorf("left out, for it cannot be read: %w", err)) },
+		Report: report.Result, Warn: func(err error) { report.Warn(fmt.Errorf("left out, for it cannot be read: %w", err)) },
+	})
+	switch {
+	case c.Context.Err() != nil:
+		return context.Cause(c.Context)
+	case errors.Is(err, gocmd.ErrNoGo):
+		return withHint(err, "check runs the go command of this machine: install it, or add it to PATH")
+	case err != nil:
+		return fmt.Errorf("checking the project: %w", err)
 	}
-	_, p.dialled, err = check.Run(c.Context, o)
-	if err != nil {
-		return checkError(c.Context, err)
-	}
-	if p.failed > 0 {
-		p.missing, p.own = check.Wanted(s.Misses(), s.Wishes(true), p.project)
+	report.Dialled = dialled
+	if slices.ContainsFunc(results, check.Result.Failed) {
+		report.Missing, report.Own = check.Wanted(s.Misses(), s.Wishes(true), p)
 	}
 	return nil
 }
@@ -172,30 +182,6 @@ func reachable(c *cli.Context, stores *registry.Router) error {
 		}
 	}
 	return nil
-}
-
-// listenLocally serves a shim on a free loopback port.
-func listenLocally(s *shim, log *slog.Logger) (url string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("starting the shim: %w", err)
-	}
-	srv := newServer(s, log)
-	go srv.Serve(l) //nolint:errcheck // it ends with stop; before that, the commands see their requests fail
-	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
-}
-
-// checkError is why a proof could not be made.
-func checkError(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, check.ErrPlatform):
-		return usageErrorf("--%s: %v", flagPlatform, err)
-	case errors.Is(err, gocmd.ErrNoGo):
-		return withHint(err, "check runs the go command of this machine: install it, or add it to PATH")
-	}
-	return fmt.Errorf("checking the project: %w", err)
 }
 
 // emptyCache makes the shim start with nothing, unless a cache was asked for on the command line: MODFERRY_CACHE is

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -131,10 +130,7 @@ func (a *app) mirror(c *cli.Context) error {
 
 // ferry collects what is asked for, and mirrors it.
 func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer, jobs int, show progress, file *mirrorFile) (s mirror.Summary, err error) {
-	log, err := newLog(show, "text", slog.LevelWarn)
-	if err != nil {
-		return s, err
-	}
+	log := warnings(show)
 	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %v\n", err) })
 	if err != nil {
 		return s, file.blame(flagUpstream, "upstream", err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -46,23 +44,17 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLog(a.err, "text", slog.LevelWarn)
-	if err != nil {
-		return err
-	}
-	s, err := a.newShim(c, log)
+	s, err := a.newShim(c, warnings(a.err), nil)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	url, stop, err := s.listenLocally()
 	if err != nil {
-		return fmt.Errorf("starting the shim: %w", err)
+		return err
 	}
-	srv := newServer(s, log)
-	defer srv.Close()
-	go srv.Serve(l) //nolint:errcheck // it ends with ErrServerClosed; before that, the command sees its requests fail
-	return a.runChild(c.Context, c.Args().Slice(), goSettings("http://"+l.Addr().String(), noSumDB))
+	defer stop()
+	return a.runChild(c.Context, c.Args().Slice(), goSettings(url, noSumDB))
 }
 
 // noSumDB is the value GONOSUMDB needs: the --private patterns besides what is in force already. Empty without

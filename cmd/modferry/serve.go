@@ -67,7 +67,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLog(a.err, c.String(flagLogFormat), slog.LevelInfo)
+	log, err := a.newLog(c.String(flagLogFormat))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, log)
+	s, err := a.newShim(c, log, nil)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,18 @@ func (a *app) serve(c *cli.Context) error {
 	}
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
-	return serveUntil(c.Context, newServer(s, log), l, log)
+	return serveUntil(c.Context, s.server(), l, log)
+}
+
+// newLog writes text for people or JSON for machines.
+func (a *app) newLog(format string) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.err, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.err, nil)), nil
+	}
+	return nil, usageErrorf("--%s %q: known are text and json", flagLogFormat, format)
 }
 
 // listenConfig checks that the address may be listened on as asked, and returns the TLS configuration, if any.
