@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -152,6 +153,15 @@ func usageProblem(c *cli.Context, err error, _ bool) error {
 func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// print prints a result: as a line of JSON where --json asks for that, else for people.
+func (a *app) print(c *cli.Context, result any) error {
+	if c.Bool(flagJSON) {
+		return json.NewEncoder(a.out).Encode(result)
+	}
+	_, err := fmt.Fprintln(a.out, result)
+	return err
 }
 
 // warn writes one line to the error stream that nobody should overlook.

@@ -5,7 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
+
+// mirrorAgain is the command that brings a new snapshot.
+const mirrorAgain = "modferry mirror --key cosign.key go.sum"
 
 // sees makes the go command remember a head of the log.
 func (c *clinic) sees(head []byte) string {
@@ -59,7 +64,7 @@ func TestDoctorExaminesTheSnapshot(t *testing.T) {
 	_, stranger := c.keys("stranger")
 	good := c.public
 	c.public = stranger
-	if f := c.doctor(exitFailed)["snapshot"]; f.Status != stateWrong || f.Mend != mirrorAgain || f.Detail == "" {
+	if f := c.doctor(exitFailed)["snapshot"]; f.Status != doctor.Wrong || f.Mend != mirrorAgain || f.Detail == "" {
 		t.Errorf("signed by a stranger: %+v", f)
 	}
 	c.public = good
@@ -74,7 +79,7 @@ func TestDoctorSeesAShimThatLagsOrHasNothing(t *testing.T) {
 	signer := c.loadSigner(c.path("cosign.key"))
 	c.goEnv["GOPROXY"] = c.log.proxy(c.log.grow(212)) // a whole number of tiles
 	c.log.publish(c.log.grow(500), signer)
-	if f := c.doctor(exitOK)["shim"]; f.Status != stateNote || !strings.Contains(f.Detail, "--recheck") {
+	if f := c.doctor(exitOK)["shim"]; f.Status != doctor.Note || !strings.Contains(f.Detail, "--recheck") {
 		t.Errorf("%+v", f)
 	}
 	c.goEnv["GOPROXY"] = c.log.proxy(c.log.grow(1))

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
 // clinic is a bench with a log, a snapshot of it, and a machine whose go command says what the test wants.
@@ -44,13 +46,13 @@ func newClinic(t *testing.T) *clinic {
 }
 
 // doctor runs the command and returns its findings by the name of the check.
-func (c *clinic) doctor(code int, args ...string) map[string]finding {
+func (c *clinic) doctor(code int, args ...string) map[string]doctor.Finding {
 	c.t.Helper()
 	data, err := json.Marshal(c.goEnv)
 	must(c.t, err)
 	c.write("goenv.json", string(data))
-	list := jsonLines[finding](c.run(append([]string{"doctor", "--json", "--key", c.public}, args...)...).exits(code))
-	found := make(map[string]finding)
+	list := jsonLines[doctor.Finding](c.run(append([]string{"doctor", "--json", "--key", c.public}, args...)...).exits(code))
+	found := make(map[string]doctor.Finding)
 	for _, f := range list {
 		found[f.Check] = f
 	}
@@ -65,9 +67,9 @@ func (c *clinic) wrong(check, detail, mend string, args ...string) {
 	c.t.Helper()
 	for name, f := range c.doctor(exitFailed, args...) {
 		switch {
-		case name != check && f.Status == stateWrong:
+		case name != check && f.Status == doctor.Wrong:
 			c.t.Errorf("%s is wrong, too: %+v", name, f)
-		case name == check && (f.Status != stateWrong || !strings.Contains(f.Detail, detail) || f.Mend != mend):
+		case name == check && (f.Status != doctor.Wrong || !strings.Contains(f.Detail, detail) || f.Mend != mend):
 			c.t.Errorf("%s: %+v\nwant %q, mended by %s", check, f, detail, mend)
 		}
 	}
@@ -76,7 +78,7 @@ func (c *clinic) wrong(check, detail, mend string, args ...string) {
 func TestDoctorFindsAHealthyMachineHealthy(t *testing.T) {
 	c := newClinic(t)
 	for name, f := range c.doctor(exitOK) {
-		if f.Status != stateOK || f.Mend != "" {
+		if f.Status != doctor.OK || f.Mend != "" {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -151,10 +153,10 @@ func TestDoctorWantsPrivateModulesInGONOSUMDBAlone(t *testing.T) {
 	c.wrong("GONOPROXY", "not through the shim", "go env -w GONOPROXY=none", "--private", "corp.example")
 	c.goEnv["GONOPROXY"] = "none"
 	found := c.doctor(exitOK, "--private", "corp.example")
-	if f := found["GONOSUMDB"]; f.Status != stateOK || f.From != "GOPRIVATE, environment" {
+	if f := found["GONOSUMDB"]; f.Status != doctor.OK || f.From != "GOPRIVATE, environment" {
 		t.Errorf("%+v", f)
 	}
-	if f := found["GOPRIVATE"]; f.Status != stateNote {
+	if f := found["GOPRIVATE"]; f.Status != doctor.Note {
 		t.Errorf("%+v", f)
 	}
 }
@@ -194,7 +196,7 @@ func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
 	} {
 		status = test.status
 		f := c.doctor(exitFailed)["GOPROXY"]
-		if f.Status != stateWrong || !strings.Contains(f.Detail, test.detail) || f.Mend != "go env -w GOPROXY=http://127.0.0.1:7070" {
+		if f.Status != doctor.Wrong || !strings.Contains(f.Detail, test.detail) || f.Mend != "go env -w GOPROXY=http://127.0.0.1:7070" {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -29,8 +29,8 @@ modferry env --private 'corp.example/*' --shell fish | source
 modferry env --shell powershell | Invoke-Expression
 modferry env --shim https://shim.corp.example --json`),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "the shim's `ADDRESS`, as given to serve"},
-			&cli.StringFlag{Name: flagShim, Usage: "the shim's `URL`, when it is another than http:// and the address"},
+			shimAddressFlag(),
+			shimURLFlag(),
 			privateFlag(),
 			&cli.StringFlag{Name: flagShell, Value: "sh", Usage: "the `SHELL` to print for: sh, fish, powershell or cmd"},
 			jsonFlag("the settings"),
@@ -43,16 +43,9 @@ func (a *app) printEnv(c *cli.Context) error {
 	if c.Args().Present() {
 		return usageErrorf("env takes no arguments")
 	}
-	proxy := c.String(flagShim)
-	if proxy == "" {
-		u, err := shimURL("http", c.String(flagListen))
-		if err != nil {
-			return err
-		}
-		proxy = u
-	}
-	if u, err := url.Parse(proxy); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return usageErrorf("--%s %q is not an http or https URL", flagShim, proxy)
+	proxy, err := shimURL(c)
+	if err != nil {
+		return err
 	}
 	vars := goSettings(proxy, c.String(flagPrivate))
 	if c.Bool(flagJSON) {
@@ -85,8 +78,28 @@ func goSettings(proxy, noSumDB string) []shell.Setting {
 	return vars
 }
 
-// shimURL is the URL under which a shim listening on addr is reached from this machine.
-func shimURL(scheme, addr string) (string, error) {
+func shimAddressFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "the shim's `ADDRESS`, as given to serve"}
+}
+
+func shimURLFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagShim, Usage: "the shim's `URL`, when it is another than http:// and the address"}
+}
+
+// shimURL is the address of a running shim that --shim or --listen gives.
+func shimURL(c *cli.Context) (string, error) {
+	shim := c.String(flagShim)
+	if shim == "" {
+		return localURL("http", c.String(flagListen))
+	}
+	if u, err := url.Parse(shim); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", usageErrorf("--%s %q is not an http or https URL", flagShim, shim)
+	}
+	return shim, nil
+}
+
+// localURL is the URL under which a shim listening on addr is reached from this machine.
+func localURL(scheme, addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", usageErrorf("--%s %q is not an address like %s", flagListen, addr, defaultListen)

@@ -55,6 +55,11 @@ func trustFlags() []cli.Flag {
 	}
 }
 
+// keysFlag is for the commands that check signatures only where there are keys to check them with.
+func keysFlag(check string) cli.Flag {
+	return &cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`; repeat it, or separate with commas, for several"}
+}
+
 // cacheFlags are those of the commands that run a shim.
 func cacheFlags() []cli.Flag {
 	return []cli.Flag{

@@ -35,7 +35,7 @@ verify does that.`, `
 modferry inspect golang.org/x/text@v0.14.0
 modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
 		Flags: append(a.storeFlags(),
-			&cli.StringSliceFlag{Name: flagKey, Usage: "check signatures with the public key in `FILE`; repeat it, or separate with commas, for several"},
+			keysFlag("check signatures with"),
 			jsonFlag("all of it"),
 		),
 		Action: a.inspect,
@@ -95,11 +95,9 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var keys *sign.Keys
-	if files := c.StringSlice(flagKey); len(files) > 0 {
-		if keys, err = sign.LoadKeys(files...); err != nil {
-			return err
-		}
+	keys, err := optionalKeys(c)
+	if err != nil {
+		return err
 	}
 	stores, err := a.openStores(c, nil)
 	if err != nil {
@@ -162,11 +160,7 @@ func examine(ctx context.Context, store *registry.Store, m *registry.Module, key
 
 // findEvidence returns nil when there is none.
 func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module, meta *artifact.Meta, keys *sign.Keys) (*evidence, error) {
-	var v sign.Verifier = sign.SkipVerify{}
-	if keys != nil {
-		v = keys
-	}
-	data, tiles, err := store.Evidence(ctx, m, meta, v)
+	data, tiles, err := store.Evidence(ctx, m, meta, verifierOf(keys))
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, nil
 	}

@@ -133,7 +133,7 @@ func listenConfig(c *cli.Context) (*tls.Config, error) {
 
 // banner tells a person what to do with the shim.
 func (a *app) banner(scheme, addr, stores, private string) error {
-	url, err := shimURL(scheme, addr)
+	url, err := localURL(scheme, addr)
 	if err != nil {
 		return err
 	}

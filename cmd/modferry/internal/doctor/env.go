@@ -1,7 +1,8 @@
-package main
+package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,20 +18,20 @@ import (
 
 // goEnv are the go command's settings, and where each was made.
 type goEnv struct {
-	values   map[string]string
-	environ  func(name string) (value string, ok bool)
+	values   map[string]string // in force
+	environ  func(name string) string
 	file     map[string]string // what "go env -w" wrote
 	fileName string
 }
 
-// errNoGo is a machine without a go command.
-var errNoGo = errors.New("there is no go command in PATH")
+// ErrNoGo is a machine without a go command.
+var ErrNoGo = errors.New("there is no go command in PATH")
 
-// readGoEnv asks the go command for its settings. It is errNoGo when there is none.
-func (a *app) readGoEnv(ctx context.Context) (*goEnv, error) {
+// readGoEnv asks the go command for its settings.
+func readGoEnv(ctx context.Context, getenv func(string) (string, bool)) (*goEnv, error) {
 	name, err := exec.LookPath("go")
 	if err != nil {
-		return nil, withHint(errNoGo, "doctor looks through its eyes: install Go, or put it into PATH")
+		return nil, ErrNoGo
 	}
 	cmd := exec.CommandContext(ctx, name, "env", "-json", "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB",
 		"GOINSECURE", "GOENV", "GOPATH", "GOROOT")
@@ -42,7 +43,7 @@ func (a *app) readGoEnv(ctx context.Context) (*goEnv, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking the go command for its settings: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	e := &goEnv{environ: a.env}
+	e := &goEnv{environ: func(name string) string { v, _ := getenv(name); return v }}
 	if err := json.Unmarshal(out, &e.values); err != nil {
 		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
@@ -55,49 +56,31 @@ func (a *app) readGoEnv(ctx context.Context) (*goEnv, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the go command's defaults: %w", err)
 	}
-	e.values["GOTOOLCHAIN"] = e.first("GOTOOLCHAIN", defaults["GOTOOLCHAIN"])
+	const toolchain = "GOTOOLCHAIN"
+	e.values[toolchain] = cmp.Or(e.environ(toolchain), e.file[toolchain], defaults[toolchain])
 	return e, nil
 }
 
-// first is the value of the environment, else of the go command's file, else the fallback.
-func (e *goEnv) first(name, fallback string) string {
-	if v, _ := e.environ(name); v != "" {
-		return v
-	}
-	if v := e.file[name]; v != "" {
-		return v
-	}
-	return fallback
-}
-
-// get returns the value in force.
-func (e *goEnv) get(name string) string { return e.values[name] }
-
 // from says in words where the value in force was set.
 func (e *goEnv) from(name string) string {
-	private := name == "GONOPROXY" || name == "GONOSUMDB"
+	isPrivate := name == "GONOPROXY" || name == "GONOSUMDB"
 	switch {
-	case e.inEnvironment(name):
+	case e.environ(name) != "":
 		return "environment"
 	case e.file[name] != "":
 		return e.fileName
-	case e.get(name) == "":
+	case e.values[name] == "":
 		return ""
-	case private && e.get(name) == e.get("GOPRIVATE"):
+	case isPrivate && e.values[name] == e.values["GOPRIVATE"]:
 		return "GOPRIVATE, " + e.from("GOPRIVATE")
 	}
 	return "default"
 }
 
-func (e *goEnv) inEnvironment(name string) bool {
-	v, _ := e.environ(name)
-	return v != ""
-}
-
 // set is the command that gives a setting another value, in the place where it is set now.
 func (e *goEnv) set(name, value string) string {
 	s := shell.Setting{Name: name, Value: value}
-	if !e.inEnvironment(name) {
+	if e.environ(name) == "" {
 		return "go env -w " + shell.Quote(s.String())
 	}
 	command, _ := s.Export(defaultShell())
@@ -108,9 +91,9 @@ func (e *goEnv) set(name, value string) string {
 // which is value, comes through.
 func (e *goEnv) unset(name, value string) string {
 	switch {
-	case e.inEnvironment(name) && defaultShell() == "sh":
+	case e.environ(name) != "" && defaultShell() == "sh":
 		return "unset " + name
-	case e.inEnvironment(name):
+	case e.environ(name) != "":
 		return "Remove-Item Env:" + name
 	case e.file[name] != "":
 		return "go env -u " + name
