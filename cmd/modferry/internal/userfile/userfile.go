@@ -1,9 +1,9 @@
-// Package userfile reads, replaces and locks files that a user named.
+// Package userfile reads, replaces and locks files that a user named: links to files, files that others may write, too,
+// and files that are mounted into a container one by one.
 package userfile
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +14,14 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2/maybe"
 )
 
 // ErrNotRegular: a name is that of a directory, a device or the like.
 var ErrNotRegular = errors.New("not a regular file")
+
+// ErrTooLarge: a file has more than is read.
+var ErrTooLarge = errors.New("more than is read")
 
 // checkRegular is an error if name is, in the end, no regular file.
 func checkRegular(name string) error {
@@ -28,11 +32,8 @@ func checkRegular(name string) error {
 	return err
 }
 
-// ErrTooLarge: a file has more than is read.
-var ErrTooLarge = errors.New("more than is read")
-
-// Read reads a file of at most limit bytes. The error is ErrNotRegular for what is no regular file, and ErrTooLarge
-// for one that is larger.
+// Read reads a file of at most limit bytes. The error is ErrNotRegular for what is no regular file, and ErrTooLarge for
+// one that is larger.
 func Read(name string, limit int64) ([]byte, error) {
 	if err := checkRegular(name); err != nil { // before it is opened: a FIFO would wait for somebody to write
 		return nil, err
@@ -49,78 +50,41 @@ func Read(name string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// Replace writes a file so that a reader, or a crash, sees the old contents or the new, nothing between. It
-// has the permissions that it had, a new one those that the umask leaves. Who may write to a file, but neither
-// beside nor over it, as to one that is mounted into a container by itself, writes to the file as it is. The error
-// is ErrNotRegular for what is no regular file.
+// Replace writes a file so that a reader, or a crash, sees the old contents or the new, nothing between. It has the
+// permissions that it had, a new one those that the umask leaves; a link stays one. Who may write to a file, but neither
+// beside nor over it, as to one that is mounted into a container by itself, writes to the file as it is; so does everybody
+// on Windows. The error is ErrNotRegular for what is no regular file.
 func Replace(name string, data []byte) error {
 	name = resolve(name)
-	old, err := os.Stat(name)
-	if err == nil && !old.Mode().IsRegular() {
-		return fmt.Errorf("%s is %w", name, ErrNotRegular)
+	there := checkRegular(name)
+	if errors.Is(there, ErrNotRegular) {
+		return there
 	}
-	err = writeOver(name, data, old)
-	if isFixed(err) && checkRegular(name) == nil {
-		return writeTo(name, data)
+	err := maybe.WriteFile(name, data, 0o666)
+	if isFixed(err) && there == nil {
+		return os.WriteFile(name, data, 0o666)
 	}
 	return err
 }
 
-// resolve returns what a symbolic link leads to, be it there or not: a link stays one.
+// resolve returns what a symbolic link leads to, be it there or not.
 func resolve(name string) string {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		return target
 	}
-	if target, err := os.Readlink(name); err == nil {
-		if filepath.IsAbs(target) {
-			return target
-		}
-		return filepath.Join(filepath.Dir(name), target)
+	target, err := os.Readlink(name)
+	switch {
+	case err != nil:
+		return name
+	case filepath.IsAbs(target):
+		return target
 	}
-	return name
-}
-
-// writeOver writes a file beside name, and renames it. Old is what is there, nil if nothing is.
-func writeOver(name string, data []byte, old fs.FileInfo) error {
-	f, err := createBeside(name, old)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails, as it should, after the rename
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
-}
-
-// createBeside makes a file that nobody else uses, with the permissions of old.
-func createBeside(name string, old fs.FileInfo) (*os.File, error) {
-	if old == nil { // what os.CreateTemp makes is for its owner alone
-		return os.OpenFile(filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Chmod(old.Mode().Perm()); err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
-	}
-	return f, nil
+	return filepath.Join(filepath.Dir(name), target)
 }
 
 // isFixed reports whether the error is that a directory does not take another file, or not in the place of the one there.
 func isFixed(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY)
-}
-
-func writeTo(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // CheckWritable finds out early whether Replace can write a file.
@@ -144,41 +108,32 @@ const (
 	lockRetry = 10 * time.Millisecond
 )
 
-// Lock keeps other processes that ask for the same from a file: by a lock file, which is left behind, or by the file
-// itself where there is none and none can be made. One that is there but cannot be opened is an error: others hold it
-// while they put another file in the place of the one that would be locked instead.
+// Lock keeps other processes that ask for the same from a file: by a lock file beside it, .NAME.lock, which is left
+// behind, or by the file itself where there is none and none can be made. One that is there but cannot be opened is an
+// error: others hold it while they put another file in the place of the one that would be locked instead.
 func Lock(name string) (unlock func(), err error) {
 	name = resolve(name)
 	lock := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock")
-	if err := makeLock(lock, name); isFixed(err) && checkRegular(name) == nil {
+	flag := os.O_RDONLY
+	if _, err := os.Lstat(lock); errors.Is(err, fs.ErrNotExist) {
+		flag |= os.O_CREATE // not without need: in a sticky directory, Linux would refuse to open the file of somebody else
+	}
+	unlock, err = acquire(lock, flag)
+	if flag != os.O_RDONLY && isFixed(err) && checkRegular(name) == nil {
 		lock = name
-	} else if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", name, err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
-	defer cancel()
-	// Not to be created: in a sticky directory, Linux would refuse to open the file of somebody else.
-	f := flock.New(lock, flock.SetFlag(os.O_RDONLY))
-	if _, err := f.TryLockContext(ctx, lockRetry); err != nil {
-		return nil, fmt.Errorf("locking %s, by way of %s: %w", name, lock, err)
-	}
-	return func() { _ = f.Unlock() }, nil
-}
-
-// makeLock makes a lock file, if it is not there, for all that the file is for: whatever the umask of the first of them.
-func makeLock(lock, name string) error {
-	if _, err := os.Lstat(lock); err == nil {
-		return nil
-	}
-	f, err := os.OpenFile(lock, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if errors.Is(err, fs.ErrExist) {
-		return nil // by now
+		unlock, err = acquire(lock, os.O_RDONLY)
 	}
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("locking %s, by way of %s: %w", name, lock, err)
 	}
-	if info, err := os.Stat(name); err == nil {
-		_ = f.Chmod(info.Mode().Perm() & 0o666) // else it is for some of them, and the others are told
-	}
-	return f.Close()
+	return unlock, nil
+}
+
+// acquire locks a file, which is opened with flag.
+func acquire(name string, flag int) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
+	defer cancel()
+	f := flock.New(name, flock.SetFlag(flag), flock.SetPermissions(0o666))
+	_, err = f.TryLockContext(ctx, lockRetry)
+	return func() { _ = f.Unlock() }, err
 }
