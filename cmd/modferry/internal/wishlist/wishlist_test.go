@@ -161,10 +161,7 @@ func TestWishlistDoesNotWriteTheWholeFileForEveryRequest(t *testing.T) {
 	must(t, w.Add([]proxyshim.Miss{times(a, 1, 0, 0)}))
 	before, err := os.ReadFile(file)
 	must(t, err)
-	w.count([]proxyshim.Miss{times(a, 2, 0, 1)})
-	if w.due(false) {
-		t.Error("a count cannot wait")
-	}
+	must(t, w.write([]proxyshim.Miss{times(a, 2, 0, 1)}, false))
 	if now, err := os.ReadFile(file); err != nil || string(now) != string(before) {
 		t.Errorf("written for a count: %v", err)
 	}
@@ -177,13 +174,13 @@ func TestWishlistDoesNotWriteTheWholeFileForEveryRequest(t *testing.T) {
 func TestWishlistThatIsNoneIsNotRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
 	must(t, os.WriteFile(file, nil, 0o600))
-	must(t, os.Truncate(file, maxWishFile+1))
+	must(t, os.Truncate(file, maxSize+1))
 	if _, err := Open(file); err == nil || !strings.Contains(err.Error(), "is it a wish list?") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func FuzzParseWish(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, line := range []string{
 		"example.com/a@v1.0.0", "example.com/a@v1.0.0  # once, 2026-11-19T12:00:00Z", "# note", "  # once, ",
 		"example.com/a@v1.0.0  # 3 times, 2026-11-19T08:15:00Z to 2026-11-19T12:00:00Z", "a  # -1 times, x to y",
@@ -191,13 +188,13 @@ func FuzzParseWish(f *testing.F) {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		if wish, a, ours := parseWish(line); ours && formatWish(wish, a) != line {
-			t.Errorf("%q became %q", line, formatWish(wish, a))
+		if wish, n, ours := parse(line); ours && format(wish, n) != line {
+			t.Errorf("%q became %q", line, format(wish, n))
 		}
 		if strings.Contains(line, "\n") {
 			return
 		}
-		if text, _ := mergeWishes([]byte(line+"\n"), map[string]asked{"example.com/new@v1.0.0": {}}); !strings.HasPrefix(string(text), line+"\n") {
+		if text := merge([]byte(line+"\n"), map[string]requests{"example.com/new@v1.0.0": {}}); !strings.HasPrefix(string(text), line+"\n") {
 			t.Errorf("%q became %q", line, text)
 		}
 	})
