@@ -30,7 +30,7 @@ func execute(ctx context.Context, s streams, args []string) int {
 	out := &output{to: s.out}
 	s.out = out
 	a := newApp(s)
-	err := a.RunContext(ctx, append([]string{a.Name}, flagsFirst(a.Commands, args)...))
+	err := a.RunContext(ctx, append([]string{a.Name}, flagsFirst(a, args)...))
 	if err == nil {
 		err = out.failure()
 	}
@@ -96,10 +96,18 @@ func newApp(s streams) *cli.App {
 		cmd.CustomHelpTemplate = commandHelp
 		cmd.HideHelpCommand = true // else an argument that reads "help" would not reach the command
 		cmd.OnUsageError = usageProblem
-		cmd.Before = a.flagsFromEnv
+		cmd.Before = a.before
 	}
 	c.Commands = append(c.Commands, helpCommand())
 	return c
+}
+
+// before checks and completes what all commands have in common.
+func (a *app) before(c *cli.Context) error {
+	if c.Command.ArgsUsage == "" && c.Args().Present() {
+		return usageErrorf("%s takes no arguments", c.Command.Name)
+	}
+	return a.flagsFromEnv(c)
 }
 
 // helpCommand makes "modferry help COMMAND" the same as "modferry COMMAND --help".
@@ -111,15 +119,13 @@ func helpCommand() *cli.Command {
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			name := c.Args().First()
-			if name == "" {
+			switch {
+			case name == "":
 				return cli.ShowAppHelp(c)
+			case c.App.Command(name) == nil:
+				return unknownCommand(c, name)
 			}
-			for _, cmd := range c.App.Commands {
-				if cmd.HasName(name) {
-					return cli.ShowCommandHelp(c, name)
-				}
-			}
-			return unknownCommand(c, name)
+			return cli.ShowCommandHelp(c, name)
 		},
 	}
 }
@@ -155,12 +161,12 @@ func isTerminal(v any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// print prints a result: as a line of JSON where --json asks for that, else for people.
-func (a *app) print(c *cli.Context, result any) error {
+// print prints a result: as a line of JSON where --json asks for that, else as text.
+func (a *app) print(c *cli.Context, result any, text string) error {
 	if c.Bool(flagJSON) {
 		return json.NewEncoder(a.out).Encode(result)
 	}
-	_, err := fmt.Fprintln(a.out, result)
+	_, err := fmt.Fprintln(a.out, text)
 	return err
 }
 

@@ -42,9 +42,6 @@ modferry doctor --shim https://shim.corp.example --private 'corp.example/*' --js
 }
 
 func (a *app) doctor(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("doctor takes no arguments")
-	}
 	log, err := checksumLog(c)
 	if err != nil {
 		return err
@@ -77,7 +74,7 @@ func (a *app) doctor(c *cli.Context) error {
 	}
 	wrong := 0
 	for _, f := range findings {
-		if err := a.print(c, f); err != nil {
+		if err := a.print(c, f, f.String()); err != nil {
 			return err
 		}
 		if f.Status == doctor.Wrong {

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"net"
 	"net/url"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,31 +39,21 @@ modferry env --shim https://shim.corp.example --json`),
 }
 
 func (a *app) printEnv(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("env takes no arguments")
-	}
 	proxy, err := shimURL(c)
 	if err != nil {
 		return err
 	}
-	vars := goSettings(proxy, c.String(flagPrivate))
-	if c.Bool(flagJSON) {
-		m := make(map[string]string, len(vars))
-		for _, v := range vars {
-			m[v.Name] = v.Value
-		}
-		return json.NewEncoder(a.out).Encode(m)
-	}
-	for _, v := range vars {
+	values := make(map[string]string)
+	var commands []string
+	for _, v := range goSettings(proxy, c.String(flagPrivate)) {
 		command, ok := v.Export(c.String(flagShell))
 		if !ok {
 			return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
 		}
-		if _, err := fmt.Fprintln(a.out, command); err != nil {
-			return err
-		}
+		values[v.Name] = v.Value
+		commands = append(commands, command)
 	}
-	return nil
+	return a.print(c, values, strings.Join(commands, "\n"))
 }
 
 // goSettings are the variables that make the go command use the shim at proxy and nothing else. noSumDB lists

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
 )
 
 // Exit codes; the help documents them.
@@ -85,4 +88,21 @@ func report(w io.Writer, err error) int {
 func isUnread(err error) bool {
 	var write *fs.PathError
 	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
+}
+
+// hint is the advice that goes with an error, or empty when there is none to give.
+func hint(err error) string {
+	var h *hintError
+	if errors.As(err, &h) {
+		return h.hint
+	}
+	switch {
+	case errors.Is(err, sign.ErrPassword):
+		return "set " + passwordEnv + " to the password the key was made with"
+	case errors.Is(err, registry.ErrReference):
+		return "a store is host/namespace (harbor.example/golang) or oci:DIR"
+	case errors.Is(err, registry.ErrBlocked):
+		return "the routes of --" + flagRegistry + " say none for it, or have no store for it; one without a prefix, at the end, takes the rest"
+	}
+	return ""
 }

@@ -31,9 +31,6 @@ COSIGN_PASSWORD=… modferry keygen --output-key-prefix platform-2026`),
 }
 
 func (a *app) keygen(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("keygen takes no arguments")
-	}
 	prefix := c.String(flagKeyPrefix)
 	private, public := prefix+".key", prefix+".pub"
 	for _, name := range []string{private, public} {

@@ -60,9 +60,6 @@ modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shi
 }
 
 func (a *app) serve(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("serve takes no arguments")
-	}
 	config, err := listenConfig(c)
 	if err != nil {
 		return err
