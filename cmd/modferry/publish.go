@@ -169,11 +169,7 @@ func (a *app) showPublication(c *cli.Context, p *publication) error {
 		fmt.Fprintf(a.err, "modferry: note: %s is not in the public checksum database: inside, the go command needs GONOSUMDB=%[1]s, and the shim --%s %[1]s\n",
 			p.Module, flagPrivate)
 	}
-	if c.Bool(flagJSON) {
-		return json.NewEncoder(a.out).Encode(p)
-	}
-	fmt.Fprintf(a.out, "%s %s@%s %s → %s\n", p.Status, p.Module, p.Version, p.Sum, p.Reference)
-	return nil
+	return a.print(c, p, fmt.Sprintf("%s %s@%s %s → %s", p.Status, p.Module, p.Version, p.Sum, p.Reference))
 }
 
 // knownPrivate says whether the go command's settings, or --private, say of a module that the public checksum database is

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -39,29 +40,23 @@ func (a *app) ref(c *cli.Context) error {
 	}
 	defer stores.Close()
 	for _, arg := range c.Args().Slice() {
-		if arg != "-" {
-			err = a.printRef(stores, arg)
-		} else {
-			err = a.printRefs(stores)
+		args := io.Reader(strings.NewReader(arg))
+		if arg == "-" {
+			args = a.in
 		}
-		if err != nil {
+		lines := bufio.NewScanner(args)
+		for lines.Scan() {
+			if line := strings.TrimSpace(lines.Text()); line != "" {
+				if err := a.printRef(stores, line); err != nil {
+					return err
+				}
+			}
+		}
+		if err := lines.Err(); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// printRefs does standard input.
-func (a *app) printRefs(stores *registry.Router) error {
-	lines := bufio.NewScanner(a.in)
-	for lines.Scan() {
-		if line := strings.TrimSpace(lines.Text()); line != "" {
-			if err := a.printRef(stores, line); err != nil {
-				return err
-			}
-		}
-	}
-	return lines.Err()
 }
 
 func (a *app) printRef(stores *registry.Router, arg string) error {
