@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -32,33 +31,24 @@ func execute(ctx context.Context, s streams, args []string) int {
 	a := newApp(s)
 	err := a.RunContext(ctx, append([]string{a.Name}, flagsFirst(a, args)...))
 	if err == nil {
-		err = out.failure()
+		err = out.err
 	}
 	return report(s.err, err)
 }
 
 // output is standard output. It remembers the first error, and takes nothing after it: what others read is complete up
-// to some point.
+// to some point. No command writes concurrently.
 type output struct {
 	to  io.Writer
-	mu  sync.Mutex
 	err error
 }
 
 // Write writes p, unless something is missing before it.
 func (o *output) Write(p []byte) (n int, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.err == nil {
 		n, o.err = o.to.Write(p)
 	}
 	return n, o.err
-}
-
-func (o *output) failure() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.err
 }
 
 // unwrapped returns what a program has to be started with to inherit the output itself, not a copy of it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
@@ -46,7 +48,7 @@ right; 1 the check itself could not be made.`, `
 modferry check --key cosign.pub ./myproject
 modferry check --key cosign.pub --registry harbor.example/golang --platform linux/amd64,windows/amd64 ./myproject
 modferry check --key cosign.pub --private 'corp.example/*' --download-all --wishlist wishes.txt --json`),
-		Flags: append(a.checkShimFlags(),
+		Flags: append(a.shimFlags(freshCacheFlag()),
 			&cli.StringSliceFlag{Name: flagPlatform, Usage: "build and vet for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
 			&cli.StringFlag{Name: flagTags, Usage: "build and vet with these `TAGS`, separated by commas"},
 			boolFlag(flagDownloadAll, `check "go mod download all", too; few need it, and it wants much more`),
@@ -57,16 +59,9 @@ modferry check --key cosign.pub --private 'corp.example/*' --download-all --wish
 	}
 }
 
-// checkShimFlags are shimFlags with another default for the cache: what an earlier shim has kept proves nothing
-// about the store.
-func (a *app) checkShimFlags() []cli.Flag {
-	flags := a.shimFlags()
-	for i, f := range flags {
-		if f.Names()[0] == flagCache {
-			flags[i] = &cli.StringFlag{Name: flagCache, DefaultText: "empty, and removed afterwards", Usage: "let the shim use what it has in `DIR`: faster, and less of a proof (only the option counts, no variable)"}
-		}
-	}
-	return flags
+// freshCacheFlag is cacheFlag with another default: what an earlier shim has kept proves nothing about the store.
+func freshCacheFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagCache, DefaultText: "empty, and removed afterwards", Usage: "let the shim use what it has in `DIR`: faster, and less of a proof (only the option counts, no variable)"}
 }
 
 func (a *app) check(c *cli.Context) error {
@@ -210,4 +205,41 @@ func layouts(s *shim, cache string) []string {
 		}
 	}
 	return dirs
+}
+
+// apart is an error if p is one module of a workspace: go commands in it work with the others, choose versions for all of
+// them, and take from directories what may have never been published. To check it by itself would prove something else.
+func (a *app) apart(p *project.Project, dir string) error {
+	file := workspaceFile(p.Root)
+	switch from, _ := a.env("GOWORK"); from {
+	case "", "auto":
+	case "off":
+		return nil
+	default:
+		file = from
+	}
+	if file == "" || filepath.Dir(file) == p.Root {
+		return nil
+	}
+	workspace, err := project.Load(filepath.Dir(file))
+	if err != nil || workspace.Work == nil || !slices.ContainsFunc(workspace.Modules, func(m project.Module) bool { return m.Dir == p.Root }) {
+		return nil // whatever is wrong with it is for the go command to say
+	}
+	return withHint(
+		usageErrorf("%s is one module of the workspace %s, and go commands in it work with all of them", dir, file),
+		fmt.Sprintf("check the workspace: modferry check %s; GOWORK=off in the environment checks the module alone", shell.Quote(filepath.Dir(file))),
+	)
+}
+
+// workspaceFile returns the go.work file of a directory as the go command finds it, or "".
+func workspaceFile(dir string) string {
+	for ; ; dir = filepath.Dir(dir) {
+		file := filepath.Join(dir, "go.work")
+		if info, err := os.Stat(file); err == nil && !info.IsDir() {
+			return file
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
 }

@@ -13,7 +13,7 @@ import (
 const mirrorAgain = "modferry mirror --key cosign.key go.sum"
 
 // sees makes the go command remember a head of the log.
-func (c *clinic) sees(head []byte) string {
+func (c *machine) sees(head []byte) string {
 	c.t.Helper()
 	name := filepath.Join(c.goEnv["GOPATH"], "pkg", "sumdb", "sum.example.com", "latest")
 	must(c.t, os.MkdirAll(filepath.Dir(name), 0o700))
@@ -22,7 +22,7 @@ func (c *clinic) sees(head []byte) string {
 }
 
 func TestDoctorComparesTheHeadThatTheGoCommandHasSeen(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	name := c.sees(nil)
 	if f := c.doctor(exitOK)["client head"]; f.Value != "none yet" || f.From != name {
 		t.Errorf("%+v", f)
@@ -43,7 +43,7 @@ func TestDoctorComparesTheHeadThatTheGoCommandHasSeen(t *testing.T) {
 }
 
 func TestDoctorTellsOlderHeadsThatWerePublishedFromOthers(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	log := newTestLog(c.bench)
 	c.log, c.goEnv["GOSUMDB"], c.env["MODFERRY_SUMDB"] = log, log.key, log.key
 	inTile, whole := log.grow(100), log.grow(156)
@@ -60,7 +60,7 @@ func TestDoctorTellsOlderHeadsThatWerePublishedFromOthers(t *testing.T) {
 }
 
 func TestDoctorExaminesTheSnapshot(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	_, stranger := c.keys("stranger")
 	good := c.public
 	c.public = stranger
@@ -72,7 +72,7 @@ func TestDoctorExaminesTheSnapshot(t *testing.T) {
 }
 
 func TestDoctorSeesAShimThatLagsOrHasNothing(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	c.goEnv["GOPROXY"] = c.log.proxy([]byte("garbage"))
 	c.wrong("shim", "same store", "modferry serve --key cosign.pub --listen "+strings.TrimPrefix(c.goEnv["GOPROXY"], "http://"))
 

@@ -13,8 +13,8 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
-// clinic is a bench with a log, a snapshot of it, and a machine whose go command says what the test wants.
-type clinic struct {
+// machine is a bench with a log, a snapshot of it, and a machine whose go command says what the test wants.
+type machine struct {
 	*bench
 	log    *testLog
 	head   []byte            // of the snapshot
@@ -22,14 +22,14 @@ type clinic struct {
 	public string
 }
 
-func newClinic(t *testing.T) *clinic {
+func newMachine(t *testing.T) *machine {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the go command of these tests is a shell script")
 	}
 	b := newBench(t)
 	private, public := b.keys("cosign")
-	c := &clinic{bench: b, log: newTestLog(b), public: public}
+	c := &machine{bench: b, log: newTestLog(b), public: public}
 	c.head = c.log.grow(300)
 	c.log.publish(c.head, b.loadSigner(private))
 	c.goEnv = map[string]string{
@@ -46,7 +46,7 @@ func newClinic(t *testing.T) *clinic {
 }
 
 // doctor runs the command and returns its findings by the name of the check.
-func (c *clinic) doctor(code int, args ...string) map[string]doctor.Finding {
+func (c *machine) doctor(code int, args ...string) map[string]doctor.Finding {
 	c.t.Helper()
 	data, err := json.Marshal(c.goEnv)
 	must(c.t, err)
@@ -63,7 +63,7 @@ func (c *clinic) doctor(code int, args ...string) map[string]doctor.Finding {
 }
 
 // wrong checks that one thing is wrong and nothing else, and how it is mended.
-func (c *clinic) wrong(check, detail, mend string, args ...string) {
+func (c *machine) wrong(check, detail, mend string, args ...string) {
 	c.t.Helper()
 	for name, f := range c.doctor(exitFailed, args...) {
 		switch {
@@ -76,7 +76,7 @@ func (c *clinic) wrong(check, detail, mend string, args ...string) {
 }
 
 func TestDoctorFindsAHealthyMachineHealthy(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	for name, f := range c.doctor(exitOK) {
 		if f.Status != doctor.OK || f.Mend != "" {
 			t.Errorf("%s: %+v", name, f)
@@ -88,7 +88,7 @@ func TestDoctorFindsAHealthyMachineHealthy(t *testing.T) {
 }
 
 func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	key := c.log.key
 	for _, test := range []struct {
 		name, value  string
@@ -127,7 +127,7 @@ func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
 }
 
 func TestDoctorTakesTheSettingAwayWhereTheDefaultIsRight(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	c.env["MODFERRY_SUMDB"] = "sum.golang.org"
 	c.goEnv["GOSUMDB"], c.env["GOSUMDB"] = "off", "off"
 	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "unset GOSUMDB" || f.From != "environment" {
@@ -141,7 +141,7 @@ func TestDoctorTakesTheSettingAwayWhereTheDefaultIsRight(t *testing.T) {
 }
 
 func TestDoctorWantsPrivateModulesInGONOSUMDBAlone(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	c.goEnv["GONOSUMDB"] = "old.example"
 	c.wrong("GONOSUMDB", "corp.example/*", "go env -w 'GONOSUMDB=old.example,corp.example/*'", "--private", "corp.example/*,old.example")
 
@@ -162,7 +162,7 @@ func TestDoctorWantsPrivateModulesInGONOSUMDBAlone(t *testing.T) {
 }
 
 func TestDoctorSeesGOTOOLCHAINAsTheGoCommandDoes(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	if f := c.doctor(exitOK)["GOTOOLCHAIN"]; f.Value != "auto" || f.From != "default" {
 		t.Errorf("%+v", f)
 	}
@@ -177,7 +177,7 @@ func TestDoctorSeesGOTOOLCHAINAsTheGoCommandDoes(t *testing.T) {
 }
 
 func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	status := http.StatusNotFound
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/sumdb/sum.example.com/supported" {
@@ -208,7 +208,7 @@ func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
 }
 
 func TestDoctorWithoutAGoCommandSaysSo(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	t.Setenv("PATH", c.path("nothing"))
 	c.run("doctor").exits(exitFailed).complains("no go command", "hint:")
 	t.Setenv("PATH", c.path("bin"))

@@ -31,7 +31,7 @@ modules are verified against the checksum database, which the shim serves.`, `
 modferry run --key cosign.pub -- go build ./...
 modferry run --key cosign.pub --registry harbor.example/golang -- make test
 modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
-		Flags:  a.shimFlags(),
+		Flags:  a.shimFlags(cacheFlag()),
 		Action: a.run,
 	}
 }

@@ -47,7 +47,7 @@ modferry serve --key cosign.pub
 modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
 modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --log-format json`),
-		Flags: append(a.shimFlags(),
+		Flags: append(a.shimFlags(cacheFlag()),
 			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "listen on `ADDRESS` (host:port; port 0 takes a free one)"},
 			&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM)"},
 			&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
