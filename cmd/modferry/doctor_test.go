@@ -126,16 +126,16 @@ func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
 	}
 }
 
-func TestDoctorTakesTheSettingAwayWhereTheDefaultIsRight(t *testing.T) {
+func TestDoctorNamesTheDefaultLogWithoutItsKey(t *testing.T) {
 	c := newMachine(t)
 	c.env["MODFERRY_SUMDB"] = "sum.golang.org"
 	c.goEnv["GOSUMDB"], c.env["GOSUMDB"] = "off", "off"
-	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "unset GOSUMDB" || f.From != "environment" {
+	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "export GOSUMDB='sum.golang.org'" || f.From != "environment" {
 		t.Errorf("%+v", f)
 	}
 	delete(c.env, "GOSUMDB")
 	c.write("goenv", "GOSUMDB=off\n")
-	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "go env -u GOSUMDB" || f.From != c.path("goenv") {
+	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "go env -w GOSUMDB=sum.golang.org" || f.From != c.path("goenv") {
 		t.Errorf("%+v", f)
 	}
 }

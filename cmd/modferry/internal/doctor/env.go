@@ -1,13 +1,10 @@
 package doctor
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -33,19 +30,10 @@ func readGoEnv(ctx context.Context, getenv func(string) (string, bool)) (*goEnv,
 	if err != nil {
 		return nil, ErrNoGo
 	}
-	cmd := exec.CommandContext(ctx, name, "env", "-json", "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB",
-		"GOINSECURE", "GOENV", "GOPATH", "GOROOT")
-	cmd.Dir = os.TempDir() // not in a module that may ask for another toolchain
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "PWD="+cmd.Dir)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("asking the go command for its settings: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
-	}
 	e := &goEnv{environ: func(name string) string { v, _ := getenv(name); return v }}
-	if err := json.Unmarshal(out, &e.values); err != nil {
-		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
+	e.values, err = mirror.AskGoEnv(ctx, name, "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOENV", "GOPATH", "GOROOT")
+	if err != nil {
+		return nil, err
 	}
 	e.fileName = e.values["GOENV"]
 	if e.file, err = mirror.ReadGoEnvFile(e.fileName); err != nil {
@@ -83,28 +71,10 @@ func (e *goEnv) set(name, value string) string {
 	if e.environ(name) == "" {
 		return "go env -w " + shell.Quote(s.String())
 	}
-	command, _ := s.Export(defaultShell())
-	return command
-}
-
-// unset is the command that takes a setting away from where it is set now, so that the go command's own default,
-// which is value, comes through.
-func (e *goEnv) unset(name, value string) string {
-	switch {
-	case e.environ(name) != "" && defaultShell() == "sh":
-		return "unset " + name
-	case e.environ(name) != "":
-		return "Remove-Item Env:" + name
-	case e.file[name] != "":
-		return "go env -u " + name
-	}
-	return e.set(name, value) // another default than ours was built into this go command
-}
-
-// defaultShell is the shell that commands are written for.
-func defaultShell() string {
+	sh := "sh"
 	if runtime.GOOS == "windows" {
-		return "powershell"
+		sh = "powershell"
 	}
-	return "sh"
+	command, _ := s.Export(sh)
+	return command
 }

@@ -53,10 +53,11 @@ func (e *examination) noProxy(value string) Finding {
 
 // sumDB: the log has to be the one that the store has snapshots of, and its address none at all.
 func (e *examination) sumDB(value string) Finding {
-	mend := e.env.set("GOSUMDB", e.Log.Key())
+	setting := e.Log.Key()
 	if e.Log.Name() == sumdb.DefaultLog {
-		mend = e.env.unset("GOSUMDB", sumdb.DefaultLog)
+		setting = sumdb.DefaultLog // of which the go command knows the key
 	}
+	mend := e.env.set("GOSUMDB", setting)
 	log, address, err := sumdb.ParseGOSUMDB(value)
 	switch {
 	case errors.Is(err, sumdb.ErrOff):
