@@ -23,7 +23,7 @@ const (
 )
 
 // exitError is an error that chose its exit code. Without err there is nothing left to say: the command has
-// said it, or the program it ran has.
+// told it, or the program it ran has.
 type exitError struct {
 	code int
 	err  error
@@ -37,7 +37,7 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
-// Unwrap returns the error that the exit code was chosen for, nil if all has been said.
+// Unwrap returns the error that the exit code was chosen for, nil if there is nothing left to say.
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageErrorf(format string, args ...any) error {

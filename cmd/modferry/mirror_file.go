@@ -37,11 +37,11 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 	if c.Args().Len() > 1 || len(c.StringSlice(flagTool)) > 0 {
 		return nil, usageErrorf("%s: a mirror file is mirrored by itself: list the other sources in it, or run mirror twice", name)
 	}
-	for _, f := range [...]struct{ flag, say string }{
+	for _, f := range [...]struct{ flag, line string }{
 		{flagPlatform, "platforms:"}, {flagToolchains, "toolchains:"}, {flagDownloadAll, "downloadAll: true"},
 	} {
 		if _, fromEnv := a.env(envName(f.flag)); c.IsSet(f.flag) && !fromEnv { // a setting for other commands
-			return nil, usageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.say, name)
+			return nil, usageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.line, name)
 		}
 	}
 	m, err := readMirrorFile(name, c.Bool(flagUpdate))
@@ -49,8 +49,8 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 		return nil, err
 	}
 	if !c.Bool(flagDryRun) && (m.lock == nil || c.Bool(flagUpdate)) {
-		if err := m.tryLock(); err != nil {
-			return nil, err
+		if err := userfile.CheckWritable(m.lockName); err != nil {
+			return nil, withHint(fmt.Errorf("the lock of %s could not be written: %w", name, err), "mirror it from a directory that you may write to")
 		}
 	}
 	return m, m.apply(c)
@@ -65,14 +65,6 @@ func isMirrorFile(arg string) bool {
 	}
 	_, err := os.Stat(arg)
 	return err == nil || !strings.Contains(arg, "@")
-}
-
-// tryLock finds out early whether the lock can be written.
-func (m *mirrorFile) tryLock() error {
-	if err := userfile.CheckWritable(m.lockName); err != nil {
-		return withHint(fmt.Errorf("the lock of %s could not be written: %w", m.Name, err), "mirror it from a directory that you may write to")
-	}
-	return nil
 }
 
 // readMirrorFile reads a mirror file and its lock, which need not fit for an update.
@@ -110,11 +102,8 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 // isAnother reports whether a file is there that is not the one with the other name, in upper case perhaps.
 func isAnother(name, known string) bool {
 	a, err := os.Stat(name)
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(known)
-	return err != nil || !os.SameFile(a, b)
+	b, _ := os.Stat(known)
+	return err == nil && !os.SameFile(a, b)
 }
 
 // apply sets the options that the mirror file has and nobody else set.
@@ -138,8 +127,8 @@ func (m *mirrorFile) apply(c *cli.Context) error {
 	return c.Set(flagPrivate, joinPatterns(append(m.Private, c.String(flagPrivate))...))
 }
 
-// blame says of an error about an option that the mirror file sets it, if it does.
-func (m *mirrorFile) blame(option, field string, err error) error {
+// explain says of an error about an option that the mirror file sets it, if it does.
+func (m *mirrorFile) explain(option, field string, err error) error {
 	if err == nil || m == nil || !m.applied[option] {
 		return err
 	}

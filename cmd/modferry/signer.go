@@ -20,7 +20,7 @@ func signerFlags() []cli.Flag {
 	}
 }
 
-// signer loads the key to sign with. Not to sign has to be said: consumers refuse what is unsigned.
+// signer loads the key to sign with. Not to sign has to be asked for: consumers refuse what is unsigned.
 func (a *app) signer(c *cli.Context) (*sign.Signer, error) {
 	file := c.String(flagSignKey)
 	switch {
