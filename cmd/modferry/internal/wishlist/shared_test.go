@@ -1,3 +1,5 @@
+//go:build unix
+
 package wishlist
 
 import (
@@ -187,12 +189,5 @@ func TestWishesThatCannotBeWrittenInTheEndAreNamed(t *testing.T) {
 		if text := log.String(); calls != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, c.want) || strings.Contains(text, c.lacks) {
 			t.Errorf("%s: %d calls\n%s", name, calls, text)
 		}
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -14,6 +14,13 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 )
 
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func miss(path, version, query string) proxyshim.Miss {
 	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Named: version != ""}
 }
