@@ -9,8 +9,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
 )
 
@@ -116,7 +114,9 @@ func (a *app) mirror(c *cli.Context) error {
 	}
 	defer stores.Close()
 	show := a.newProgress(c.Bool(flagJSON))
-	s, err := a.collectAndMirror(c, stores, signer, n, show, file)
+	s, err := a.collectAndMirror(c, mirror.Options{
+		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Progress: show.tiles,
+	}, show, file)
 	show.done()
 	if errors.Is(err, mirror.ErrChecksum) {
 		return &exitError{code: exitRefused, err: err}
@@ -132,7 +132,7 @@ func (a *app) mirror(c *cli.Context) error {
 }
 
 // collectAndMirror collects what is asked for, and mirrors it.
-func (a *app) collectAndMirror(c *cli.Context, stores *registry.Router, signer *sign.Signer, jobs int, show progress, file *mirrorFile) (s mirror.Summary, err error) {
+func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress, file *mirrorFile) (s mirror.Summary, err error) {
 	log := warnings(show)
 	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %v\n", err) })
 	if err != nil {
@@ -153,16 +153,14 @@ func (a *app) collectAndMirror(c *cli.Context, stores *registry.Router, signer *
 		fmt.Fprintf(show, "modferry: %v\n", p)
 	}
 	show.expect(len(w.items))
-	s, err = mirror.Run(c.Context, w.items, mirror.Options{
-		Stores: stores, Upstream: src.up, Checksums: src.sums, Signer: signer,
-		Jobs: jobs, DryRun: c.Bool(flagDryRun), Progress: show.tiles,
-		Report: func(e mirror.Event) {
-			w.done(e)
-			show.event(e)
-		},
-	})
+	o.Upstream, o.Checksums = src.up, src.sums
+	o.Report = func(e mirror.Event) {
+		w.done(e)
+		show.event(e)
+	}
+	s, err = mirror.Run(c.Context, w.items, o)
 	s.Failed += len(w.problems)
-	if c.Bool(flagDryRun) || errors.Is(err, mirror.ErrChecksum) {
+	if o.DryRun || errors.Is(err, mirror.ErrChecksum) {
 		return s, err
 	}
 	return s, errors.Join(err, w.finish()) // what was found out is known, even if the rest was interrupted
