@@ -104,11 +104,7 @@ func (a *app) publish(c *cli.Context) error {
 		return err
 	}
 	m := art.Manifest
-	repo, err := artifact.Repository(m.Module.Path)
-	if err != nil {
-		return err
-	}
-	tag, err := artifact.Tag(m.Module.Version)
+	where, err := reference(store, m.Module)
 	if err != nil {
 		return err
 	}
@@ -122,7 +118,7 @@ func (a *app) publish(c *cli.Context) error {
 	}
 	p := &publication{
 		Module: m.Module.Path, Version: m.Module.Version, Status: status(outcome, dryRun), Sum: m.Sum, GoModSum: m.GoModSum,
-		Reference: store.Reference(repo, tag), Notes: pkg.Notes,
+		Reference: where, Notes: pkg.Notes,
 	}
 	if outcome == registry.Published {
 		p.Info = pkg.Files.Info
