@@ -35,6 +35,7 @@ type Options struct {
 	Absent   time.Duration    // how long absence is remembered; 0 = 10 s, negative = not at all
 	Log      *slog.Logger     // nil = discard
 	Now      func() time.Time // nil = time.Now
+	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
 }
 
 // Handler serves modules. It is safe for concurrent use, and several handlers
@@ -46,6 +47,7 @@ type Handler struct {
 	absent   time.Duration
 	log      *slog.Logger
 	now      func() time.Time
+	failed   func(Failure) // may be nil
 
 	cache     *cache
 	sums      *checksums
@@ -98,7 +100,7 @@ func New(o Options) (*Handler, error) {
 		return nil, fmt.Errorf("creating the cache directory: %w", err)
 	}
 	h := &Handler{
-		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now,
+		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),

@@ -203,7 +203,7 @@ func (h *Handler) logPinned(old, next *pinned) {
 		switch {
 		case old != nil && old.faults[store] != nil && old.faults[store].Error() == err.Error():
 		case isSecurity(err):
-			h.log.Error("refused: checksum snapshot", "audit", "security", "log", name, "store", store, "error", err)
+			h.report(Failure{Kind: Refused, Err: err}, "checksum snapshot", "log", name, "store", store)
 		case !isUnreachable(err): // which is logged as an outage
 			h.log.Warn("the checksum snapshot cannot be read", "log", name, "store", store, "error", err)
 		}

@@ -36,10 +36,14 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 			h.misses.add(q, h.now())
 		}
 	case isSecurity(err):
-		h.log.Error("refused: verification failed", "audit", "security",
-			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr, "error", err)
+		h.report(Failure{Refused, q.module, err}, "verification failed",
+			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr)
 	case status != http.StatusNotFound:
-		h.log.Warn("request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr, "error", err)
+		kind := Unavailable
+		if status == http.StatusForbidden {
+			kind = Denied
+		}
+		h.report(Failure{kind, q.module, err}, "request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr)
 	}
 	if status != http.StatusNotFound {
 		h.misses.note(q, false, h.now())

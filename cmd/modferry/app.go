@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -29,35 +29,26 @@ func execute(ctx context.Context, s streams, args []string) int {
 	out := &output{to: s.out}
 	s.out = out
 	a := newApp(s)
-	err := a.RunContext(ctx, append([]string{a.Name}, flagsFirst(a.Commands, args)...))
+	err := a.RunContext(ctx, append([]string{a.Name}, flagsFirst(a, args)...))
 	if err == nil {
-		err = out.failure()
+		err = out.err
 	}
 	return report(s.err, err)
 }
 
 // output is standard output. It remembers the first error, and takes nothing after it: what others read is complete up
-// to some point.
+// to some point. No command writes concurrently.
 type output struct {
 	to  io.Writer
-	mu  sync.Mutex
 	err error
 }
 
 // Write writes p, unless something is missing before it.
 func (o *output) Write(p []byte) (n int, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.err == nil {
 		n, o.err = o.to.Write(p)
 	}
 	return n, o.err
-}
-
-func (o *output) failure() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.err
 }
 
 // unwrapped returns what a program has to be started with to inherit the output itself, not a copy of it.
@@ -95,10 +86,18 @@ func newApp(s streams) *cli.App {
 		cmd.CustomHelpTemplate = commandHelp
 		cmd.HideHelpCommand = true // else an argument that reads "help" would not reach the command
 		cmd.OnUsageError = usageProblem
-		cmd.Before = a.flagsFromEnv
+		cmd.Before = a.before
 	}
 	c.Commands = append(c.Commands, helpCommand())
 	return c
+}
+
+// before checks and completes what all commands have in common.
+func (a *app) before(c *cli.Context) error {
+	if c.Command.ArgsUsage == "" && c.Args().Present() {
+		return usageErrorf("%s takes no arguments", c.Command.Name)
+	}
+	return a.flagsFromEnv(c)
 }
 
 // helpCommand makes "modferry help COMMAND" the same as "modferry COMMAND --help".
@@ -110,15 +109,13 @@ func helpCommand() *cli.Command {
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			name := c.Args().First()
-			if name == "" {
+			switch {
+			case name == "":
 				return cli.ShowAppHelp(c)
+			case c.App.Command(name) == nil:
+				return unknownCommand(c, name)
 			}
-			for _, cmd := range c.App.Commands {
-				if cmd.HasName(name) {
-					return cli.ShowCommandHelp(c, name)
-				}
-			}
-			return unknownCommand(c, name)
+			return cli.ShowCommandHelp(c, name)
 		},
 	}
 }
@@ -152,6 +149,15 @@ func usageProblem(c *cli.Context, err error, _ bool) error {
 func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// print prints a result: as a line of JSON where --json asks for that, else as text.
+func (a *app) print(c *cli.Context, result any, text string) error {
+	if c.Bool(flagJSON) {
+		return json.NewEncoder(a.out).Encode(result)
+	}
+	_, err := fmt.Fprintln(a.out, text)
+	return err
 }
 
 // warn writes one line to the error stream that nobody should overlook.

@@ -30,7 +30,7 @@ func TestOutputThatIsLostIsAFailureAndEndsTheCommand(t *testing.T) {
 	b.stdin = "example.com/a\nexample.com/b\nexample.com/c@no-version\n"
 	for line, takes := range map[string]int{
 		"list": 0, "list ": 1, "list --json": 0, "list example.com/a example.com/none": 1, "ref -": 1, "ref example.com/a example.com/b x": 1,
-		"env": 1, "inspect example.com/a@v1.0.0": 0, "version": 0, "help": 0,
+		"env": 0, "inspect example.com/a@v1.0.0": 0, "version": 0, "help": 0,
 		"mirror --no-sign example.com/a@v1.0.0": 0, "mirror --json --no-sign example.com/a@v1.0.0": 0,
 	} {
 		for cause, want := range map[error]string{

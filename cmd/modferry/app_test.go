@@ -108,7 +108,6 @@ func TestMalformedStoreIsAUsageErrorThatNamesIt(t *testing.T) {
 }
 
 func TestOptionsMayFollowArguments(t *testing.T) {
-	commands := testApp().Commands
 	for _, test := range []struct{ args, want string }{
 		{"list example.com/m --json", "list --json -- example.com/m"},
 		{"list example.com/m --registry oci:x --json", "list --registry oci:x --json -- example.com/m"},
@@ -122,7 +121,7 @@ func TestOptionsMayFollowArguments(t *testing.T) {
 		{"unknown --json x", "unknown --json x"},
 		{"--help", "--help"},
 	} {
-		got := flagsFirst(commands, strings.Fields(test.args))
+		got := flagsFirst(testApp(), strings.Fields(test.args))
 		if !slices.Equal(got, strings.Fields(test.want)) {
 			t.Errorf("flagsFirst(%s) = %s, want %s", test.args, got, test.want)
 		}

@@ -1,19 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -45,7 +47,7 @@ right; 1 the check itself could not be made.`, `
 modferry check --key cosign.pub ./myproject
 modferry check --key cosign.pub --registry harbor.example/golang --platform linux/amd64,windows/amd64 ./myproject
 modferry check --key cosign.pub --private 'corp.example/*' --download-all --wishlist wishes.txt --json`),
-		Flags: append(a.checkShimFlags(),
+		Flags: append(a.shimFlags(freshCacheFlag()),
 			&cli.StringSliceFlag{Name: flagPlatform, Usage: "build and vet for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
 			&cli.StringFlag{Name: flagTags, Usage: "build and vet with these `TAGS`, separated by commas"},
 			boolFlag(flagDownloadAll, `check "go mod download all", too; few need it, and it wants much more`),
@@ -56,26 +58,16 @@ modferry check --key cosign.pub --private 'corp.example/*' --download-all --wish
 	}
 }
 
-// checkShimFlags are shimFlags with another default for the cache: what an earlier shim has kept proves nothing
-// about the store.
-func (a *app) checkShimFlags() []cli.Flag {
-	flags := a.shimFlags()
-	for i, f := range flags {
-		if f.Names()[0] == flagCache {
-			flags[i] = &cli.StringFlag{Name: flagCache, DefaultText: "empty, and removed afterwards", Usage: "let the shim use what it has in `DIR`: faster, and less of a proof (only the option counts, no variable)"}
-		}
-	}
-	return flags
+// freshCacheFlag is cacheFlag with another default: what an earlier shim has kept proves nothing about the store.
+func freshCacheFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagCache, DefaultText: "empty, and removed afterwards", Usage: "let the shim use what it has in `DIR`: faster, and less of a proof (only the option counts, no variable)"}
 }
 
 func (a *app) check(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return usageErrorf("check takes one project directory")
 	}
-	dir := "."
-	if c.NArg() == 1 {
-		dir = c.Args().First()
-	}
+	dir := cmp.Or(c.Args().First(), ".")
 	p, err := project.Load(dir)
 	if errors.Is(err, project.ErrNoProject) {
 		return withHint(err, "name the directory of a go.mod or a go.work")
@@ -92,32 +84,39 @@ func (a *app) check(c *cli.Context) error {
 	if tags := c.String(flagTags); tags != "" && !tagsGrammar.MatchString(tags) {
 		return usageErrorf("--%s: %q is not a list of build tags, separated by commas", flagTags, tags)
 	}
-	wishes, err := openWishlist(c.String(flagWishlist))
+	wishes, err := openWishlist(c)
 	if err != nil {
 		return err
 	}
-	log, err := newLog(a.err, "text", slog.LevelWarn)
-	if err != nil {
+	report := &checkreport.Report{
+		Out: a.out, Err: a.err, JSON: c.Bool(flagJSON),
+		Dir: dir, Wishlist: c.String(flagWishlist), DownloadAll: c.Bool(flagDownloadAll),
+	}
+	for _, problem := range p.Problems {
+		report.Problem(problem)
+	}
+	if err := a.prove(c, p, report); err != nil {
 		return err
 	}
-	proof := &proof{out: a.out, project: p, dir: dir, json: c.Bool(flagJSON), wishlist: c.String(flagWishlist), downloadAll: c.Bool(flagDownloadAll)}
-	proof.problems(a.err)
-	if err := a.prove(c, proof, log); err != nil {
-		return err
-	}
-	unwritten := wishes.add(proof.missing)
-	verdict := proof.verdict() // which names what is missing
-	if unwritten != nil {
+	unwritten := wishes.Add(report.Missing)
+	err = report.Verdict() // which names what is missing
+	var unproved *checkreport.Error
+	switch {
+	case unwritten != nil:
 		return fmt.Errorf("writing the wish list: %w", unwritten)
+	case errors.As(err, &unproved) && unproved.Refused:
+		return &exitError{code: exitRefused, err: err}
+	case err != nil:
+		return &exitError{code: exitItems, err: err}
 	}
-	return verdict
+	return nil
 }
 
 // tagsGrammar has lists of build tags, as the go command takes them.
 var tagsGrammar = regexp.MustCompile(`^[\pL\pN_.]+(,[\pL\pN_.]+)*$`)
 
 // prove runs the commands against a shim of its own.
-func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
+func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Report) (err error) {
 	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
 		return err
@@ -127,32 +126,37 @@ func (a *app) prove(c *cli.Context, p *proof, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeCache()) }()
-	s, err := a.newShim(c, slog.New(&noting{log.Handler(), &p.noted}))
+	s, err := a.newShim(c, warnings(a.err), report.Failed)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	p.store = s.stores.String()
+	report.Store = s.stores.String()
 	if err := reachable(c, s.stores); err != nil {
 		return err
 	}
-	url, stop, err := listenLocally(s, log)
+	url, stop, err := s.listenLocally()
 	if err != nil {
 		return err
 	}
 	defer stop()
-	o := check.Options{
-		Project: p.project, Proxy: url, Skip: layouts(s, c.String(flagCache)),
+	results, dialled, err := check.Run(c.Context, check.Options{
+		Project: p, Proxy: url, Skip: layouts(s, c.String(flagCache)),
 		NoSumDB:   joinPatterns(env.GONOSUMDB, c.String(flagPrivate)),
 		Platforms: c.StringSlice(flagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
-		Report: p.result, Warn: func(err error) { p.warn(a.err, fmt.Errorf("left out, for it cannot be read: %w", err)) },
+		Report: report.Result, Warn: func(err error) { report.Warn(fmt.Errorf("left out, for it cannot be read: %w", err)) },
+	})
+	switch {
+	case c.Context.Err() != nil:
+		return context.Cause(c.Context)
+	case errors.Is(err, gocmd.ErrNoGo):
+		return withHint(err, "check runs the go command of this machine: install it, or add it to PATH")
+	case err != nil:
+		return fmt.Errorf("checking the project: %w", err)
 	}
-	_, p.dialled, err = check.Run(c.Context, o)
-	if err != nil {
-		return checkError(c.Context, err)
-	}
-	if p.failed > 0 {
-		p.missing, p.own = check.Wanted(s.Misses(), s.Wishes(true), p.project)
+	report.Dialled = dialled
+	if slices.ContainsFunc(results, check.Result.Failed) {
+		report.Missing, report.Own = check.Wanted(s.Misses(), s.Wishes(true), p)
 	}
 	return nil
 }
@@ -172,30 +176,6 @@ func reachable(c *cli.Context, stores *registry.Router) error {
 		}
 	}
 	return nil
-}
-
-// listenLocally serves h on a free loopback port.
-func listenLocally(h http.Handler, log *slog.Logger) (url string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("starting the shim: %w", err)
-	}
-	srv := newServer(h, l.Addr(), nil, log)
-	go srv.Serve(l) //nolint:errcheck // it ends with stop; before that, the commands see their requests fail
-	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
-}
-
-// checkError is why a proof could not be made.
-func checkError(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, check.ErrPlatform):
-		return usageErrorf("--%s: %v", flagPlatform, err)
-	case errors.Is(err, gocmd.ErrNoGo):
-		return withHint(err, "check runs the go command of this machine: install it, or add it to PATH")
-	}
-	return fmt.Errorf("checking the project: %w", err)
 }
 
 // emptyCache makes the shim start with nothing, unless a cache was asked for on the command line: MODFERRY_CACHE is
@@ -224,4 +204,41 @@ func layouts(s *shim, cache string) []string {
 		}
 	}
 	return dirs
+}
+
+// apart is an error if p is one module of a workspace: go commands in it work with the others, choose versions for all of
+// them, and take from directories what may have never been published. To check it by itself would prove something else.
+func (a *app) apart(p *project.Project, dir string) error {
+	file := workspaceFile(p.Root)
+	switch from, _ := a.env("GOWORK"); from {
+	case "", "auto":
+	case "off":
+		return nil
+	default:
+		file = from
+	}
+	if file == "" || filepath.Dir(file) == p.Root {
+		return nil
+	}
+	workspace, err := project.Load(filepath.Dir(file))
+	if err != nil || workspace.Work == nil || !slices.ContainsFunc(workspace.Modules, func(m project.Module) bool { return m.Dir == p.Root }) {
+		return nil // whatever is wrong with it is for the go command to say
+	}
+	return withHint(
+		usageErrorf("%s is one module of the workspace %s, and go commands in it work with all of them", dir, file),
+		fmt.Sprintf("check the workspace: modferry check %s; GOWORK=off in the environment checks the module alone", shell.Quote(filepath.Dir(file))),
+	)
+}
+
+// workspaceFile returns the go.work file of a directory as the go command finds it, or "".
+func workspaceFile(dir string) string {
+	for ; ; dir = filepath.Dir(dir) {
+		file := filepath.Join(dir, "go.work")
+		if info, err := os.Stat(file); err == nil && !info.IsDir() {
+			return file
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
 }

@@ -1,17 +1,10 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/modferry/modferry/proxyshim"
-	"github.com/modferry/modferry/proxyshim/check"
-	"github.com/modferry/modferry/registry/project"
 )
 
 // checked is a bench with a project that uses example.com/a and example.com/b, of which the store has a.
@@ -192,75 +185,4 @@ func TestCheckTellsRefusalsFromFailures(t *testing.T) {
 	b, public := checked(t)
 	b.run("check", "--key", public, "--registry", "example.com/b=none,oci:"+b.path("store"), b.path("app")).exits(exitItems).
 		says("refused ", "That is its decision", "    example.com/b: no store for this module path: ").complains("commands failed")
-}
-
-func TestAdviceNamesWhatTheProjectDoesNot(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		missing []proxyshim.Miss
-		want    []string
-	}{
-		{"versions", []proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}, []string{"cosign.key app"}},
-		{"a toolchain", []proxyshim.Miss{miss("golang.org/toolchain", "v0.0.1-go1.27.3.linux-amd64", "")}, []string{"cosign.key --toolchains app"}},
-		{"queries", []proxyshim.Miss{miss("example.com/a", "", "latest")}, []string{"cosign.key example.com/a@latest"}},
-		{
-			"both",
-			[]proxyshim.Miss{miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "", "main"), miss("example.com/c", "", "latest")},
-			[]string{"cosign.key app", "cosign.key example.com/b@main example.com/c@latest"},
-		},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var out strings.Builder
-			(&proof{out: &out, dir: "app", missing: tt.missing}).adviseMirror()
-			var got []string
-			for line := range strings.Lines(out.String()) {
-				if _, args, ok := strings.Cut(strings.TrimSpace(line), "modferry mirror --key "); ok {
-					got = append(got, args)
-				}
-			}
-			if !slices.Equal(got, tt.want) {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
-
-func TestVerdictNamesWhoWasToBeAsked(t *testing.T) {
-	var out strings.Builder
-	p := &proof{out: &out, project: &project.Project{}, store: "oci:store", dialled: []string{"telemetry.example:443"}}
-	p.result(check.Result{Command: "go build ./...", Platform: "linux/amd64", OK: true})
-	if code := report(&out, p.verdict()); code != exitItems {
-		t.Errorf("exit code %d", code)
-	}
-	if got := out.String(); !strings.Contains(got, "    telemetry.example:443\n") || strings.Contains(got, "Nobody") || strings.Contains(got, "works") {
-		t.Errorf("it says\n%s", got)
-	}
-}
-
-func TestVerdictIsNoneWhileTheStoreFails(t *testing.T) {
-	var out, log strings.Builder
-	p := &proof{out: &out, project: &project.Project{}, store: "oci:store"}
-	l := slog.New(&noting{slog.NewTextHandler(&log, nil), &p.noted}).With("shim", 1).WithGroup("")
-	l.WarnContext(context.Background(), "request failed", "status", 502)
-	l.Warn("request failed", "status", 403, "error", "blocked: by a route")
-	l.Warn("request failed", "status", 403, "error", "blocked: by a route")
-	l.Warn("trying again")
-	l.Error("refused", "audit", "security", "error", "why")
-	l.Error("refused", "audit", "security", "module", "example.com/a", "version", "v1.0.0", "error", "why")
-	l.Error("refused", "audit", "security", "module", "example.com/a", "version", "v1.0.0", "error", "why")
-	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "shim=1") {
-		t.Errorf("logged\n%s", log.String())
-	}
-	n := p.noted.what()
-	if n.unanswered != 1 || n.denied != 2 || !slices.Equal(n.refused, []string{"example.com/a@v1.0.0: why", "the checksum database: why"}) {
-		t.Errorf("noted %+v", n)
-	}
-	p.noted.refused = nil
-	p.result(check.Result{Command: "go build ./...", Said: strings.Repeat("no\n", 20) + "no"})
-	_ = p.verdict()
-	for _, want := range []string{"… and 13 more lines", "could not answer 1 request, see above", "refused 2 requests", "    blocked: by a route\n"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("lacks %q:\n%s", want, out.String())
-		}
-	}
 }

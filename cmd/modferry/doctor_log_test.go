@@ -5,10 +5,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
+// mirrorAgain is the command that brings a new snapshot.
+const mirrorAgain = "modferry mirror --key cosign.key go.sum"
+
 // sees makes the go command remember a head of the log.
-func (c *clinic) sees(head []byte) string {
+func (c *machine) sees(head []byte) string {
 	c.t.Helper()
 	name := filepath.Join(c.goEnv["GOPATH"], "pkg", "sumdb", "sum.example.com", "latest")
 	must(c.t, os.MkdirAll(filepath.Dir(name), 0o700))
@@ -17,7 +22,7 @@ func (c *clinic) sees(head []byte) string {
 }
 
 func TestDoctorComparesTheHeadThatTheGoCommandHasSeen(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	name := c.sees(nil)
 	if f := c.doctor(exitOK)["client head"]; f.Value != "none yet" || f.From != name {
 		t.Errorf("%+v", f)
@@ -38,7 +43,7 @@ func TestDoctorComparesTheHeadThatTheGoCommandHasSeen(t *testing.T) {
 }
 
 func TestDoctorTellsOlderHeadsThatWerePublishedFromOthers(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	log := newTestLog(c.bench)
 	c.log, c.goEnv["GOSUMDB"], c.env["MODFERRY_SUMDB"] = log, log.server.Public, log.server.Public
 	inTile, whole := log.grow(100), log.grow(156)
@@ -55,11 +60,11 @@ func TestDoctorTellsOlderHeadsThatWerePublishedFromOthers(t *testing.T) {
 }
 
 func TestDoctorExaminesTheSnapshot(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	_, stranger := c.keys("stranger")
 	good := c.public
 	c.public = stranger
-	if f := c.doctor(exitFailed)["snapshot"]; f.Status != stateWrong || f.Mend != mirrorAgain || f.Detail == "" {
+	if f := c.doctor(exitFailed)["snapshot"]; f.Status != doctor.Wrong || f.Mend != mirrorAgain || f.Detail == "" {
 		t.Errorf("signed by a stranger: %+v", f)
 	}
 	c.public = good
@@ -67,14 +72,14 @@ func TestDoctorExaminesTheSnapshot(t *testing.T) {
 }
 
 func TestDoctorSeesAShimThatLagsOrHasNothing(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	c.goEnv["GOPROXY"] = c.log.proxy([]byte("garbage"))
 	c.wrong("shim", "same store", "modferry serve --key cosign.pub --listen "+strings.TrimPrefix(c.goEnv["GOPROXY"], "http://"))
 
 	signer := c.loadSigner(c.path("cosign.key"))
 	c.goEnv["GOPROXY"] = c.log.proxy(c.log.grow(212)) // a whole number of tiles
 	c.log.publish(c.log.grow(500), signer)
-	if f := c.doctor(exitOK)["shim"]; f.Status != stateNote || !strings.Contains(f.Detail, "--recheck") {
+	if f := c.doctor(exitOK)["shim"]; f.Status != doctor.Note || !strings.Contains(f.Detail, "--recheck") {
 		t.Errorf("%+v", f)
 	}
 	c.goEnv["GOPROXY"] = c.log.proxy(c.log.grow(1))

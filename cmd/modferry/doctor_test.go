@@ -9,10 +9,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
-// clinic is a bench with a log, a snapshot of it, and a machine whose go command says what the test wants.
-type clinic struct {
+// machine is a bench with a log, a snapshot of it, and a machine whose go command says what the test wants.
+type machine struct {
 	*bench
 	log    *testLog
 	head   []byte            // of the snapshot
@@ -20,14 +22,14 @@ type clinic struct {
 	public string
 }
 
-func newClinic(t *testing.T) *clinic {
+func newMachine(t *testing.T) *machine {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the go command of these tests is a shell script")
 	}
 	b := newBench(t)
 	private, public := b.keys("cosign")
-	c := &clinic{bench: b, log: newTestLog(b), public: public}
+	c := &machine{bench: b, log: newTestLog(b), public: public}
 	c.head = c.log.grow(300)
 	c.log.publish(c.head, b.loadSigner(private))
 	c.goEnv = map[string]string{
@@ -44,13 +46,13 @@ func newClinic(t *testing.T) *clinic {
 }
 
 // doctor runs the command and returns its findings by the name of the check.
-func (c *clinic) doctor(code int, args ...string) map[string]finding {
+func (c *machine) doctor(code int, args ...string) map[string]doctor.Finding {
 	c.t.Helper()
 	data, err := json.Marshal(c.goEnv)
 	must(c.t, err)
 	c.write("goenv.json", string(data))
-	list := jsonLines[finding](c.run(append([]string{"doctor", "--json", "--key", c.public}, args...)...).exits(code))
-	found := make(map[string]finding)
+	list := jsonLines[doctor.Finding](c.run(append([]string{"doctor", "--json", "--key", c.public}, args...)...).exits(code))
+	found := make(map[string]doctor.Finding)
 	for _, f := range list {
 		found[f.Check] = f
 	}
@@ -61,22 +63,22 @@ func (c *clinic) doctor(code int, args ...string) map[string]finding {
 }
 
 // wrong checks that one thing is wrong and nothing else, and how it is mended.
-func (c *clinic) wrong(check, detail, mend string, args ...string) {
+func (c *machine) wrong(check, detail, mend string, args ...string) {
 	c.t.Helper()
 	for name, f := range c.doctor(exitFailed, args...) {
 		switch {
-		case name != check && f.Status == stateWrong:
+		case name != check && f.Status == doctor.Wrong:
 			c.t.Errorf("%s is wrong, too: %+v", name, f)
-		case name == check && (f.Status != stateWrong || !strings.Contains(f.Detail, detail) || f.Mend != mend):
+		case name == check && (f.Status != doctor.Wrong || !strings.Contains(f.Detail, detail) || f.Mend != mend):
 			c.t.Errorf("%s: %+v\nwant %q, mended by %s", check, f, detail, mend)
 		}
 	}
 }
 
 func TestDoctorFindsAHealthyMachineHealthy(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	for name, f := range c.doctor(exitOK) {
-		if f.Status != stateOK || f.Mend != "" {
+		if f.Status != doctor.OK || f.Mend != "" {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -86,7 +88,7 @@ func TestDoctorFindsAHealthyMachineHealthy(t *testing.T) {
 }
 
 func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	key := c.log.server.Public
 	for _, test := range []struct {
 		name, value  string
@@ -124,22 +126,22 @@ func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
 	}
 }
 
-func TestDoctorTakesTheSettingAwayWhereTheDefaultIsRight(t *testing.T) {
-	c := newClinic(t)
+func TestDoctorNamesTheDefaultLogWithoutItsKey(t *testing.T) {
+	c := newMachine(t)
 	c.env["MODFERRY_SUMDB"] = "sum.golang.org"
 	c.goEnv["GOSUMDB"], c.env["GOSUMDB"] = "off", "off"
-	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "unset GOSUMDB" || f.From != "environment" {
+	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "export GOSUMDB='sum.golang.org'" || f.From != "environment" {
 		t.Errorf("%+v", f)
 	}
 	delete(c.env, "GOSUMDB")
 	c.write("goenv", "GOSUMDB=off\n")
-	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "go env -u GOSUMDB" || f.From != c.path("goenv") {
+	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "go env -w GOSUMDB=sum.golang.org" || f.From != c.path("goenv") {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestDoctorWantsPrivateModulesInGONOSUMDBAlone(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	c.goEnv["GONOSUMDB"] = "old.example"
 	c.wrong("GONOSUMDB", "corp.example/*", "go env -w 'GONOSUMDB=old.example,corp.example/*'", "--private", "corp.example/*,old.example")
 
@@ -151,16 +153,16 @@ func TestDoctorWantsPrivateModulesInGONOSUMDBAlone(t *testing.T) {
 	c.wrong("GONOPROXY", "not through the shim", "go env -w GONOPROXY=none", "--private", "corp.example")
 	c.goEnv["GONOPROXY"] = "none"
 	found := c.doctor(exitOK, "--private", "corp.example")
-	if f := found["GONOSUMDB"]; f.Status != stateOK || f.From != "GOPRIVATE, environment" {
+	if f := found["GONOSUMDB"]; f.Status != doctor.OK || f.From != "GOPRIVATE, environment" {
 		t.Errorf("%+v", f)
 	}
-	if f := found["GOPRIVATE"]; f.Status != stateNote {
+	if f := found["GOPRIVATE"]; f.Status != doctor.Note {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestDoctorSeesGOTOOLCHAINAsTheGoCommandDoes(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	if f := c.doctor(exitOK)["GOTOOLCHAIN"]; f.Value != "auto" || f.From != "default" {
 		t.Errorf("%+v", f)
 	}
@@ -175,7 +177,7 @@ func TestDoctorSeesGOTOOLCHAINAsTheGoCommandDoes(t *testing.T) {
 }
 
 func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	status := http.StatusNotFound
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/sumdb/sum.example.com/supported" {
@@ -194,7 +196,7 @@ func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
 	} {
 		status = test.status
 		f := c.doctor(exitFailed)["GOPROXY"]
-		if f.Status != stateWrong || !strings.Contains(f.Detail, test.detail) || f.Mend != "go env -w GOPROXY=http://127.0.0.1:7070" {
+		if f.Status != doctor.Wrong || !strings.Contains(f.Detail, test.detail) || f.Mend != "go env -w GOPROXY=http://127.0.0.1:7070" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -208,7 +210,7 @@ func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
 }
 
 func TestDoctorWithoutAGoCommandSaysSo(t *testing.T) {
-	c := newClinic(t)
+	c := newMachine(t)
 	t.Setenv("PATH", c.path("nothing"))
 	c.run("doctor").exits(exitFailed).complains("no go command", "hint:")
 	t.Setenv("PATH", c.path("bin"))

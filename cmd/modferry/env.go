@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"net"
 	"net/url"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 )
 
 const (
@@ -28,8 +28,8 @@ modferry env --private 'corp.example/*' --shell fish | source
 modferry env --shell powershell | Invoke-Expression
 modferry env --shim https://shim.corp.example --json`),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "the shim's `ADDRESS`, as given to serve"},
-			&cli.StringFlag{Name: flagShim, Usage: "the shim's `URL`, when it is another than http:// and the address"},
+			shimAddressFlag(),
+			shimURLFlag(),
 			privateFlag(),
 			&cli.StringFlag{Name: flagShell, Value: "sh", Usage: "the `SHELL` to print for: sh, fish, powershell or cmd"},
 			jsonFlag("the settings"),
@@ -39,80 +39,56 @@ modferry env --shim https://shim.corp.example --json`),
 }
 
 func (a *app) printEnv(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("env takes no arguments")
+	proxy, err := shimURL(c)
+	if err != nil {
+		return err
 	}
-	proxy := c.String(flagShim)
-	if proxy == "" {
-		u, err := shimURL("http", c.String(flagListen))
-		if err != nil {
-			return err
+	values := make(map[string]string)
+	var commands []string
+	for _, v := range goSettings(proxy, c.String(flagPrivate)) {
+		command, ok := v.Export(c.String(flagShell))
+		if !ok {
+			return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
 		}
-		proxy = u
+		values[v.Name] = v.Value
+		commands = append(commands, command)
 	}
-	if u, err := url.Parse(proxy); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return usageErrorf("--%s %q is not an http or https URL", flagShim, proxy)
-	}
-	vars := goSettings(proxy, c.String(flagPrivate))
-	if c.Bool(flagJSON) {
-		m := make(map[string]string, len(vars))
-		for _, v := range vars {
-			m[v.name] = v.value
-		}
-		return json.NewEncoder(a.out).Encode(m)
-	}
-	format, ok := exportSyntax(c.String(flagShell))
-	if !ok {
-		return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
-	}
-	for _, v := range vars {
-		if _, err := fmt.Fprintln(a.out, format(v)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.print(c, values, strings.Join(commands, "\n"))
 }
-
-// setting is one environment variable of the go command.
-type setting struct{ name, value string }
-
-// String returns the setting as an environment has it.
-func (s setting) String() string { return s.name + "=" + s.value }
 
 // goSettings are the variables that make the go command use the shim at proxy and nothing else. noSumDB lists
 // the patterns of modules the public checksum database does not know.
-func goSettings(proxy, noSumDB string) []setting {
+func goSettings(proxy, noSumDB string) []shell.Setting {
 	// "none" is the value the go command documents for "no exceptions"; an empty one would mean GOPRIVATE.
-	vars := []setting{{"GOPROXY", proxy}, {"GONOPROXY", "none"}}
+	vars := []shell.Setting{{Name: "GOPROXY", Value: proxy}, {Name: "GONOPROXY", Value: "none"}}
 	if noSumDB != "" {
-		vars = append(vars, setting{"GONOSUMDB", noSumDB})
+		vars = append(vars, shell.Setting{Name: "GONOSUMDB", Value: noSumDB})
 	}
 	return vars
 }
 
-// exportSyntax returns the function that writes a setting as a command of the shell.
-func exportSyntax(shell string) (func(setting) string, bool) {
-	switch shell {
-	case "sh", "bash", "zsh":
-		return func(s setting) string {
-			return "export " + s.name + "='" + strings.ReplaceAll(s.value, "'", `'\''`) + "'"
-		}, true
-	case "fish":
-		return func(s setting) string {
-			return "set -gx " + s.name + " '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s.value) + "'"
-		}, true
-	case "powershell", "pwsh":
-		return func(s setting) string {
-			return "$env:" + s.name + " = '" + strings.ReplaceAll(s.value, "'", "''") + "'"
-		}, true
-	case "cmd":
-		return func(s setting) string { return `set "` + s.String() + `"` }, true
-	}
-	return nil, false
+func shimAddressFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "the shim's `ADDRESS`, as given to serve"}
 }
 
-// shimURL is the URL under which a shim listening on addr is reached from this machine.
-func shimURL(scheme, addr string) (string, error) {
+func shimURLFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagShim, Usage: "the shim's `URL`, when it is another than http:// and the address"}
+}
+
+// shimURL is the address of a running shim that --shim or --listen gives.
+func shimURL(c *cli.Context) (string, error) {
+	shim := c.String(flagShim)
+	if shim == "" {
+		return localURL("http", c.String(flagListen))
+	}
+	if u, err := url.Parse(shim); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", usageErrorf("--%s %q is not an http or https URL", flagShim, shim)
+	}
+	return shim, nil
+}
+
+// localURL is the URL under which a shim listening on addr is reached from this machine.
+func localURL(scheme, addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", usageErrorf("--%s %q is not an address like %s", flagListen, addr, defaultListen)

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
 )
 
 // Exit codes; the help documents them.
@@ -20,7 +23,7 @@ const (
 )
 
 // exitError is an error that chose its exit code. Without err there is nothing left to say: the command has
-// said it, or the program it ran has.
+// told it, or the program it ran has.
 type exitError struct {
 	code int
 	err  error
@@ -34,7 +37,7 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
-// Unwrap returns the error that the exit code was chosen for, nil if all has been said.
+// Unwrap returns the error that the exit code was chosen for, nil if there is nothing left to say.
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageErrorf(format string, args ...any) error {
@@ -85,4 +88,21 @@ func report(w io.Writer, err error) int {
 func isUnread(err error) bool {
 	var write *fs.PathError
 	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
+}
+
+// hint is the advice that goes with an error, or empty when there is none to give.
+func hint(err error) string {
+	var h *hintError
+	if errors.As(err, &h) {
+		return h.hint
+	}
+	switch {
+	case errors.Is(err, sign.ErrPassword):
+		return "set " + passwordEnv + " to the password the key was made with"
+	case errors.Is(err, registry.ErrReference):
+		return "a store is host/namespace (harbor.example/golang) or oci:DIR"
+	case errors.Is(err, registry.ErrBlocked):
+		return "the routes of --" + flagRegistry + " say none for it, or have no store for it; one without a prefix, at the end, takes the rest"
+	}
+	return ""
 }

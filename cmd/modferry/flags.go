@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -55,18 +54,25 @@ func trustFlags() []cli.Flag {
 	}
 }
 
-// cacheFlags are those of the commands that run a shim.
-func cacheFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: flagCache, Value: cacheDir("modules"), DefaultText: "in the user's cache directory", Usage: "keep what was verified in `DIR`"},
-		&cli.StringFlag{Name: flagCacheMax, Value: "10GB", Usage: "drop the least recently used versions above `SIZE`; 0 is no limit"},
-		&cli.DurationFlag{Name: flagRecheck, Value: defaultRecheck, Usage: "ask the registry again about a cached version after `DURATION`; 0 is every time"},
-	}
+// keysFlag is for the commands that check signatures only where there are keys to check them with.
+func keysFlag(check string) cli.Flag {
+	return &cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`; repeat it, or separate with commas, for several"}
 }
 
-// shimFlags are all of those of the commands that run a shim.
-func (a *app) shimFlags() []cli.Flag {
-	return slices.Concat(a.storeFlags(), trustFlags(), cacheFlags(), []cli.Flag{sumdbFlag(), privateFlag()})
+// cacheFlag says where a shim keeps what it has verified.
+func cacheFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagCache, Value: cacheDir("modules"), DefaultText: "in the user's cache directory", Usage: "keep what was verified in `DIR`"}
+}
+
+// shimFlags are those of the commands that run a shim.
+func (a *app) shimFlags(cache cli.Flag) []cli.Flag {
+	return slices.Concat(a.storeFlags(), trustFlags(), []cli.Flag{
+		cache,
+		&cli.StringFlag{Name: flagCacheMax, Value: "10GB", Usage: "drop the least recently used versions above `SIZE`; 0 is no limit"},
+		&cli.DurationFlag{Name: flagRecheck, Value: defaultRecheck, Usage: "ask the registry again about a cached version after `DURATION`; 0 is every time"},
+		sumdbFlag(),
+		privateFlag(),
+	})
 }
 
 // boolFlag is an option that is off unless given, so that its help need not say so.
@@ -115,29 +121,22 @@ func envName(flag string) string {
 }
 
 // defaultStore is the embedded store in the user's data directory: unlike a cache, nobody else's clean-up
-// may delete it.
+// may delete it. The standard library has no function for that directory. It is empty for a user without one.
 func (a *app) defaultStore() string {
-	dir, err := a.dataDir()
-	if err != nil {
+	get := func(name string) string { v, _ := a.env(name); return v }
+	dir := get("XDG_DATA_HOME")
+	switch {
+	case filepath.IsAbs(dir):
+	case runtime.GOOS == "windows" && get("LocalAppData") != "":
+		dir = get("LocalAppData")
+	case get("HOME") == "":
 		return ""
+	case runtime.GOOS == "darwin":
+		dir = filepath.Join(get("HOME"), "Library", "Application Support")
+	default:
+		dir = filepath.Join(get("HOME"), ".local", "share")
 	}
 	return "oci:" + filepath.Join(dir, "modferry", "store")
-}
-
-// dataDir is the directory for user data, which the standard library has no function for.
-func (a *app) dataDir() (string, error) {
-	get := func(name string) string { v, _ := a.env(name); return v }
-	switch {
-	case filepath.IsAbs(get("XDG_DATA_HOME")):
-		return get("XDG_DATA_HOME"), nil
-	case runtime.GOOS == "windows" && get("LocalAppData") != "":
-		return get("LocalAppData"), nil
-	case get("HOME") == "":
-		return "", errors.New("neither XDG_DATA_HOME nor HOME is set")
-	case runtime.GOOS == "darwin":
-		return filepath.Join(get("HOME"), "Library", "Application Support"), nil
-	}
-	return filepath.Join(get("HOME"), ".local", "share"), nil
 }
 
 // cacheDir is a directory of ours in the user's cache directory, or empty for a user without one.

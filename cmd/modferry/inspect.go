@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ verify does that.`, `
 modferry inspect golang.org/x/text@v0.14.0
 modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
 		Flags: append(a.storeFlags(),
-			&cli.StringSliceFlag{Name: flagKey, Usage: "check signatures with the public key in `FILE`; repeat it, or separate with commas, for several"},
+			keysFlag("check signatures with"),
 			jsonFlag("all of it"),
 		),
 		Action: a.inspect,
@@ -65,11 +64,22 @@ type blobInfo struct {
 	Size      int64  `json:"size"`
 }
 
-// signature says what is known about one signature: without a key to check it with, only that it is there.
+// signature is what is known about one signature: without a key to check it with, only that it is there.
 type signature struct {
 	Checked bool   `json:"checked"`
 	KeyID   string `json:"keyId,omitempty"`
 	Error   string `json:"error,omitempty"`
+}
+
+// String returns it in one line.
+func (s signature) String() string {
+	switch {
+	case !s.Checked:
+		return "there, not checked (--key FILE checks it)"
+	case s.Error != "":
+		return "NOT accepted: " + s.Error
+	}
+	return "valid, key " + s.KeyID
 }
 
 // evidence is what the store has of the version from the checksum database.
@@ -77,6 +87,18 @@ type evidence struct {
 	Record int64    `json:"record"` // its position in the log
 	Tiles  []string `json:"tiles,omitempty"`
 	Apart  bool     `json:"apart,omitempty"` // added after the version was stored, beside it
+}
+
+// String returns it in one line; nil is none.
+func (e *evidence) String() string {
+	if e == nil {
+		return "no record"
+	}
+	words := []string{fmt.Sprintf("record %d", e.Record)}
+	if e.Apart {
+		words = append(words, "stored apart from the version")
+	}
+	return strings.Join(append(words, e.Tiles...), ", ")
 }
 
 // origin is the part of a version's .info that tells which commit it was made from.
@@ -95,11 +117,9 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var keys *sign.Keys
-	if files := c.StringSlice(flagKey); len(files) > 0 {
-		if keys, err = sign.LoadKeys(files...); err != nil {
-			return err
-		}
+	keys, err := optionalKeys(c)
+	if err != nil {
+		return err
 	}
 	stores, err := a.openStores(c, nil)
 	if err != nil {
@@ -118,10 +138,7 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool(flagJSON) {
-		return json.NewEncoder(a.out).Encode(found)
-	}
-	return found.print(a.out)
+	return a.print(c, found, found.String())
 }
 
 // examine collects what there is to say about m. Keys may be nil.
@@ -145,11 +162,15 @@ func examine(ctx context.Context, store *registry.Store, m *registry.Module, key
 		Module: m.Module.Path, Version: m.Module.Version, ModOnly: m.ModOnly(),
 		Reference: store.Reference(m.Repository, tag), Digest: m.Descriptor.Digest.String(),
 		Sum: m.Sum, GoModSum: m.GoModSum,
-		Blobs: []blobInfo{describeBlob("config", m.Config), describeBlob("meta", m.Meta)},
-		Time:  info.Time, Origin: info.Origin,
+		Time: info.Time, Origin: info.Origin,
 	}
+	blobs := []ocispec.Descriptor{m.Config, m.Meta}
 	if m.Zip != nil {
-		found.Blobs = append(found.Blobs, describeBlob("zip", *m.Zip))
+		blobs = append(blobs, *m.Zip)
+	}
+	for i, d := range blobs {
+		name := [...]string{"config", "meta", "zip"}[i]
+		found.Blobs = append(found.Blobs, blobInfo{name, d.MediaType, d.Digest.String(), d.Size})
 	}
 	sigs, err := store.Signatures(ctx, m.Repository, m.Descriptor.Digest)
 	if err != nil {
@@ -162,11 +183,7 @@ func examine(ctx context.Context, store *registry.Store, m *registry.Module, key
 
 // findEvidence returns nil when there is none.
 func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module, meta *artifact.Meta, keys *sign.Keys) (*evidence, error) {
-	var v sign.Verifier = sign.SkipVerify{}
-	if keys != nil {
-		v = keys
-	}
-	data, tiles, err := store.Evidence(ctx, m, meta, v)
+	data, tiles, err := store.Evidence(ctx, m, meta, verifierOf(keys))
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, nil
 	}
@@ -178,10 +195,6 @@ func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module
 		return nil, fmt.Errorf("%v: %w", m.Module, err)
 	}
 	return &evidence{Record: r.ID, Tiles: slices.Sorted(maps.Keys(tiles)), Apart: meta.SumDB == nil}, nil
-}
-
-func describeBlob(name string, d ocispec.Descriptor) blobInfo {
-	return blobInfo{Name: name, MediaType: d.MediaType, Digest: d.Digest.String(), Size: d.Size}
 }
 
 // checkEach checks the signatures one by one, to tell which of them is whose.
@@ -202,8 +215,10 @@ func checkEach(ctx context.Context, m *registry.Module, sigs []sign.Signature, k
 	return out
 }
 
-func (f *inspection) print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+// String returns the inspection as a table.
+func (f *inspection) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("module", "%s %s%s", f.Module, f.Version, kindName(f.ModOnly))
 	row("stored as", "%s", f.Reference)
@@ -228,28 +243,6 @@ func (f *inspection) print(out io.Writer) error {
 	if f.Origin != nil {
 		row("origin", "%s %s %s %s", f.Origin.VCS, f.Origin.URL, f.Origin.Ref, f.Origin.Hash)
 	}
-	return w.Flush()
-}
-
-// String returns the evidence in one line; nil is none.
-func (e *evidence) String() string {
-	if e == nil {
-		return "no record"
-	}
-	words := []string{fmt.Sprintf("record %d", e.Record)}
-	if e.Apart {
-		words = append(words, "stored apart from the version")
-	}
-	return strings.Join(append(words, e.Tiles...), ", ")
-}
-
-// String returns what is known of the signature in one line.
-func (s signature) String() string {
-	switch {
-	case !s.Checked:
-		return "there, not checked (--key FILE checks it)"
-	case s.Error != "":
-		return "NOT accepted: " + s.Error
-	}
-	return "valid, key " + s.KeyID
+	w.Flush()
+	return strings.TrimSuffix(b.String(), "\n")
 }

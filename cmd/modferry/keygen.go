@@ -31,12 +31,9 @@ COSIGN_PASSWORD=… modferry keygen --output-key-prefix platform-2026`),
 }
 
 func (a *app) keygen(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("keygen takes no arguments")
-	}
 	prefix := c.String(flagKeyPrefix)
 	private, public := prefix+".key", prefix+".pub"
-	for _, name := range []string{private, public} {
+	for _, name := range []string{private, public} { // before a password is asked for
 		if _, err := os.Lstat(name); err == nil {
 			return keyExists(name)
 		}
@@ -55,8 +52,8 @@ func (a *app) keygen(c *cli.Context) error {
 	if err := writeNew(public, pub, 0o644); err != nil {
 		return errors.Join(err, os.Remove(private)) // half a pair is no use
 	}
-	fmt.Fprintf(a.out, "%s  private key: keep it, and its password, where only the mirroring side can read it\n", private)
-	fmt.Fprintf(a.out, "%s  public key: hand it to everybody who runs serve, run or verify\n", public)
+	fmt.Fprintf(a.out, "%s  private key: keep it, and its password, where only the mirroring side can read it\n"+
+		"%s  public key: hand it to everybody who runs serve, run or verify\n", private, public)
 	return nil
 }
 

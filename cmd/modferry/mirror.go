@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/requirement"
@@ -113,15 +109,17 @@ func (a *app) mirror(c *cli.Context) error {
 	}
 	signer, err := a.signer(c)
 	if err != nil {
-		return file.blame(flagSignKey, "key", err)
+		return file.explain(flagSignKey, "key", err)
 	}
 	stores, err := a.openStores(c, nil)
 	if err != nil {
-		return file.blame(flagRegistry, "store", err)
+		return file.explain(flagRegistry, "store", err)
 	}
 	defer stores.Close()
 	show := a.newProgress(c.Bool(flagJSON))
-	summary, err := a.ferry(c, stores, signer, n, show, file)
+	s, err := a.collectAndMirror(c, mirror.Options{
+		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Progress: show.tiles,
+	}, show, file)
 	show.done()
 	if errors.Is(err, upstream.ErrChecksum) {
 		return &exitError{code: exitRefused, err: err}
@@ -129,18 +127,19 @@ func (a *app) mirror(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.summarize(c, summary)
+	err = a.print(c, map[string]mirror.Summary{"summary": s}, summaryLine(s, c.Bool(flagDryRun)))
+	if s.Failed > 0 { // beside which an output that is lost is no news
+		return itemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
+	}
+	return err
 }
 
-// ferry collects what is asked for, and mirrors it.
-func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer, jobs int, show progress, file *mirrorFile) (s mirror.Summary, err error) {
-	log, err := newLog(show, "text", slog.LevelWarn)
-	if err != nil {
-		return s, err
-	}
+// collectAndMirror collects what is asked for, and mirrors it.
+func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress, file *mirrorFile) (s mirror.Summary, err error) {
+	log := warnings(show)
 	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %v\n", err) })
 	if err != nil {
-		return s, file.blame(flagUpstream, "upstream", err)
+		return s, file.explain(flagUpstream, "upstream", err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	if isTerminal(a.err) {
@@ -157,23 +156,21 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 		fmt.Fprintf(show, "modferry: %v\n", p)
 	}
 	show.expect(len(w.items))
-	s, err = mirror.Run(c.Context, w.items, mirror.Options{
-		Stores: stores, Upstream: src.up, Checksums: src.sums, Signer: signer,
-		Jobs: jobs, DryRun: c.Bool(flagDryRun), Progress: show.tiles,
-		Report: func(e mirror.Event) {
-			w.done(e)
-			show.event(e)
-		},
-	})
+	o.Upstream, o.Checksums = src.up, src.sums
+	o.Report = func(e mirror.Event) {
+		w.done(e)
+		show.event(e)
+	}
+	s, err = mirror.Run(c.Context, w.items, o)
 	s.Failed += len(w.problems)
-	if c.Bool(flagDryRun) || errors.Is(err, upstream.ErrChecksum) {
+	if o.DryRun || errors.Is(err, upstream.ErrChecksum) {
 		return s, err
 	}
 	return s, errors.Join(err, w.finish()) // what was found out is known, even if the rest was interrupted
 }
 
-// wares is what there is to mirror.
-type wares struct {
+// collected is what there is to mirror.
+type collected struct {
 	items    []requirement.Requirement
 	problems []error
 	done     func(mirror.Event) // is told what became of each item
@@ -181,8 +178,8 @@ type wares struct {
 }
 
 // collect finds out what there is to mirror.
-func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progress) (wares, error) {
-	w := wares{done: func(mirror.Event) {}, finish: func() error { return nil }}
+func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progress) (collected, error) {
+	w := collected{done: func(mirror.Event) {}, finish: func() error { return nil }}
 	switch {
 	case file != nil:
 		plan, problems := collect.CollectFile(c.Context, src.up, file.File, collect.FileOptions{
@@ -203,19 +200,6 @@ func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progre
 		w.items, w.problems = collect.Collect(c.Context, src.up, c.Args().Slice(), src.options)
 	}
 	return w, nil
-}
-
-// summarize prints the last word of mirror. That it cannot be printed is no news beside versions that failed.
-func (a *app) summarize(c *cli.Context, s mirror.Summary) (err error) {
-	if c.Bool(flagJSON) {
-		err = json.NewEncoder(a.out).Encode(map[string]mirror.Summary{"summary": s})
-	} else {
-		_, err = fmt.Fprintln(a.out, summaryLine(s, c.Bool(flagDryRun)))
-	}
-	if s.Failed > 0 {
-		return itemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
-	}
-	return err
 }
 
 // summaryLine reads "12 new, 30 existing, 1 failed, 14 MB".

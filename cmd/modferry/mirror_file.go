@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 )
 
@@ -36,11 +37,11 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 	if c.Args().Len() > 1 || len(c.StringSlice(flagTool)) > 0 {
 		return nil, usageErrorf("%s: a mirror file is mirrored by itself: list the other sources in it, or run mirror twice", name)
 	}
-	for _, f := range [...]struct{ flag, say string }{
+	for _, f := range [...]struct{ flag, line string }{
 		{flagPlatform, "platforms:"}, {flagToolchains, "toolchains:"}, {flagDownloadAll, "downloadAll: true"},
 	} {
 		if _, fromEnv := a.env(envName(f.flag)); c.IsSet(f.flag) && !fromEnv { // a setting for other commands
-			return nil, usageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.say, name)
+			return nil, usageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.line, name)
 		}
 	}
 	m, err := readMirrorFile(name, c.Bool(flagUpdate))
@@ -48,8 +49,8 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 		return nil, err
 	}
 	if !c.Bool(flagDryRun) && (m.lock == nil || c.Bool(flagUpdate)) {
-		if err := m.tryLock(); err != nil {
-			return nil, err
+		if err := userfile.CheckWritable(m.lockName); err != nil {
+			return nil, withHint(fmt.Errorf("the lock of %s could not be written: %w", name, err), "mirror it from a directory that you may write to")
 		}
 	}
 	return m, m.apply(c)
@@ -66,17 +67,9 @@ func isMirrorFile(arg string) bool {
 	return err == nil || !strings.Contains(arg, "@")
 }
 
-// tryLock finds out early whether the lock can be written.
-func (m *mirrorFile) tryLock() error {
-	if err := canReplace(m.lockName); err != nil {
-		return withHint(fmt.Errorf("the lock of %s could not be written: %w", m.Name, err), "mirror it from a directory that you may write to")
-	}
-	return nil
-}
-
 // readMirrorFile reads a mirror file and its lock, which need not fit for an update.
 func readMirrorFile(name string, update bool) (*mirrorFile, error) {
-	data, err := readAtMost(name, mirrorfile.MaxSize)
+	data, err := userfile.Read(name, mirrorfile.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +83,7 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 			return nil, fmt.Errorf("%s and %s would both write %s: rename one of them", name, other, m.lockName)
 		}
 	}
-	m.locked, err = readAtMost(m.lockName, mirrorfile.MaxLockSize)
+	m.locked, err = userfile.Read(m.lockName, mirrorfile.MaxLockSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
@@ -109,11 +102,8 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 // isAnother reports whether a file is there that is not the one with the other name, in upper case perhaps.
 func isAnother(name, known string) bool {
 	a, err := os.Stat(name)
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(known)
-	return err != nil || !os.SameFile(a, b)
+	b, _ := os.Stat(known)
+	return err == nil && !os.SameFile(a, b)
 }
 
 // apply sets the options that the mirror file has and nobody else set.
@@ -137,8 +127,8 @@ func (m *mirrorFile) apply(c *cli.Context) error {
 	return c.Set(flagPrivate, joinPatterns(append(m.Private, c.String(flagPrivate))...))
 }
 
-// blame says of an error about an option that the mirror file sets it, if it does.
-func (m *mirrorFile) blame(option, field string, err error) error {
+// explain says of an error about an option that the mirror file sets it, if it does.
+func (m *mirrorFile) explain(option, field string, err error) error {
 	if err == nil || m == nil || !m.applied[option] {
 		return err
 	}
@@ -151,7 +141,7 @@ func (m *mirrorFile) write(lock *mirrorfile.Lock) error {
 	if bytes.Equal(data, m.locked) {
 		return nil
 	}
-	if err := replaceFile(m.lockName, data); err != nil {
+	if err := userfile.Replace(m.lockName, data); err != nil {
 		return withHint(fmt.Errorf("writing the lock: %w", err), "what was mirrored is in the store, but not locked: make the directory of the mirror file writable and run mirror again")
 	}
 	return nil

@@ -65,7 +65,7 @@ func (p *lines) event(e mirror.Event) {
 	}
 }
 
-// endsRun reports whether the run ends with the event's error, which is said then.
+// endsRun reports whether the run ends with the event's error, which is told then.
 func endsRun(e mirror.Event) bool { return errors.Is(e.Err, mirror.ErrLocked) }
 
 func (p *lines) tiles(done, total int) {

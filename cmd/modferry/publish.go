@@ -57,7 +57,7 @@ modferry publish --no-sign --dry-run --revision main .`),
 	}
 }
 
-// publication is what publish says of a version.
+// publication is what became of a version.
 type publication struct {
 	Module    string          `json:"module"`
 	Version   string          `json:"version"`
@@ -103,7 +103,8 @@ func (a *app) publish(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := describePublication(store, pkg, art)
+	m := art.Manifest
+	where, err := reference(store, m.Module)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,10 @@ func (a *app) publish(c *cli.Context) error {
 	if err != nil {
 		return publishHint(err)
 	}
-	p.Status = status(outcome, dryRun)
+	p := &publication{
+		Module: m.Module.Path, Version: m.Module.Version, Status: status(outcome, dryRun), Sum: m.Sum, GoModSum: m.GoModSum,
+		Reference: where, Notes: pkg.Notes,
+	}
 	if outcome == registry.Published {
 		p.Info = pkg.Files.Info
 	}
@@ -131,22 +135,6 @@ func recordRevision(ctx context.Context, store *registry.Store, pkg *modsource.P
 		return nil
 	}
 	return store.PublishRevision(ctx, artifact.Revision{Path: m.Path, Name: name, Version: m.Version}, signer)
-}
-
-func describePublication(store *registry.Store, pkg *modsource.Package, art *artifact.Artifact) (*publication, error) {
-	m := art.Manifest
-	repo, err := artifact.Repository(m.Module.Path)
-	if err != nil {
-		return nil, err
-	}
-	tag, err := artifact.Tag(m.Module.Version)
-	if err != nil {
-		return nil, err
-	}
-	return &publication{
-		Module: m.Module.Path, Version: m.Module.Version, Sum: m.Sum, GoModSum: m.GoModSum,
-		Reference: store.Reference(repo, tag), Notes: pkg.Notes,
-	}, nil
 }
 
 // status is the outcome in words, with what would be done in a dry run.
@@ -169,11 +157,7 @@ func (a *app) showPublication(c *cli.Context, p *publication) error {
 		fmt.Fprintf(a.err, "modferry: note: %s is not in the public checksum database: inside, the go command needs GONOSUMDB=%[1]s, and the shim --%s %[1]s\n",
 			p.Module, flagPrivate)
 	}
-	if c.Bool(flagJSON) {
-		return json.NewEncoder(a.out).Encode(p)
-	}
-	fmt.Fprintf(a.out, "%s %s@%s %s → %s\n", p.Status, p.Module, p.Version, p.Sum, p.Reference)
-	return nil
+	return a.print(c, p, fmt.Sprintf("%s %s@%s %s → %s", p.Status, p.Module, p.Version, p.Sum, p.Reference))
 }
 
 // knownPrivate says whether the go command's settings, or --private, say of a module that the public checksum database is

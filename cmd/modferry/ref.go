@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -39,54 +40,53 @@ func (a *app) ref(c *cli.Context) error {
 	}
 	defer stores.Close()
 	for _, arg := range c.Args().Slice() {
-		if arg != "-" {
-			err = a.printRef(stores, arg)
-		} else {
-			err = a.printRefs(stores)
+		args := io.Reader(strings.NewReader(arg))
+		if arg == "-" {
+			args = a.in
 		}
-		if err != nil {
+		lines := bufio.NewScanner(args)
+		for lines.Scan() {
+			if line := strings.TrimSpace(lines.Text()); line != "" {
+				if err := a.printRef(stores, line); err != nil {
+					return err
+				}
+			}
+		}
+		if err := lines.Err(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printRefs does standard input.
-func (a *app) printRefs(stores *registry.Router) error {
-	lines := bufio.NewScanner(a.in)
-	for lines.Scan() {
-		if line := strings.TrimSpace(lines.Text()); line != "" {
-			if err := a.printRef(stores, line); err != nil {
-				return err
-			}
-		}
-	}
-	return lines.Err()
-}
-
 func (a *app) printRef(stores *registry.Router, arg string) error {
-	path, _, versioned := strings.Cut(arg, "@")
-	if err := module.CheckPath(path); err != nil {
-		return usageErrorf("%q: %v", arg, err)
-	}
-	tag := ""
-	if versioned {
-		m, err := parseVersion(arg)
-		if err != nil {
+	m := module.Version{Path: arg}
+	if strings.Contains(arg, "@") {
+		var err error
+		if m, err = parseVersion(arg); err != nil {
 			return err
 		}
-		if tag, err = artifact.Tag(m.Version); err != nil {
-			return usageErrorf("%q: %v", arg, err)
-		}
-	}
-	repo, err := artifact.Repository(path)
-	if err != nil {
+	} else if err := module.CheckPath(arg); err != nil {
 		return usageErrorf("%q: %v", arg, err)
 	}
-	store, err := stores.For(path)
+	store, err := stores.For(m.Path)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.out, store.Reference(repo, tag))
+	where, err := reference(store, m)
+	if err != nil {
+		return usageErrorf("%q: %v", arg, err)
+	}
+	_, err = fmt.Fprintln(a.out, where)
 	return err
+}
+
+// reference is where a version lives in a store, or without a version the module.
+func reference(store *registry.Store, m module.Version) (string, error) {
+	repo, err := artifact.Repository(m.Path)
+	if err != nil || m.Version == "" {
+		return store.Reference(repo, ""), err
+	}
+	tag, err := artifact.Tag(m.Version)
+	return store.Reference(repo, tag), err
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/registry/gocmd"
 )
 
@@ -32,7 +31,7 @@ modules are verified against the checksum database, which the shim serves.`, `
 modferry run --key cosign.pub -- go build ./...
 modferry run --key cosign.pub --registry harbor.example/golang -- make test
 modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
-		Flags:  a.shimFlags(),
+		Flags:  a.shimFlags(cacheFlag()),
 		Action: a.run,
 	}
 }
@@ -45,23 +44,17 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLog(a.err, "text", slog.LevelWarn)
-	if err != nil {
-		return err
-	}
-	s, err := a.newShim(c, log)
+	s, err := a.newShim(c, warnings(a.err), nil)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	url, stop, err := s.listenLocally()
 	if err != nil {
-		return fmt.Errorf("starting the shim: %w", err)
+		return err
 	}
-	srv := newServer(s, l.Addr(), nil, log)
-	defer srv.Close()
-	go srv.Serve(l) //nolint:errcheck // it ends with ErrServerClosed; before that, the command sees its requests fail
-	return a.runChild(c.Context, c.Args().Slice(), goSettings("http://"+l.Addr().String(), noSumDB))
+	defer stop()
+	return a.runChild(c.Context, c.Args().Slice(), goSettings(url, noSumDB))
 }
 
 // noSumDB is the value GONOSUMDB needs: the --private patterns besides what is in force already. Empty without
@@ -91,7 +84,7 @@ func joinPatterns(lists ...string) string {
 
 // runChild runs a program until it ends by itself. The end of ctx is not the end of the program: the signal
 // that ended ctx is passed on, and what to do about it is the program's business.
-func (a *app) runChild(ctx context.Context, args []string, vars []setting) error {
+func (a *app) runChild(ctx context.Context, args []string, vars []shell.Setting) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, endSignals()...)
 	defer signal.Stop(signals)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
 )
 
@@ -51,7 +52,7 @@ modferry serve --key cosign.pub
 modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
 modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --log-format json`),
-		Flags: append(a.shimFlags(),
+		Flags: append(a.shimFlags(cacheFlag()),
 			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "listen on `ADDRESS` (host:port; port 0 takes a free one)"},
 			&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM)"},
 			&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
@@ -65,9 +66,6 @@ modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shi
 }
 
 func (a *app) serve(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("serve takes no arguments")
-	}
 	config, err := listenConfig(c)
 	if err != nil {
 		return err
@@ -76,15 +74,15 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLog(a.err, c.String(flagLogFormat), slog.LevelInfo)
+	log, err := a.newLog(c.String(flagLogFormat))
 	if err != nil {
 		return err
 	}
-	wishes, err := openWishlist(c.String(flagWishlist))
+	wishes, err := openWishlist(c)
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, log)
+	s, err := a.newShim(c, log, nil)
 	if err != nil {
 		return err
 	}
@@ -100,9 +98,9 @@ func (a *app) serve(c *cli.Context) error {
 	if err := a.banner(scheme, addr.String(), s.stores.String(), c.String(flagPrivate)); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	stopWishes := wishes.follow(s.Wishes, log)
+	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
-	return serveUntil(c.Context, newServer(s, addr, hosts, log), l, log)
+	return serveUntil(c.Context, s.server(addr, hosts), l, log)
 }
 
 // allowedHosts checks --allow-host.
@@ -116,6 +114,17 @@ func allowedHosts(c *cli.Context) ([]string, error) {
 		hosts = append(hosts, host)
 	}
 	return hosts, nil
+}
+
+// newLog writes text for people or JSON for machines.
+func (a *app) newLog(format string) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.err, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.err, nil)), nil
+	}
+	return nil, usageErrorf("--%s %q: known are text and json", flagLogFormat, format)
 }
 
 // listenConfig checks that the address may be listened on as asked, and returns the TLS configuration, if any.
@@ -144,13 +153,13 @@ func listenConfig(c *cli.Context) (*tls.Config, error) {
 
 // banner tells a person what to do with the shim.
 func (a *app) banner(scheme, addr, stores, private string) error {
-	url, err := shimURL(scheme, addr)
+	url, err := localURL(scheme, addr)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.err, "modferry %s serves %s at %s\n\n", buildVersion(), stores, url)
 	for _, v := range goSettings(url, private) {
-		fmt.Fprintf(a.err, "    export %s=%s\n", v.name, quoteWord(v.value))
+		fmt.Fprintf(a.err, "    export %s=%s\n", v.Name, shell.Quote(v.Value))
 	}
 	_, err = fmt.Fprint(a.err, bannerText)
 	return err

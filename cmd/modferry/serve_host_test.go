@@ -112,7 +112,7 @@ func TestWhichHostsAServerAnswersForDependsOnItsAddress(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = test.host
 		w := httptest.NewRecorder()
-		newServer(h, &net.TCPAddr{IP: net.ParseIP(test.listen), Port: 7070}, allow, log).Handler.ServeHTTP(w, r)
+		ownHosts(h, &net.TCPAddr{IP: net.ParseIP(test.listen), Port: 7070}, allow, log).ServeHTTP(w, r)
 		if w.Code != test.status {
 			t.Errorf("listening on %s, --allow-host %q, Host %q: %d, want %d", test.listen, test.allow, test.host, w.Code, test.status)
 		}
@@ -139,10 +139,4 @@ func TestShimsOfCheckAndRunAnswerForThisMachineOnly(t *testing.T) {
 	if got := <-code; got != 1 { // of read, at the end of its input
 		t.Errorf("exit code %d", got)
 	}
-
-	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	url, stop, err := listenLocally(h, slog.New(slog.DiscardHandler))
-	must(t, err)
-	defer stop()
-	wantHosts(t, url, want)
 }

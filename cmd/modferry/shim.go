@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
+	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
 )
@@ -18,10 +21,11 @@ import (
 type shim struct {
 	*proxyshim.Handler
 	stores *registry.Router
+	log    *slog.Logger
 }
 
-// newShim builds the shim that the options describe.
-func (a *app) newShim(c *cli.Context, log *slog.Logger) (*shim, error) {
+// newShim builds the shim that the options describe. Failed may be nil, as in proxyshim.Options.
+func (a *app) newShim(c *cli.Context, log *slog.Logger, failed func(proxyshim.Failure)) (*shim, error) {
 	limit, err := cacheMax(c)
 	if err != nil {
 		return nil, err
@@ -53,12 +57,13 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger) (*shim, error) {
 		SumDB:    sums,
 		Private:  c.String(flagPrivate),
 		Log:      log,
+		Failed:   failed,
 	})
 	if err != nil {
 		stores.Close()
 		return nil, fmt.Errorf("starting the shim: %w", err)
 	}
-	return &shim{Handler: h, stores: stores}, nil
+	return &shim{h, stores, log}, nil
 }
 
 // Close ends background work of the handler, then lets go of the stores.
@@ -70,33 +75,51 @@ func (s *shim) Close() error {
 	return err
 }
 
-// newServer serves h at addr. On loopback it answers to this machine's names and to those of allow, elsewhere to
-// any name unless allow has some. It has limits on everything a client can draw out except the body: a zip may take
-// minutes to arrive from the registry and to be sent.
-func newServer(h http.Handler, addr net.Addr, allow []string, log *slog.Logger) *http.Server {
-	if local, err := isLoopback(addr.String()); local || err != nil || len(allow) > 0 {
-		h = proxyshim.OnlyHosts(h, allow, log)
+// openWishlist opens the wish list that --wishlist names, if any.
+func openWishlist(c *cli.Context) (*wishlist.List, error) {
+	w, err := wishlist.Open(c.String(flagWishlist))
+	if errors.Is(err, userfile.ErrNotRegular) {
+		return nil, usageErrorf("--%s: %w", flagWishlist, err)
 	}
+	return w, err
+}
+
+// server serves the shim at addr, to the hosts that it answers to there. It has limits on everything a client can draw out
+// except the body: a zip may take minutes to arrive from the registry and to be sent.
+func (s *shim) server(addr net.Addr, allow []string) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           ownHosts(s, addr, allow, s.log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second, // requests have no bodies worth waiting for
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 }
 
-// newLog writes text for people or JSON for machines to w.
-func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
-	o := &slog.HandlerOptions{Level: level}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, o)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, o)), nil
+// ownHosts has h answer at addr, on loopback, to this machine's names and to those of allow; elsewhere to any name, unless
+// allow has some.
+func ownHosts(h http.Handler, addr net.Addr, allow []string, log *slog.Logger) http.Handler {
+	if local, err := isLoopback(addr.String()); local || err != nil || len(allow) > 0 {
+		return proxyshim.OnlyHosts(h, allow, log)
 	}
-	return nil, usageErrorf("--%s %q: known are text and json", flagLogFormat, format)
+	return h
+}
+
+// listenLocally serves a shim on a free loopback port until stop.
+func (s *shim) listenLocally() (url string, stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, fmt.Errorf("starting the shim: %w", err)
+	}
+	srv := s.server(l.Addr(), nil)
+	go srv.Serve(l) //nolint:errcheck // it ends with stop; before that, whoever asks sees the request fail
+	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
+}
+
+// warnings is a log of what nobody should overlook, for commands whose own output is for people.
+func warnings(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // isLoopback says whether only this machine can reach a listener on addr (host:port).

@@ -56,6 +56,23 @@ func (a *app) verifier(c *cli.Context) (sign.Verifier, error) {
 	return sign.LoadKeys(keys...)
 }
 
+// optionalKeys are the keys that --key names, of a command that works without any: nil then.
+func optionalKeys(c *cli.Context) (*sign.Keys, error) {
+	files := c.StringSlice(flagKey)
+	if len(files) == 0 {
+		return nil, nil
+	}
+	return sign.LoadKeys(files...)
+}
+
+// verifierOf accepts everything where there are no keys.
+func verifierOf(keys *sign.Keys) sign.Verifier {
+	if keys == nil {
+		return sign.SkipVerify{}
+	}
+	return keys
+}
+
 // parseVersion reads module@version, where the version is one a store can have: canonical, no query.
 func parseVersion(arg string) (module.Version, error) {
 	path, version, ok := strings.Cut(arg, "@")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -23,16 +22,8 @@ modferry version --json`),
 }
 
 func (a *app) printVersion(c *cli.Context) error {
-	if c.Args().Present() {
-		return usageErrorf("version takes no arguments")
-	}
-	if c.Bool(flagJSON) {
-		return json.NewEncoder(a.out).Encode(map[string]string{
-			"version": buildVersion(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
-		})
-	}
-	fmt.Fprintf(a.out, "modferry %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	info := map[string]string{"version": buildVersion(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH}
+	return a.print(c, info, fmt.Sprintf("modferry %s (%s, %s/%s)", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }
 
 // version is set by the linker for builds from a working tree (-X main.version=…).

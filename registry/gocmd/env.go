@@ -33,20 +33,26 @@ func GoEnv(ctx context.Context) (Env, error) {
 	if err != nil {
 		return envWithoutGo()
 	}
-	cmd := exec.CommandContext(ctx, goCmd, "env", "-json", "GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOMODCACHE")
+	v, err := AskGoEnv(ctx, goCmd, "GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOMODCACHE")
+	return Env{v["GOPROXY"], v["GOPRIVATE"], v["GONOPROXY"], v["GONOSUMDB"], v["GOSUMDB"], v["GOMODCACHE"]}, err
+}
+
+// AskGoEnv asks a go command for its settings of these names, but for GOTOOLCHAIN, which it is told.
+func AskGoEnv(ctx context.Context, goCmd string, names ...string) (map[string]string, error) {
+	cmd := exec.CommandContext(ctx, goCmd, append([]string{"env", "-json"}, names...)...)
 	cmd.Dir = os.TempDir() // not in a module that may ask for another toolchain
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "PWD="+cmd.Dir)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return Env{}, fmt.Errorf("asking the go command for its settings: %w: %s", err, safetext.Lines(stderr.Bytes()))
+		return nil, fmt.Errorf("asking the go command for its settings: %w: %s", err, safetext.Lines(stderr.Bytes()))
 	}
-	var env Env
-	if err := json.Unmarshal(out, &env); err != nil {
-		return Env{}, fmt.Errorf("asking the go command for its settings: %w", err)
+	var values map[string]string
+	if err := json.Unmarshal(out, &values); err != nil {
+		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
-	return env, nil
+	return values, nil
 }
 
 // envWithoutGo reads what the go command would.

@@ -1,19 +1,22 @@
-package main
+//go:build unix
+
+package wishlist
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/proxyshim"
 )
 
@@ -23,7 +26,7 @@ func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {
 	var want []string
 	var group sync.WaitGroup
 	for i := range writers {
-		w, err := openWishlist(file)
+		w, err := Open(file)
 		must(t, err)
 		for j := range rounds {
 			want = append(want, fmt.Sprintf("example.com/m%d@v1.0.%d", i, j))
@@ -32,7 +35,7 @@ func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {
 			var misses []proxyshim.Miss
 			for j := range rounds {
 				misses = append(misses, miss(fmt.Sprintf("example.com/m%d", i), fmt.Sprintf("v1.0.%d", j), ""), times(miss("example.com/all", "", "main"), j+1, 0, j))
-				if err := w.add(misses); err != nil {
+				if err := w.Add(misses); err != nil {
 					t.Error(err)
 				}
 				misses = slices.DeleteFunc(misses, func(m proxyshim.Miss) bool { return m.Query == "main" })
@@ -55,14 +58,14 @@ func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {
 
 func TestWishlistThatIsDeletedMeanwhileKeepsWhatOthersWrite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
-	serve, err := openWishlist(file)
+	serve, err := Open(file)
 	must(t, err)
-	must(t, serve.add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0)}))
+	must(t, serve.Add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0)}))
 	must(t, os.Remove(file))
-	check, err := openWishlist(file)
+	check, err := Open(file)
 	must(t, err)
-	must(t, check.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
-	must(t, serve.add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0), miss("example.com/b", "v1.0.0", "")}))
+	must(t, check.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	must(t, serve.Add([]proxyshim.Miss{times(miss("example.com/old", "v1.0.0", ""), 1, 0, 0), miss("example.com/b", "v1.0.0", "")}))
 	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/a@v1.0.0\nexample.com/b@v1.0.0\n" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -74,12 +77,14 @@ func TestWishlistHasToBeAFileThatCanBeWritten(t *testing.T) {
 	must(t, syscall.Mkfifo(fifo, 0o600))
 	link := filepath.Join(dir, "link")
 	must(t, os.Symlink(os.DevNull, link))
-	for name, code := range map[string]int{fifo: exitUsage, dir: exitUsage, os.DevNull: exitUsage, link: exitUsage, filepath.Join(dir, "none", "wishes.txt"): exitFailed} {
-		var out strings.Builder
-		if _, err := openWishlist(name); report(&out, err) != code {
-			t.Errorf("%s: %v", name, err)
+	for name, want := range map[string]error{
+		fifo: userfile.ErrNotRegular, dir: userfile.ErrNotRegular, os.DevNull: userfile.ErrNotRegular, link: userfile.ErrNotRegular,
+		filepath.Join(dir, "none", "wishes.txt"): fs.ErrNotExist,
+	} {
+		if _, err := Open(name); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
 		}
-		if err := replaceFile(name, []byte("x")); err == nil {
+		if err := userfile.Replace(name, []byte("x")); err == nil {
 			t.Errorf("%s was replaced", name)
 		}
 	}
@@ -91,56 +96,7 @@ func TestWishlistHasToBeAFileThatCanBeWritten(t *testing.T) {
 	}
 }
 
-func TestReplacedFileKeepsItsPermissions(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "f")
-	for _, mode := range []fs.FileMode{0o600, 0o664} {
-		must(t, os.WriteFile(file, nil, mode))
-		must(t, os.Chmod(file, mode))
-		must(t, replaceFile(file, []byte("x")))
-		if info, err := os.Stat(file); err != nil || info.Mode() != mode {
-			t.Errorf("%v, %v; want %v", info.Mode(), err, mode)
-		}
-	}
-}
-
 // umask is that of this process until the test ends.
-func umask(t *testing.T, mask int) {
-	t.Helper()
-	old := syscall.Umask(mask)
-	t.Cleanup(func() { syscall.Umask(old) })
-}
-
-func TestNewFileHasThePermissionsThatTheUmaskLeaves(t *testing.T) {
-	for mask, want := range map[int]fs.FileMode{0o077: 0o600, 0o022: 0o644, 0o002: 0o664} {
-		umask(t, mask)
-		file := filepath.Join(t.TempDir(), "f")
-		must(t, replaceFile(file, []byte("x")))
-		if info, err := os.Stat(file); err != nil || info.Mode() != want {
-			t.Errorf("umask %03o: %v, %v; want %v", mask, info.Mode(), err, want)
-		}
-	}
-}
-
-func TestLockIsForAllThatTheListIsFor(t *testing.T) {
-	umask(t, 0o077)
-	for _, mode := range []fs.FileMode{0, 0o600, 0o664, 0o666, 0o755} {
-		file := filepath.Join(t.TempDir(), "wishes.txt")
-		want := mode &^ 0o111
-		if mode == 0 { // there is no list yet
-			want = 0o600
-		} else {
-			must(t, os.WriteFile(file, nil, mode))
-			must(t, os.Chmod(file, mode))
-		}
-		unlock, err := lockBeside(file)
-		must(t, err)
-		unlock()
-		if info, err := os.Stat(filepath.Join(filepath.Dir(file), ".wishes.txt.lock")); err != nil || info.Mode() != want {
-			t.Errorf("list %v: %v, %v; want %v", mode, info.Mode(), err, want)
-		}
-	}
-}
-
 func TestLockThatIsThereButCannotBeOpenedIsAnErrorThatNamesIt(t *testing.T) {
 	for name, spoil := range map[string]func(lock string) error{
 		"of somebody else": func(lock string) error { return os.WriteFile(lock, nil, 0) },
@@ -154,9 +110,9 @@ func TestLockThatIsThereButCannotBeOpenedIsAnErrorThatNamesIt(t *testing.T) {
 		file, lock := filepath.Join(dir, "wishes.txt"), filepath.Join(dir, ".wishes.txt.lock")
 		must(t, os.WriteFile(file, []byte("example.com/old@v1.0.0\n"), 0o666))
 		must(t, spoil(lock))
-		w, err := openWishlist(file)
+		w, err := Open(file)
 		must(t, err)
-		if err := w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}); err == nil || !strings.Contains(err.Error(), lock) {
+		if err := w.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}); err == nil || !strings.Contains(err.Error(), lock) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/old@v1.0.0\n" {
@@ -165,25 +121,8 @@ func TestLockThatIsThereButCannotBeOpenedIsAnErrorThatNamesIt(t *testing.T) {
 	}
 }
 
-func TestLinkToAFileThatIsNotThereYetStaysOne(t *testing.T) {
-	dir := t.TempDir()
-	must(t, os.Mkdir(filepath.Join(dir, "there"), 0o700))
-	for name, target := range map[string]string{"relative": filepath.Join("there", "a"), "absolute": filepath.Join(dir, "there", "b")} {
-		link := filepath.Join(dir, name)
-		must(t, os.Symlink(target, link))
-		must(t, canReplace(link))
-		must(t, replaceFile(link, []byte("x")))
-		if got, err := os.Readlink(link); err != nil || got != target {
-			t.Errorf("%s: %q, %v", name, got, err)
-		}
-		if got, err := os.ReadFile(link); err != nil || string(got) != "x" {
-			t.Errorf("%s: %q, %v", name, got, err)
-		}
-	}
-}
-
 func TestWishlistInADirectoryThatTakesNoFilesIsWrittenInPlace(t *testing.T) {
-	if runtime.GOOS == "windows" || os.Getuid() == 0 {
+	if os.Getuid() == 0 {
 		t.Skip("every directory takes files")
 	}
 	dir := t.TempDir()
@@ -191,13 +130,13 @@ func TestWishlistInADirectoryThatTakesNoFilesIsWrittenInPlace(t *testing.T) {
 	must(t, os.WriteFile(file, []byte("example.com/old@v1.0.0\n"), 0o600))
 	must(t, os.Chmod(dir, 0o500))
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
-	must(t, w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	must(t, w.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
 	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/old@v1.0.0\nexample.com/a@v1.0.0\n" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := openWishlist(filepath.Join(dir, "other.txt")); err == nil {
+	if _, err := Open(filepath.Join(dir, "other.txt")); err == nil {
 		t.Error("no error for a file that nobody can make")
 	}
 }
@@ -206,7 +145,7 @@ func TestFailingWishlistIsLoggedOnceAndWrittenInTheEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	must(t, os.Mkdir(dir, 0o700))
 	file := filepath.Join(dir, "wishes.txt")
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
 	var log bytes.Buffer
 	f := &follower{list: w, log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -230,27 +169,23 @@ func TestWishesThatCannotBeWrittenInTheEndAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	file, lock := filepath.Join(dir, "wishes.txt"), filepath.Join(dir, ".wishes.txt.lock")
 	must(t, os.Symlink(lock, lock))
-	must(t, os.WriteFile(file, []byte("example.com/known@v1.0.0\n"), 0o600))
-	known := times(miss("example.com/known", "v1.0.0", ""), 1, 0, 0)
-	many := []proxyshim.Miss{known}
+	var many []proxyshim.Miss
 	for i := range maxNamed + 1 {
 		many = append(many, miss("example.com/m", fmt.Sprintf("v1.0.%d", 10+i), ""))
 	}
 	for name, c := range map[string]struct {
-		misses []proxyshim.Miss
-		want   string // in the log
-		lacks  string
+		misses      []proxyshim.Miss
+		want, lacks string // in the log
 	}{
-		"one wish":     {[]proxyshim.Miss{known, miss("example.com/a", "v1.0.0", "")}, "number=1 wishes=example.com/a@v1.0.0\n", "example.com/known"},
-		"many wishes":  {many, fmt.Sprintf("number=%d wishes=\"example.com/m@v1.0.10, ", maxNamed+1), "v1.0.30"},
-		"counts alone": {[]proxyshim.Miss{known}, "the latest counts are lost", "number="},
+		"one wish":    {[]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}, "number=1 wishes=example.com/a@v1.0.0\n", "kept"},
+		"many wishes": {many, fmt.Sprintf("number=%d wishes=\"example.com/m@v1.0.10, ", maxNamed+1), "v1.0.30"},
 	} {
-		w, err := openWishlist(file)
+		w, err := Open(file)
 		must(t, err)
 		var log bytes.Buffer
 		calls := 0
-		w.follow(func(bool) []proxyshim.Miss { calls++; return c.misses }, slog.New(slog.NewTextHandler(&log, nil)))()
-		if text := log.String(); calls != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, c.want) || strings.Contains(text, c.lacks) || strings.Contains(text, "kept") {
+		w.Follow(func(bool) []proxyshim.Miss { calls++; return c.misses }, slog.New(slog.NewTextHandler(&log, nil)))()
+		if text := log.String(); calls != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, c.want) || strings.Contains(text, c.lacks) {
 			t.Errorf("%s: %d calls\n%s", name, calls, text)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package wishlist
 
 import (
 	"fmt"
@@ -14,6 +14,13 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 )
 
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func miss(path, version, query string) proxyshim.Miss {
 	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Named: version != ""}
 }
@@ -21,13 +28,13 @@ func miss(path, version, query string) proxyshim.Miss {
 func TestWishlistKeepsOldWishesAndAddsNewOnes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
 	must(t, os.WriteFile(file, []byte("example.com/old@v1.0.0\n"), 0o600))
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
 	misses := []proxyshim.Miss{
 		miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "", "latest"), miss("example.com/b", "", "list"),
 		miss("example.com/c", "", "0123456789ab"), miss("example.com/old", "v1.0.0", ""),
 	}
-	stop := w.follow(func(bool) []proxyshim.Miss { return misses }, slog.New(slog.DiscardHandler))
+	stop := w.Follow(func(bool) []proxyshim.Miss { return misses }, slog.New(slog.DiscardHandler))
 	stop()
 	got, err := os.ReadFile(file)
 	must(t, err)
@@ -39,15 +46,15 @@ func TestWishlistKeepsOldWishesAndAddsNewOnes(t *testing.T) {
 
 func TestWishlistWritesOnlyWhatIsNew(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
-	must(t, w.add(nil))
+	must(t, w.Add(nil))
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("an empty wish list was written: %v", err)
 	}
-	must(t, w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	must(t, w.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
 	must(t, os.Remove(file))
-	must(t, w.add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
+	must(t, w.Add([]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}))
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("the same wishes were written again: %v", err)
 	}
@@ -56,12 +63,12 @@ func TestWishlistWritesOnlyWhatIsNew(t *testing.T) {
 func TestDeletedWishlistHoldsOnlyWhatIsAskedForAfterwards(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
 	must(t, os.WriteFile(file, []byte("example.com/old v1.0.0\n"), 0o600))
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
 	a, b := miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "v1.0.0", "")
-	must(t, w.add([]proxyshim.Miss{times(a, 1, 0, 0), times(b, 1, 0, 0)}))
+	must(t, w.Add([]proxyshim.Miss{times(a, 1, 0, 0), times(b, 1, 0, 0)}))
 	must(t, os.Remove(file))
-	must(t, w.add([]proxyshim.Miss{times(a, 1, 0, 0), times(b, 2, 0, 5)}))
+	must(t, w.Add([]proxyshim.Miss{times(a, 1, 0, 0), times(b, 2, 0, 5)}))
 	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/b@v1.0.0  # once, 2026-11-20T12:05:00Z\n" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -69,9 +76,9 @@ func TestDeletedWishlistHoldsOnlyWhatIsAskedForAfterwards(t *testing.T) {
 
 func TestWishlistHoldsNothingMirrorCannotReadAndNotTooMuch(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
-	must(t, w.add([]proxyshim.Miss{miss("example.com/a", "", "a b"), miss("example.com/a", "", "x#y"), miss("example.com/a", "", "main")}))
+	must(t, w.Add([]proxyshim.Miss{miss("example.com/a", "", "a b"), miss("example.com/a", "", "x#y"), miss("example.com/a", "", "main")}))
 	if got, err := os.ReadFile(file); err != nil || string(got) != "example.com/a@main\n" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -80,7 +87,7 @@ func TestWishlistHoldsNothingMirrorCannotReadAndNotTooMuch(t *testing.T) {
 		for j := range 10_000 {
 			misses = append(misses, miss("example.com/a", "", fmt.Sprint("r", i+j)))
 		}
-		must(t, w.add(misses))
+		must(t, w.Add(misses))
 	}
 	if got, err := os.ReadFile(file); err != nil || strings.Count(string(got), "\n") != maxWishes {
 		t.Errorf("%d wishes, want %d; %v", strings.Count(string(got), "\n"), maxWishes, err)
@@ -106,9 +113,9 @@ example.com/c@v1.0.0  # once, 2026-11-18T08:15:00Z
 example.com/d@v1.0.0  # before Friday
 example.com/e v1.0.0 mod-only
 example.com/g@latest`), 0o600))
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
-	must(t, w.add([]proxyshim.Miss{
+	must(t, w.Add([]proxyshim.Miss{
 		times(miss("example.com/a", "v1.0.0", ""), 1, 0, 0), times(miss("example.com/b", "v1.0.0", ""), 2, 1, 2),
 		times(miss("example.com/c", "v1.0.0", ""), 1, 3, 3), times(miss("example.com/f", "", "latest"), 2, 4, 5),
 		times(miss("example.com/f", "", "list"), 1, 3, 3), times(miss("example.com/d", "v1.0.0", ""), 1, 3, 3),
@@ -134,7 +141,7 @@ example.com/f@latest  # 3 times, 2026-11-20T12:03:00Z to 2026-11-20T12:05:00Z
 
 func TestWishlistCountsEachRequestOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
 	a, b := miss("example.com/a", "v1.0.0", ""), miss("example.com/b", "v1.0.0", "")
 	for _, misses := range [][]proxyshim.Miss{
@@ -143,7 +150,7 @@ func TestWishlistCountsEachRequestOnce(t *testing.T) {
 		{times(a, 5, 0, 4)},                    // the shim has forgotten b
 		{times(a, 5, 0, 4), times(b, 1, 5, 5)}, // and b was asked for again
 	} {
-		must(t, w.add(misses))
+		must(t, w.Add(misses))
 	}
 	want := `example.com/a@v1.0.0  # 5 times, 2026-11-20T12:00:00Z to 2026-11-20T12:04:00Z
 example.com/b@v1.0.0  # 2 times, 2026-11-20T12:00:00Z to 2026-11-20T12:05:00Z
@@ -155,20 +162,17 @@ example.com/b@v1.0.0  # 2 times, 2026-11-20T12:00:00Z to 2026-11-20T12:05:00Z
 
 func TestWishlistDoesNotWriteTheWholeFileForEveryRequest(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
-	w, err := openWishlist(file)
+	w, err := Open(file)
 	must(t, err)
 	a := miss("example.com/a", "v1.0.0", "")
-	must(t, w.add([]proxyshim.Miss{times(a, 1, 0, 0)}))
+	must(t, w.Add([]proxyshim.Miss{times(a, 1, 0, 0)}))
 	before, err := os.ReadFile(file)
 	must(t, err)
-	w.count([]proxyshim.Miss{times(a, 2, 0, 1)})
-	if w.due(false) {
-		t.Error("a count cannot wait")
-	}
+	must(t, w.write([]proxyshim.Miss{times(a, 2, 0, 1)}, false))
 	if now, err := os.ReadFile(file); err != nil || string(now) != string(before) {
 		t.Errorf("written for a count: %v", err)
 	}
-	must(t, w.add([]proxyshim.Miss{times(a, 2, 0, 1)}))
+	must(t, w.Add([]proxyshim.Miss{times(a, 2, 0, 1)}))
 	if now, err := os.ReadFile(file); err != nil || string(now) == string(before) {
 		t.Errorf("the count was lost: %v", err)
 	}
@@ -177,13 +181,13 @@ func TestWishlistDoesNotWriteTheWholeFileForEveryRequest(t *testing.T) {
 func TestWishlistThatIsNoneIsNotRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wishes.txt")
 	must(t, os.WriteFile(file, nil, 0o600))
-	must(t, os.Truncate(file, maxWishFile+1))
-	if _, err := openWishlist(file); err == nil || !strings.Contains(err.Error(), "is it a wish list?") {
+	must(t, os.Truncate(file, maxSize+1))
+	if _, err := Open(file); err == nil || !strings.Contains(err.Error(), "is it a wish list?") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func FuzzParseWish(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, line := range []string{
 		"example.com/a@v1.0.0", "example.com/a@v1.0.0  # once, 2026-11-19T12:00:00Z", "# note", "  # once, ",
 		"example.com/a@v1.0.0  # 3 times, 2026-11-19T08:15:00Z to 2026-11-19T12:00:00Z", "a  # -1 times, x to y",
@@ -191,13 +195,13 @@ func FuzzParseWish(f *testing.F) {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		if wish, a, ours := parseWish(line); ours && formatWish(wish, a) != line {
-			t.Errorf("%q became %q", line, formatWish(wish, a))
+		if wish, n, ours := parse(line); ours && format(wish, n) != line {
+			t.Errorf("%q became %q", line, format(wish, n))
 		}
 		if strings.Contains(line, "\n") {
 			return
 		}
-		if text, _ := mergeWishes([]byte(line+"\n"), map[string]asked{"example.com/new@v1.0.0": {}}); !strings.HasPrefix(string(text), line+"\n") {
+		if text := merge([]byte(line+"\n"), map[string]requests{"example.com/new@v1.0.0": {}}); !strings.HasPrefix(string(text), line+"\n") {
 			t.Errorf("%q became %q", line, text)
 		}
 	})
@@ -213,7 +217,7 @@ func TestWishlistTellsWhatWasNamedFromWhatIsNeeded(t *testing.T) {
 		miss("example.com/a", "", "list"):    "example.com/a@latest",
 		miss("example.com/a", "", "feature"): "example.com/a@feature",
 	} {
-		if got := wishFor(m); got != want {
+		if got := Wish(m); got != want {
 			t.Errorf("%+v: got %q, want %q", m, got, want)
 		}
 	}

@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// probeTime is how long doctor waits for the shim.
+const probeTime = 5 * time.Second
+
+// firstProxy is the entry of GOPROXY that the go command asks first, and what follows it. The URL is empty if it is none.
+func (e *examination) firstProxy() (u *url.URL, rest string) {
+	first, rest, _ := strings.Cut(strings.ReplaceAll(e.env.values["GOPROXY"], "|", ","), ",")
+	u, err := url.Parse(first)
+	if err != nil {
+		u = new(url.URL)
+	}
+	return u, rest
+}
+
+// proxy examines GOPROXY: the shim alone, which answers the question that keeps the go command from dialling the
+// log itself.
+func (e *examination) proxy(ctx context.Context) Finding {
+	u, rest := e.firstProxy()
+	mend := e.env.set("GOPROXY", e.Shim)
+	var f Finding
+	switch {
+	case u.String() == "off":
+		f = wrong("the go command downloads nothing", mend)
+	case u.String() == "direct":
+		f = wrong("the go command goes to the origin of each module", mend)
+	case u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		f = wrong("it is no shim: the go command dials "+e.Log.Name()+" itself", mend)
+	case rest != "" && rest != "off":
+		if e.isShim(u) {
+			mend = e.env.set("GOPROXY", u.String())
+		}
+		f = wrong("what the first of them does not have is looked for elsewhere", mend)
+	default:
+		f = e.probe(ctx, u, mend)
+	}
+	f.Check, f.Value, f.From = "GOPROXY", redactList(e.env.values["GOPROXY"]), e.env.from("GOPROXY")
+	return f
+}
+
+// isShim says whether u can be taken for the shim without asking it.
+func (e *examination) isShim(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.String() == e.Shim || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// serveCommand starts the shim that listens at u; nil = where it does by default.
+func (e *examination) serveCommand(u *url.URL) string {
+	if u == nil || u.Host == e.Listen {
+		return "modferry serve --key cosign.pub"
+	}
+	return "modferry serve --key cosign.pub --listen " + u.Host
+}
+
+// probe asks what the go command asks before its first look into the checksum database, and whether it is a shim
+// that answers.
+func (e *examination) probe(ctx context.Context, u *url.URL, mend string) Finding {
+	status, _, err := ask(ctx, u.JoinPath("sumdb", e.Log.Name(), "supported"))
+	switch {
+	case err != nil && e.isShim(u):
+		return wrong(fmt.Sprintf("it does not answer: %v", err), e.serveCommand(u))
+	case err != nil:
+		return wrong(fmt.Sprintf("it does not answer: %v", err), mend)
+	case status == http.StatusNotFound || status == http.StatusGone:
+		return wrong("it does not serve the checksum database: the go command dials "+e.Log.Name()+" itself", mend)
+	case status == http.StatusMisdirectedRequest:
+		return wrong("it does not answer for the host "+u.Hostname(), e.serveCommand(nil)+" --allow-host "+u.Hostname())
+	case status != http.StatusOK:
+		return wrong(fmt.Sprintf("asked for the checksum database, it answers %d", status), mend)
+	}
+	if status, _, err = ask(ctx, u.JoinPath("-", "healthz")); err != nil || status != http.StatusOK {
+		return wrong("it is a proxy, and not a modferry shim", mend)
+	}
+	return ok("")
+}
+
+// ask makes one request and returns the answer, of which a few kilobytes are of interest.
+func ask(ctx context.Context, u *url.URL) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, 8<<10))
+	return resp.StatusCode, body, err
+}

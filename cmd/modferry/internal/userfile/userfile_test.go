@@ -1,0 +1,77 @@
+//go:build unix
+
+package userfile
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReplacedFileKeepsItsPermissions(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	for _, mode := range []fs.FileMode{0o600, 0o664} {
+		must(t, os.WriteFile(file, nil, mode))
+		must(t, os.Chmod(file, mode))
+		must(t, Replace(file, []byte("x")))
+		if info, err := os.Stat(file); err != nil || info.Mode() != mode {
+			t.Errorf("%v, %v; want %v", info.Mode(), err, mode)
+		}
+	}
+}
+
+func umask(t *testing.T, mask int) {
+	t.Helper()
+	old := syscall.Umask(mask)
+	t.Cleanup(func() { syscall.Umask(old) })
+}
+
+func TestNewFileHasThePermissionsThatTheUmaskLeaves(t *testing.T) {
+	for mask, want := range map[int]fs.FileMode{0o077: 0o600, 0o022: 0o644, 0o002: 0o664} {
+		umask(t, mask)
+		file := filepath.Join(t.TempDir(), "f")
+		must(t, Replace(file, []byte("x")))
+		if info, err := os.Stat(file); err != nil || info.Mode() != want {
+			t.Errorf("umask %03o: %v, %v; want %v", mask, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestLockCanBeReadByWhomTheUmaskLets(t *testing.T) {
+	umask(t, 0o022)
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	for range 2 { // with and without a lock file that is there
+		unlock, err := Lock(file)
+		must(t, err)
+		unlock()
+	}
+	if info, err := os.Stat(filepath.Join(filepath.Dir(file), ".wishes.txt.lock")); err != nil || info.Mode() != 0o644 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func TestLinkToAFileThatIsNotThereYetStaysOne(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "there"), 0o700))
+	for name, target := range map[string]string{"relative": filepath.Join("there", "a"), "absolute": filepath.Join(dir, "there", "b")} {
+		link := filepath.Join(dir, name)
+		must(t, os.Symlink(target, link))
+		must(t, CheckWritable(link))
+		must(t, Replace(link, []byte("x")))
+		if got, err := os.Readlink(link); err != nil || got != target {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if got, err := os.ReadFile(link); err != nil || string(got) != "x" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}

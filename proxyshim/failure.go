@@ -1,0 +1,33 @@
+package proxyshim
+
+import "golang.org/x/mod/module"
+
+// FailureKind says why something was not answered as asked.
+type FailureKind int
+
+// The kinds of failures. That the store lacks what was asked for is none of them: see [Handler.Misses].
+const (
+	Refused     FailureKind = iota + 1 // verification failed
+	Denied                             // the registry, its policy or a route does not give it
+	Unavailable                        // the store, or the shim itself, failed
+)
+
+// Failure is something that the shim did not answer as asked.
+type Failure struct {
+	Kind   FailureKind
+	Module module.Version // what it is about: without Version for a query, without Path for the checksum database
+	Err    error
+}
+
+// report tells Options.Failed of a failure; where nobody is to be told, it is logged, with args.
+func (h *Handler) report(f Failure, message string, args ...any) {
+	args = append(args, "error", f.Err)
+	switch {
+	case h.failed != nil:
+		h.failed(f)
+	case f.Kind == Refused:
+		h.log.Error("refused: "+message, append([]any{"audit", "security"}, args...)...)
+	default:
+		h.log.Warn(message, args...)
+	}
+}
