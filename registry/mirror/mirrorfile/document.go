@@ -6,8 +6,6 @@ import (
 	"io"
 	"regexp"
 	"sort"
-	"unicode"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -15,11 +13,7 @@ import (
 // document reads the one YAML document of the file. It is nil if there is a
 // problem.
 func (p *parser) document(data []byte) *yaml.Node {
-	if len(data) > MaxSize {
-		p.add(1, "the file has %d bytes; at most %d are read", len(data), MaxSize)
-		return nil
-	}
-	if !p.isText(data) {
+	if !p.isText(data, MaxSize) {
 		return nil
 	}
 	first, second, err := decode(data)
@@ -35,29 +29,6 @@ func (p *parser) document(data []byte) *yaml.Node {
 		return nil
 	}
 	return first.Content[0]
-}
-
-// isText reports whether the file is UTF-8 without control characters, of which the YAML
-// library says that they are wrong, but not where; and without line breaks that only it
-// takes for such: a rule after one looks like a part of the comment before.
-func (p *parser) isText(data []byte) bool {
-	for i, line := range bytes.Split(data, []byte("\n")) {
-		switch {
-		case !utf8.Valid(line):
-			p.add(i+1, "the line is not UTF-8 text")
-			return false
-		case bytes.ContainsFunc(bytes.TrimSuffix(line, []byte("\r")), isInvisible):
-			p.add(i+1, "the line has a control character in it")
-			return false
-		}
-	}
-	return true
-}
-
-// isInvisible reports whether a character is a control character or breaks lines.
-func isInvisible(c rune) bool {
-	const lineSeparator, paragraphSeparator = '\u2028', '\u2029'
-	return unicode.IsControl(c) && c != '\t' || c == lineSeparator || c == paragraphSeparator
 }
 
 // decode returns the first document, and the second one if there is more than
