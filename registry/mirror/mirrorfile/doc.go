@@ -5,7 +5,7 @@
 //	version: 1                       # required
 //	store: harbor.example/golang     # as --registry; the directory of oci:DIR is relative to the file
 //	key: cosign.key                  # the private key to sign with, relative to the file
-//	upstream: https://proxy.example  # a GOPROXY list; "" = the go command's
+//	upstream: https://proxy.example  # a GOPROXY list; if left out, the go command's
 //	private: ["corp.example/*"]      # GOPRIVATE patterns
 //	platforms: [linux/amd64]         # default for tools and toolchains
 //	downloadAll: false               # default for projects: so that "go mod download all" works

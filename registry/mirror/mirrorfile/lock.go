@@ -239,7 +239,7 @@ func (p *problems) checkVersion(n yaml.Node, path, version string) {
 
 // checkLines checks that the lines are those of the lock, but for comments.
 func (p *problems) checkLines(data []byte, l *Lock) {
-	if len(p.list) > 0 {
+	if len(p.found) > 0 {
 		return
 	}
 	want := strings.Split(strings.TrimPrefix(string(l.Format()), lockHeader), "\n") // the last one is empty

@@ -9,60 +9,39 @@ import (
 	"strings"
 )
 
-// Error is a problem in a mirror file or a lock.
-type Error struct {
-	Name string // of the file
-	Line int    // from 1; 0 = the text of Err says where, if anything does
-	Err  error  // what is wrong, and what would be right
-}
-
-// Error returns "name:line: what is wrong".
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %v", e.Name, e.Err)
-	}
-	return fmt.Sprintf("%s:%d: %v", e.Name, e.Line, e.Err)
-}
-
-// Unwrap returns what is wrong.
-func (e *Error) Unwrap() error { return e.Err }
-
-// maxProblems is how many problems of one file are shown.
+// maxProblems is how many problems of one file are told.
 const maxProblems = 100
 
 // problems collects what is wrong with a file.
 type problems struct {
-	name  string
-	list  []*Error // the first maxProblems found
-	count int      // of all
+	name  string // of the file
+	found []problem
 }
 
+type problem struct {
+	line int // from 1; 0 = not known
+	err  error
+}
+
+// add adds a problem, unless there are very many.
 func (p *problems) add(line int, format string, args ...any) {
-	if p.count++; p.count <= maxProblems {
-		p.list = append(p.list, &Error{Name: p.name, Line: line, Err: fmt.Errorf(format, args...)})
+	place := p.name
+	if line > 0 {
+		place = fmt.Sprintf("%s:%d", p.name, line)
+	}
+	if len(p.found) < maxProblems {
+		p.found = append(p.found, problem{line, fmt.Errorf("%s: %w", place, fmt.Errorf(format, args...))})
 	}
 }
 
 // err joins the problems in the order of their lines; nil if there are none.
 func (p *problems) err() error {
-	slices.SortStableFunc(p.list, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(p.found, func(a, b problem) int { return cmp.Compare(a.line, b.line) })
 	var errs []error
-	for _, e := range p.list {
-		errs = append(errs, e)
-	}
-	if more := p.count - len(p.list); more > 0 {
-		errs = append(errs, fmt.Errorf("%s: and %d more problems", p.name, more))
+	for _, one := range p.found {
+		errs = append(errs, one.err)
 	}
 	return errors.Join(errs...)
-}
-
-// quote quotes what a file says for a message, in a bearable length.
-func quote(s string) string {
-	const most = 100
-	if len(s) > most {
-		return fmt.Sprintf("%q…", s[:most])
-	}
-	return fmt.Sprintf("%q", s)
 }
 
 // conflict matches the lines with which git marks a merge conflict.
