@@ -49,13 +49,13 @@ func TestALockThatIsALinkStaysOne(t *testing.T) {
 	b := newBench(t)
 	b.upstream("example.com/a@v1.0.0")
 	file := b.mirrorFile("m.yaml")
-	if err := os.Symlink(b.write("elsewhere", "version 1\nsums\n"), b.path("m.lock")); err != nil {
+	if err := os.Symlink(b.write("elsewhere", "version: 1\n"), b.path("m.lock")); err != nil {
 		t.Skip(err)
 	}
 	b.run("mirror", "--no-sign", file).exits(exitOK)
 	data, err := os.ReadFile(b.path("elsewhere"))
 	must(t, err)
-	if target, err := os.Readlink(b.path("m.lock")); err != nil || target != b.path("elsewhere") || !strings.Contains(string(data), "need example.com/a v1.0.0") {
+	if target, err := os.Readlink(b.path("m.lock")); err != nil || target != b.path("elsewhere") || !strings.Contains(string(data), "- example.com/a v1.0.0\n") {
 		t.Errorf("%q, %v\n%s", target, err, data)
 	}
 }
@@ -92,7 +92,7 @@ func TestWhatAQueryLedToIsLockedThoughTheRunIsInterrupted(t *testing.T) {
 	b.runIn(ctx, "mirror", "--no-sign", "--jobs", "1", file).exits(exitFailed).complains("interrupted")
 	lock, err := os.ReadFile(b.path("m.lock"))
 	must(t, err)
-	for _, want := range []string{"source module example.com/a@latest alone\n\tneed example.com/a v1.0.0\n", "need example.com/b v1.0.0\n", "sums\nexample.com/a v1.0.0 h1:"} {
+	for _, want := range []string{"- source: \"module example.com/a@latest alone\"\n    needs:\n      - example.com/a v1.0.0\n", "- example.com/b v1.0.0\n", "\nsums:\n  - example.com/a v1.0.0 h1:"} {
 		if !strings.Contains(string(lock), want) {
 			t.Errorf("the lock lacks %q:\n%s", want, lock)
 		}
@@ -106,8 +106,8 @@ func TestMirrorJSONHasAnEventForContentThatWasLockedOtherwise(t *testing.T) {
 	b.run("mirror", "--no-sign", file).exits(exitOK)
 	lock, err := os.ReadFile(b.path("m.lock"))
 	must(t, err)
-	head, _, _ := strings.Cut(string(lock), "\nsums\n")
-	b.write("m.lock", head+"\nsums\nexample.com/a v1.0.0 h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
+	head, _, _ := strings.Cut(string(lock), "\nsums:\n")
+	b.write("m.lock", head+"\nsums:\n  - example.com/a v1.0.0 h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
 	b.run("mirror", "--no-sign", "--json", file).exits(exitRefused).
 		says(`"version":"v1.0.0"`, `"status":"failed"`, "SECURITY").complains("SECURITY: example.com/a@v1.0.0 (")
 }

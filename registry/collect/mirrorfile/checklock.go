@@ -6,24 +6,31 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // CheckLock checks that what a lock says about the entries of the file can be what these ask
 // for. After a bad merge, or by somebody's hand, it might lead to other versions, or to nothing
-// at all, run after run. name is the lock's. The error joins all problems, each an
-// *Error.
+// at all, run after run. name is the lock's. The error joins all problems, each with
+// its line.
 //
 // What a module, a tool or a project needs besides, nobody can tell from the files alone.
 func (f *File) CheckLock(name string, l *Lock) error {
 	p := &problems{name: name}
 	for _, m := range f.Modules {
-		p.check(l.Source(m.ID()), m.Query != "", m.admits)
+		p.check(l.Source(m.ID()), m.Query != "", func(v module.Version) bool {
+			if m.Query != "" {
+				return answers(v, m.Path, m.Query)
+			}
+			return v.Path == m.Path && m.Range.Contains(v.Version)
+		})
 	}
 	for _, t := range f.Tools {
-		p.check(l.Source(t.ID()), true, t.admits)
+		p.check(l.Source(t.ID()), true, func(v module.Version) bool { return answers(v, t.Package, t.Query) })
 	}
 	for _, t := range f.Toolchains {
-		p.check(l.Source(t.ID()), false, isToolchain)
+		p.check(l.Source(t.ID()), false, goproxy.IsToolchain)
 	}
 	return p.err()
 }
@@ -47,29 +54,11 @@ func (p *problems) check(l *Locked, single bool, admits func(module.Version) boo
 	}
 }
 
-// admits reports whether a version can be what the entry asks for.
-func (m Module) admits(v module.Version) bool {
-	if m.Query != "" {
-		return provides(v.Path, m.Path) && answers(v.Version, m.Query)
-	}
-	return v.Path == m.Path && m.Range.Contains(v.Version)
-}
-
-// admits reports whether a version can be what the entry asks for.
-func (t Tool) admits(v module.Version) bool {
-	return provides(v.Path, t.Package) && answers(v.Version, t.Query)
-}
-
-func isToolchain(v module.Version) bool { return v.Path == toolchainPath }
-
-// provides reports whether a package may be in a module.
-func provides(modPath, pkg string) bool {
-	return pkg == modPath || strings.HasPrefix(pkg, modPath+"/")
-}
-
-// answers reports whether a query may lead to a version. Of versions, that is known: to
-// themselves, with or without +incompatible. A tag with other build metadata is a revision.
-func answers(version, query string) bool {
+// answers reports whether path@query, of a module or a package, may lead to a module version. Of
+// versions, that is known: to themselves, with or without +incompatible. A tag with other build
+// metadata is a revision.
+func answers(m module.Version, path, query string) bool {
 	query = strings.TrimSuffix(query, "+incompatible")
-	return query != semver.Canonical(query) || semver.Compare(version, query) == 0
+	return (path == m.Path || strings.HasPrefix(path, m.Path+"/")) &&
+		(query != semver.Canonical(query) || semver.Compare(m.Version, query) == 0)
 }

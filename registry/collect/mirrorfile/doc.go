@@ -5,7 +5,7 @@
 //	version: 1                       # required
 //	store: harbor.example/golang     # as --registry; the directory of oci:DIR is relative to the file
 //	key: cosign.key                  # the private key to sign with, relative to the file
-//	upstream: https://proxy.example  # a GOPROXY list; "" = the go command's
+//	upstream: https://proxy.example  # a GOPROXY list; if left out, the go command's
 //	private: ["corp.example/*"]      # GOPRIVATE patterns
 //	platforms: [linux/amd64]         # default for tools and toolchains
 //	downloadAll: false               # default for projects: so that "go mod download all" works
@@ -28,7 +28,23 @@
 //	  - modules: ["github.com/evil/**", "example.com/lib@<v1.4.2"]
 //	    reason: CVE-2026-0001
 //
-// The file is YAML, but strict: what is unknown, doubled, empty or of another
-// type is an error, and so are anchors and aliases. The patterns of allow and deny
-// are those of package pattern.
+// The patterns of allow and deny are those of package pattern. The file is YAML, but strict: what is
+// unknown, doubled, empty or of another type is an error, and so are anchors, aliases, tags and a
+// second document.
+//
+// The lock is YAML as well, with a line for each fact, in order, so that git shows and merges them
+// one by one; [ParseLock] takes nothing else.
+//
+//	version: 1
+//	sources:
+//	  - source: "module example.com/m@main"     # the ID of an entry
+//	    needs:                                  # what to mirror for it; with /go.mod, only the go.mod
+//	      - example.com/dep v1.0.0/go.mod
+//	      - example.com/m v1.2.3
+//	    revisions:                              # what names of versions led to
+//	      - "example.com/m main v1.2.3"
+//	sums:                                       # as in a go.sum
+//	  - example.com/m v1.2.3 h1:…
+//
+// A source may also have a fingerprint, and means instead of needs: see [Locked].
 package mirrorfile

@@ -1,10 +1,14 @@
 package mirrorfile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/pattern"
 )
 
@@ -63,9 +67,8 @@ type Rule struct {
 	Line     int
 }
 
-// ID returns a text of one line that names what the entry asks for, as in
-// "project+all ./service". Equal entries have equal IDs, whatever their line;
-// the lock refers to them.
+// ID names what the entry asks for, as in "project+all ./service". Equal entries have
+// equal IDs, whatever their line; the lock refers to them.
 func (p Project) ID() string {
 	if p.DownloadAll {
 		return "project+all " + p.Text
@@ -73,8 +76,7 @@ func (p Project) ID() string {
 	return "project " + p.Text
 }
 
-// ID returns a text of one line that names what the entry asks for, as in "module
-// golang.org/x/text@latest" or "module example.com/m latest 3 alone". See [Project.ID].
+// ID is as [Project.ID]: "module golang.org/x/text@latest", "module example.com/m latest 3 alone".
 func (m Module) ID() string {
 	id := "module " + m.Path
 	switch {
@@ -91,17 +93,11 @@ func (m Module) ID() string {
 	return id
 }
 
-// ID returns a text of one line that names what the entry asks for, as in "tool
-// example.com/cmd/x@latest linux/amd64,linux/arm64". See [Project.ID].
-func (t Tool) ID() string {
-	return withPlatforms("tool "+t.Package+"@"+t.Query, t.Platforms)
-}
+// ID is as [Project.ID]: "tool example.com/cmd/x@latest linux/amd64,linux/arm64".
+func (t Tool) ID() string { return withPlatforms("tool "+t.Package+"@"+t.Query, t.Platforms) }
 
-// ID returns a text of one line that names what the entry asks for, as in
-// "toolchain go1.26 linux/amd64". See [Project.ID].
-func (t Toolchain) ID() string {
-	return withPlatforms("toolchain "+t.Release, t.Platforms)
-}
+// ID is as [Project.ID]: "toolchain go1.26 linux/amd64".
+func (t Toolchain) ID() string { return withPlatforms("toolchain "+t.Release, t.Platforms) }
 
 // withPlatforms adds the platforms, whose order makes no difference.
 func withPlatforms(id string, platforms []string) string {
@@ -109,4 +105,33 @@ func withPlatforms(id string, platforms []string) string {
 		return id
 	}
 	return id + " " + strings.Join(slices.Sorted(slices.Values(platforms)), ",")
+}
+
+// ErrDenied: the mirror file does not let a version in.
+var ErrDenied = errors.New("kept out")
+
+// Permits reports whether the allow and deny lists let a version in: nil or ErrDenied, with the
+// place in the file and the reason that stands there. The deny list has the last word, and does not
+// tell upper case from lower case in paths. The allow list is about modules: it does not concern Go
+// toolchains, which only come in by being asked for.
+//
+// A version that is not canonical is an error as well: no list can judge a query.
+func (f *File) Permits(m module.Version) error {
+	if goproxy.CheckVersion(m.Version) != nil {
+		return fmt.Errorf("%s: %s: %q is not a canonical version, so allow and deny do not apply to it", f.Name, m.Path, m.Version)
+	}
+	for _, rule := range f.Deny {
+		for _, p := range rule.Patterns {
+			if p.MatchFold(m) {
+				because := strings.TrimSuffix(": "+rule.Reason, ": ")
+				return fmt.Errorf("%s:%d: deny: %s is %w by %s%s", f.Name, rule.Line, m, ErrDenied, p, because)
+			}
+		}
+	}
+	allows := func(r Rule) bool { return r.Patterns[0].Match(m) }
+	if len(f.Allow) == 0 || goproxy.IsToolchain(m) || slices.ContainsFunc(f.Allow, allows) {
+		return nil
+	}
+	return fmt.Errorf("%s:%d: allow: %s is %w, as nothing in the list matches it; add a pattern if it may be mirrored",
+		f.Name, f.Allow[0].Line, m, ErrDenied)
 }

@@ -28,9 +28,6 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, m := range file.Modules {
 			checkID(t, m.ID(), m.Line)
-			if err := checkModule(m); err != nil {
-				t.Fatal(err)
-			}
 		}
 		for _, v := range file.Tools {
 			checkID(t, v.ID(), v.Line)
@@ -58,8 +55,9 @@ func checkID(t *testing.T, id string, line int) {
 
 func FuzzParseLock(f *testing.F) {
 	f.Add([]byte(testLockText))
-	f.Add([]byte("version 1\nsource a\n<<<<<<< HEAD\n"))
-	f.Add([]byte("version 2\n"))
+	f.Add([]byte("version: 1\nsources:\n  - source: \"a\"\n<<<<<<< HEAD\n"))
+	f.Add([]byte("version: 1\nsources: [{source: a, needs: [example.com/a v1.0.0, &x y, *x]}]\n"))
+	f.Add([]byte("version: 2\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := ParseLock("modferry.lock", data)
 		if err != nil {

@@ -1,14 +1,15 @@
 package mirrorfile
 
 import (
-	"bytes"
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
@@ -16,20 +17,6 @@ import (
 
 // Lock is what the entries of a mirror file came to: the versions that their
 // queries, projects and tools need, and the sums of those.
-//
-// Its text is made of lines. Spaces and tabs around a line do not count, nor do
-// empty lines and those that begin with #.
-//
-//	lock        = "version 1" { source } [ "sums" { sum } ]
-//	source      = "source" ID [ fingerprint ] ( { means } | { need | revision } )
-//	fingerprint = "fingerprint" word
-//	means       = "means" path version
-//	need        = "need" path version [ "/go.mod" ]
-//	revision    = "revision" path name version
-//	sum         = path version [ "/go.mod" ] "h1:" base64
-//
-// The order within a source does not matter. An ID is the rest of its line. "/go.mod" follows the version without a space and
-// means the go.mod alone, so sums are lines as in a go.sum.
 type Lock struct {
 	Sources []Locked
 	Sums    map[module.Version]Sums
@@ -39,8 +26,8 @@ type Lock struct {
 type Locked struct {
 	Line        int    // where it begins in the text that was parsed; 0 = nowhere
 	ID          string // of the entry, as [Module.ID] returns it
-	Fingerprint string // of what else it depends on, as a project's go.sum; one word, or empty
-	Needs       []Need
+	Fingerprint string // of what else it depends on, as a project's go.sum; may be empty
+	Needs       []Need // one of each version
 	Revisions   []Revision
 
 	// Means are the versions that the entry's query led to, if what those need could not all be
@@ -76,100 +63,195 @@ func (l *Lock) Source(id string) *Locked {
 
 // LockName returns the name of the lock that belongs to a mirror file:
 // modferry.lock for modferry.yaml.
-func LockName(file string) string {
-	const ext = ".lock"
-	if old := filepath.Ext(file); old != ext {
-		file = strings.TrimSuffix(file, old)
-	}
-	return file + ext
-}
+func LockName(file string) string { return strings.TrimSuffix(file, filepath.Ext(file)) + ".lock" }
 
 // lockHeader is for whoever opens the file.
 const lockHeader = `# What the mirror file beside this one came to, when modferry last looked: the versions
 # its entries need, and the sums of those. Commit both files: whoever mirrors next gets
 # the same. "modferry mirror --update" moves it on; there is no need to edit it.
-version 1
 `
 
-const goModSuffix = "/go.mod"
-
-// Format returns the text of a lock, with one line per fact, sorted: equal locks
+// Format returns the YAML of a lock, with one line per fact, sorted: equal locks
 // have equal texts, and what differs between two is seen line by line. ParseLock
-// makes l of it again, sorted, provided that l holds nothing that it refuses, such
-// as a version that is not canonical, or an ID of several lines.
+// makes l of it again, sorted and without doubles, if its versions and sums are valid.
 func (l *Lock) Format() []byte {
-	b := bytes.NewBufferString(lockHeader)
-	sorted := l.sorted()
-	for _, s := range sorted.Sources {
-		fmt.Fprintf(b, "\nsource %s\n", s.ID)
-		if s.Fingerprint != "" {
-			fmt.Fprintf(b, "\tfingerprint %s\n", s.Fingerprint)
+	b := []byte(lockHeader + "version: 1\n")
+	for i, s := range sorted(l.Sources, func(a, b Locked) int { return cmp.Compare(a.ID, b.ID) }) {
+		if i == 0 {
+			b = append(b, "sources:\n"...)
 		}
-		for _, m := range s.Means {
-			fmt.Fprintf(b, "\tmeans %s %s\n", m.Path, m.Version)
+		b = fmt.Appendf(b, "  - source: %q\n", s.ID)
+		if s.Fingerprint != "" {
+			b = fmt.Appendf(b, "    fingerprint: %q\n", s.Fingerprint)
+		}
+		b = appendFacts(b, "    means", sorted(s.Means, goproxy.Compare), inWords)
+		b = appendFacts(b, "    needs", sorted(s.Needs, compareNeeds), Need.String)
+		b = appendFacts(b, "    revisions", sorted(s.Revisions, compareRevisions), Revision.quoted)
+	}
+	var sums []string
+	for _, m := range slices.SortedFunc(maps.Keys(l.Sums), goproxy.Compare) {
+		if h1 := l.Sums[m].Zip; h1 != "" {
+			sums = append(sums, inWords(m)+" "+h1)
+		}
+		if h1 := l.Sums[m].GoMod; h1 != "" {
+			sums = append(sums, inWords(m)+"/go.mod "+h1)
+		}
+	}
+	return appendFacts(b, "sums", sums, strings.Clone)
+}
+
+// appendFacts appends a list of facts, if there are any.
+func appendFacts[T any](b []byte, name string, facts []T, text func(T) string) []byte {
+	indent := name[:strings.LastIndex(name, " ")+1]
+	for i, f := range facts {
+		if i == 0 {
+			b = fmt.Appendf(b, "%s:\n", name)
+		}
+		b = fmt.Appendf(b, "%s  - %s\n", indent, text(f))
+	}
+	return b
+}
+
+// sorted returns a list in order, with the first of those that are equal.
+func sorted[T any](list []T, compare func(a, b T) int) []T {
+	list = slices.SortedStableFunc(slices.Values(list), compare)
+	return slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 })
+}
+
+func compareNeeds(a, b Need) int { return goproxy.Compare(a.Module, b.Module) }
+
+// compareRevisions takes revisions for equal that say of one name which version it was.
+func compareRevisions(a, b Revision) int {
+	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Name, b.Name))
+}
+
+// inWords returns a version as it stands in a lock, and in a go.sum.
+func inWords(m module.Version) string { return m.Path + " " + m.Version }
+
+// String returns the need as it stands in a lock, and in a go.sum: "path version" or
+// "path version/go.mod".
+func (n Need) String() string {
+	if n.ModOnly {
+		return inWords(n.Module) + "/go.mod"
+	}
+	return inWords(n.Module)
+}
+
+// quoted returns the revision as it stands in a lock: names may have characters that mean something in YAML.
+func (r Revision) quoted() string { return fmt.Sprintf("%q", r.Path+" "+r.Name+" "+r.Version) }
+
+// MaxLockSize is how large a lock may be, in bytes.
+const MaxLockSize = 32 << 20
+
+// lockText is the YAML of a lock, of which every node stands in a line of its own.
+type lockText struct {
+	Version int
+	Sources []struct {
+		Source                  yaml.Node
+		Fingerprint             string
+		Means, Needs, Revisions []yaml.Node
+	}
+	Sums []yaml.Node
+}
+
+// ParseLock parses a lock of at most MaxLockSize bytes. It takes nothing but what
+// [Lock.Format] writes, and lines of comments, so whatever is unknown, doubled or not in
+// order after an edit or a merge is an error; and so are versions that are not canonical and
+// sums that are not h1: of 32 bytes. The error joins the problems, each with its line; of very
+// many, a hundred.
+func ParseLock(name string, data []byte) (*Lock, error) {
+	p := &problems{name: name}
+	l := &Lock{Sums: make(map[module.Version]Sums)}
+	if p.isText(data, MaxLockSize) {
+		var text lockText
+		switch err := yaml.Unmarshal(data, &text); {
+		case err != nil && text.Version <= 1:
+			p.add(0, "this is not a lock: %w", err)
+		case text.Version != 1:
+			p.add(0, "this is not a lock of version: 1, which is what this modferry reads")
+		default:
+			p.readLock(l, text)
+			p.checkLines(data, l)
+		}
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// readLock makes a lock of its YAML.
+func (p *problems) readLock(l *Lock, text lockText) {
+	for _, s := range text.Sources {
+		locked := Locked{Line: s.Source.Line, ID: s.Source.Value, Fingerprint: s.Fingerprint}
+		for _, n := range s.Means {
+			need, _ := p.need(n)
+			locked.Means = append(locked.Means, need.Module)
 		}
 		for _, n := range s.Needs {
-			fmt.Fprintf(b, "\tneed %s %s%s\n", n.Module.Path, n.Module.Version, n.suffix())
+			need, _ := p.need(n)
+			locked.Needs = append(locked.Needs, need)
 		}
-		for _, r := range s.Revisions {
-			fmt.Fprintf(b, "\trevision %s %s %s\n", r.Path, r.Name, r.Version)
+		for _, n := range s.Revisions {
+			path, rest, _ := strings.Cut(n.Value, " ")
+			name, version, _ := strings.Cut(rest, " ")
+			p.checkVersion(n, module.Version{Path: path, Version: version})
+			locked.Revisions = append(locked.Revisions, Revision{Path: path, Name: name, Version: version})
+		}
+		if len(s.Means) > 0 && len(s.Needs)+len(s.Revisions) > 0 {
+			p.add(locked.Line, "the source has means as well as needs or revisions: either what it needs was found out, or not")
+		}
+		l.Sources = append(l.Sources, locked)
+	}
+	for _, n := range text.Sums {
+		need, h1 := p.need(n)
+		hash, ok := strings.CutPrefix(h1, "h1:")
+		if b, err := base64.StdEncoding.Strict().DecodeString(hash); !ok || err != nil || len(b) != 32 {
+			p.add(n.Line, "%s: %.100q is not a sum: it must be h1: and 32 bytes in base64", need.Module, h1)
+		}
+		sums := l.Sums[need.Module]
+		if need.ModOnly {
+			sums.GoMod = h1
+		} else {
+			sums.Zip = h1
+		}
+		l.Sums[need.Module] = sums
+	}
+}
+
+// need reads "path version" or "path version/go.mod", and what follows that.
+func (p *problems) need(n yaml.Node) (need Need, rest string) {
+	path, rest, _ := strings.Cut(n.Value, " ")
+	version, rest, _ := strings.Cut(rest, " ")
+	version, modOnly := strings.CutSuffix(version, "/go.mod")
+	need = Need{Module: module.Version{Path: path, Version: version}, ModOnly: modOnly}
+	p.checkVersion(n, need.Module)
+	return need, rest
+}
+
+func (p *problems) checkVersion(n yaml.Node, m module.Version) {
+	if err := goproxy.Check(m); err != nil {
+		p.add(n.Line, "%w", err)
+	}
+}
+
+// checkLines checks that the lines are those of the lock, but for comments.
+func (p *problems) checkLines(data []byte, l *Lock) {
+	if len(p.found) > 0 {
+		return
+	}
+	want := strings.Split(strings.TrimPrefix(string(l.Format()), lockHeader), "\n") // the last one is empty
+	number := 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case line == "" || line[0] == '#':
+		case line != want[0]:
+			p.add(number, "this line is not as modferry wrote it: a lock is sorted and says nothing twice, so it was edited or badly merged")
+			return
+		default:
+			want = want[1:]
 		}
 	}
-	l.formatSums(b)
-	return b.Bytes()
-}
-
-func (l *Lock) formatSums(b *bytes.Buffer) {
-	b.WriteString("\nsums\n")
-	for _, m := range slices.SortedFunc(maps.Keys(l.Sums), goproxy.Compare) {
-		sums := l.Sums[m]
-		if sums.Zip != "" {
-			fmt.Fprintf(b, "%s %s %s\n", m.Path, m.Version, sums.Zip)
-		}
-		if sums.GoMod != "" {
-			fmt.Fprintf(b, "%s %s%s %s\n", m.Path, m.Version, goModSuffix, sums.GoMod)
-		}
-	}
-}
-
-func (n Need) suffix() string {
-	if n.ModOnly {
-		return goModSuffix
-	}
-	return ""
-}
-
-// sorted returns the lock with everything in order and without doubles. Of a need
-// for a version and one for its go.mod, the former includes the latter.
-func (l *Lock) sorted() *Lock {
-	out := &Lock{Sums: l.Sums}
-	for _, s := range l.Sources {
-		s.Needs, s.Revisions = slices.Clone(s.Needs), slices.Clone(s.Revisions)
-		s.Means = slices.Compact(slices.SortedFunc(slices.Values(s.Means), goproxy.Compare))
-		slices.SortFunc(s.Needs, compareNeeds)
-		s.Needs = slices.CompactFunc(s.Needs, func(a, b Need) bool { return a.Module == b.Module })
-		slices.SortFunc(s.Revisions, compareRevisions)
-		s.Revisions = slices.Compact(s.Revisions)
-		out.Sources = append(out.Sources, s)
-	}
-	slices.SortFunc(out.Sources, func(a, b Locked) int { return cmp.Compare(a.ID, b.ID) })
-	return out
-}
-
-func compareNeeds(a, b Need) int {
-	if c := goproxy.Compare(a.Module, b.Module); c != 0 || a.ModOnly == b.ModOnly {
-		return c
-	}
-	if b.ModOnly {
-		return -1
-	}
-	return 1
-}
-
-func compareRevisions(a, b Revision) int {
-	return cmp.Or(
-		cmp.Compare(a.Path, b.Path),
-		cmp.Compare(a.Name, b.Name),
-		cmp.Compare(a.Version, b.Version),
-	)
 }

@@ -1,7 +1,6 @@
 package mirrorfile
 
 import (
-	"bytes"
 	"fmt"
 	"reflect"
 	"strings"
@@ -37,7 +36,7 @@ func testLock() *Lock {
 				{Module: mod("example.com/b", "v2.0.0+incompatible"), ModOnly: true},
 			}},
 			{
-				ID: "project ./my service # 1 +all", Fingerprint: "sha256:00",
+				ID: `project ./my "service" # 1 +all`, Fingerprint: "sha256:00",
 				Needs:     []Need{{Module: mod("example.com/c/v3", "v3.0.0-20260101000000-0123456789ab")}},
 				Revisions: []Revision{{"example.com/c/v3", "feature/x", "v3.0.0-20260101000000-0123456789ab"}, {"example.com/c/v3", "main", "v3.1.0"}},
 			},
@@ -53,30 +52,31 @@ func testLock() *Lock {
 	}
 }
 
-const testLockText = lockHeader + `
-source module example.com/a@latest
-	need example.com/a v1.9.0
-	need example.com/a v1.10.0
-	need example.com/b v2.0.0+incompatible/go.mod
-
-source project ./my service # 1 +all
-	fingerprint sha256:00
-	need example.com/c/v3 v3.0.0-20260101000000-0123456789ab
-	revision example.com/c/v3 feature/x v3.0.0-20260101000000-0123456789ab
-	revision example.com/c/v3 main v3.1.0
-
-source tool example.com/t@latest
-	means example.com/t v1.9.0
-	means example.com/t v1.10.0
-
-source toolchain go1.26 linux/amd64
-
-sums
-example.com/a v1.9.0 ` + sumA + `
-example.com/a v1.10.0 ` + sumA + `
-example.com/a v1.10.0/go.mod ` + sumB + `
-example.com/b v2.0.0+incompatible/go.mod ` + sumB + `
-golang.org/toolchain v0.0.1-go1.26.8.linux-amd64 ` + sumB + `
+const testLockText = lockHeader + `version: 1
+sources:
+  - source: "module example.com/a@latest"
+    needs:
+      - example.com/a v1.9.0
+      - example.com/a v1.10.0
+      - example.com/b v2.0.0+incompatible/go.mod
+  - source: "project ./my \"service\" # 1 +all"
+    fingerprint: "sha256:00"
+    needs:
+      - example.com/c/v3 v3.0.0-20260101000000-0123456789ab
+    revisions:
+      - "example.com/c/v3 feature/x v3.0.0-20260101000000-0123456789ab"
+      - "example.com/c/v3 main v3.1.0"
+  - source: "tool example.com/t@latest"
+    means:
+      - example.com/t v1.9.0
+      - example.com/t v1.10.0
+  - source: "toolchain go1.26 linux/amd64"
+sums:
+  - example.com/a v1.9.0 ` + sumA + `
+  - example.com/a v1.10.0 ` + sumA + `
+  - example.com/a v1.10.0/go.mod ` + sumB + `
+  - example.com/b v2.0.0+incompatible/go.mod ` + sumB + `
+  - golang.org/toolchain v0.0.1-go1.26.8.linux-amd64 ` + sumB + `
 `
 
 func TestLockFormatIsReadBackAsItWas(t *testing.T) {
@@ -84,11 +84,17 @@ func TestLockFormatIsReadBackAsItWas(t *testing.T) {
 	if got := string(l.Format()); got != testLockText {
 		t.Errorf("got\n%s", got)
 	}
-	for name, text := range map[string]string{"as written": testLockText, "with CRLF": strings.ReplaceAll(testLockText, "\n", "\r\n")} {
-		back, err := ParseLock("modferry.lock", []byte(text))
-		if err != nil || !reflect.DeepEqual(withoutLines(back), l) {
-			t.Errorf("%s: got %+v, %v", name, back, err)
-		}
+	for name, text := range map[string]string{
+		"as written":    testLockText,
+		"with CRLF":     strings.ReplaceAll(testLockText, "\n", "\r\n"),
+		"with comments": strings.ReplaceAll(strings.TrimPrefix(testLockText, lockHeader), "\n", "\n# why\n\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			back, err := ParseLock("modferry.lock", []byte(text))
+			if err != nil || !reflect.DeepEqual(withoutLines(back), l) {
+				t.Errorf("got %+v, %v", back, err)
+			}
+		})
 	}
 	empty, err := ParseLock("modferry.lock", (&Lock{}).Format())
 	if err != nil || len(empty.Sources) != 0 || len(empty.Sums) != 0 {
@@ -101,7 +107,7 @@ func TestLockFormatDoesNotDependOnOrderNorDoubles(t *testing.T) {
 	l.Sources[0], l.Sources[2] = l.Sources[2], l.Sources[0]
 	needs := &l.Sources[2].Needs
 	(*needs)[0], (*needs)[1] = (*needs)[1], (*needs)[0]
-	*needs = append(*needs, Need{Module: mod("example.com/a", "v1.9.0"), ModOnly: true}, Need{Module: mod("example.com/a", "v1.9.0")})
+	*needs = append(*needs, Need{Module: mod("example.com/a", "v1.9.0")})
 	before := fmt.Sprint(l)
 	if got := string(l.Format()); got != testLockText {
 		t.Errorf("got\n%s", got)
@@ -113,7 +119,7 @@ func TestLockFormatDoesNotDependOnOrderNorDoubles(t *testing.T) {
 
 func TestLockFindsSourcesByID(t *testing.T) {
 	l := testLock()
-	if s := l.Source("project ./my service # 1 +all"); s != &l.Sources[1] {
+	if s := l.Source(`project ./my "service" # 1 +all`); s != &l.Sources[1] {
 		t.Errorf("got %+v", s)
 	}
 	if s := l.Source("project ./other"); s != nil {
@@ -123,7 +129,7 @@ func TestLockFindsSourcesByID(t *testing.T) {
 
 func TestLockNameIsBesideTheFile(t *testing.T) {
 	for file, want := range map[string]string{
-		"modferry.yaml": "modferry.lock", "a.b/c.yml": "a.b/c.lock", "a.b/c": "a.b/c.lock", "x.lock": "x.lock.lock",
+		"modferry.yaml": "modferry.lock", "a.b/c.yml": "a.b/c.lock", "a.b/c": "a.b/c.lock",
 	} {
 		if got := LockName(file); got != want {
 			t.Errorf("%s: %s, want %s", file, got, want)
@@ -131,61 +137,72 @@ func TestLockNameIsBesideTheFile(t *testing.T) {
 	}
 }
 
-func TestParseLockSaysWhatIsWrongOnWhichLine(t *testing.T) {
-	for _, tt := range []struct{ lines, want string }{
-		{"need example.com/a v1.0.0", ":2: this must be a line source or sums"},
-		{"source", ":2: the source is missing"},
-		{"source a\nsource a", `:3: the source "a" is there already, on line 2`},
-		{"source a\nsums\nsource b", ":4: this must be PATH VERSION h1:…"},
-		{"source a\nwant example.com/a v1.0.0", ":3: this must be one of need PATH VERSION"},
-		{"source a\nneed example.com/a", ":3: this must be one of need"},
-		{"source a\nneed example.com/a v1", ":3: example.com/a@v1: the version is not canonical"},
-		{"source a\nneed example.com/a latest", ":3: example.com/a@latest"},
-		{"source a\nneed example.com/a v2.0.0", ":3: example.com/a@v2.0.0: invalid version"},
-		{"source a\nneed a/../b v1.0.0", ":3: malformed module path"},
-		{"source a\nneed example.com/a v1.0.0\nneed example.com/a v1.0.0/go.mod", ":4: the source says this twice"},
-		{"source a\nrevision example.com/a main v1.0.0\nrevision example.com/a main v1.1.0", ":4: the source says this twice"},
-		{"source a\nrevision example.com/a main v1.0.0/go.mod", ":3: a revision is of a version"},
-		{"source a\nmeans example.com/a v1.0.0\nneed example.com/a v1.0.0", ":2: the source has lines means as well as need"},
-		{"source a\nfingerprint x\nfingerprint x", ":4: the source says this twice"},
-		{"source a\nfingerprint", ":3: this must be one of"},
-		{"source a\xff", ":2: the line is not UTF-8 text"},
-		{"sums\nsums", ":3: this must be PATH VERSION"},
-		{"sums\nexample.com/a v1.0.0 h1:abc", `:3: example.com/a@v1.0.0: "h1:abc" is not a sum`},
-		{"sums\nexample.com/a v1.0.0 " + strings.Replace(sumA, "h1:", "h2:", 1), "is not a sum"},
-		{"sums\nexample.com/a v1.0.0 " + strings.Replace(sumA, "U=", "V=", 1), "is not a sum"},
-		{"sums\nexample.com/a v1.0.0 h1:" + strings.Repeat("A", 4000), "is not a sum"},
-		{"sums\nexample.com/a v1.0.0 " + sumA + "\nexample.com/a v1.0.0 " + sumA, ":4: example.com/a@v1.0.0: this sum is there already"},
-		{"<<<<<<< HEAD\nsource a\n=======\nsource b\n>>>>>>> other", ":2: this is a merge conflict"},
+func TestParseLockRefusesWhatWasEdited(t *testing.T) {
+	const (
+		a    = "version: 1\nsources:\n  - source: \"a\"\n"
+		sums = "version: 1\nsums:\n"
+		b1   = "  - example.com/b v1.0.0 " + sumA + "\n"
+	)
+	for _, tt := range []struct{ name, text, want string }{
+		{"a conflict", a + "<<<<<<< HEAD\n    needs:\n", ":4: this is a merge conflict: resolve it"},
+		{"the end of a conflict", a + ">>>>>>> other\n", ":4: this is a merge conflict"},
+		{"a source twice", a + "  - source: \"a\"\n", ":4: this line is not as modferry wrote it: a lock is sorted and says nothing twice"},
+		{"sources out of order", "version: 1\nsources:\n  - source: \"b\"\n  - source: \"a\"\n", ":3: this line is not as modferry wrote it"},
+		{"a need twice", a + "    needs:\n      - example.com/a v1.0.0\n      - example.com/a v1.0.0/go.mod\n", ":6: this line is not as modferry wrote it"},
+		{"needs out of order", a + "    needs:\n      - example.com/a v1.10.0\n      - example.com/a v1.9.0\n", ":5: this line is not as modferry wrote it"},
+		{"two meanings of a revision", a + "    revisions:\n      - \"example.com/a main v1.0.0\"\n      - \"example.com/a main v1.1.0\"\n", ":6: this line is not as modferry wrote it"},
+		{"two sums of a version", sums + b1 + "  - example.com/b v1.0.0 " + sumB + "\n", ":3: this line is not as modferry wrote it"},
+		{"sums out of order", sums + b1 + "  - example.com/a v1.0.0 " + sumA + "\n", ":3: this line is not as modferry wrote it"},
+		{"sums before sources", sums + b1 + "sources:\n  - source: \"a\"\n", ":2: this line is not as modferry wrote it"},
+		{"a comment behind a fact", sums + strings.TrimSuffix(b1, "\n") + " # why\n", ":3: this line is not as modferry wrote it"},
+		{"an unknown field", a + "    want: x\n", ":4: this line is not as modferry wrote it"},
+		{"an anchor", a + "    needs: &x\n      - example.com/a v1.0.0\n", ":4: this line is not as modferry wrote it"},
+		{"an alias", a + "    needs:\n      - &x example.com/a v1.0.0\n      - *x\n", ":6: malformed module path"},
+		{"a second document", a + "---\nversion: 1\n", ":4: this line is not as modferry wrote it"},
+		{"an empty list", a + "    needs: []\n", ":4: this line is not as modferry wrote it"},
+		{"a field twice", a + "    needs:\n      - example.com/a v1.0.0\n    needs:\n      - example.com/a v1.0.0\n", "line 6: mapping key \"needs\" already defined at line 4"},
+		{"no version", a + "    needs:\n      - example.com/a\n", ":5: example.com/a@: invalid version"},
+		{"a version that is not canonical", a + "    needs:\n      - example.com/a v1\n", ":5: \"v1\" is not a whole version"},
+		{"a query", a + "    needs:\n      - example.com/a latest\n", ":5: example.com/a@latest"},
+		{"a version of another module", a + "    needs:\n      - example.com/a v2.0.0\n", ":5: example.com/a@v2.0.0: invalid version"},
+		{"a path that is none", a + "    needs:\n      - a/../b v1.0.0\n", ":5: malformed module path"},
+		{"a fact of another type", a + "    needs:\n      - {x: y}\n", ":5: malformed module path"},
+		{"a revision of a go.mod", a + "    revisions:\n      - \"example.com/a main v1.0.0/go.mod\"\n", ":5: example.com/a@v1.0.0/go.mod"},
+		{"a go.mod that is meant", a + "    means:\n      - example.com/a v1.0.0/go.mod\n", ":5: this line is not as modferry wrote it"},
+		{"means and needs", a + "    means:\n      - example.com/a v1.0.0\n    needs:\n      - example.com/a v1.0.0\n", ":3: the source has means as well as needs"},
+		{"a short sum", sums + "  - example.com/a v1.0.0 h1:abc\n", `:3: example.com/a@v1.0.0: "h1:abc" is not a sum`},
+		{"a sum of another kind", sums + strings.Replace(b1, "h1:", "h2:", 1), ":3: example.com/b@v1.0.0: "},
+		{"a sum with bits behind its end", sums + strings.Replace(b1, "U=", "V=", 1), "is not a sum"},
+		{"a very long sum", sums + "  - example.com/a v1.0.0 h1:" + strings.Repeat("A", 4000) + "\n", "is not a sum"},
+		{"a list for a mapping", "version: 1\nsources: x\n", ": this is not a lock: yaml: "},
+		{"half a line", "version: 1\nsources:\n  - \"", ": this is not a lock: yaml: line 3: found unexpected end of stream"},
+		{"nothing", "", ": this is not a lock of version: 1"},
+		{"comments alone", "# x\n\n", ": this is not a lock of version: 1"},
+		{"a newer version", "version: 2\nnews: x\n", ": this is not a lock of version: 1"},
+		{"something else", "- a\n", ": this is not a lock: yaml: "},
+		{"not UTF-8", "version: 1\nsources:\n  - source: \"\xff\"\n", ": this is not a lock: yaml: "},
+		{"broken indentation", a + "   needs:\n", ": this is not a lock: yaml: line 2: did not find expected '-' indicator"},
+		{"a break that only YAML knows", a + "# x\u2028    needs:\n", ":4: the line has a control character"},
+		{"too much", strings.Repeat("\n", MaxLockSize+1), ": the file has 33554433 bytes; at most 33554432 are read"},
 	} {
-		_, err := ParseLock("modferry.lock", []byte("version 1\n"+tt.lines+"\n"))
-		if err == nil || !strings.HasPrefix(err.Error(), "modferry.lock:") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 300 {
-			t.Errorf("%q:\n got %v\nwant %s", tt.lines, err, tt.want)
-		}
-	}
-	for text, want := range map[string]string{
-		"":               "modferry.lock:1: the file is empty: a lock begins with version 1; delete it to make a new one",
-		"# x\n\n":        "modferry.lock:1: the file is empty: a lock begins with version 1; delete it to make a new one",
-		"# x\nversion 2": `modferry.lock:2: this modferry reads version 1 of locks, not "2"; a newer one may`,
-		"{}":             "modferry.lock:1: this is no modferry.lock: it begins with version 1",
-	} {
-		if _, err := ParseLock("modferry.lock", []byte(text)); fmt.Sprint(err) != want {
-			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := ParseLock("modferry.lock", []byte(tt.text))
+			if err == nil || !strings.HasPrefix(err.Error(), "modferry.lock:") || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 300 {
+				t.Errorf("got %v\nwant %s", err, tt.want)
+			}
+			if l != nil {
+				t.Errorf("there is a lock nevertheless: %+v", l)
+			}
+		})
 	}
 }
 
-func TestParseLockReportsEveryProblemButNotForEver(t *testing.T) {
-	_, err := ParseLock("modferry.lock", []byte("version 1\nsource a\nbad\nsource b\nworse\n"))
-	if want := 2; err == nil || strings.Count(err.Error(), "\n") != want-1 {
-		t.Errorf("got %v, want %d problems", err, want)
-	}
-	_, err = ParseLock("modferry.lock", []byte("version 1\n"+strings.Repeat("bad\n", 1_000_000)))
-	if err == nil || strings.Count(err.Error(), "\n") != maxProblems || !strings.HasSuffix(err.Error(), "and 999900 more problems") {
-		t.Errorf("got %.200v", err)
-	}
-	_, err = ParseLock("modferry.lock", bytes.Repeat([]byte("\n"), MaxLockSize+1))
-	if err == nil || !strings.Contains(err.Error(), "at most 67108864 are read") {
-		t.Errorf("got %v", err)
+func TestParseLockTellsEveryFalseFactButNotForEver(t *testing.T) {
+	const head = "version: 1\nsums:\n"
+	for facts, want := range map[int]int{2: 4, 1000: maxProblems} { // of each, the version and the sum
+		_, err := ParseLock("modferry.lock", []byte(head+strings.Repeat("  - example.com/a v1 x\n", facts)))
+		if err == nil || strings.Count(err.Error(), "modferry.lock:") != want {
+			t.Errorf("%d facts: got %.300v, want %d problems", facts, err, want)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package mirrorfile
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -16,26 +18,17 @@ import (
 // MaxSize is how large a mirror file may be, in bytes.
 const MaxSize = 1 << 20
 
-// parser makes a File of YAML nodes.
-type parser struct {
-	problems
-	dir         string // of the file
-	file        File
-	downloadAll bool // the file's default
-}
-
 // Parse parses a mirror file of at most MaxSize bytes. Paths in it are resolved
-// against the directory of name. The error joins all problems, each an *Error that
-// reads "name:line: field: …"; of very many, it has the first hundred.
+// against the directory of name. The error joins all problems, each of which
+// reads "name:line: field: …"; of very many, a hundred.
 //
 // Whether directories, keys, modules and releases exist, Parse cannot know; nor does it
-// check Store and Upstream as those who open them do.
+// check Store, Upstream, queries and releases as those who use them do.
 func Parse(name string, data []byte) (*File, error) {
-	p := &parser{problems: problems{name: name}, dir: filepath.Dir(name), file: File{Name: name}}
-	if root := p.document(data); root != nil && p.version(root) {
-		p.fields(root)
-		if f := &p.file; p.count == 0 && len(f.Projects)+len(f.Modules)+len(f.Tools)+len(f.Toolchains) == 0 {
-			p.add(1, "the file asks for nothing: name projects, modules, tools or toolchains")
+	p := &parser{problems: problems{name: name}, lines: make(map[string]int), file: File{Name: name}}
+	if p.isText(data, MaxSize) {
+		if root := p.document(data); root != nil {
+			p.root(root)
 		}
 	}
 	if err := p.err(); err != nil {
@@ -44,64 +37,40 @@ func Parse(name string, data []byte) (*File, error) {
 	return &p.file, nil
 }
 
-// version checks the version of the format, before anything else is judged by the rules of this one.
-func (p *parser) version(root *yaml.Node) bool {
-	if root.Kind != yaml.MappingNode {
-		p.fail(root, "", "a mirror file consists of fields, as in version: 1, not of %s", kind(root))
-		return false
+// root reads the file. What serves as a default comes before what uses it.
+func (p *parser) root(n *yaml.Node) {
+	f := &p.file
+	p.fields(n,
+		field{"version", func(n *yaml.Node) {
+			if n.ShortTag() != "!!int" || n.Value != "1" {
+				p.fail(n, "this must be the number 1; a newer modferry may read others")
+			}
+		}},
+		field{"store", p.store},
+		field{"key", p.key},
+		field{"upstream", &f.Upstream},
+		field{"private", p.texts(&f.Private, checkPrivate)},
+		field{"platforms", p.texts(&f.Platforms, CheckPlatform)},
+		field{"downloadAll", &p.downloadAll},
+		field{"projects", p.list(p.project)},
+		field{"modules", p.list(p.module)},
+		field{"tools", p.list(p.tool)},
+		field{"toolchains", p.list(p.toolchain)},
+		field{"allow", p.list(p.allow)},
+		field{"deny", p.list(p.deny)})
+	if len(p.found)+len(f.Projects)+len(f.Modules)+len(f.Tools)+len(f.Toolchains) == 0 {
+		p.add(1, "the file asks for nothing: name projects, modules, tools or toolchains")
 	}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		n := root.Content[i+1]
-		switch {
-		case root.Content[i].Value != "version":
-			continue
-		case !p.usable("version", n):
-			return false
-		case n.Value == "1" && n.ShortTag() == "!!int":
-			return true
-		case n.ShortTag() == "!!int":
-			p.fail(n, "version", "this modferry reads version 1 of mirror files, not %s; a newer one may", quote(n.Value))
-		default:
-			p.fail(n, "version", "this must be the number 1")
-		}
-		return false
-	}
-	p.fail(root, "version", "the field is missing: begin the file with version: 1")
-	return true
 }
 
-// fields reads the file. What serves as a default comes before what uses it.
-func (p *parser) fields(root *yaml.Node) {
-	f := &p.file
-	readers := []struct {
-		name string
-		read func(at string, n *yaml.Node)
-	}{
-		{"version", func(string, *yaml.Node) {}},
-		{"store", func(at string, n *yaml.Node) { f.Store = p.store(at, n) }},
-		{"key", func(at string, n *yaml.Node) { f.Key = p.key(at, n) }},
-		{"upstream", func(at string, n *yaml.Node) { f.Upstream = p.upstream(at, n) }},
-		{"private", func(at string, n *yaml.Node) { f.Private = p.texts(at, n, checkPrivate) }},
-		{"platforms", func(at string, n *yaml.Node) { f.Platforms = p.texts(at, n, CheckPlatform) }},
-		{"downloadAll", func(at string, n *yaml.Node) { p.downloadAll = p.bool(at, n) }},
-		{"projects", func(at string, n *yaml.Node) {
-			f.Projects = list(p, at, n, p.project, func(v Project) string { return v.Dir })
-		}},
-		{"modules", func(at string, n *yaml.Node) { f.Modules = list(p, at, n, p.module, Module.ID) }},
-		{"tools", func(at string, n *yaml.Node) { f.Tools = list(p, at, n, p.tool, Tool.ID) }},
-		{"toolchains", func(at string, n *yaml.Node) { f.Toolchains = list(p, at, n, p.toolchain, Toolchain.ID) }},
-		{"allow", func(at string, n *yaml.Node) { f.Allow = list(p, at, n, p.allow, Rule.text) }},
-		{"deny", func(at string, n *yaml.Node) { f.Deny = list(p, at, n, p.deny, Rule.text) }},
-	}
-	var known []string
-	for _, r := range readers {
-		known = append(known, r.name)
-	}
-	values := p.mapping("", root, known...)
-	for _, r := range readers {
-		if n := values[r.name]; n != nil {
-			r.read(r.name, n)
-		}
+// texts makes a reader of a list of texts that each pass a check.
+func (p *parser) texts(into *[]string, check func(string) error) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		*into = nil // not the file's default
+		p.list(func(s string) error {
+			*into = append(*into, s)
+			return check(s)
+		})(n)
 	}
 }
 
@@ -111,146 +80,171 @@ func (p *parser) resolve(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)
 	}
-	return filepath.Join(p.dir, name)
+	return filepath.Join(filepath.Dir(p.name), name)
 }
 
-// store resolves the directories in a store reference, which may be routes:
-// prefix=store,store.
-func (p *parser) store(at string, n *yaml.Node) string {
-	text, _ := p.text(at, n)
-	parts := strings.Split(text, ",")
-	for i, part := range parts {
-		part = strings.TrimSpace(part)
-		prefix, ref, ok := strings.Cut(part, "=")
-		if !ok || module.CheckImportPath(prefix) != nil {
-			prefix, ref = "", part
-		} else {
-			prefix += "="
+// layoutDirs are the directories in a store reference, which may be routes: prefix=store,store.
+var layoutDirs = regexp.MustCompile(`(^|[,=] *)oci:[^,]*`)
+
+// store resolves the directories in a store reference.
+func (p *parser) store(text string) (err error) {
+	p.file.Store = layoutDirs.ReplaceAllStringFunc(text, func(ref string) string {
+		before, dir, _ := strings.Cut(ref, "oci:")
+		if dir == "" || strings.HasPrefix(dir, "//") || strings.TrimSpace(dir) != dir {
+			err = errors.New("a directory is written oci:DIR, as in oci:./store")
 		}
-		if dir, ok := strings.CutPrefix(ref, "oci:"); ok {
-			if dir == "" || strings.HasPrefix(dir, "//") || strings.TrimSpace(dir) != dir {
-				p.fail(n, at, "a directory is written oci:DIR, as in oci:./store")
-				continue
-			}
-			ref = "oci:" + p.resolve(dir)
-		}
-		parts[i] = prefix + ref
-	}
-	return strings.Join(parts, ",")
+		return before + "oci:" + p.resolve(dir)
+	})
+	return err
 }
 
 // key resolves the name of a key file. What has a scheme is not a file.
-func (p *parser) key(at string, n *yaml.Node) string {
-	text, ok := p.text(at, n)
-	if !ok || strings.Contains(text, "://") {
-		return text
+func (p *parser) key(text string) error {
+	if !strings.Contains(text, "://") {
+		text = p.resolve(text)
 	}
-	return p.resolve(text)
+	p.file.Key = text
+	return nil
 }
 
-// upstream reads a GOPROXY list. It may hold a password, so no problem shows it.
-func (p *parser) upstream(at string, n *yaml.Node) string {
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && n.Value == "" {
-		return ""
+// entry reads an entry that is a text or has fields, and reports whether there was no problem.
+func (p *parser) entry(n *yaml.Node, short func(string), known ...field) bool {
+	if n.Kind != yaml.ScalarNode {
+		return p.fields(n, known...)
 	}
-	text, _ := p.text(at, n)
-	for entry := range strings.FieldsFuncSeq(text, func(c rune) bool { return c == ',' || c == '|' }) {
-		entry = strings.TrimSpace(entry)
-		switch {
-		case strings.ContainsAny(entry, " \t"):
-			p.fail(n, at, "an entry has a space in it: separate entries with , or |")
-		case strings.HasPrefix(entry, "."):
-			p.fail(n, at, "a directory must be given with its absolute path, or as a file:// URL")
-		}
-	}
-	return text
+	text := p.text(n)
+	short(text)
+	return text != ""
 }
 
-// checkPrivate checks a GOPRIVATE pattern. A pattern that matches less than its
-// author believes would tell private names to strangers.
-func checkPrivate(s string) error {
-	if _, err := path.Match(s, ""); err != nil || strings.ContainsAny(s, " \t") {
-		return fmt.Errorf("%s is not a GOPRIVATE pattern: give one like corp.example/*", quote(s))
+// add adds an entry that was read to a list, if it is valid and the first one with its ID.
+func add[T any](p *parser, n *yaml.Node, list *[]T, entry T, id string, invalid error) {
+	switch line := p.lines[id]; {
+	case invalid != nil:
+		p.fail(n, "%w", invalid)
+	case line != 0:
+		p.fail(n, "%.100q is there already, on line %d", id, line)
+	default:
+		p.lines[id] = n.Line
+		*list = append(*list, entry)
 	}
+}
+
+// project reads "./dir" or {dir, downloadAll}.
+func (p *parser) project(n *yaml.Node) {
+	v := Project{DownloadAll: p.downloadAll, Line: n.Line}
+	if p.entry(n, func(s string) { v.Text = s }, field{"dir", &v.Text}, field{"downloadAll", &v.DownloadAll}) {
+		v.Dir = p.resolve(v.Text)
+		add(p, n, &p.file.Projects, v, "project "+v.Dir, nil)
+	}
+}
+
+// module reads "path@query" or {module, versions | latest | query, deps}.
+func (p *parser) module(n *yaml.Node) {
+	v, deps := Module{Line: n.Line}, true
+	if p.entry(n, func(s string) { v.Path, v.Query, _ = strings.Cut(s, "@") },
+		field{"module", &v.Path},
+		field{"versions", func(s string) (err error) { v.Range, err = pattern.ParseRange(s); return err }},
+		field{"latest", &v.Latest},
+		field{"query", &v.Query},
+		field{"deps", &deps}) {
+		v.Alone = !deps
+		add(p, n, &p.file.Modules, v, v.ID(), cmp.Or(module.CheckPath(v.Path), v.checkVersions()))
+	}
+}
+
+// checkVersions checks that one field says which versions are asked for.
+func (m Module) checkVersions() error {
+	query, latest, ranged := m.Query != "", m.Latest != 0, m.Range.String() != ""
 	switch {
-	case strings.Contains(s, ","):
-		return fmt.Errorf("%s is several patterns: make each an item of its own", quote(s))
-	case strings.Contains(s, "://"):
-		return fmt.Errorf("%s is a URL: leave out what is before the host", quote(s))
-	case strings.Contains(s, "**"), strings.Contains(s, "..."):
-		return fmt.Errorf("%s: GOPRIVATE patterns have no ** and no ...; they match everything below, so corp.example is all of it", quote(s))
+	case query && latest, query && ranged, latest && ranged:
+		return errors.New("query, latest and versions exclude each other: give one of them")
+	case latest, ranged:
+		return nil
 	}
-	sample := strings.TrimSuffix(globs.Replace(classes.ReplaceAllString(s, "x")), "/")
-	host, _, _ := strings.Cut(sample, "/")
-	if strings.Contains(s, "*") && !strings.Contains(host, ".") {
-		host += ".x" // the star may stand for it
-	}
-	for _, err := range []error{module.CheckPath(host), module.CheckImportPath(sample)} {
-		if err != nil {
-			return fmt.Errorf("%s is not a GOPRIVATE pattern, as no module can match it: %w", quote(s), err)
-		}
+	return checkQuery(m.Path, m.Query)
+}
+
+func checkQuery(path, query string) error {
+	if query == "" {
+		return fmt.Errorf("%s: the version is missing: write %[1]s@latest, say", path)
 	}
 	return nil
 }
 
-// What a GOPRIVATE pattern has in the place of characters: see path.Match.
-var (
-	classes = regexp.MustCompile(`\[[^\]]*\]`)
-	globs   = strings.NewReplacer("*", "x", "?", "x", `\`, "")
-)
+// tool reads "package@query" or {package, query, platforms}.
+func (p *parser) tool(n *yaml.Node) {
+	v := Tool{Platforms: p.file.Platforms, Line: n.Line}
+	if p.entry(n, func(s string) { v.Package, v.Query, _ = strings.Cut(s, "@") },
+		field{"package", &v.Package}, field{"query", &v.Query}, field{"platforms", p.texts(&v.Platforms, CheckPlatform)}) {
+		add(p, n, &p.file.Tools, v, v.ID(), cmp.Or(module.CheckImportPath(v.Package), checkQuery(v.Package, v.Query)))
+	}
+}
+
+// toolchain reads "go1.26" or {release, platforms}.
+func (p *parser) toolchain(n *yaml.Node) {
+	v := Toolchain{Platforms: p.file.Platforms, Line: n.Line}
+	if p.entry(n, func(s string) { v.Release = s },
+		field{"release", &v.Release}, field{"platforms", p.texts(&v.Platforms, CheckPlatform)}) {
+		add(p, n, &p.file.Toolchains, v, v.ID(), nil)
+	}
+}
 
 // allow reads an entry of the allow list: a pattern.
-func (p *parser) allow(n *yaml.Node) (Rule, bool) {
-	patterns := p.patterns("allow", []*yaml.Node{n})
-	return Rule{Patterns: patterns, Line: n.Line}, len(patterns) > 0
+func (p *parser) allow(n *yaml.Node) {
+	v := Rule{Line: n.Line}
+	p.read(n, v.add)
+	p.file.Allow = append(p.file.Allow, v)
 }
 
 // deny reads an entry of the deny list: patterns and a reason.
-func (p *parser) deny(n *yaml.Node) (Rule, bool) {
-	const at = "deny"
-	if n.Kind == yaml.ScalarNode && p.usable(at, n) {
-		p.fail(n, at, "this must be fields with values: write {modules: [%s], reason: …}", quote(n.Value))
-		return Rule{}, false
-	}
-	r := Rule{Line: n.Line}
-	values := p.mapping(at, n, "modules", "reason")
-	if values == nil {
-		return r, false
-	}
-	if v := values["reason"]; v != nil {
-		r.Reason, _ = p.text("deny: reason", v)
-	}
-	if values["modules"] == nil {
-		p.fail(n, at, "the field modules is missing, as in modules: [\"github.com/acme/**\"]")
-		return r, false
-	}
-	r.Patterns = p.patterns("deny: modules", p.items("deny: modules", values["modules"]))
-	return r, len(r.Patterns) > 0
+func (p *parser) deny(n *yaml.Node) {
+	v := Rule{Line: n.Line}
+	p.fields(n, field{"modules", p.list(v.add)}, field{"reason", &v.Reason})
+	p.file.Deny = append(p.file.Deny, v)
 }
 
-// patterns reads module patterns.
-func (p *parser) patterns(at string, items []*yaml.Node) []pattern.Pattern {
-	var patterns []pattern.Pattern
-	for _, n := range items {
-		text, ok := p.text(at, n)
-		if !ok {
-			continue
-		}
-		parsed, err := pattern.Parse(text)
-		if err != nil {
-			p.fail(n, at, "%w", err)
-			continue
-		}
-		patterns = append(patterns, parsed)
-	}
-	return patterns
+// add parses a pattern.
+func (r *Rule) add(text string) error {
+	parsed, err := pattern.Parse(text)
+	r.Patterns = append(r.Patterns, parsed)
+	return err
 }
 
-// text returns the patterns of the rule; rules with the same ones are doubled.
-func (r Rule) text() string {
-	texts := make([]string, len(r.Patterns))
-	for i, p := range r.Patterns {
-		texts[i] = p.String()
+// globs are what stands for characters in a GOPRIVATE pattern: see path.Match.
+var globs = regexp.MustCompile(`\[[^\]]*\]|[*?]`)
+
+// checkPrivate checks a GOPRIVATE pattern. A pattern that matches less than its
+// author believes would tell private names to strangers.
+func checkPrivate(s string) error {
+	if strings.Contains(s, "**") || strings.Contains(s, "...") {
+		return fmt.Errorf("%.100q: GOPRIVATE patterns have no ** and no ...: corp.example is all that is below it", s)
 	}
-	return strings.Join(texts, ", ")
+	sample := strings.TrimSuffix(globs.ReplaceAllString(s, "x"), "/")
+	host, _, _ := strings.Cut(sample, "/")
+	if strings.Contains(s, "*") && !strings.Contains(host, ".") {
+		host += ".x" // the star may stand for it
+	}
+	_, err := path.Match(s, "")
+	if err = cmp.Or(err, module.CheckPath(host), module.CheckImportPath(sample)); err != nil {
+		return fmt.Errorf("%.100q is not a GOPRIVATE pattern, like corp.example/*, as no module can match it: %w", s, err)
+	}
+	return nil
+}
+
+var (
+	// platformGrammar is GOOS "/" GOARCH.
+	platformGrammar = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
+
+	// foreignNames are what others call some of these.
+	foreignNames = regexp.MustCompile(`\b(macos|osx|aarch64|x64|i386|x86)\b`)
+)
+
+// CheckPlatform checks that a platform is os/arch, in Go's terms, as in linux/amd64. Which ones there are
+// depends on the release of Go.
+func CheckPlatform(s string) error {
+	if !platformGrammar.MatchString(s) || foreignNames.MatchString(s) {
+		return fmt.Errorf("%.100q is not a platform: write it os/arch with Go's names, like linux/amd64, darwin/arm64 or windows/386", s)
+	}
+	return nil
 }

@@ -4,56 +4,67 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 )
 
-// Error is a problem in a mirror file or a lock.
-type Error struct {
-	Name string // of the file
-	Line int    // from 1
-	Err  error  // what is wrong, and what would be right
-}
-
-// Error returns "name:line: what is wrong".
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.Name, e.Line, e.Err) }
-
-// Unwrap returns what is wrong.
-func (e *Error) Unwrap() error { return e.Err }
-
-// maxProblems is how many problems of one file are shown.
+// maxProblems is how many problems of one file are told.
 const maxProblems = 100
 
 // problems collects what is wrong with a file.
 type problems struct {
-	name  string
-	list  []*Error // the first maxProblems found
-	count int      // of all
+	name  string // of the file
+	found []problem
 }
 
+type problem struct {
+	line int // from 1; 0 = not known
+	err  error
+}
+
+// add adds a problem, unless there are very many.
 func (p *problems) add(line int, format string, args ...any) {
-	if p.count++; p.count <= maxProblems {
-		p.list = append(p.list, &Error{Name: p.name, Line: line, Err: fmt.Errorf(format, args...)})
+	place := p.name
+	if line > 0 {
+		place = fmt.Sprintf("%s:%d", p.name, line)
+	}
+	if len(p.found) < maxProblems {
+		p.found = append(p.found, problem{line, fmt.Errorf("%s: %w", place, fmt.Errorf(format, args...))})
 	}
 }
 
 // err joins the problems in the order of their lines; nil if there are none.
 func (p *problems) err() error {
-	slices.SortStableFunc(p.list, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(p.found, func(a, b problem) int { return cmp.Compare(a.line, b.line) })
 	var errs []error
-	for _, e := range p.list {
-		errs = append(errs, e)
-	}
-	if more := p.count - len(p.list); more > 0 {
-		errs = append(errs, fmt.Errorf("%s: and %d more problems", p.name, more))
+	for _, one := range p.found {
+		errs = append(errs, one.err)
 	}
 	return errors.Join(errs...)
 }
 
-// quote quotes what a file says for a message, in a bearable length.
-func quote(s string) string {
-	const most = 100
-	if len(s) > most {
-		return fmt.Sprintf("%q…", s[:most])
+// conflict matches the lines with which git marks a merge conflict.
+var conflict = regexp.MustCompile(`^(<{7}|\|{7}|={7}|>{7})`)
+
+// isText reports whether a file has at most limit bytes, and its lines neither mark conflicts nor have what only YAML
+// takes for a line break: a rule after one looks like a part of the comment before.
+func (p *problems) isText(data []byte, limit int) bool {
+	if len(data) > limit {
+		p.add(0, "the file has %d bytes; at most %d are read", len(data), limit)
+		return false
 	}
-	return fmt.Sprintf("%q", s)
+	number := 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		switch {
+		case conflict.MatchString(line):
+			p.add(number, `this is a merge conflict: resolve it; of a lock, take one side and run "modferry mirror --update"`)
+			return false
+		case strings.ContainsAny(strings.TrimRight(line, "\r\n"), "\r\u0085\u2028\u2029"):
+			p.add(number, "the line has a control character in it")
+			return false
+		}
+	}
+	return true
 }

@@ -27,8 +27,8 @@ projects: [.]
 		"github.com/evil@v1.0.0":                             "modferry.yaml:4: deny: github.com/evil@v1.0.0 is kept out by github.com/evil/**: CVE-2026-0001",
 		"github.com/evil/x@v2.0.0+incompatible":              "modferry.yaml:4: deny: github.com/evil/x@v2.0.0+incompatible is kept out by github.com/evil/**: CVE-2026-0001",
 		"github.com/Evil/x@v1.0.0":                           "modferry.yaml:4: deny: github.com/Evil/x@v1.0.0 is kept out by github.com/evil/**: CVE-2026-0001",
-		"example.com/Lib@v1.4.2":                             "modferry.yaml:2: allow: nothing in the list lets example.com/Lib@v1.4.2 in; add a pattern if it may be mirrored",
-		"example.com/lib/v2@v2.0.0":                          "modferry.yaml:2: allow: nothing in the list lets example.com/lib/v2@v2.0.0 in; add a pattern if it may be mirrored",
+		"example.com/Lib@v1.4.2":                             "modferry.yaml:2: allow: example.com/Lib@v1.4.2 is kept out, as nothing in the list matches it; add a pattern if it may be mirrored",
+		"example.com/lib/v2@v2.0.0":                          "modferry.yaml:2: allow: example.com/lib/v2@v2.0.0 is kept out, as nothing in the list matches it; add a pattern if it may be mirrored",
 		"golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64":   "<nil>",
 		"golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64":   "modferry.yaml:6: deny: golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64 is kept out by golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64",
 	} {
