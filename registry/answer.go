@@ -20,6 +20,8 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 const (
@@ -190,7 +192,7 @@ func errorBody(resp *http.Response) (code, message string) {
 	return "", ""
 }
 
-// printable makes a foreign text fit for a terminal and a log.
+// printable makes a foreign text fit for a terminal and a log, which no credentials may reach.
 func printable(s string) string {
 	n := 0
 	return strings.Map(func(r rune) rune {
@@ -202,7 +204,7 @@ func printable(s string) string {
 			return ' '
 		}
 		return r
-	}, s)
+	}, redact.Text(s))
 }
 
 // retryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3).

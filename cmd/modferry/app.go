@@ -10,6 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // streams is everything a command reads and writes besides files and the network, so that tests can run
@@ -156,5 +158,5 @@ func isTerminal(v any) bool {
 
 // warn writes one line to the error stream that nobody should overlook.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.err, "modferry: WARNING: "+format+"\n", args...)
+	fmt.Fprintf(a.err, "modferry: WARNING: %s\n", redact.Text(fmt.Sprintf(format, args...)))
 }

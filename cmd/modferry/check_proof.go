@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry/mirror/project"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // proof is what check finds out, and how it is shown.
@@ -49,14 +50,14 @@ func (p *proof) warn(w io.Writer, err error) {
 	fmt.Fprintf(w, "modferry: %s\n", shown(err.Error()))
 }
 
-// shown is text that others wrote, on one line and without what a terminal would obey.
+// shown is text that others wrote, on one line, without what a terminal would obey and without the credentials of URLs.
 func shown(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {
 			return r
 		}
 		return ' '
-	}, strings.ToValidUTF8(text, "?"))
+	}, strings.ToValidUTF8(redact.Text(text), "?"))
 }
 
 // checkedCommand is a result as JSON.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 func (a *app) doctorCommand() *cli.Command {
@@ -112,7 +113,7 @@ func (a *app) patient(c *cli.Context) (*patient, error) {
 
 func isHTTP(u *url.URL) bool { return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") }
 
-// printFindings prints all findings, and is an error if one of them is bad.
+// printFindings prints all findings, without the credentials of URLs, and is an error if one of them is bad.
 func (a *app) printFindings(findings []finding, asJSON bool) error {
 	wrong := 0
 	out := json.NewEncoder(a.out)
@@ -120,6 +121,7 @@ func (a *app) printFindings(findings []finding, asJSON bool) error {
 		if f.Status == stateWrong {
 			wrong++
 		}
+		f.Value, f.Detail, f.Mend = redact.Text(f.Value), redact.Text(f.Detail), redact.Text(f.Mend)
 		if asJSON {
 			if err := out.Encode(f); err != nil {
 				return err

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // probeTime is how long doctor waits for the shim.
@@ -16,7 +20,9 @@ const probeTime = 5 * time.Second
 // firstProxy is the entry of GOPROXY that the go command asks first, and what follows it.
 func (p *patient) firstProxy() (u *url.URL, rest string, err error) {
 	first, rest, _ := strings.Cut(strings.ReplaceAll(p.goEnv.get("GOPROXY"), "|", ","), ",")
-	u, err = url.Parse(first)
+	if u, err = url.Parse(first); err == nil && strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		err = errors.New("what was meant as user and password is none") // and what looks like the host may be part of it
+	}
 	return u, rest, err
 }
 
@@ -25,7 +31,7 @@ func (p *patient) firstProxy() (u *url.URL, rest string, err error) {
 func (p *patient) proxy(ctx context.Context) finding {
 	list := p.goEnv.get("GOPROXY")
 	f := finding{
-		Check: "GOPROXY", Status: stateWrong, Value: redactList(list), From: p.goEnv.from("GOPROXY"),
+		Check: "GOPROXY", Status: stateWrong, Value: shownList(list), From: p.goEnv.from("GOPROXY"),
 		Mend: p.goEnv.set("GOPROXY", p.shim),
 	}
 	u, rest, err := p.firstProxy()
@@ -104,16 +110,17 @@ func ask(ctx context.Context, u *url.URL) (status int, body []byte, err error) {
 	return resp.StatusCode, body, err
 }
 
-// redactList takes passwords out of a GOPROXY list.
-func redactList(list string) string {
-	var out strings.Builder
-	for list != "" {
-		entry, sep := list, ""
-		if i := strings.IndexAny(list, ",|"); i >= 0 {
-			entry, sep = list[:i], list[i:i+1]
+// listEntry is an entry of a GOPROXY list.
+var listEntry = regexp.MustCompile(`[^,|]+`)
+
+// shownList returns a GOPROXY list without credentials. Its entries may lack their scheme, without which nobody could
+// tell a token from the name of a module, and the go command takes a space for a part of the URL.
+func shownList(list string) string {
+	return redact.Text(listEntry.ReplaceAllStringFunc(redact.Text(list), func(entry string) string {
+		entry = strings.ReplaceAll(strings.TrimSpace(entry), " ", "%20")
+		if strings.Contains(entry, "@") && !strings.Contains(entry, "://") {
+			return "https://" + entry
 		}
-		out.WriteString(redact(entry) + sep)
-		list = list[len(entry)+len(sep):]
-	}
-	return out.String()
+		return entry
+	}))
 }

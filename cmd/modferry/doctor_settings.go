@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -55,7 +54,7 @@ func (p *patient) sumDB() finding {
 	case err != nil:
 		f.Detail = err.Error()
 	case address != "":
-		f.Detail = "the go command asks " + redact(address) + " itself, and not the shim"
+		f.Detail = "the go command asks " + address + " itself, and not the shim"
 	case log.Key() != p.log.Key():
 		f.Detail = "the go command asks for " + log.Name() + ", and --" + flagSumDB + " is " + p.log.Name()
 	default:
@@ -108,13 +107,4 @@ func (p *patient) toolchain() finding {
 		f.Detail = "toolchains that go.mod files ask for come through the shim: modferry mirror toolchain@go1.X brings them"
 	}
 	return f
-}
-
-// redact takes the password out of a URL.
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(malformed)"
-	}
-	return u.Redacted()
 }

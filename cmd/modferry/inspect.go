@@ -20,6 +20,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 func (a *app) inspectCommand() *cli.Command {
@@ -147,6 +148,9 @@ func examine(ctx context.Context, store *registry.Store, m *registry.Module, key
 		Sum: m.Sum, GoModSum: m.GoModSum,
 		Blobs: []blobInfo{describeBlob("config", m.Config), describeBlob("meta", m.Meta)},
 		Time:  info.Time, Origin: info.Origin,
+	}
+	if found.Origin != nil {
+		found.Origin.URL = redact.Text(found.Origin.URL)
 	}
 	if m.Zip != nil {
 		found.Blobs = append(found.Blobs, describeBlob("zip", *m.Zip))

@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 const (
@@ -135,7 +136,7 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 	if err != nil {
 		return s, err
 	}
-	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %v\n", err) })
+	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %s\n", redact.Text(err.Error())) })
 	if err != nil {
 		return s, file.blame(flagUpstream, "upstream", err)
 	}
@@ -151,7 +152,7 @@ func (a *app) ferry(c *cli.Context, stores *registry.Router, signer *sign.Signer
 		return s, err // it is the problem, too
 	}
 	for _, p := range w.problems {
-		fmt.Fprintf(show, "modferry: %v\n", p)
+		fmt.Fprintf(show, "modferry: %s\n", redact.Text(p.Error()))
 	}
 	show.expect(len(w.items))
 	s, err = mirror.Run(c.Context, w.items, mirror.Options{

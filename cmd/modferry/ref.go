@@ -66,6 +66,9 @@ func (a *app) printRefs(stores *registry.Router) error {
 
 func (a *app) printRef(stores *registry.Router, arg string) error {
 	path, _, versioned := strings.Cut(arg, "@")
+	if strings.Contains(path, ":") { // of a URL, half of a password would be shown as the path
+		return usageErrorf("%q is neither a module path nor module@version", arg)
+	}
 	if err := module.CheckPath(path); err != nil {
 		return usageErrorf("%q: %v", arg, err)
 	}

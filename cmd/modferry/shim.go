@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // shim is a handler together with the stores it answers from.
@@ -83,9 +84,9 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// newLog writes text for people or JSON for machines to w.
+// newLog writes text for people or JSON for machines to w, without the credentials of URLs.
 func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
-	o := &slog.HandlerOptions{Level: level}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: hideCredentials}
 	switch format {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, o)), nil
@@ -93,6 +94,17 @@ func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) 
 		return slog.New(slog.NewJSONHandler(w, o)), nil
 	}
 	return nil, usageErrorf("--%s %q: known are text and json", flagLogFormat, format)
+}
+
+// hideCredentials is for the messages and the attributes of a log.
+func hideCredentials(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(redact.Text(v))
+	case error:
+		a.Value = slog.StringValue(redact.Text(v.Error()))
+	}
+	return a
 }
 
 // isLoopback says whether only this machine can reach a listener on addr (host:port).

@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 type outcome string
@@ -81,7 +82,7 @@ func (c *checker) checkAll(ctx context.Context, list []wanted, n int) []<-chan v
 func (c *checker) check(ctx context.Context, w wanted) verdict {
 	v := verdict{Module: w.module.Path, Version: w.module.Version, ModOnly: w.modOnly, Outcome: outcomeOK}
 	if err := c.verify(ctx, w, &v); err != nil {
-		v.Error = err.Error()
+		v.Error = redact.Text(err.Error())
 		v.Outcome = outcomeFailed
 		if refused(err) {
 			v.Outcome = outcomeRefused

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -120,7 +119,7 @@ func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) 
 		if json.Unmarshal(stdout.Bytes(), &report) == nil && report.Error != "" {
 			said = []byte(report.Error)
 		}
-		return nil, &directError{fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, withoutPasswords(firstLines(said)))}
+		return nil, &directError{fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, firstLines(said))}
 	}
 	return stdout.Bytes(), nil
 }
@@ -185,9 +184,4 @@ func (d *direct) close() error {
 	dir := d.dir
 	d.dir, d.err = "", os.ErrClosed
 	return os.RemoveAll(dir)
-}
-
-// withoutPasswords blanks the user part of URLs in what other programs say.
-func withoutPasswords(s string) string {
-	return regexp.MustCompile(`://[^/@\s]+@`).ReplaceAllString(s, "://***@")
 }

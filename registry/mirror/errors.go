@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // What can go wrong upstream, for errors.Is.
@@ -31,7 +33,7 @@ var (
 type Error struct {
 	Module  module.Version // Version may be a query, or empty
 	File    string         // what was asked for: "zip", "version list", …
-	Source  string         // the upstreams asked, without passwords
+	Source  string         // the upstreams asked, without credentials
 	Status  int            // HTTP status of the last; 0 = none
 	Message string         // what upstream said about it; may be empty
 	Err     error          // one of the sentinels, and the cause
@@ -60,7 +62,7 @@ func (e *Error) Error() string {
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
 		b.WriteString("; if it wants a login, credentials come from the URL in GOPROXY or from ~/.netrc")
 	}
-	return b.String()
+	return redact.Text(b.String())
 }
 
 // Unwrap returns what the error means.
@@ -112,10 +114,11 @@ func (e *LockError) Error() string {
 func (e *LockError) Is(target error) bool { return target == ErrLocked || target == ErrChecksum }
 
 // firstLines returns what a person needs of a message that somebody else
-// wrote: at most a few lines, joined into one, without control characters.
+// wrote: at most a few lines, joined into one, without control characters and credentials.
 func firstLines(message []byte) string {
 	const maxLines, maxBytes = 8, 1000
-	text := strings.ToValidUTF8(string(message[:min(len(message), maxBytes)]), "")
+	text := redact.Text(string(message))
+	text = strings.ToValidUTF8(text[:min(len(text), maxBytes)], "")
 	var kept []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(strings.Map(printable, line))

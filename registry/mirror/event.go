@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // Status is what became of an item.
@@ -59,7 +60,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		e.Bytes, e.Pinned, e.Elapsed.Round(time.Millisecond).Seconds(), "",
 	}
 	if e.Err != nil {
-		out.Error = e.Err.Error()
+		out.Error = redact.Text(e.Err.Error())
 	}
 	return json.Marshal(out)
 }

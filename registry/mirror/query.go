@@ -39,6 +39,9 @@ type query struct {
 
 // parseQuery parses a query. It makes no request.
 func parseQuery(path, text string) (*query, error) {
+	if err := checkNoURL(path); err != nil {
+		return nil, err
+	}
 	if err := module.CheckPath(path); err != nil {
 		return nil, err
 	}
@@ -86,6 +89,17 @@ func (q *query) parseRange(op, bound string) error {
 	case ">":
 		q.filter = func(v string) bool { return semver.Compare(v, bound) > 0 }
 		q.lowest = true
+	}
+	return nil
+}
+
+// errURL says nothing of what it is about: in the place of a module path, it is what is before some @ of a URL, and so
+// perhaps half of a password.
+var errURL = errors.New("modules and packages are named without the scheme, the user and the port of a URL, like golang.org/x/text")
+
+func checkNoURL(path string) error {
+	if strings.Contains(path, ":") {
+		return errURL
 	}
 	return nil
 }

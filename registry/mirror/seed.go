@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,7 +177,7 @@ func (c *collector) addTool(text string, platforms []string, a ask) {
 		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: it is named as package@version or package@latest", text)))
 		return
 	}
-	if err := module.CheckImportPath(pkg); err != nil {
+	if err := cmp.Or(checkNoURL(pkg), module.CheckImportPath(pkg)); err != nil {
 		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: %w", text, err)))
 		return
 	}

@@ -114,6 +114,10 @@ func (p *parser) pathAndQuery(at string, n *yaml.Node) (path, query string) {
 	if !ok {
 		return "", ""
 	}
+	if strings.Contains(text, ":") { // of a URL, half of a password would be shown as the path
+		p.fail(n, at, "%s is a URL: leave out the scheme, the user and the port", quote(text))
+		return "", ""
+	}
 	path, query, ok = strings.Cut(text, "@")
 	if !ok {
 		p.fail(n, at, "%s: the version is missing: write %s@latest, say", quote(text), text)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // Error is a problem in a mirror file or a lock.
@@ -14,8 +16,8 @@ type Error struct {
 	Err  error  // what is wrong, and what would be right
 }
 
-// Error returns "name:line: what is wrong".
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.Name, e.Line, e.Err) }
+// Error returns "name:line: what is wrong", without the credentials of URLs.
+func (e *Error) Error() string { return redact.Text(fmt.Sprintf("%s:%d: %v", e.Name, e.Line, e.Err)) }
 
 // Unwrap returns what is wrong.
 func (e *Error) Unwrap() error { return e.Err }
@@ -49,9 +51,10 @@ func (p *problems) err() error {
 	return errors.Join(errs...)
 }
 
-// quote quotes what a file says for a message, in a bearable length.
+// quote quotes what a file says for a message, in a bearable length and without the credentials of URLs.
 func quote(s string) string {
 	const most = 100
+	s = redact.Text(s)
 	if len(s) > most {
 		return fmt.Sprintf("%q…", s[:most])
 	}
