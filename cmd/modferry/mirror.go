@@ -72,8 +72,9 @@ modferry mirror --no-sign --dry-run wishes.txt`),
 const mirrorText = `
 A source is
 
-  module@version   or @latest, @v1, @v1.2, a branch, a commit: the module with everything that it takes to use it in
-                   another module, and to work on it
+  module@version   or @latest, @v1, @v1.2, @<v2, @>=v1.4.0, a branch, a commit: the module with everything that it takes
+                   to use it in another module, and to work on it. Queries are the go command's, but pre-releases of
+                   v2.0.0 are not below v2
   directory        a project or workspace: what its go.sum files pin and its module graph, so that every go command but
                    "go mod download all" works (--download-all for that, too). Or a module cache (GOMODCACHE), an Athens
                    disk store, a goproxy cache or any other GOPROXY tree: everything in it

@@ -192,7 +192,7 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 	var f findings
 	asked := pkg + "@" + query
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
-		m, result, err := r.Tool(ctx, pkg, query, platforms)
+		m, result, err := r.Tool(ctx, pkg, forGo(query), platforms)
 		if err != nil {
 			return err
 		}

@@ -30,5 +30,5 @@
 //
 // The file is YAML, but strict: what is unknown, doubled, empty or of another
 // type is an error, and so are anchors and aliases. The patterns of allow and deny
-// are those of package pattern.
+// are those of package pattern, which also says what v2 means as a bound, in ranges and in queries.
 package mirrorfile
