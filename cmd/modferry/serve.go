@@ -116,13 +116,14 @@ func allowedHosts(c *cli.Context) ([]string, error) {
 	return hosts, nil
 }
 
-// newLog writes text for people or JSON for machines.
+// newLog writes text for people or JSON for machines, without the credentials of URLs.
 func (a *app) newLog(format string) (*slog.Logger, error) {
+	o := &slog.HandlerOptions{ReplaceAttr: hideCredentials}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(a.err, nil)), nil
+		return slog.New(slog.NewTextHandler(a.err, o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(a.err, nil)), nil
+		return slog.New(slog.NewJSONHandler(a.err, o)), nil
 	}
 	return nil, usageErrorf("--%s %q: known are text and json", flagLogFormat, format)
 }

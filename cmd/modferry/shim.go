@@ -15,6 +15,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // shim is a handler together with the stores it answers from.
@@ -119,7 +120,18 @@ func (s *shim) listenLocally() (url string, stop func(), err error) {
 
 // warnings is a log of what nobody should overlook, for commands whose own output is for people.
 func warnings(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: hideCredentials}))
+}
+
+// hideCredentials is for the messages and the attributes of a log.
+func hideCredentials(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(redact.Text(v))
+	case error:
+		a.Value = slog.StringValue(redact.Text(v.Error()))
+	}
+	return a
 }
 
 // isLoopback says whether only this machine can reach a listener on addr (host:port).

@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 type outcome string
@@ -81,7 +82,7 @@ func (c *checker) checkAll(ctx context.Context, list []wanted, n int) []<-chan v
 func (c *checker) check(ctx context.Context, w wanted) verdict {
 	v := verdict{Module: w.module.Path, Version: w.module.Version, ModOnly: w.modOnly, Outcome: outcomeOK}
 	if err := c.verify(ctx, w, &v); err != nil {
-		v.Error, v.Outcome = err.Error(), outcomeOf(err)
+		v.Error, v.Outcome = redact.Text(err.Error()), outcomeOf(err)
 	}
 	return v
 }
