@@ -4,24 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
-const (
-	// attempts is how often a broken download is made in all.
-	attempts = 3
-	// patience bounds a re-check while there is a cached answer to fall back on.
-	patience = 30 * time.Second
-)
+// patience bounds a re-check while there is a cached answer to fall back on.
+const patience = 30 * time.Second
 
 // errModOnly: only .info and .mod of the version are in the store.
 var errModOnly = errors.New("only go.mod is in the store")
@@ -102,20 +97,20 @@ func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.D
 		defer cancel()
 	}
 	e, err := h.fetch(ctx, store, m, old)
-	switch h.judge(store, err) {
-	case settled:
+	switch h.classify(store, err) {
+	case verify.Accepted:
 		h.extendListing(e)
 		h.tidy()
 		return e, nil
-	case unreachable:
+	case verify.Unavailable:
 		if usable {
 			return old, nil
 		}
-	case withheld:
+	case verify.Absent, verify.Denied, verify.Unconfirmed:
 		if err := h.cache.withhold(m); err != nil {
 			h.log.Error("recording that a version is withheld", "module", m.Path, "version", m.Version, "error", err)
 		}
-	case withdrawn:
+	case verify.Refused:
 		if err := h.cache.drop(m); err != nil {
 			h.log.Error("removing a withdrawn version from the cache", "module", m.Path, "version", m.Version, "error", err)
 		}
@@ -140,53 +135,49 @@ func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Ver
 		return nil, fmt.Errorf("%w: %w", registry.ErrNotFound, err) // no store can have it
 	}
 	fingerprint := h.verifier.Fingerprint()
-	mod, keys, err := store.Load(ctx, m, h.verifier)
+	mod, err := store.Find(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	known := h.sums.known(old)
+	found, err := h.checker.Check(ctx, store, mod, known)
 	if err != nil {
 		return nil, err
 	}
 	v := &verdict{
 		Format: verdictFormat, Module: m, Store: store.String(), Repository: mod.Repository,
 		Manifest: mod.Descriptor, Sum: mod.Sum, GoModSum: mod.GoModSum, ZipLayer: mod.Zip,
-		Verifier: fingerprint, Keys: keys, Checked: h.now(),
+		Verifier: fingerprint, Keys: found.Keys, Checked: h.now(),
 	}
-	w := witness{h: h, store: store, mod: mod}
-	if old != nil && old.Manifest.Digest == mod.Descriptor.Digest {
-		if v.Record, err = w.again(ctx, old.Record); err != nil {
+	if e := found.Evidence; e != nil {
+		if v.Record, err = e.Record.Format(); err != nil {
 			return nil, err
 		}
+		if e != known.Evidence {
+			h.keepTile(m, found)
+		}
+	}
+	if found.Evidence == nil && found.Snapshot != nil {
+		h.log.Info("accepted without the word of the checksum database", "module", m.Path, "version", m.Version, "sumdb", found.Logged)
+	}
+	if known.Manifest == mod.Descriptor.Digest {
 		if e := h.cache.renew(v); e != nil {
 			return e, nil
 		}
 	}
-	if v.Record, err = w.first(ctx); err != nil {
-		return nil, err
-	}
-	return h.cache.put(v, w.meta.Info, w.meta.GoMod)
-}
-
-// readMeta returns .info and go.mod of mod, checked.
-func readMeta(ctx context.Context, store *registry.Store, mod *registry.Module) (*artifact.Meta, error) {
-	var meta *artifact.Meta
-	err := repeat(ctx, func() (err error) {
-		meta, err = store.Meta(ctx, mod)
-		return err
-	})
-	return meta, err
-}
-
-// repeat calls fn again when a download broke off or arrived damaged. (The store
-// itself repeats what failed before the first byte.)
-func repeat(ctx context.Context, fn func() error) error {
-	var err error
-	for range attempts {
-		err = fn()
-		broken := errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, io.ErrUnexpectedEOF) ||
-			errors.Is(err, syscall.ECONNRESET)
-		if !broken || ctx.Err() != nil {
-			break
+	if found.Meta == nil {
+		if found.Meta, err = verify.Meta(ctx, store, mod); err != nil {
+			return nil, err
 		}
 	}
-	return err
+	return h.cache.put(v, found.Meta.Info, found.Meta.GoMod)
+}
+
+// keepTile keeps the tile that came with the evidence of m.
+func (h *Handler) keepTile(m module.Version, found *verify.Result) {
+	if err := h.sums.files.keepTile(found.Snapshot, *found.Evidence); err != nil {
+		h.log.Warn("keeping a checksum database tile in the cache", "module", m.Path, "version", m.Version, "error", err)
+	}
 }
 
 // withZip returns e with its zip in the cache.
@@ -206,7 +197,7 @@ func (h *Handler) withZip(ctx context.Context, e *entry) (*entry, error) {
 			return nil, err
 		}
 		full, err := h.fetchZip(ctx, store, e)
-		if h.judge(store, err) == withdrawn {
+		if h.classify(store, err) == verify.Refused {
 			err = errors.Join(err, h.cache.drop(e.Module))
 		}
 		h.tidy()
@@ -232,11 +223,7 @@ func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *entry)
 	if err != nil {
 		return nil, err
 	}
-	if err := download(ctx, store, mod, f); err != nil {
-		discard(f)
-		return nil, err
-	}
-	if err := mod.CheckZipFile(f.Name()); err != nil {
+	if err := verify.Zip(ctx, store, mod, f); err != nil {
 		discard(f)
 		return nil, err
 	}
@@ -245,19 +232,6 @@ func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *entry)
 		return nil, err
 	}
 	return h.cache.addZip(e, s)
-}
-
-// download streams the zip into f.
-func download(ctx context.Context, store *registry.Store, mod *registry.Module, f *os.File) error {
-	return repeat(ctx, func() error {
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if err := f.Truncate(0); err != nil {
-			return err
-		}
-		return store.Zip(ctx, mod, f)
-	})
 }
 
 // tidy keeps the cache within its bounds.

@@ -21,6 +21,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // Options configures a Handler. Stores, Verifier and CacheDir are required.
@@ -43,6 +44,7 @@ type Options struct {
 type Handler struct {
 	stores   *registry.Router
 	verifier sign.Verifier
+	checker  *verify.Checker
 	recheck  time.Duration
 	absent   time.Duration
 	log      *slog.Logger
@@ -102,12 +104,13 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
 		cache:    c,
-		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
+		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
 		misses:   newMisses(),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 		saved:    make(chan struct{}),
 	}
+	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, Snapshot: h.snapshotFor}
 	h.listings, h.revisions = h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	go h.saveVersions()

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // keeper keeps one kind of small answers that stores give about modules, in memory and
@@ -91,23 +92,23 @@ func refreshKept[T any](ctx context.Context, h *Handler, k *keeper[T], m module.
 		defer cancel()
 	}
 	v, err := k.fetch(ctx, store, m)
-	switch h.judge(store, err) {
-	case settled:
+	switch h.classify(store, err) {
+	case verify.Accepted:
 		k.set(m, v)
 		return v, nil
-	case unreachable:
+	case verify.Unavailable:
 		if old != nil && !anew {
 			k.set(m, old)
 			return old, nil
 		}
-	case withheld:
+	case verify.Absent, verify.Denied, verify.Unconfirmed:
 		k.set(m, nil)
 		if old != nil {
 			if err := k.withhold(*old); err != nil {
 				h.log.Error("recording what is withheld", "kind", k.kind, "module", m.Path, "version", m.Version, "error", err)
 			}
 		}
-	case withdrawn:
+	case verify.Refused:
 		k.set(m, nil)
 		if err := k.drop(m); err != nil {
 			h.log.Error("removing what was withdrawn from the cache", "kind", k.kind, "module", m.Path, "version", m.Version, "error", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/stores"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // A log with versions of every kind, far enough apart to be in different tiles.
@@ -313,7 +314,7 @@ func TestEvidenceInACompanion(t *testing.T) {
 
 	// One that comes after the version was cached.
 	e.want(graphURL+".mod", http.StatusOK, "module")
-	if !strings.Contains(e.log.String(), "no evidence is stored with it") {
+	if !strings.Contains(e.log.String(), "without the word") {
 		t.Errorf("log:\n%s", e.log)
 	}
 	check(t, e.store.PublishEvidence(t.Context(), l.evidence(s, logged[3].m), e.signer))
@@ -375,14 +376,13 @@ func TestStoresThatFailAtTheSameTimeAreAllNamed(t *testing.T) {
 	router, err := stores.Route(client, "example.com/graph="+url+"/private,"+url+"/golang")
 	check(t, err)
 	e := newEnvOn(t, url+"/golang", withLog(l), func(o *Options) { o.Stores = router })
-	next := &pinned{Snapshot: l.snapshot(nil), faults: make(map[string]error)}
 	for _, s := range router.Stores() {
 		if strings.HasSuffix(s.String(), "/golang") {
 			e.handler.outages.begin(s.String(), registry.ErrUnavailable)
 		}
 	}
-	e.handler.candidates(t.Context(), next)
-	if len(next.faults) != 2 {
-		t.Errorf("faults %v", next.faults)
+	next := e.handler.search(true).Run(t.Context(), verify.Newest{Snapshot: l.snapshot(nil)})
+	if len(next.Faults) != 2 {
+		t.Errorf("faults %v", next.Faults)
 	}
 }

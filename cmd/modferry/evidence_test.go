@@ -6,6 +6,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // recorded is a bench whose store has example.com/a with evidence from a log, and a snapshot.
@@ -23,10 +24,10 @@ func recorded(t *testing.T) (b *bench, log *testLog, public string) {
 
 func TestVerifyChecksEvidenceAgainstTheSnapshot(t *testing.T) {
 	b, log, public := recorded(t)
-	verify := []string{"verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0", "corp.example/p@v1.0.0"}
-	b.run(verify...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
-	got := jsonLines[verdict](b.run(append(verify, "--json")...).exits(exitOK))
-	if len(got) != 2 || got[0].SumDB != loggedVerified || got[1].SumDB != loggedNone {
+	command := []string{"verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0", "corp.example/p@v1.0.0"}
+	b.run(command...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
+	got := jsonLines[verdict](b.run(append(command, "--json")...).exits(exitOK))
+	if len(got) != 2 || got[0].SumDB != verify.Verified || got[1].SumDB != verify.None {
 		t.Errorf("%+v", got)
 	}
 	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=no-snapshot\n")

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 const flagAll = "all"
@@ -76,7 +77,7 @@ func (a *app) verify(c *cli.Context) error {
 			return err
 		}
 	}
-	ch := &checker{stores: stores, verifier: v, sums: newAuditor(c.Context, stores, log, v)}
+	ch := &checker{stores: stores, Checker: verify.Checker{Verifier: v, Log: log, Snapshot: snapshotOnce(c.Context, stores, log, v)}}
 	return a.printVerdicts(c, ch.checkAll(c.Context, list, n), broken)
 }
 

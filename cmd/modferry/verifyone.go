@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
-	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 type outcome string
@@ -24,14 +21,14 @@ const (
 
 // verdict is what verify found out about one version.
 type verdict struct {
-	Module  string   `json:"module"`
-	Version string   `json:"version"`
-	ModOnly bool     `json:"modOnly,omitempty"`
-	Outcome outcome  `json:"outcome"`
-	Digest  string   `json:"digest,omitempty"`
-	Keys    []string `json:"keys,omitempty"`
-	SumDB   logged   `json:"sumdb,omitempty"`
-	Error   string   `json:"error,omitempty"`
+	Module  string        `json:"module"`
+	Version string        `json:"version"`
+	ModOnly bool          `json:"modOnly,omitempty"`
+	Outcome outcome       `json:"outcome"`
+	Digest  string        `json:"digest,omitempty"`
+	Keys    []string      `json:"keys,omitempty"`
+	SumDB   verify.Logged `json:"sumdb,omitempty"`
+	Error   string        `json:"error,omitempty"`
 }
 
 // String is the verdict in one line, for people.
@@ -43,14 +40,10 @@ func (v verdict) String() string {
 	return strings.TrimSpace(strings.Join(words, " "))
 }
 
-// errSums is a version whose sums are not those of the go.sum it was verified against.
-var errSums = errors.New("the sums differ")
-
 // checker verifies versions.
 type checker struct {
-	stores   *registry.Router
-	verifier sign.Verifier
-	sums     *auditor
+	stores *registry.Router
+	verify.Checker
 }
 
 // checkAll verifies list, n versions at a time, and returns a channel for each verdict. Every channel gets its
@@ -88,24 +81,10 @@ func (c *checker) check(ctx context.Context, w wanted) verdict {
 }
 
 func outcomeOf(err error) outcome {
-	if refused(err) {
+	if verify.Classify(err).IsRefusal() {
 		return outcomeRefused
 	}
 	return outcomeFailed
-}
-
-// refused tells a version that was read and found wanting from one that could not be read.
-func refused(err error) bool {
-	for _, target := range []error{
-		sign.ErrUnsigned, sign.ErrUntrusted, registry.ErrPolicy, errSums,
-		artifact.ErrIdentity, artifact.ErrCorrupt, artifact.ErrNotModule, artifact.ErrLimit,
-		sumdb.ErrSignature, sumdb.ErrForked, sumdb.ErrNotSnapshot,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
 }
 
 // verify fills in v as far as it gets.
@@ -119,23 +98,17 @@ func (c *checker) verify(ctx context.Context, w wanted, v *verdict) error {
 		return err
 	}
 	v.Digest, v.ModOnly = m.Descriptor.Digest.String(), m.ModOnly()
-	if v.Keys, err = store.Verify(ctx, m, c.verifier); err != nil {
-		return err
-	}
-	meta, err := store.Meta(ctx, m) // includes the sum of the go.mod
+	found, err := c.Check(ctx, store, m, verify.Known{})
 	if err != nil {
 		return err
 	}
+	v.Keys, v.SumDB = found.Keys, found.Logged
 	if !m.ModOnly() {
 		if err := checkZip(ctx, store, m); err != nil {
 			return err
 		}
 	}
-	if err := w.compare(m); err != nil {
-		return err
-	}
-	v.SumDB, err = c.sums.check(ctx, store, m, meta)
-	return err
+	return w.compare(m)
 }
 
 func find(ctx context.Context, store *registry.Store, w wanted) (*registry.Module, error) {
@@ -157,22 +130,16 @@ func checkZip(ctx context.Context, store *registry.Store, m *registry.Module) er
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if err := store.Zip(ctx, m, f); err != nil {
-		return err
-	}
-	if err := m.CheckZipFile(f.Name()); err != nil {
-		return fmt.Errorf("%v: %w", m.Module, err)
-	}
-	return nil
+	return verify.Zip(ctx, store, m, f)
 }
 
 // compare checks the sums of m, which its contents have been found to have, against the expected ones.
 func (w wanted) compare(m *registry.Module) error {
 	if w.sum != "" && w.sum != m.Sum {
-		return fmt.Errorf("%v: %w: go.sum says %s, the store has %s", w.module, errSums, w.sum, m.Sum)
+		return fmt.Errorf("%v: %w: go.sum says %s, the store has %s", w.module, verify.ErrSums, w.sum, m.Sum)
 	}
 	if w.goModSum != "" && w.goModSum != m.GoModSum {
-		return fmt.Errorf("%v: %w: go.sum says %s for the go.mod, the store has %s", w.module, errSums, w.goModSum, m.GoModSum)
+		return fmt.Errorf("%v: %w: go.sum says %s for the go.mod, the store has %s", w.module, verify.ErrSums, w.goModSum, m.GoModSum)
 	}
 	return nil
 }
