@@ -29,7 +29,7 @@ const (
 )
 
 // verdictFormat is raised when verdicts written earlier must not be believed.
-const verdictFormat = 1
+const verdictFormat = 2 // 1: without a record, whatever the module
 
 // verdict is what was found out about a version.
 type verdict struct {

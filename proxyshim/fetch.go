@@ -61,7 +61,7 @@ func (h *Handler) age(checked time.Time) time.Duration {
 // fresh returns the entry of m in memory if it can be served without asking.
 func (h *Handler) fresh(m module.Version) *entry {
 	e := h.cache.get(m)
-	if e == nil || e.Withheld || h.due(e.Checked) || e.Verifier != h.verifier.Fingerprint() {
+	if e == nil || e.Withheld || h.due(e.Checked) || e.Verifier != h.verifier.Fingerprint() || h.lacksRecord(e) {
 		return nil
 	}
 	return e
@@ -87,7 +87,7 @@ func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.D
 		return nil, err
 	}
 	old := h.stored(m, store.String())
-	usable := old != nil && !old.Withheld
+	usable := old != nil && !old.Withheld && !h.lacksRecord(old)
 	if usable && (h.age(old.Checked) < interval || h.outages.holds(store.String())) {
 		return old, nil
 	}

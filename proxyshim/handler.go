@@ -37,6 +37,10 @@ type Options struct {
 	Log      *slog.Logger     // nil = discard
 	Now      func() time.Time // nil = time.Now
 	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
+
+	// AllowUnrecorded serves modules that are not private without a record of the database, too, where a store has a
+	// snapshot of it.
+	AllowUnrecorded bool
 }
 
 // Handler serves modules. It is safe for concurrent use, and several handlers
@@ -110,7 +114,7 @@ func New(o Options) (*Handler, error) {
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 		saved:    make(chan struct{}),
 	}
-	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, Snapshot: h.snapshotFor}
+	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor}
 	h.listings, h.revisions = h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	go h.saveVersions()

@@ -155,6 +155,19 @@ func (h *Handler) logSnapshot(old, next *newest) {
 	}
 }
 
+// lacksRecord reports whether e was accepted without a record, but would not be now: before there was a snapshot, or
+// by other options.
+func (h *Handler) lacksRecord(e *entry) bool {
+	if e.Record != nil || h.checker.AllowUnrecorded || h.checker.IsPrivate(e.Module.Path) {
+		return false
+	}
+	n := h.sums.get()
+	if n == nil { // nothing was asked for since the start
+		n = h.sums.files.load(h.ctx, h.verifier.Fingerprint(), h.stores.Stores())
+	}
+	return n != nil && n.Snapshot != nil
+}
+
 // known returns what e tells about its version: evidence with the tile that is in the cache, if there is one.
 func (s *checksums) known(e *entry) verify.Known {
 	if e == nil {

@@ -33,10 +33,12 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 	}
 	status, text := describe(q.module, err)
 	switch {
-	case status == http.StatusNotFound && q.module.Path != "":
-		if q.kind != kindLookup || !h.checker.IsPrivate(q.module.Path) {
-			h.misses.add(q, h.now())
-		}
+	case status != http.StatusNotFound && !errors.Is(err, verify.ErrUnrecorded): // both are what mirror mends
+		h.misses.note(q, false, h.now())
+	case q.module.Path != "" && (q.kind != kindLookup || !h.checker.IsPrivate(q.module.Path)):
+		h.misses.add(q, h.now())
+	}
+	switch {
 	case isSecurity(err):
 		h.report(Failure{Refused, q.module, err}, "verification failed",
 			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr)
@@ -46,9 +48,6 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 			kind = Denied
 		}
 		h.report(Failure{kind, q.module, err}, "request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr)
-	}
-	if status != http.StatusNotFound {
-		h.misses.note(q, false, h.now())
 	}
 	answer(w, status, text)
 }

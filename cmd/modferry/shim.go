@@ -56,9 +56,11 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, failed func(proxyshim.Fa
 		CacheMax: limit,
 		Recheck:  c.Duration(flagRecheck),
 		SumDB:    sums,
-		Private:  c.String(flagPrivate),
+		Private:  a.privatePatterns(c),
 		Log:      log,
 		Failed:   failed,
+
+		AllowUnrecorded: c.Bool(flagUnrecorded),
 	})
 	if err != nil {
 		stores.Close()

@@ -10,6 +10,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -30,6 +31,16 @@ func checksumLog(c *cli.Context) (*sumdb.Log, error) {
 		return nil, usageErrorf("--%s: %v", flagSumDB, err)
 	}
 	return log, nil
+}
+
+// privatePatterns are those of modules that nobody expects in the checksum database: of --private, and what the go
+// command's settings say. Without settings that can be read, more is expected, not less.
+func (a *app) privatePatterns(c *cli.Context) string {
+	env, err := gocmd.GoEnv(c.Context)
+	if err != nil {
+		a.warn("GONOSUMDB and GOPRIVATE count for nothing: %v", err)
+	}
+	return joinPatterns(c.String(flagPrivate), env.GONOSUMDB, env.GOPRIVATE)
 }
 
 // newestSnapshot reads the snapshot with the most records of all stores, as the shim does. The error says what stores

@@ -40,7 +40,7 @@ func Classify(err error) Class {
 			return Unconfirmed
 		}
 		return Refused
-	case isAny(err, artifact.ErrLimit, artifact.ErrNotModule,
+	case isAny(err, ErrUnrecorded, artifact.ErrLimit, artifact.ErrNotModule,
 		sumdb.ErrSignature, sumdb.ErrShrunk, sumdb.ErrForked, sumdb.ErrUnproven, sumdb.ErrNotSnapshot):
 		return Unconfirmed
 	case isAny(err, registry.ErrDenied, registry.ErrUnauthorized):

@@ -37,6 +37,7 @@ func TestClassify(t *testing.T) {
 		{"a log that forked", &sumdb.HistoryError{Err: sumdb.ErrForked}, Unconfirmed},
 		{"a snapshot that proves nothing of what was seen", sumdb.ErrUnproven, Unconfirmed},
 		{"something in the place of a snapshot", sumdb.ErrNotSnapshot, Unconfirmed},
+		{"a public version without a record", fmt.Errorf("m@v1.0.0: %w: %w", ErrUnrecorded, sumdb.ErrBeyondHead), Unconfirmed},
 		{"an account without rights", &registry.Error{Err: registry.ErrUnauthorized}, Denied},
 		{"a snapshot that the account may not read", aside(&registry.Error{Err: registry.ErrDenied}), Denied},
 		{"no such version", &registry.Error{Err: registry.ErrNotFound}, Absent},

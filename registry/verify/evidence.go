@@ -34,7 +34,7 @@ func (c *Checker) search(ctx context.Context, store *registry.Store, mod *regist
 	e, err := c.stored(ctx, store, mod, r)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		return nil
+		return c.unrecorded(mod, r, None, errors.New("none is stored with it"))
 	case err != nil:
 		return err
 	case r.Snapshot == nil:
@@ -52,13 +52,25 @@ func (c *Checker) search(ctx context.Context, store *registry.Store, mod *regist
 	}
 	switch {
 	case errors.Is(err, sumdb.ErrBeyondHead):
-		r.Logged = Newer
-		return nil
+		return c.unrecorded(mod, r, Newer, fmt.Errorf("the one stored with it is %w", sumdb.ErrBeyondHead))
 	case errors.Is(err, sumdb.ErrNoTile):
-		r.Logged = NoTile
-		return nil
+		return c.unrecorded(mod, r, NoTile, fmt.Errorf("the one stored with it is of no use: its %w", sumdb.ErrNoTile))
 	}
 	return err
+}
+
+// ErrUnrecorded: there is a snapshot, and a version that no private pattern covers has no record that leads to its head.
+var ErrUnrecorded = errors.New("no record of the checksum database confirms it")
+
+// unrecorded is the end of a search without a result: an error, unless that is allowed. Else who holds a signing key
+// leaves out the record that contradicts what he signs.
+func (c *Checker) unrecorded(mod *registry.Module, r *Result, logged Logged, why error) error {
+	r.Logged = logged
+	if c.AllowUnrecorded {
+		return nil
+	}
+	return fmt.Errorf("%v: %w: %w; to complete it, run modferry mirror %[1]v on the connected side; "+
+		"if it is a private module, name it with --private here, and in GONOSUMDB for the go command", mod.Module, ErrUnrecorded, why)
 }
 
 // stored returns the evidence in the store, whose record is of mod and has its sums. It is registry.ErrNotFound if

@@ -21,11 +21,15 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// A Checker checks module versions. All fields but the patterns are required. It is safe for concurrent use.
+// A Checker checks module versions. Verifier, Log and Snapshot are required. It is safe for concurrent use.
 type Checker struct {
 	Verifier sign.Verifier // decides whose signatures count
 	Log      *sumdb.Log
 	Private  string // patterns, as in GONOSUMDB, of modules that the log does not have
+
+	// AllowUnrecorded accepts versions of other modules as well, of which no record leads to the head of the snapshot.
+	// Without a snapshot they are accepted anyway. A record that contradicts a version is never accepted.
+	AllowUnrecorded bool
 
 	// Snapshot returns what confirms the records of versions in store: nil if there is no snapshot. With newer set,
 	// the one it returned before does not cover a record, so that it is worth asking whether there is a newer one.
