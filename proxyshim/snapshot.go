@@ -118,12 +118,13 @@ func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, err
 func (h *Handler) search(atHand bool) *verify.Search {
 	return &verify.Search{
 		Log: h.sums.log, Verifier: h.verifier, Stores: h.stores.Stores(),
-		Answered: func(store *registry.Store, err error) { h.classify(store, err) },
-		Skip: func(store *registry.Store) error {
+		Find: func(ctx context.Context, store *registry.Store) (*registry.Snapshot, error) {
 			if atHand && h.outages.holds(store.String()) {
-				return fmt.Errorf("%s: %w a moment ago", store, registry.ErrUnavailable)
+				return nil, fmt.Errorf("%s: %w a moment ago", store, registry.ErrUnavailable)
 			}
-			return nil
+			found, err := store.Snapshot(ctx, h.sums.log, h.verifier)
+			h.classify(store, err)
+			return found, err
 		},
 		Read: func(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
 			s, err := h.sums.files.read(ctx, c)

@@ -120,7 +120,7 @@ func everything(c *cli.Context, stores *registry.Router) (list []wanted, broken 
 
 // printVerdicts prints verdicts in the order they were asked for, as soon as each is there, and at the end what is
 // wrong with repositories of which no version could be verified.
-func (a *app) printVerdicts(c *cli.Context, verdicts []<-chan verdict, broken []error) error {
+func (a *app) printVerdicts(c *cli.Context, verdicts []chan verdict, broken []error) error {
 	count := make(map[outcome]int)
 	for _, ch := range verdicts {
 		v := <-ch

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/verify"
@@ -48,26 +50,17 @@ type checker struct {
 
 // checkAll verifies list, n versions at a time, and returns a channel for each verdict. Every channel gets its
 // verdict, also when ctx is cancelled.
-func (c *checker) checkAll(ctx context.Context, list []wanted, n int) []<-chan verdict {
-	out := make([]<-chan verdict, len(list))
-	in := make([]chan verdict, len(list))
-	for i := range list {
-		in[i] = make(chan verdict, 1)
-		out[i] = in[i]
+func (c *checker) checkAll(ctx context.Context, list []wanted, n int) []chan verdict {
+	out := make([]chan verdict, len(list))
+	for i := range out {
+		out[i] = make(chan verdict, 1)
 	}
-	next := make(chan int)
-	for range n {
-		go func() {
-			for i := range next {
-				in[i] <- c.check(ctx, list[i])
-			}
-		}()
-	}
+	var g errgroup.Group
+	g.SetLimit(n)
 	go func() {
-		for i := range list {
-			next <- i
+		for i, w := range list {
+			g.Go(func() error { out[i] <- c.check(ctx, w); return nil })
 		}
-		close(next)
 	}()
 	return out
 }

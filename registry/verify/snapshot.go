@@ -54,26 +54,27 @@ type Candidate struct {
 	Store *registry.Store
 }
 
-// A Search looks for the newest good snapshot of a log. The functions may be nil.
+// A Search looks for the newest good snapshot of a log.
 type Search struct {
 	Log      *sumdb.Log
 	Verifier sign.Verifier
 	Stores   []*registry.Store
 
-	Skip     func(*registry.Store) error                               // why a store is not asked now
-	Answered func(*registry.Store, error)                              // is told how each one answered
-	Read     func(context.Context, Candidate) (*sumdb.Snapshot, error) // reads and checks a candidate; nil = from its store
+	// Find and Read, if not nil, take the place of the store's Snapshot and of reading all blobs of a candidate.
+	Find func(context.Context, *registry.Store) (*registry.Snapshot, error)
+	Read func(context.Context, Candidate) (*sumdb.Snapshot, error)
 }
 
 // Run asks the stores for snapshots that are newer than that of old, if it has one.
 func (s *Search) Run(ctx context.Context, old Newest) *Newest {
-	next := &Newest{Snapshot: old.Snapshot, Manifest: old.Manifest, Store: old.Store, Seen: old.Seen, Faults: make(map[string]error)}
-	for _, c := range s.candidates(ctx, next) {
-		if err := s.consider(ctx, c, next); err != nil {
+	next := old
+	next.Faults = make(map[string]error)
+	for _, c := range s.candidates(ctx, &next) {
+		if err := s.consider(ctx, c, &next); err != nil {
 			next.Faults[c.Store.String()] = err
 		}
 	}
-	return next
+	return &next
 }
 
 // candidates returns the newest snapshot of each store, the largest first, and
@@ -84,29 +85,24 @@ func (s *Search) candidates(ctx context.Context, next *Newest) []Candidate {
 		wg   sync.WaitGroup
 		list []Candidate
 	)
-	ask := func(store *registry.Store) {
-		var found *registry.Snapshot
-		var err error
-		if s.Skip != nil {
-			err = s.Skip(store)
-		}
-		if err == nil {
-			found, err = store.Snapshot(ctx, s.Log, s.Verifier)
-			if s.Answered != nil {
-				s.Answered(store, err)
-			}
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case err == nil:
-			list = append(list, Candidate{found, store})
-		case !errors.Is(err, registry.ErrNotFound):
-			next.Faults[store.String()] = err
+	find := s.Find
+	if find == nil {
+		find = func(ctx context.Context, store *registry.Store) (*registry.Snapshot, error) {
+			return store.Snapshot(ctx, s.Log, s.Verifier)
 		}
 	}
 	for _, store := range s.Stores {
-		wg.Go(func() { ask(store) })
+		wg.Go(func() {
+			found, err := find(ctx, store)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				list = append(list, Candidate{found, store})
+			case !errors.Is(err, registry.ErrNotFound):
+				next.Faults[store.String()] = err
+			}
+		})
 	}
 	wg.Wait()
 	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(b.Tree.N, a.Tree.N) })
