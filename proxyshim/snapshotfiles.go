@@ -1,12 +1,10 @@
 package proxyshim
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -158,10 +156,7 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 	if err != nil {
 		return nil
 	}
-	s, err := sumdb.Read(ctx, f.log, raw, func(_ context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
-		data, err := f.blob(d.Digest, d.Size)
-		return io.NopCloser(bytes.NewReader(data)), err
-	}, sumdb.ReadOptions{})
+	s, err := sumdb.Read(ctx, f.log, raw, func(_ context.Context, d ocispec.Descriptor) ([]byte, error) { return f.blob(d.Digest, d.Size) })
 	if err != nil {
 		return nil
 	}
@@ -185,16 +180,16 @@ func isStore(stores []*registry.Store, name string) bool {
 
 // read reads and checks a snapshot, by way of the blobs that are here.
 func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
-	s, err := sumdb.Read(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+	s, err := sumdb.Read(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		if data, err := f.blob(d.Digest, d.Size); err == nil {
-			return io.NopCloser(bytes.NewReader(data)), nil
+			return data, nil
 		}
 		data, err := c.Blob(ctx, f.log, d)
 		if err == nil {
 			_, _ = f.cache.writeFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
 		}
-		return io.NopCloser(bytes.NewReader(data)), err
-	}, sumdb.ReadOptions{})
+		return data, err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,10 @@ func (c *Checker) search(ctx context.Context, store *registry.Store, mod *regist
 		if fault != nil {
 			return unconfirmed(mod, fault)
 		}
-		r.Snapshot = newer
-		err = r.confirm(mod, &e)
+		if newer != nil {
+			r.Snapshot = newer
+			err = r.confirm(mod, &e)
+		}
 	}
 	switch {
 	case errors.Is(err, sumdb.ErrBeyondHead):

@@ -1,12 +1,10 @@
 package verify
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -136,21 +134,13 @@ func (s *Search) consider(ctx context.Context, c Candidate, next *Newest) error 
 }
 
 func (s *Search) read(ctx context.Context, c Candidate) (*sumdb.Snapshot, error) {
-	return sumdb.Read(ctx, s.Log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
-		data, err := c.Blob(ctx, s.Log, d)
-		return io.NopCloser(bytes.NewReader(data)), err
-	}, sumdb.ReadOptions{})
+	return sumdb.Read(ctx, s.Log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) { return c.Blob(ctx, s.Log, d) })
 }
 
-// Blob reads a blob of the snapshot, whose size sumdb.Read has limited.
+// Blob reads a blob of the snapshot.
 func (c Candidate) Blob(ctx context.Context, log *sumdb.Log, d ocispec.Descriptor) (data []byte, err error) {
 	err = Repeat(ctx, func() error {
-		rc, err := c.Store.SnapshotBlob(ctx, log, d)
-		if err != nil {
-			return err
-		}
-		defer rc.Close()
-		data, err = io.ReadAll(rc)
+		data, err = c.Store.SnapshotBlob(ctx, log, d)
 		return err
 	})
 	return data, err
