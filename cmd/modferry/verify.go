@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -101,7 +102,7 @@ func wantedByArgs(args []string) ([]wanted, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, wanted{module: m})
+		list = append(list, wanted{Requirement: requirement.Requirement{Module: m}})
 	}
 	return list, nil
 }
@@ -111,7 +112,8 @@ func wantedByArgs(args []string) ([]wanted, error) {
 func everything(c *cli.Context, stores *registry.Router) (list []wanted, broken []error, err error) {
 	broken, err = eachModule(c.Context, stores, func(path string, versions []registry.Listed) error {
 		for _, v := range versions {
-			list = append(list, wanted{module: module.Version{Path: path, Version: v.Version}, modOnly: v.ModOnly, exact: true})
+			m := module.Version{Path: path, Version: v.Version}
+			list = append(list, wanted{requirement.Requirement{Module: m, ModOnly: v.ModOnly}, true})
 		}
 		return nil
 	})

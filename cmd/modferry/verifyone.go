@@ -66,7 +66,7 @@ func (c *checker) checkAll(ctx context.Context, list []wanted, n int) []chan ver
 }
 
 func (c *checker) check(ctx context.Context, w wanted) verdict {
-	v := verdict{Module: w.module.Path, Version: w.module.Version, ModOnly: w.modOnly, Outcome: outcomeOK}
+	v := verdict{Module: w.Module.Path, Version: w.Module.Version, ModOnly: w.ModOnly, Outcome: outcomeOK}
 	if err := c.verify(ctx, w, &v); err != nil {
 		v.Error, v.Outcome = redact.Text(err.Error()), outcomeOf(err)
 	}
@@ -82,7 +82,7 @@ func outcomeOf(err error) outcome {
 
 // verify fills in v as far as it gets.
 func (c *checker) verify(ctx context.Context, w wanted, v *verdict) error {
-	store, err := c.stores.For(w.module.Path)
+	store, err := c.stores.For(w.Module.Path)
 	if err != nil {
 		return err
 	}
@@ -106,11 +106,11 @@ func (c *checker) verify(ctx context.Context, w wanted, v *verdict) error {
 
 func find(ctx context.Context, store *registry.Store, w wanted) (*registry.Module, error) {
 	if w.exact {
-		return store.FindKind(ctx, w.module, w.modOnly)
+		return store.FindKind(ctx, w.Module, w.ModOnly)
 	}
-	m, err := store.Find(ctx, w.module)
-	if err == nil && m.ModOnly() && w.sum != "" {
-		return nil, fmt.Errorf("%v: only the go.mod is in the store; mirror it by this name to have the whole version", w.module)
+	m, err := store.Find(ctx, w.Module)
+	if err == nil && m.ModOnly() && w.Sum != "" {
+		return nil, fmt.Errorf("%v: only the go.mod is in the store; mirror it by this name to have the whole version", w.Module)
 	}
 	return m, err
 }
@@ -128,11 +128,11 @@ func checkZip(ctx context.Context, store *registry.Store, m *registry.Module) er
 
 // compare checks the sums of m, which its contents have been found to have, against the expected ones.
 func (w wanted) compare(m *registry.Module) error {
-	if w.sum != "" && w.sum != m.Sum {
-		return fmt.Errorf("%v: %w: go.sum says %s, the store has %s", w.module, verify.ErrSums, w.sum, m.Sum)
+	if w.Sum != "" && w.Sum != m.Sum {
+		return fmt.Errorf("%v: %w: go.sum says %s, the store has %s", w.Module, verify.ErrSums, w.Sum, m.Sum)
 	}
-	if w.goModSum != "" && w.goModSum != m.GoModSum {
-		return fmt.Errorf("%v: %w: go.sum says %s for the go.mod, the store has %s", w.module, verify.ErrSums, w.goModSum, m.GoModSum)
+	if w.GoModSum != "" && w.GoModSum != m.GoModSum {
+		return fmt.Errorf("%v: %w: go.sum says %s for the go.mod, the store has %s", w.Module, verify.ErrSums, w.GoModSum, m.GoModSum)
 	}
 	return nil
 }
