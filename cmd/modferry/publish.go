@@ -12,8 +12,8 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/gitsource"
 	"github.com/modferry/modferry/registry/mirror"
-	modsource "github.com/modferry/modferry/registry/source"
 )
 
 const (
@@ -87,7 +87,7 @@ func (a *app) publish(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	pkg, err := modsource.Pack(c.Context, modsource.Options{
+	pkg, err := gitsource.Pack(c.Context, gitsource.Options{
 		Dir: c.Args().First(), Module: c.String(flagModule), Version: c.String(flagVersion),
 		Revision: c.String(flagRevision), AllowDirty: c.Bool(flagAllowDirty),
 	})
@@ -124,7 +124,7 @@ func (a *app) publish(c *cli.Context) error {
 
 // recordRevision records the branch that the version was published by, or its commit, as mirror does. What only means
 // something in this clone is not recorded.
-func recordRevision(ctx context.Context, store *registry.Store, pkg *modsource.Package, signer *sign.Signer) error {
+func recordRevision(ctx context.Context, store *registry.Store, pkg *gitsource.Package, signer *sign.Signer) error {
 	m := pkg.Files.Module
 	name, ok := artifact.RevisionName(pkg.Revision, m.Version, artifact.OriginHash(pkg.Files.Info))
 	if !ok {
@@ -133,7 +133,7 @@ func recordRevision(ctx context.Context, store *registry.Store, pkg *modsource.P
 	return store.PublishRevision(ctx, artifact.Revision{Path: m.Path, Name: name, Version: m.Version}, signer)
 }
 
-func describePublication(store *registry.Store, pkg *modsource.Package, art *artifact.Artifact) (*publication, error) {
+func describePublication(store *registry.Store, pkg *gitsource.Package, art *artifact.Artifact) (*publication, error) {
 	m := art.Manifest
 	repo, err := artifact.Repository(m.Module.Path)
 	if err != nil {
@@ -189,9 +189,9 @@ func (a *app) knownPrivate(c *cli.Context, path string) bool {
 // publishHint adds what to do next.
 func publishHint(err error) error {
 	switch {
-	case errors.Is(err, modsource.ErrDirty):
+	case errors.Is(err, gitsource.ErrDirty):
 		return withHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
-	case errors.Is(err, modsource.ErrNoModule):
+	case errors.Is(err, gitsource.ErrNoModule):
 		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one")
 	case isSameContent(err):
 		return withHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")

@@ -1,4 +1,4 @@
-package source
+package gitsource
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-// Package source makes module files, as a GOPROXY has them, from private source
+// Package gitsource makes module files, as a GOPROXY has them, from private source
 // code: a directory, or a commit of the git repository it is in.
 //
 // What comes out is what the go command computes for the same version with
@@ -9,7 +9,7 @@
 //
 // Nothing is fetched. Tags, branches and history are those of the repository on
 // disk, so it must have them: see [ErrShallow] and [ErrPartial].
-package source
+package gitsource
 
 import (
 	"context"
