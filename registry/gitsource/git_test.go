@@ -9,62 +9,56 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
-// The filter keeps the pipe open for writing as long as it runs. First it waits for git's greeting: before that, git does not
-// know yet that it has a filter to end.
-func TestCancellingEndsWhatGitHasStarted(t *testing.T) {
-	b := newBench(t).isolate()
-	pipe := filepath.Join(b.dir, "pipe")
+// The filter says in a pipe that it runs, and goes on until the other end is closed.
+func TestCancellingEndsTheGoCommand(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := exec.Command("mkfifo", pipe).Run(); err != nil {
 		t.Skip("no named pipes here: ", err)
 	}
+	b := newUser(t, "filter.slow.smudge=yes >"+pipe)
 	dir := b.checkout(goMod, "+b.txt x", "+.gitattributes *.txt filter=slow", ".", "tag v1.0.0")
-	b.git(b.home, "config", "--global", "filter.slow.process", "head -c 1 >"+os.DevNull+"; exec sleep 60 3>"+pipe+" #")
 	ctx, cancel := context.WithCancel(t.Context())
+	temp := t.TempDir()
 	done := make(chan error, 1)
 	go func() {
-		p, err := Pack(ctx, Options{Dir: dir, Version: "v1.0.0"})
-		if err == nil {
-			err = p.Close()
-		}
+		_, err := Pack(ctx, Options{Dir: dir, Version: "v1.0.0", TempDir: temp})
 		done <- err
 	}()
 	f, err := os.Open(pipe) // returns when the filter has opened it
 	must(t, err)
 	defer f.Close()
 	cancel()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(io.Discard, f)
-		ended <- errors.Join(err, <-done)
-	}()
-	select {
-	case err := <-ended:
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v; want that it was cancelled", err)
-		}
-	case <-time.After(30 * time.Second):
-		t.Error("the filter is still running")
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v; want that it was cancelled", err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 
-func TestTailHasNoPartOfASecret(t *testing.T) {
+func TestWhatAProgramSaysIsCutAndHasNoPartOfASecret(t *testing.T) {
+	t.Parallel()
 	for said, want := range map[string]string{
-		"fatal: https://ann:secret@corp.example/x":                               "fatal: https://***@corp.example/x",
-		strings.Repeat("x", maxSaid) + "\nhttps://ann:secret@corp.example/x":     "https://***@corp.example/x",
-		"https://ann:" + strings.Repeat("s", maxSaid) + "@corp.example/x denied": "denied",
-		"https://ann:" + strings.Repeat("s", 2*maxSaid):                          "",
-		strings.Repeat("word ", maxSaid):                                         strings.TrimSpace(strings.Repeat("word ", maxSaid/5-1)),
+		"fatal: https://ann:secret@corp.example/x":             "fatal: https://***@corp.example/x",
+		"fatal: https://ann:se@ret@corp.example/x":             "fatal: https://***@corp.example/x",
+		"one\ntwo\tthree\x1b[31m\xff":                          "one two three [31m",
+		"denied https://ann:" + strings.Repeat("s", maxStderr): "denied …",
+		strings.Repeat("s", maxStderr) + "@corp.example/x":     "…",
+		strings.Repeat("word ", maxStderr):                     strings.Repeat("word ", maxStderr/5) + "…",
+		"":                                                     "",
 	} {
-		var s tail
+		l := &limited{max: maxStderr}
 		for chunk := range strings.SplitAfterSeq(said, "s") {
-			_, err := io.WriteString(&s, chunk)
+			_, err := io.WriteString(l, chunk)
 			must(t, err)
 		}
-		if got := s.String(); got != want {
+		if got := printable(l.buf, l.over); got != want {
 			t.Errorf("of %.40q… there is %q; want %q", said, got, want)
+		}
+		if len(l.buf) > maxStderr {
+			t.Errorf("of %.40q… %d bytes are kept", said, len(l.buf))
 		}
 	}
 }

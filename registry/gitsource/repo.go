@@ -4,30 +4,41 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	modzip "golang.org/x/mod/zip"
+
 	"github.com/modferry/modferry/artifact"
 )
+
+const tagRefs, branchRefs = "refs/tags/", "refs/heads/"
 
 // repo is a git repository, seen from a directory of its work tree. Git commands run at the top of that: on the way up
 // from below git takes for a repository what looks like one, and the files of another repository can be made to,
 // with a configuration that names programs to run.
 type repo struct {
-	git
+	*command
 	top     string // the work tree
-	at      string // the directory, from top, slash-separated; "" = top
-	common  string // the directory with objects and references
+	at      string // the directory, from top, slash-separated
+	common  string // the directory with references, and more
+	objects string // the directory with objects
 	shallow bool
+	refs    map[string]string // tags and branches by their full names, and the hash of what an annotated tag is about
+	config  map[string]string // the last value of each setting
 }
 
 // openRepo opens the repository that a directory is in, which must be a physical path. It is nil if there is none.
-func openRepo(ctx context.Context, cmd, dir string) (*repo, error) {
-	top := workTree(dir)
+func openRepo(ctx context.Context, dir string) (*repo, error) {
+	top := findTop(dir)
 	if top == "" {
-		if isBare(dir) {
+		_, errHead := os.Stat(filepath.Join(dir, "HEAD"))
+		_, errObjects := os.Stat(filepath.Join(dir, "objects"))
+		if errHead == nil && errObjects == nil {
 			return nil, fmt.Errorf("%s is a repository without a work tree: clone it, and publish from the clone", dir)
 		}
 		return nil, nil
@@ -36,204 +47,192 @@ func openRepo(ctx context.Context, cmd, dir string) (*repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := newGit(cmd, top)
+	git, err := newGit(top)
 	if err != nil {
 		return nil, err
 	}
-	r := &repo{git: *g, top: top}
-	if at != "." {
-		r.at = filepath.ToSlash(at)
-	}
-	if err := r.inspect(ctx); err != nil {
-		return nil, err
-	}
-	return r, nil
+	r := &repo{command: git, top: top, at: filepath.ToSlash(at)}
+	return r, r.inspect(ctx)
 }
 
-// inspect asks git what it sees, with a command that runs no other programs.
-func (r *repo) inspect(ctx context.Context) error {
-	var err error
-	ask := func(what string) (answer string) {
-		if err == nil {
-			answer, err = r.line(ctx, "rev-parse", what)
+// findTop returns the directory, at dir or above, with the entry .git that every work tree has; empty if there is none.
+// Git itself would say with the same exit code that there is none and that it does not trust the owner.
+func findTop(dir string) string {
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir
 		}
-		return filepath.FromSlash(answer)
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
 	}
-	gitDir, top := ask("--absolute-git-dir"), ask("--show-toplevel")
-	if err == nil && (sameFile(gitDir, r.top) || !sameFile(top, r.top)) {
-		err = fmt.Errorf("the repository of %s has its work tree in %s, not there: publish from a clone", r.top, top)
+}
+
+// inspect asks git what it sees, first with a command that runs no other programs.
+func (r *repo) inspect(ctx context.Context) error {
+	out, err := r.line(ctx, "rev-parse", "--absolute-git-dir", "--show-toplevel", "--git-common-dir", "--is-shallow-repository")
+	answers := strings.Split(out, "\n")
+	switch {
+	case err != nil:
+		return err
+	case len(answers) != 4:
+		return fmt.Errorf("git rev-parse: unexpected answer %.200q", out)
+	case sameFile(answers[0], r.top) || !sameFile(answers[1], r.top):
+		return fmt.Errorf("the repository of %s has its work tree in %s, not there: publish from a clone", r.top, answers[1])
 	}
-	r.common = ask("--git-common-dir")
+	r.common, r.shallow = filepath.FromSlash(answers[2]), answers[3] == "true"
 	if !filepath.IsAbs(r.common) {
 		r.common = filepath.Join(r.top, r.common)
 	}
-	r.shallow = ask("--is-shallow-repository") == "true"
+	r.objects = filepath.Join(r.common, "objects")
+	settings, err := r.output(ctx, "config", "--list", "-z")
+	r.config = make(map[string]string)
+	for _, setting := range fields(settings) {
+		name, value, _ := strings.Cut(setting, "\n") // the name in lower case, whatever the file says
+		r.config[name] = value
+	}
+	if err != nil {
+		return err
+	}
+	refs, err := r.output(ctx, "show-ref", "--dereference", "--tags", "--heads")
+	r.refs = make(map[string]string)
+	for line := range strings.Lines(string(refs)) { // behind that of an annotated tag there is one, with ^{}, for what it is about
+		hash, ref, _ := strings.Cut(strings.TrimSpace(line), " ")
+		r.refs[strings.TrimSuffix(ref, "^{}")] = hash
+	}
+	if exitCode(err) == 1 { // there is none
+		return nil
+	}
 	return err
 }
 
 // sameFile says whether two names are of one file: git may write them in another way.
 func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// workTree returns the directory, at dir or above, with the entry .git that every work tree has; empty if there is none.
-// Git itself would say with the same exit code that there is none and that it does not trust the owner.
-func workTree(dir string) string {
-	for {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return ""
-		}
-		dir = up
-	}
+// fields are the names in the output of a command with -z.
+func fields(out []byte) []string {
+	return strings.FieldsFunc(string(out), func(c rune) bool { return c == 0 })
 }
 
-// isBare says whether a directory is a repository without a work tree.
-func isBare(dir string) bool {
-	isDir := func(name string) bool {
-		st, err := os.Stat(filepath.Join(dir, name))
-		return err == nil && st.IsDir()
+// incomplete is an error if the repository may lack tags, or what is behind a commit.
+func (r *repo) incomplete() error {
+	switch {
+	case r.shallow:
+		return fmt.Errorf("%w; fetch it all (git fetch --unshallow --tags), or give version and revision", ErrShallow)
+	case r.config["remote.origin.tagopt"] == "--no-tags":
+		return fmt.Errorf("%w; fetch them (git config --unset remote.origin.tagOpt; git fetch --tags), or name the revision", ErrNoTags)
 	}
-	st, err := os.Stat(filepath.Join(dir, "HEAD"))
-	return err == nil && st.Mode().IsRegular() && isDir("objects") && isDir("refs")
+	return nil
 }
 
-// reader reads from a commit.
-func (r *repo) reader(c *commit) reader {
-	return func(ctx context.Context, name string) ([]byte, error) {
-		data, err := r.file(ctx, c.hash, name)
-		return data, r.explain(ctx, err)
+// explain adds to a failure what the repository may lack.
+func (r *repo) explain(err error) error {
+	lack := r.incomplete()
+	if r.config["remote.origin.promisor"] == "true" {
+		lack = ErrPartial
 	}
-}
-
-// files returns the names of all files of a commit.
-func (r *repo) files(ctx context.Context, c *commit) ([]string, error) {
-	out, err := r.output(ctx, "ls-tree", "-r", "-z", "--name-only", "--full-tree", c.hash)
-	return strings.FieldsFunc(string(out), func(c rune) bool { return c == 0 }), r.explain(ctx, err)
-}
-
-// tags returns all tags, sorted by name.
-func (r *repo) tags(ctx context.Context) ([]tag, error) {
-	out, err := r.output(ctx, "show-ref", "--dereference", "--tags")
-	if saidNo(err) {
-		return nil, nil
+	if err == nil || lack == nil {
+		return err
 	}
-	if err != nil {
-		return nil, err
-	}
-	return parseTags(out)
-}
-
-// merged returns the names of the tags that a commit has behind it.
-func (r *repo) merged(ctx context.Context, c *commit) ([]string, error) {
-	out, err := r.output(ctx, "for-each-ref", "--format=%(refname)", "--merged="+c.hash, "refs/tags/")
-	var names []string
-	for line := range strings.Lines(string(out)) {
-		names = append(names, strings.TrimPrefix(strings.TrimSpace(line), "refs/tags/"))
-	}
-	return names, err
-}
-
-// descends says whether a commit has another one, or itself, behind it.
-func (r *repo) descends(ctx context.Context, c *commit, from string) (bool, error) {
-	_, err := r.output(ctx, "merge-base", "--is-ancestor", "--", from, c.hash)
-	if saidNo(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// commit returns the commit of a hash or of a full reference.
-func (r *repo) commit(ctx context.Context, rev string) (*commit, error) {
-	out, err := r.output(ctx, "-c", "log.showSignature=false", "log", "-n1", "--no-decorate", "--format=format:%H %ct", rev, "--")
-	if err != nil {
-		return nil, err
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: %s is no commit", ErrRevision, rev)
-	}
-	return parseCommit(out)
+	return fmt.Errorf("%w (%w)", err, lack)
 }
 
 // A revision is what a name means in the repository.
 type revision struct {
-	commit *commit
-	tag    string // the name, if it is a tag
-	public string // what others can call it: a tag or branch by its name, a commit by its whole hash; empty for the rest
+	hash    string // of the commit
+	tagName string // if it is a tag
+	public  string // what others can call it: a tag or branch by its name, a commit by its whole hash; empty for the rest
 }
+
+// short is what a pseudo-version has of the hash.
+func (r revision) short() string { return r.hash[:12] }
 
 // resolve returns what a name means, in the go command's order: a tag, a branch, a hash or the
 // beginning of one, or whatever else git understands, such as HEAD~1 and origin/main.
-func (r *repo) resolve(ctx context.Context, rev string) (*revision, error) {
-	const tags, heads = "refs/tags/", "refs/heads/"
-	prefixes := []string{tags, heads, ""}
-	if strings.HasPrefix(rev, "-") {
-		prefixes = nil // no name; git would take it for an option
+func (r *repo) resolve(ctx context.Context, name string) (*revision, error) {
+	tag, branch := r.refs[tagRefs+name], r.refs[branchRefs+name]
+	hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", cmp.Or(tag, branch, name)+"^{commit}")
+	switch {
+	case err != nil && exitCode(err) < 0:
+		return nil, err
+	case !artifact.IsHash(hash): // of ^main git prints something else
+		return nil, fmt.Errorf("%w %q: nothing that is committed in this repository has that name", ErrRevision, name)
+	case tag != "":
+		return &revision{hash: hash, tagName: name, public: name}, nil
+	case branch != "":
+		return &revision{hash: hash, public: name}, nil
+	case strings.HasPrefix(hash, name):
+		return &revision{hash: hash, public: hash}, nil
 	}
-	for _, prefix := range prefixes {
-		hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", prefix+rev+"^{commit}")
-		if failed(err) || err == nil && !artifact.IsHash(hash) { // of ^main it is not
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		found := &revision{}
-		switch isName := !strings.ContainsAny(rev, "~^:") && !strings.Contains(rev, "@{"); {
-		case isName && prefix == tags:
-			found.tag, found.public = rev, rev
-		case isName && prefix == heads:
-			found.public = rev
-		case strings.HasPrefix(hash, rev):
-			found.public = hash
-		}
-		found.commit, err = r.commit(ctx, hash)
-		return found, err
-	}
-	if rev == "HEAD" {
-		return nil, fmt.Errorf("%w: nothing is committed as yet", ErrRevision)
-	}
-	return nil, fmt.Errorf("%w %q: it is no tag, branch or commit of this repository", ErrRevision, rev)
+	return &revision{hash: hash}, nil
 }
 
-// changes returns what is changed or unknown to git in the directory and below. A submodule is never part of a module.
-func (r *repo) changes(ctx context.Context) ([]string, error) {
-	out, err := r.output(ctx, "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--no-renames",
-		"--untracked-files=normal", "--ignore-submodules=all", "--", cmp.Or(r.at, "."))
-	return parseStatus(out), err
+// dirty says whether something in the directory or below is changed or unknown to git, unless that does not matter: somebody
+// who names a revision means that. A submodule is never part of a module.
+func (r *repo) dirty(ctx context.Context, o Options) (bool, error) {
+	if o.Revision != "" {
+		return false, nil
+	}
+	out, err := r.output(ctx, "status", "--porcelain", "-z", "--no-renames",
+		"--untracked-files=normal", "--ignore-submodules=all", "--", r.at)
+	changes := fields(out)
+	for i, change := range changes {
+		changes[i] = change[3:] // behind two letters and a space
+	}
+	if err == nil && len(changes) > 0 && !o.AllowDirty {
+		err = fmt.Errorf("%w: %s; commit them, or name the revision to publish", ErrDirty, few(changes))
+	}
+	return len(changes) > 0, err
 }
 
-// known returns the files, from there, below a directory (from top) that are committed or could be: what git ignores is not
-// among them, and neither are those of a submodule.
-func (r *repo) known(ctx context.Context, dir string) ([]string, error) {
-	out, err := r.output(ctx, "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", cmp.Or(dir, "."))
-	var names []string
-	for name := range strings.SplitSeq(string(out), "\x00") {
-		if dir != "" {
-			name = strings.TrimPrefix(name, dir+"/")
-		}
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	return slices.Compact(names), err // one with conflicts is there up to three times
+// commit is the tree of a commit.
+type commit struct {
+	repo  *repo
+	files map[string]string // the hashes
 }
 
-// explain says of a failure to read files that they may be elsewhere.
-func (r *repo) explain(ctx context.Context, err error) error {
-	if !failed(err) {
-		return err
+func (r *repo) readCommit(ctx context.Context, hash string) (*commit, error) {
+	out, err := r.output(ctx, "ls-tree", "-r", "-z", "--full-tree", hash)
+	c := &commit{repo: r, files: make(map[string]string)}
+	for _, entry := range fields(out) {
+		about, name, _ := strings.Cut(entry, "\t")
+		if f := strings.Fields(about); len(f) == 3 && f[1] == "blob" { // behind the mode
+			c.files[name] = f[2]
+		}
 	}
-	if _, e := r.line(ctx, "config", "--get-regexp", `^remote\..*\.promisor$|^extensions\.partialclone$`); e != nil {
-		return err
+	return c, r.explain(err)
+}
+
+func (c *commit) list() []string { return slices.Sorted(maps.Keys(c.files)) }
+
+func (c *commit) read(ctx context.Context, name string) ([]byte, error) {
+	data, err := c.repo.output(ctx, "cat-file", "blob", c.files[name])
+	if len(data) > modzip.MaxGoMod {
+		err = tooLarge(name)
 	}
-	return fmt.Errorf("%w: %w", ErrPartial, err)
+	return data, c.repo.explain(err)
+}
+
+// address is where others find the repository that is called origin; empty if that is nowhere.
+func (r *repo) address() string { return publicURL(r.config["remote.origin.url"]) }
+
+// publicURL returns what others may know of a remote's address: the URL without user, password and query.
+// It is empty for addresses on this machine. git@host:path is an ssh URL.
+func publicURL(address string) string {
+	host, file, ok := strings.Cut(address, ":")
+	if ok && len(host) > 1 && !strings.Contains(host, "/") && !strings.HasPrefix(file, "//") && !strings.HasPrefix(file, ":") {
+		address = "ssh://" + host + "/" + strings.TrimPrefix(file, "/")
+	}
+	schemes := []string{"https", "ssh", "http", "git", "git+ssh"}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) ||
+		slices.Contains(schemes, u.Host) || strings.Contains(u.Path, "@") { // misspelt, and who knows what is a password in it
+		return ""
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
 }
