@@ -31,15 +31,16 @@ func (a *app) publishCommand() *cli.Command {
 		Description: describe(`
 Makes a module version from a directory and puts it into the store, as mirror does with what others publish. In a git
 repository the version is that of a tag (v1.2.3, for a module in a subdirectory sub/dir/v1.2.3) and its files are those
-of the tag's commit: what the go command makes of the same tag, sum for sum. Without --version and --revision it is the
+of the tag's commit: the go command makes it, as it does of the same tag elsewhere. Without --version and --revision it is the
 commit checked out, with its tag's version or a pseudo-version. A version without a tag goes to the commit checked out.
 A branch, tag or commit named with --revision is recorded, so that "go get module@branch" works inside.
 
 Outside of git, --version is needed and the version is what is in the directory. A version that the store has with other
 content is never overwritten. Changes that are not committed are refused, unless --revision names what is meant.
 
-Nothing is fetched. Git runs what the configuration in .git says, such as filters, and nothing that the files beside it
-say; so a clone is safe, and a directory that somebody else unpacked, .git and all, is one to clone first.`, `
+Nothing is fetched, but for a newer Go if go.mod asks for one and the go command is set to do so. Git runs what the
+configuration in .git says, such as filters, and nothing that the files beside it say; so a clone is safe, and a directory
+that somebody else unpacked, .git and all, is one to clone first.`, `
 modferry publish --key cosign.key .
 modferry publish --key cosign.key --version v1.4.0 --registry harbor.example/golang ./lib
 modferry publish --key cosign.key --module corp.example/tools/lint --version v0.3.0 .
@@ -96,6 +97,9 @@ func (a *app) publish(c *cli.Context) error {
 	}
 	defer pkg.Close()
 	art, err := artifact.Build(pkg.Files)
+	if errors.Is(err, artifact.ErrCorrupt) { // the go command reads go.mod as it was committed, and git archives it
+		return withHint(err, "attributes in the repository change go.mod, perhaps its line ends; a line \"go.mod -text -filter -ident\" at the end of .gitattributes leaves it alone")
+	}
 	if err != nil {
 		return err
 	}
@@ -192,7 +196,7 @@ func publishHint(err error) error {
 	case errors.Is(err, gitsource.ErrDirty):
 		return withHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
 	case errors.Is(err, gitsource.ErrNoModule):
-		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one")
+		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one, or the --"+flagRevision+" that has it")
 	case isSameContent(err):
 		return withHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")
 	case errors.Is(err, registry.ErrConflict):
