@@ -1,4 +1,4 @@
-package source
+package gitsource
 
 import (
 	"maps"
@@ -15,7 +15,7 @@ import (
 )
 
 func TestDirectoryWithoutGit(t *testing.T) {
-	newBench(t).isolate()
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		steps []string
@@ -38,12 +38,15 @@ func TestDirectoryWithoutGit(t *testing.T) {
 		{name: "misspelt module", steps: []string{code, subMod}, o: Options{Module: "corp.example/mod.git/sup"}, want: ErrNoModule, says: "sub/go.mod"},
 		{name: "incompatible", steps: []string{code}, o: Options{Module: "corp.example/x", Version: "v2.0.0"}, path: "corp.example/x@v2.0.0+incompatible", files: "a.go"},
 		{name: "no version", steps: []string{goMod}, o: Options{Version: "-"}, want: ErrVersion, says: "must be given"},
-		{name: "revision", steps: []string{goMod}, o: Options{Revision: "main"}, want: ErrRevision, says: "not in a git repository"},
+		{name: "revision", steps: []string{goMod}, o: Options{Revision: "main"}, want: ErrVersion, says: "not in a git repository"},
 		{name: "v2 without /v2", steps: []string{goMod}, o: Options{Version: "v2.0.0"}, want: ErrVersion, says: "corp.example/mod.git/v2"},
+		{name: "incompatible with go.mod", steps: []string{goMod}, o: Options{Version: "v2.0.0+incompatible"}, want: ErrVersion, says: "corp.example/mod.git/v2"},
+		{name: "v1 of a /v2", steps: []string{goMod2}, want: ErrVersion, says: "v1.2.3 of corp.example/mod.git/v2"},
 		{name: "no module", steps: []string{code}, want: ErrNoModule, says: "go.mod"},
 		{name: "go.mod is a link", steps: []string{"+x.mod module corp.example/x", "@go.mod x.mod"}, want: ErrNoModule, says: "go.mod"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t)
 			dir := filepath.Join(b.dir, "src")
 			b.do(dir, append([]string{"+go.sum "}, c.steps...)...)
@@ -77,10 +80,13 @@ func TestDirectoryWithoutGit(t *testing.T) {
 }
 
 func TestLinkThatTakesAFilesPlaceLeadsNowhere(t *testing.T) {
+	t.Parallel()
 	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "secret")
 	must(t, os.WriteFile(filepath.Join(dir, "a.go"), nil, 0o600))
 	must(t, os.WriteFile(other, []byte("secret"), 0o600))
-	files := onDisk(dir, []string{"a.go"})
+	d, err := readDirectory(dir)
+	must(t, err)
+	files := d.files(newLocation("corp.example/mod", ".", nil))
 	must(t, os.Remove(filepath.Join(dir, "a.go")))
 	must(t, os.Symlink(other, filepath.Join(dir, "a.go")))
 	if f, err := files[0].Open(); err == nil {
@@ -90,6 +96,7 @@ func TestLinkThatTakesAFilesPlaceLeadsNowhere(t *testing.T) {
 }
 
 func TestFilesThatAreTooLarge(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), nil, 0o600))
 	must(t, os.Truncate(filepath.Join(dir, "go.mod"), modzip.MaxGoMod+1))
@@ -101,7 +108,8 @@ func TestFilesThatAreTooLarge(t *testing.T) {
 }
 
 func TestDirectoryIsTheSameAsItsCommit(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	dir := b.checkout(goMod, code, "+d/x.txt x", "+vendor/a/a.go package a", "@l a.go", ".", "tag v1.0.0")
 	want := b.download("corp.example/mod.git@v1.0.0")
 	plain := filepath.Join(b.dir, "plain")
@@ -121,11 +129,12 @@ func TestDirectoryIsTheSameAsItsCommit(t *testing.T) {
 }
 
 func TestVersionThatHasNoTag(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	dir := b.checkout(goMod, code, subMod, "+LICENSE x", ".", "tag v1.0.0", "+b.go package a", ".")
 	head := b.git(dir, "rev-parse", "HEAD")
 	p := packed(t, Options{Dir: dir, Version: "v1.1.0"})
-	want := `{"Version":"v1.1.0","Time":"2024-05-01T10:00:07Z","Origin":{"VCS":"git","URL":"https://corp.example/mod","Hash":"` + head + `"}}`
+	want := `{"Version":"v1.1.0","Time":"2024-05-01T10:00:04Z","Origin":{"VCS":"git","URL":"https://corp.example/mod","Hash":"` + head + `"}}`
 	if string(p.Files.Info) != want {
 		t.Errorf(".info is\n%s\nwant\n%s", p.Files.Info, want)
 	}
@@ -142,7 +151,8 @@ func TestVersionThatHasNoTag(t *testing.T) {
 }
 
 func TestFileWithConflictsIsPackedOnce(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	dir := b.checkout(goMod, "+a.go package a", ".")
 	b.do(dir, "checkout -q -b other", "+a.go package other", ".", "checkout -q -", "+a.go package ours", ".")
 	merge := exec.Command("git", "merge", "-q", "other")
@@ -157,7 +167,8 @@ func TestFileWithConflictsIsPackedOnce(t *testing.T) {
 }
 
 func TestUncommittedChangesThatAreAllowed(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	dir := b.checkout(goMod, code, "+gone.go package a", "+.gitignore .env", subMod, "+LICENSE free", ".", "tag v1.0.0",
 		`+a.go package changed\n`, "+new.go package a", "+.env SECRET=1", "-gone.go", "@l a.go", "+sub/s.go package sub", "add new.go")
 	b.do(dir, "init -q lib", "config status.relativePaths false")
@@ -171,7 +182,7 @@ func TestUncommittedChangesThatAreAllowed(t *testing.T) {
 	if want := `{"Version":"v1.1.0","Origin":{"VCS":"git","URL":"https://corp.example/mod"}}`; string(p.Files.Info) != want {
 		t.Errorf(".info is %s; want %s", p.Files.Info, want)
 	}
-	notes(t, p, "no commit has this", "symbolic links")
+	notes(t, p, "no commit has this")
 
 	p = packed(t, Options{Dir: filepath.Join(dir, "sub"), Version: "v1.1.0", AllowDirty: true})
 	want = map[string]string{"LICENSE": "free", "go.mod": "module corp.example/mod.git/sub\n\ngo 1.24\n", "s.go": "package sub"}
@@ -188,11 +199,12 @@ func TestUncommittedChangesThatAreAllowed(t *testing.T) {
 }
 
 func TestSubmodulesAndWhatGitIgnoresAreNotPackaged(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	lib := b.checkoutAs("lib", `+go.mod module corp.example/mod.git/lib\n`, ".")
 	dir := b.checkout(goMod, "+.gitignore ign", `+ign/go.mod module corp.example/mod.git/ign\n`, ".", "-c protocol.file.allow=always submodule add -q "+lib+" lib", ".", code)
 	for _, name := range []string{"ign", "lib"} {
-		refused(t, Options{Dir: dir, Module: "corp.example/mod.git/" + name, Version: "v1.0.0", AllowDirty: true}, ErrNoModule, name+"/go.mod", "git does not know")
+		refused(t, Options{Dir: dir, Module: "corp.example/mod.git/" + name, Version: "v1.0.0", AllowDirty: true}, ErrNoModule, "there is no corp.example/mod.git/"+name, "go.mod (corp.example/mod.git)")
 	}
 	b.write(dir, "lib/a.go", "package lib")
 	p := packed(t, Options{Dir: filepath.Join(dir, "lib"), Version: "v1.0.0", AllowDirty: true})
@@ -205,9 +217,10 @@ func TestSubmodulesAndWhatGitIgnoresAreNotPackaged(t *testing.T) {
 }
 
 func TestNotesSayWhatIsNotExpected(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	dir := b.checkout(goMod+`replace corp.example/x => ../x\nreplace corp.example/y => ../y\n`, code, "@l a.go", ".", "tag v1.0.0")
-	notes(t, packed(t, Options{Dir: dir}), "symbolic links are left out, as module zips have none: l", "go.mod replaces corp.example/x (and 2 in all)")
+	notes(t, packed(t, Options{Dir: dir}), "go.mod replaces corp.example/x (and 2 in all)")
 	dir = b.checkoutAs("legacy", code, ".", "tag v1.0.0")
 	notes(t, packed(t, Options{Dir: dir, Module: "corp.example/legacy"}), "there is no go.mod")
 	dir = b.checkoutAs("calm", goMod, code, ".", "tag v1.0.0")

@@ -1,15 +1,17 @@
-package source
+package gitsource
 
 import (
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
 func TestLinksToDirectoriesLeadNowhere(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	b.write(b.dir, "other/x.go", "package secret")
 	b.write(b.dir, "other/go.mod", "module corp.example/mod.git/sub\n")
 	dir := b.checkout(goMod, code, "+d/e/x.go package e", "+.gitignore /d/e\\n/sub\\n", "add -f .", "commit -q -m x")
@@ -25,12 +27,13 @@ func TestLinksToDirectoriesLeadNowhere(t *testing.T) {
 
 // A repository among the files of another one comes with a clone, and its configuration with it.
 func TestRepositoryAmongTheFilesCannotRunCommands(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	ran := filepath.Join(b.dir, "ran")
 	dir := b.checkout(goMod, "+sub/HEAD ref: refs/heads/main", "+sub/objects/x x", "+sub/refs/heads/main 1111111111111111111111111111111111111111",
 		`+sub/config [core]\nrepositoryformatversion = 1\nbare = true\nsshCommand = touch `+ran+`;\n`+
 			`[extensions]\npartialClone = origin\n[remote "origin"]\nurl = ssh://corp.example/x\npromisor = true\n`, ".")
-	refused(t, Options{Dir: filepath.Join(dir, "sub")}, nil)
+	refused(t, Options{Dir: filepath.Join(dir, "sub")}, ErrNoModule, "sub/go.mod")
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("a command from the configuration was run")
 	}
@@ -53,7 +56,8 @@ func TestRepositoryOnTheWayUpIsNotUsed(t *testing.T) {
 		{"objects are elsewhere", "sub", ".", "a.go", []string{head, "+sub/commondir other", "+sub/other/refs/x x", "+sub/other/objects/x x"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t).isolate()
+			t.Parallel()
+			b := newBench(t)
 			ran := filepath.Join(b.dir, "ran")
 			config := "[core]\nrepositoryformatversion = 0\nworktree = " + c.worktree + "\n[filter \"f\"]\nclean = \"touch " + ran + "; cat\"\n"
 			b.write(b.dir, "mod/sub/config", config)
@@ -80,9 +84,38 @@ func TestRepositoryOnTheWayUpIsNotUsed(t *testing.T) {
 	}
 }
 
+// A repository on disk can name programs for git to run. None of them is, but for filters that clean files, to see what is changed:
+// without them all files would seem to be.
+func TestProgramsInTheConfigurationAreNotRun(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ran := filepath.Join(b.dir, "ran")
+	hook := "#!/bin/sh\ntouch " + ran + "\n"
+	dir := b.checkout(goMod, "+a.txt x", "+.gitattributes *.txt filter=f diff=f merge=f", ".", "tag v1.0.0", "+b.go package b", ".")
+	config := "\n[core]\nfsmonitor = touch X\nhooksPath = hooks\nalternateRefsCommand = touch X #\nsshCommand = touch X\npager = touch X\n" +
+		"[uploadpack]\npackObjectsHook = touch X\n[diff]\nexternal = touch X\n[diff \"f\"]\ntextconv = touch X\n" +
+		"[filter \"f\"]\nsmudge = touch X\n[log]\nshowSignature = true\n[gpg]\nprogram = touch X\n" +
+		"[credential]\nhelper = !touch X\n[extensions]\npartialClone = origin\n[remote \"origin\"]\npromisor = true\nuploadpack = touch X #\n"
+	old, err := os.ReadFile(filepath.Join(dir, ".git", "config"))
+	must(t, err)
+	b.write(dir, ".git/config", string(old)+strings.ReplaceAll(config, "touch X", "touch "+ran))
+	for _, name := range []string{"post-index-change", "reference-transaction", "post-checkout", "pre-auto-gc", "fsmonitor-watchman"} {
+		b.write(dir, "hooks/"+name, hook)
+		must(t, os.Chmod(filepath.Join(dir, "hooks", name), 0o755))
+	}
+	for _, o := range []Options{{Revision: "HEAD"}, {Version: "v1.0.0", AllowDirty: true}, {Version: "v1.1.0", AllowDirty: true}} {
+		o.Dir = dir
+		packed(t, o)
+		if _, err := os.Stat(ran); err == nil {
+			t.Errorf("%+v: a program was run", o)
+		}
+	}
+}
+
 func TestWorkTreeElsewhereIsRefused(t *testing.T) {
-	b := newBench(t).isolate()
-	dir := b.checkout(goMod, ".", "config core.worktree "+b.home)
+	t.Parallel()
+	b := newBench(t)
+	dir := b.checkout(goMod, ".", "config core.worktree "+t.TempDir())
 	refused(t, Options{Dir: dir}, nil, "work tree")
 	plain := filepath.Join(b.dir, "plain")
 	b.do(plain, goMod, "+.git/x x")
@@ -90,7 +123,8 @@ func TestWorkTreeElsewhereIsRefused(t *testing.T) {
 }
 
 func TestPartialCloneIsNotFetchedFrom(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	dir := b.checkout(goMod, code, subMod, "+LICENSE old", ".", "tag v1.0.0", "tag sub/v1.0.0", "+a.go package b", "+LICENSE new", ".", "tag v1.1.0", "config uploadpack.allowFilter true")
 	b.do(dir, "clone -q --filter=blob:none file://"+dir+" ../partial")
 	partial := filepath.Join(b.dir, "partial")
@@ -101,8 +135,18 @@ func TestPartialCloneIsNotFetchedFrom(t *testing.T) {
 	equal(t, withURL(packed(t, Options{Dir: partial, Version: "v1.0.0"})), b.download("corp.example/mod.git@v1.0.0"))
 }
 
+// Monorepos are often cloned so for a build: with all commits, and only the files of the one that is checked out.
+func TestPartialCloneHasPseudoVersions(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	dir := b.checkout(goMod, code, "+old.txt x", ".", "tag v1.0.0", "-old.txt", ".", "tag v1.2.0", "+b.go package b", ".", "config uploadpack.allowFilter true")
+	b.do(dir, "clone -q --filter=blob:none file://"+dir+" ../partial")
+	equal(t, withURL(packed(t, Options{Dir: filepath.Join(b.dir, "partial")})), b.download("corp.example/mod.git@main"))
+}
+
 func TestRevisionThatIsNoCommit(t *testing.T) {
-	b := newBench(t).isolate()
+	t.Parallel()
+	b := newBench(t)
 	dir := b.checkout(goMod, ".")
 	for _, rev := range []string{"^main", "-x", "--output=x", "main..main", "HEAD:go.mod", "HEAD^{tree}"} {
 		refused(t, Options{Dir: dir, Revision: rev}, ErrRevision)

@@ -1,9 +1,6 @@
-package source
+package gitsource
 
-import (
-	"path/filepath"
-	"testing"
-)
+import "testing"
 
 const (
 	goMod  = `+go.mod module corp.example/mod.git\n\ngo 1.24\n`
@@ -16,13 +13,9 @@ const (
 // TestSameAsTheGoCommand compares, sum for sum and .info byte for byte, with what GOPROXY=direct
 // gives for the same repository.
 func TestSameAsTheGoCommand(t *testing.T) {
-	newBench(t).isolate() // as far as the user's configuration matters, that is the same for all
-	for _, c := range []struct {
-		name  string
-		steps []string
-		query string // for the go command, behind corp.example/mod.git; as in "/sub@v1.0.0"
-		o     Options
-	}{
+	t.Parallel()
+	b := newBench(t)
+	rows := []row{
 		// Tags.
 		{"root", []string{goMod, code, ".", "tag v1.0.0"}, "@v1.0.0", Options{Version: "v1.0.0"}},
 		{"annotated tag", []string{goMod, code, ".", "tag -a -m x v1.0.0"}, "@v1.0.0", Options{Version: "v1.0.0"}},
@@ -113,15 +106,11 @@ func TestSameAsTheGoCommand(t *testing.T) {
 		{"changes", []string{goMod, code, ".", "tag v1.0.0", `+a.go package changed\n`, "+new.go package a"}, "@v1.0.0", Options{Revision: "v1.0.0"}},
 		{"changes, allowed", []string{goMod, code, ".", "tag v1.0.0", `+a.go package changed\n`, `+go.mod module corp.example/other\n`}, "@v1.0.0", Options{Version: "v1.0.0", AllowDirty: true}},
 		{"changes outside", []string{goMod, code, subMod, ".", "tag sub/v1.0.0", `+a.go package changed\n`}, "/sub@v1.0.0", Options{Dir: "sub"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	}
+	for i, want := range b.prepare(rows) {
+		t.Run(rows[i].name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
-			dir := b.checkout(c.steps...)
-			c.o.Dir = filepath.Join(dir, filepath.FromSlash(c.o.Dir))
-			c.o.TempDir = t.TempDir()
-			want := b.download("corp.example/mod.git" + c.query)
-			equal(t, packed(t, c.o), want)
+			equal(t, packed(t, rows[i].o), want)
 		})
 	}
 }
