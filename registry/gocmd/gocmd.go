@@ -6,6 +6,7 @@ package gocmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,11 +66,7 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	if o.Scratch == "" || o.GOPROXY == "" {
 		return nil, errors.New("running the go command: a scratch directory and a GOPROXY are needed")
 	}
-	name := o.Go
-	if name == "" {
-		name = "go"
-	}
-	path, err := exec.LookPath(name)
+	path, err := exec.LookPath(cmp.Or(o.Go, "go"))
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
@@ -80,7 +77,7 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing a place for the go command's caches: %w", err)
 	}
-	user, err := askUser(ctx, path, scratch)
+	user, err := userSettings(ctx, path, scratch)
 	if err != nil {
 		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
@@ -124,7 +121,7 @@ type settings struct {
 	toolchain                   string
 }
 
-func askUser(ctx context.Context, path, scratch string) (*settings, error) {
+func userSettings(ctx context.Context, path, scratch string) (*settings, error) {
 	c := &Cmd{path: path, scratch: scratch, env: slices.DeleteFunc(os.Environ(), internal)}
 	c.set("GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "TEST_TELEMETRY_DIR="+filepath.Join(scratch, telemetryDir))
 	// Exactly this command is answered by the go command that is there, whatever
@@ -143,17 +140,11 @@ func askUser(ctx context.Context, path, scratch string) (*settings, error) {
 
 // with returns what has to be set. With GOENV=off, what is empty has its default.
 func (s *settings) with(o Options, scratch string) []string {
-	or := func(a, b string) string {
-		if a != "" {
-			return a
-		}
-		return b
-	}
 	return []string{
 		"GOENV=off", "GO111MODULE=on", "GOFLAGS=", "GOWORK=off",
 		"GOPROXY=" + o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
-		"GOSUMDB=" + or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB=" + o.NoSumDB,
-		"GOTOOLCHAIN=" + or(o.Toolchain, s.toolchain),
+		"GOSUMDB=" + cmp.Or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB=" + o.NoSumDB,
+		"GOTOOLCHAIN=" + cmp.Or(o.Toolchain, s.toolchain),
 		"GOPATH=" + filepath.Join(scratch, "gopath"), "GOMODCACHE=" + filepath.Join(scratch, "mod"),
 		"GOBIN=", // that is GOPATH/bin; go install refuses other platforms if it is set
 		"GOCACHE=" + s.GOCACHE, "GOCACHEPROG=",
@@ -215,9 +206,7 @@ func (c *Cmd) Version() string { return c.version }
 // to that one: vendors add to it, and so do experiments. "" = it is of none that can be told.
 func Release(goversion string) string {
 	release := strings.TrimPrefix(goversion, "devel ")
-	if i := strings.IndexAny(release, " \t-"); i >= 0 {
-		release = release[:i]
-	}
+	release = release[:max(0, strings.IndexAny(release+" ", " \t-"))]
 	if !version.IsValid(release) {
 		return ""
 	}

@@ -135,7 +135,7 @@ func (v *view) warn(doing string, err error) {
 	said := err.Error()
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
-		said = failed.Said
+		said = failed.Stderr
 	}
 	if !v.told[said] {
 		v.told[said] = true
@@ -150,7 +150,7 @@ func (v *view) run(ctx context.Context, c *gocmd.Cmd, dir string, args ...string
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
 		readable := *failed
-		readable.Said, readable.Dir = v.readable(failed.Said), v.readable(failed.Dir)
+		readable.Stderr, readable.Dir = v.readable(failed.Stderr), v.readable(failed.Dir)
 		err = &readable
 	}
 	return out, err
