@@ -133,7 +133,7 @@ func (a *app) recorded(c *cli.Context, src *source, show progress) ([]requiremen
 	for _, w := range result.Warnings {
 		src.options.Warn(w)
 	}
-	items := collect.Recorded(result, args[0])
+	items := result.Needs
 	if len(items) == 0 {
 		src.options.Warn(fmt.Errorf("recording what %s fetches: it fetched nothing, so nothing is mirrored: in order if it needs no modules, "+
 			"but a command that sets GOPROXY or GOMODCACHE itself goes around the recording, and one with a vendor directory or GOFLAGS=-mod=vendor fetches nothing", args[0]))

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
@@ -53,23 +52,21 @@ func CollectFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File,
 	}
 	for _, t := range f.Tools {
 		platforms, fingerprint := c.platformsOf(t.Platforms)
-		c.addTool(t.Package+"@"+t.Query, platforms, ask{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint})
+		c.addTool(t.Package+"@"+t.Query, platforms, entry{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint})
 	}
 	for _, t := range f.Toolchains {
 		platforms, fingerprint := c.platformsOf(t.Platforms)
-		a := ask{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint}
+		e := entry{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint}
 		release := t.Release
-		for _, v := range c.meant(a) {
+		for _, v := range c.chosenFor(e) {
 			release = goproxy.ReleaseOf(v.Version)
 		}
-		c.addToolchain(release, platforms, a)
+		c.addToolchain(release, platforms, e)
 	}
-	p := &Plan{sums: make(map[module.Version]mirrorfile.Sums)}
-	var problems []error
-	p.Items, problems = c.collect(ctx)
-	p.locked, p.partial = c.relocks, c.partial
+	items, problems := c.collect(ctx)
+	p := &Plan{Items: items, sums: make(map[module.Version]mirrorfile.Sums), locked: c.relocks, partial: c.partial}
 	if o.Lock != nil {
-		p.pin(o.Lock)
+		p.lockSums(o.Lock)
 	}
 	return p, problems
 }
@@ -86,69 +83,59 @@ func (c *collector) platformsOf(own []string) (platforms []string, fingerprint s
 }
 
 // addLockedProject adds a project of a mirror file.
-func (c *collector) addLockedProject(entry mirrorfile.Project, from string) {
-	p, err := project.Load(entry.Dir)
+func (c *collector) addLockedProject(p mirrorfile.Project, from string) {
+	loaded, err := project.Load(p.Dir)
 	fingerprint := ""
 	if err == nil {
-		fingerprint, err = p.Fingerprint()
+		fingerprint, err = loaded.Fingerprint()
 	}
 	if err != nil {
-		c.fail("%s: %w", from, err)
-		c.keep(entry.ID())
+		c.fail(fmt.Errorf("%s: %w", from, err))
+		c.relockAsIs(p.ID())
 		return
 	}
-	c.addProject(p, entry.Dir, entry.DownloadAll, ask{
-		from: from, id: entry.ID(), fingerprint: fingerprint,
-		sums: func() findings { return sumsOf(p, entry.Dir) },
+	c.addProject(loaded, p.Dir, p.DownloadAll, entry{
+		from: from, id: p.ID(), fingerprint: fingerprint,
+		sums: func() findings { return sumsOf(loaded) },
 	})
 }
 
 // addModule adds a module of a mirror file.
 func (c *collector) addModule(m mirrorfile.Module, from string) {
-	a := ask{from: from, id: m.ID()}
-	if m.Query != "" {
-		if _, err := upstream.ParseQuery(m.Path, m.Query); err != nil {
-			c.fail("%s: %w", from, err)
-			return
-		}
-		s := seed{path: m.Path, query: m.Query, alone: m.Alone}
-		for _, v := range c.meant(a) {
-			s.meant = v
-		}
-		c.ask(s, a)
+	e := entry{from: from, id: m.ID()}
+	chosen := c.chosenFor(e)
+	if m.Query == "" {
+		e.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, chosen, from) }
+		c.entries = append(c.entries, e)
 		return
 	}
-	meant := c.meant(a)
-	a.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, meant, from) }
-	c.asks = append(c.asks, a)
+	if _, err := upstream.ParseQuery(m.Path, m.Query); err != nil {
+		c.fail(fmt.Errorf("%s: %w", from, err))
+		return
+	}
+	s := seed{path: m.Path, query: m.Query, alone: m.Alone}
+	for _, v := range chosen {
+		s.locked = v
+	}
+	c.addSeed(s, e)
 }
 
-// findSeveral finds the versions in a range, or the newest ones: meant, if that is known
-// already.
-func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, meant []module.Version, from string) findings {
+// findSeveral finds the versions in a range, or the newest ones: those that were chosen in an earlier run, if there was one.
+func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen []module.Version, from string) (f findings) {
 	var versions []string
-	for _, v := range meant {
+	for _, v := range chosen {
 		versions = append(versions, v.Version)
 	}
 	if len(versions) == 0 {
 		var err error
 		if versions, err = c.several(ctx, m); err != nil {
-			return failed("%s: %w", from, err)
+			return failed(fmt.Errorf("%s: %w", from, err))
 		}
 	}
-	found := make([]findings, len(versions))
-	var group errgroup.Group
-	group.SetLimit(parallelAsks)
-	for i, v := range versions {
-		group.Go(func() error {
-			it := requirement.Requirement{Module: module.Version{Path: m.Path, Version: v}, From: from}
-			found[i] = c.plant(ctx, it, seed{path: m.Path, query: v, alone: m.Alone, chosen: true})
-			return nil
-		})
-	}
-	_ = group.Wait() // problems are among the findings
-	var f findings
-	for _, one := range found {
+	for _, one := range parallel(versions, func(v string) findings {
+		it := requirement.Requirement{Module: module.Version{Path: m.Path, Version: v}, From: from}
+		return c.findNeeds(ctx, it, seed{path: m.Path, query: v, alone: m.Alone, listed: true})
+	}) {
 		f.add(one)
 	}
 	return f

@@ -22,7 +22,7 @@ import (
 // For a module of which a list has the same query as for another one below it, nobody can tell whether it was
 // wished for, or merely tried by a go command on the way to that: that it does not exist is a warning.
 func (c *collector) addList(name string, data []byte) {
-	tried := parents(data)
+	isParent := parents(data)
 	n := 0
 	for line := range strings.Lines(string(data)) {
 		n++
@@ -32,13 +32,13 @@ func (c *collector) addList(name string, data []byte) {
 		switch {
 		case len(f) == 0:
 		case strings.Contains(line, ":"): // not shown: a # may have cut off half of a password
-			c.fail("%s: %w", from, goproxy.ErrURL)
+			c.fail(fmt.Errorf("%s: %w", from, goproxy.ErrURL))
 		case len(f) == 1:
-			c.addQuery(f[0], from, tried[f[0]])
+			c.addQuery(f[0], from, isParent[f[0]])
 		case len(f) == 2, len(f) == 3 && f[2] == "mod-only":
 			c.addExact(module.Version{Path: f[0], Version: f[1]}, len(f) == 3, from)
 		default:
-			c.fail("%s: %q is not module@version", from, safetext.Lines([]byte(line)))
+			c.fail(fmt.Errorf("%s: %q is not module@version", from, safetext.Lines([]byte(line))))
 		}
 	}
 }
@@ -66,12 +66,12 @@ func (c *collector) addExact(m module.Version, modOnly bool, from string) {
 		return
 	}
 	if m.Path == toolchainName {
-		c.addToolchain(m.Version, c.platforms, ask{from: from})
+		c.addToolchain(m.Version, c.platforms, entry{from: from})
 		return
 	}
 	if _, err := upstream.ParseQuery(m.Path, m.Version); err != nil {
-		c.fail("%s: %s: %w", from, m, err)
+		c.fail(fmt.Errorf("%s: %s: %w", from, m, err))
 		return
 	}
-	c.ask(seed{path: m.Path, query: m.Version, alone: true, modOnly: modOnly}, ask{from: from})
+	c.addSeed(seed{path: m.Path, query: m.Version, alone: true, modOnly: modOnly}, entry{from: from})
 }

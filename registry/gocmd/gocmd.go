@@ -140,16 +140,33 @@ func userSettings(ctx context.Context, path, scratch string) (*settings, error) 
 
 // with returns what has to be set. With GOENV=off, what is empty has its default.
 func (s *settings) with(o Options, scratch string) []string {
-	return []string{
+	return append(places(scratch),
 		"GOENV=off", "GO111MODULE=on", "GOFLAGS=", "GOWORK=off",
-		"GOPROXY=" + o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
-		"GOSUMDB=" + cmp.Or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB=" + o.NoSumDB,
-		"GOTOOLCHAIN=" + cmp.Or(o.Toolchain, s.toolchain),
-		"GOPATH=" + filepath.Join(scratch, "gopath"), "GOMODCACHE=" + filepath.Join(scratch, "mod"),
+		"GOPROXY="+o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
+		"GOSUMDB="+cmp.Or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB="+o.NoSumDB,
+		"GOTOOLCHAIN="+cmp.Or(o.Toolchain, s.toolchain),
 		"GOBIN=", // that is GOPATH/bin; go install refuses other platforms if it is set
-		"GOCACHE=" + s.GOCACHE, "GOCACHEPROG=",
+		"GOCACHE="+s.GOCACHE, "GOCACHEPROG=",
+	)
+}
+
+// places are the settings of where the go command writes to, besides the build cache.
+func places(scratch string) []string {
+	return []string{
+		"GOPATH=" + filepath.Join(scratch, "gopath"), "GOMODCACHE=" + filepath.Join(scratch, "mod"),
 		"TEST_TELEMETRY_DIR=" + filepath.Join(scratch, telemetryDir),
 	}
+}
+
+// Apart returns the same go command with caches of its own in another scratch directory, and another GOPROXY.
+func (c *Cmd) Apart(scratch, goproxy string) (*Cmd, error) {
+	scratch, err := prepare(scratch)
+	if err != nil {
+		return nil, fmt.Errorf("preparing a place for the go command's caches: %w", err)
+	}
+	apart := c.With(append(places(scratch), "GOPROXY="+goproxy)...)
+	apart.scratch = scratch
+	return apart, nil
 }
 
 // internal reports whether a variable is how one go command tells another that

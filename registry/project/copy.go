@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // CopyOptions say what to copy. The zero value copies everything.
@@ -77,8 +78,7 @@ type copier struct {
 	goOnly     bool
 	unreadable func(error) // may be nil
 	dst        string
-	base       string          // directory that all that is copied is in; "" = there is none
-	locals     map[string]bool // local replacements
+	base       string // directory that all that is copied is in
 	alone      map[string]alone
 	skip       []fs.FileInfo // dst and what the options say
 	errs       []error
@@ -98,9 +98,15 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	case len(entries) > 0:
 		return nil, fmt.Errorf("%s is not empty", dst)
 	}
-	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: common(p.Root, p.dirs()), locals: make(map[string]bool), alone: p.alone()}
-	for _, dir := range p.LocalReplacements() {
-		c.locals[dir] = true
+	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: p.Root, alone: p.alone()}
+	for _, dir := range p.dirs() {
+		for !within(c.base, dir) {
+			parent := filepath.Dir(c.base)
+			if parent == c.base {
+				return nil, fmt.Errorf("%s and %s are on different drives", p.Root, dir)
+			}
+			c.base = parent
+		}
 	}
 	for _, dir := range append([]string{dst}, o.Skip...) {
 		if info, err := os.Stat(dir); err == nil {
@@ -110,21 +116,6 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	return c, nil
 }
 
-// common returns the nearest directory that has all of these in it or is one of them.
-// It is "" if there is none, as for those on two drives.
-func common(base string, dirs []string) string {
-	for _, dir := range dirs {
-		for !within(base, dir) {
-			parent := filepath.Dir(base)
-			if parent == base {
-				return ""
-			}
-			base = parent
-		}
-	}
-	return base
-}
-
 func within(base, dir string) bool {
 	rel, err := filepath.Rel(base, dir)
 	return err == nil && filepath.IsLocal(rel)
@@ -132,11 +123,7 @@ func within(base, dir string) bool {
 
 // to returns the place of a directory in the copy.
 func (c *copier) to(dir string) string {
-	if rel, err := filepath.Rel(c.base, dir); err == nil && c.base != "" {
-		return filepath.Join(c.dst, rel)
-	}
-	volume := filepath.VolumeName(dir)
-	return filepath.Join(c.dst, filepath.Base(volume[:max(0, len(volume)-1)]), dir[len(volume):]) // C:\x is dst\C\x
+	return filepath.Join(c.dst, strings.TrimPrefix(dir, c.base))
 }
 
 func (c *copier) all() {
@@ -146,18 +133,21 @@ func (c *copier) all() {
 	}
 	for _, dir := range c.p.dirs() {
 		isMain := slices.ContainsFunc(c.p.Modules, func(m Module) bool { return m.Dir == dir })
-		c.tree(dir, c.to(dir), treeOptions{top: true, isMain: isMain})
+		c.tree(dir, isMain)
 	}
 	for _, m := range c.p.Modules {
 		if m.data != nil {
-			c.write(filepath.Join(c.to(m.Dir), "go.mod"), c.goMod(m))
+			data, err := c.goMod(m)
+			c.write(filepath.Join(c.to(m.Dir), "go.mod"), data, err)
 		}
 	}
-	if c.p.Work != nil {
-		c.write(filepath.Join(c.to(c.p.Root), "go.work"), c.goWork())
-		if sums := filepath.Join(c.p.Root, "go.work.sum"); isFile(sums) {
-			c.sums(sums, filepath.Join(c.to(c.p.Root), "go.work.sum"))
-		}
+	if c.p.Work == nil {
+		return
+	}
+	data, err := c.goWork()
+	c.write(filepath.Join(c.to(c.p.Root), "go.work"), data, err)
+	if sums := filepath.Join(c.p.Root, "go.work.sum"); isFile(sums) {
+		c.sums(sums)
 	}
 }
 
@@ -167,7 +157,7 @@ func (c *copier) fail(err error) {
 	}
 }
 
-// skips reports whether the copy can do without what could not be opened, and says so then.
+// skips reports whether the copy can do without what could not be opened, and warns of it then.
 func (c *copier) skips(name string, err error) bool {
 	base := filepath.Base(name)
 	if c.unreadable == nil || !errors.Is(err, fs.ErrPermission) || filepath.Ext(base) == ".go" || base == "go.mod" || base == "go.sum" || base == "go.work.sum" {
@@ -177,13 +167,13 @@ func (c *copier) skips(name string, err error) bool {
 	return true
 }
 
-func (c *copier) write(name string, data []byte) {
-	if len(c.errs) >= maxErrors {
-		return
+// write writes what was made of a file, if that went well.
+func (c *copier) write(name string, data []byte, err error) {
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(name), 0o755)
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		c.fail(err)
-		return
+	if err == nil {
+		err = os.WriteFile(name, data, 0o644)
 	}
-	c.fail(os.WriteFile(name, data, 0o644))
+	c.fail(err)
 }

@@ -140,12 +140,12 @@ func TestCopyKeepsPlacesAndMendsPaths(t *testing.T) {
 	dst := t.TempDir()
 	c := copyTo(t, load(t, filepath.Join(dir, "w", "p")), dst, CopyOptions{})
 	want := map[string]string{
-		"p/go.work": "go 1.22\n\nuse (\n\t. // here\n\t../lib\n\t\"../p/in\"\n\t\n\t\n)\n\nuse ../q\n\nreplace x => ../far/x\n\n",
-		"p/go.mod": "module a // of all\n\nfrobnicate 7\n" + newGo + "\nreplace (\n\tx v1.0.0 => ../far/x // why\n\t // not\n\tz => ../p/in/z\n)\n" +
-			"replace x v1.2.0 => ../far/x\nreplace z v1.0.0 => z v1.1.0\nrequire lib v0.0.0\nreplace lib => ../lib\nreplace in => ./in\nreplace q => ../q\nreplace x => ../far/x\n",
-		"p/in/go.mod": "module in\n\nreplace a => ..\nreplace lib => ../../lib\nreplace q => ../../q\nreplace x => ../../far/x\nreplace z => ./z\n",
-		"lib/go.mod":  "module lib\n\nreplace a => ../p\nreplace in => ../p/in\nreplace q => ../q\nreplace x => ../far/x\nreplace z => ../p/in/z\n",
-		"q/go.mod":    "module q\n\nreplace a => ../p\nreplace lib => ../lib\nreplace in => ../p/in\nreplace x => ../far/x\nreplace z => ../p/in/z\n",
+		"p/go.work": "go 1.22\n\nuse (\n\t. // here\n\t../lib\n\t\"../p/in\"\n)\n\nuse ../q\n\nreplace x => ../far/x\n",
+		"p/go.mod": "module a // of all\n\nfrobnicate 7\n\n" + newGo + "\nreplace (\n\tx v1.0.0 => ../far/x // why\n\tz => ../p/in/z\n)\n\n" +
+			"replace x v1.2.0 => ../far/x\n\nreplace z v1.0.0 => z v1.1.0\n\nrequire lib v0.0.0\n\nreplace lib => ../lib\n\nreplace in => ./in\n\nreplace q => ../q\n\nreplace x => ../far/x\n",
+		"p/in/go.mod": "module in\n\nreplace a => ..\n\nreplace lib => ../../lib\n\nreplace q => ../../q\n\nreplace x => ../../far/x\n\nreplace z => ./z\n",
+		"lib/go.mod":  "module lib\n\nreplace a => ../p\n\nreplace in => ../p/in\n\nreplace q => ../q\n\nreplace x => ../far/x\n\nreplace z => ../p/in/z\n",
+		"q/go.mod":    "module q\n\nreplace a => ../p\n\nreplace lib => ../lib\n\nreplace in => ../p/in\n\nreplace x => ../far/x\n\nreplace z => ../p/in/z\n",
 	}
 	original := make(map[string]string)
 	for name, text := range files {
@@ -170,7 +170,7 @@ func TestCopyWithAParentThatIsAlsoCopied(t *testing.T) {
 	// "../p" in a go.mod is right where the project is, and leads out of the copy.
 	enter(t, map[string]string{"p/go.mod": "module a\nreplace b => ../p/b\n", "p/b/go.mod": "module b\n"})
 	copyTo(t, load(t, "p"), "dst", CopyOptions{})
-	assertTree(t, "dst", nil, map[string]string{"go.mod": "module a\nreplace b => ./b\n", "b/go.mod": "module b\n"})
+	assertTree(t, "dst", nil, map[string]string{"go.mod": "module a\n\nreplace b => ./b\n", "b/go.mod": "module b\n"})
 }
 
 func TestWhatWorkspaceModulesGetReplaced(t *testing.T) {

@@ -57,13 +57,8 @@ func Load(dir string) (*Project, error) {
 	return p, nil
 }
 
-// add adds problems, unless there are too many for anybody to read.
 func (p *Project) add(problems ...*Problem) {
-	const most = 1000
 	for _, problem := range problems {
-		if len(p.Problems) == most {
-			return
-		}
 		p.Problems = append(p.Problems, problem)
 	}
 }
@@ -84,7 +79,7 @@ func (p *Project) loadWork() {
 // loadUses loads the modules that go.work uses, those that are not loaded yet.
 func (p *Project) loadUses(isMod bool) {
 	name := p.root.file("go.work")
-	if isMod && !p.used(p.Root) {
+	if isMod && !p.uses(p.Root) {
 		err := errors.New("go.work does not use this module, so go commands leave it out; \"go work use .\" adds it")
 		p.add(&Problem{File: p.root.file("go.mod"), Err: err, Warning: true})
 	}

@@ -89,7 +89,7 @@ func (p *Proxy) Close() error {
 func (p *Proxy) Session() *Session {
 	s := &Session{
 		proxy: p, id: rand.Text(),
-		fetched: make(map[module.Version]*files), revisions: make(map[Revision]bool), failed: make(map[goproxy.File]error),
+		fetched: make(map[module.Version]Fetched), revisions: make(map[Revision]bool), failed: make(map[goproxy.File]error),
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,30 +15,16 @@ import (
 // sumDB is the kind of a file of a checksum database, which is passed through. It has nothing but the kind.
 const sumDB goproxy.Kind = "checksum database"
 
-var errSyntax = errors.New("not a file of the GOPROXY protocol")
-
-// parseRequest takes apart what follows a session's address. Its error is
-// errSyntax.
+// parseRequest takes apart what follows a session's address.
 func parseRequest(name string) (goproxy.File, error) {
-	q, err := parseName(name)
-	if err != nil {
-		return goproxy.File{}, fmt.Errorf("%w: %w", errSyntax, err)
-	}
-	return q, nil
-}
-
-func parseName(name string) (goproxy.File, error) {
 	if rest, ok := strings.CutPrefix(name, "sumdb/"); ok {
 		return goproxy.File{Kind: sumDB}, checkSumDB(rest)
 	}
 	f, err := goproxy.Parse(name)
-	if err != nil {
-		return goproxy.File{}, err
+	if err == nil && (f.Kind == goproxy.Mod || f.Kind == goproxy.Zip) && !goproxy.IsVersion(f.Version) {
+		err = fmt.Errorf("%q is no version of %s", f.Version.Version, f.Path)
 	}
-	if (f.Kind == goproxy.Mod || f.Kind == goproxy.Zip) && !goproxy.IsVersion(f.Version) {
-		return goproxy.File{}, fmt.Errorf("%q is no version of %s", f.Version.Version, f.Path)
-	}
-	return f, nil
+	return f, err
 }
 
 // checkSumDB checks the name of a file of a checksum database:

@@ -39,7 +39,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	q, err := parseRequest(name)
 	if err != nil {
-		refuse(w, http.StatusNotFound, "not found: "+err.Error())
+		refuse(w, http.StatusNotFound, "not found: not a file of the GOPROXY protocol: "+err.Error())
 		return
 	}
 	if s.hides(q) {
@@ -48,7 +48,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := p.src.Open(r.Context(), name)
 	if err != nil {
-		s.fail(q, err)
+		s.settled(q, err)
 		p.log.Debug("not served", "file", name, "error", err)
 		status, text := http.StatusBadGateway, err.Error()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +75,7 @@ func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) er
 	var head bytes.Buffer
 	if q.Kind == goproxy.Info || q.Kind == goproxy.Latest {
 		if _, err := io.Copy(&head, io.LimitReader(src, maxInfo)); err != nil {
-			s.fail(q, err)
+			s.settled(q, err)
 			return err
 		}
 		if _, err := w.Write(head.Bytes()); err != nil {
@@ -84,7 +84,7 @@ func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) er
 	}
 	if _, err := io.Copy(w, src); err != nil {
 		if src.err != nil {
-			s.fail(q, src.err)
+			s.settled(q, src.err)
 		}
 		return err
 	}
@@ -92,18 +92,9 @@ func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) er
 	return nil
 }
 
-// fail records that something about a module could not be served.
-func (s *Session) fail(q goproxy.File, err error) {
-	if q.Kind != sumDB {
-		s.settled(q, err)
-	}
-}
-
 // record records that a file was served; data is all of it if it is of JSON.
 func (s *Session) record(q goproxy.File, data []byte) {
-	if q.Kind != sumDB {
-		s.settled(q, nil)
-	}
+	s.settled(q, nil)
 	switch {
 	case q.Kind == goproxy.List || q.Kind == sumDB:
 		return

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 // newProject writes a project and tidies it with all of upstream in reach.
@@ -128,7 +129,7 @@ func TestTheModuleGraphIsNotInGoSum(t *testing.T) {
 	up := upstream(t)
 	dir := newProject(t, up, with(projectFiles, "go.mod", "module corp.example/p\n\ngo 1.24\n"), ".")
 	r := projectOf(t, Options{Source: up}, dir)
-	r.Needs = slices.DeleteFunc(r.Needs, func(n Need) bool { return n.Sum == "" && n.GoModSum == "" })
+	r.Needs = slices.DeleteFunc(r.Needs, func(n requirement.Requirement) bool { return n.Sum == "" && n.GoModSum == "" })
 	env := []string{"GOPROXY=" + up.offline(t, r).url(), "GOMODCACHE=" + t.TempDir()}
 	if out, err := tryGo(t, dir, env, "list", "-m", "all"); err == nil {
 		t.Errorf("go list -m all works with what go.sum lists alone, so these tests prove nothing:\n%s", out)

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -8,10 +9,14 @@ import (
 // consumerOf writes a fresh module, as "go mod init" would, that imports packages.
 func consumerOf(t testing.TB, packages ...string) string {
 	t.Helper()
+	var imports []string
+	for _, p := range packages {
+		imports = append(imports, fmt.Sprintf("\nimport _ %q\n", p))
+	}
 	dir := t.TempDir()
 	goIn(t, dir, nil, "mod", "init", "corp.example/fresh")
 	write(t, dir, map[string]string{
-		"fresh.go":      string(importAll(packages)),
+		"fresh.go":      "package consumer\n" + strings.Join(imports, ""),
 		"fresh_test.go": "package consumer\n\nimport \"testing\"\n\nfunc TestFresh(*testing.T) {}\n",
 	})
 	return dir
@@ -19,7 +24,7 @@ func consumerOf(t testing.TB, packages ...string) string {
 
 func seedOf(t testing.TB, up tree, m string) *Result {
 	t.Helper()
-	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod(m))
+	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod(m), "")
 	if err != nil {
 		t.Fatal(err)
 	}

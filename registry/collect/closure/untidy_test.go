@@ -64,5 +64,5 @@ func TestOfAModuleThatReliesOnItsWorkspaceItIsSaidWhatElseItLacks(t *testing.T) 
 	goIn(t, dir+"/b", append(env, "GOWORK=off"), "mod", "tidy")
 	checkWarnings(t, projectOf(t, Options{Source: up}, dir))
 	write(t, dir, map[string]string{"a/lacks.go": "package a\n\nimport _ \"example.com/old\"\n"})
-	checkWarnings(t, projectOf(t, Options{Source: up}, dir), "would change \"+\\texample.com/old v1.0.0\"")
+	checkWarnings(t, projectOf(t, Options{Source: up}, dir), "would change \"+example.com/old v1.0.0\"")
 }

@@ -11,13 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
-	"golang.org/x/mod/module"
-
-	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
-	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
@@ -73,69 +68,9 @@ func Collect(ctx context.Context, up *upstream.Upstream, args []string, o Collec
 		c.add(arg)
 	}
 	for _, t := range o.Tools {
-		c.addTool(t, c.platforms, ask{from: t})
+		c.addTool(t, c.platforms, entry{from: t})
 	}
 	return c.collect(ctx)
-}
-
-// collect answers what was asked for.
-func (c *collector) collect(ctx context.Context) ([]requirement.Requirement, []error) {
-	c.answer(ctx)
-	if err := c.goCommand.close(); err != nil {
-		c.problems = append(c.problems, err)
-	}
-	c.merge()
-	for _, w := range distinct(c.warnings) {
-		c.Warn(w)
-	}
-	return c.items, c.problems
-}
-
-// collector gathers items.
-type collector struct {
-	CollectOptions
-	up        *upstream.Upstream
-	platforms []string // GOOS/GOARCH
-	goCommand *goCommand
-	releases  func(context.Context) ([]string, error) // the toolchains upstream has
-
-	// Of a mirror file.
-	permits func(module.Version) error
-	lock    *mirrorfile.Lock // what is locked; nil = nothing
-	update  bool             // do not go by the lock but for sums
-	relocks []mirrorfile.Locked
-	partial bool // something could not be found out
-
-	asks []ask
-	findings
-}
-
-func newCollector(up *upstream.Upstream, o CollectOptions) *collector {
-	if o.Warn == nil {
-		o.Warn = func(error) {}
-	}
-	c := &collector{
-		CollectOptions: o, up: up, goCommand: newGoCommand(o.GoCommand),
-		permits: func(module.Version) error { return nil },
-	}
-	c.releases = onceForAll(func(ctx context.Context) ([]string, error) { return up.List(ctx, goproxy.ToolchainPath) })
-	c.setPlatforms(o.Platforms)
-	return c
-}
-
-// onceForAll calls fn once, for the first who asks.
-func onceForAll[T any](fn func(context.Context) (T, error)) func(context.Context) (T, error) {
-	var once sync.Once
-	var v T
-	var err error
-	return func(ctx context.Context) (T, error) {
-		once.Do(func() { v, err = fn(ctx) })
-		return v, err
-	}
-}
-
-func (f *findings) fail(format string, args ...any) {
-	f.problems = append(f.problems, fmt.Errorf(format, args...))
 }
 
 func (c *collector) add(arg string) {
@@ -152,9 +87,9 @@ func (c *collector) add(arg string) {
 	case strings.Contains(arg, "@"), isRelease(arg):
 		c.addQuery(arg, arg, false)
 	case errors.Is(err, fs.ErrNotExist):
-		c.fail("%s: no such file or directory; a module is named as %[1]s@version or %[1]s@latest", arg)
+		c.fail(fmt.Errorf("%s: no such file or directory; a module is named as %[1]s@version or %[1]s@latest", arg))
 	default:
-		c.problems = append(c.problems, err)
+		c.fail(err)
 	}
 }
 
@@ -162,9 +97,9 @@ func (c *collector) addStdin() {
 	if c.Stdin == nil {
 		return
 	}
-	data, err := upstream.ReadLimited(c.Stdin, maxSource)
+	data, err := project.ReadAll(c.Stdin, maxSource)
 	if err != nil {
-		c.fail("reading standard input: %w", err)
+		c.fail(fmt.Errorf("reading standard input: %w", err))
 		return
 	}
 	c.addList("standard input", data)
@@ -175,15 +110,15 @@ func (c *collector) addDirectory(dir string) {
 	p, err := project.Load(dir)
 	switch {
 	case err == nil:
-		c.addProject(p, dir, c.DownloadAll, ask{from: dir})
+		c.addProject(p, dir, c.DownloadAll, entry{from: dir})
 	case !errors.Is(err, project.ErrNoProject):
-		c.problems = append(c.problems, err)
+		c.fail(err)
 	case exists(filepath.Join(dir, "go.sum")):
 		c.addFile(filepath.Join(dir, "go.sum"))
 	case upstream.Tree(dir):
 		c.addTree(dir)
 	default:
-		c.fail("%s: no Go project: there is no go.mod, go.work or go.sum; nor is it a module cache or a directory of a module proxy", dir)
+		c.fail(fmt.Errorf("%s: no Go project: there is no go.mod, go.work or go.sum; nor is it a module cache or a directory of a module proxy", dir))
 	}
 }
 
@@ -191,62 +126,50 @@ func (c *collector) addDirectory(dir string) {
 // any other upstream.
 func (c *collector) addTree(dir string) {
 	if err := c.up.Prepend(dir); err != nil {
-		c.problems = append(c.problems, err)
+		c.fail(err)
 		return
 	}
-	c.asks = append(c.asks, ask{from: dir, find: func(ctx context.Context) findings {
+	c.entries = append(c.entries, entry{from: dir, find: func(ctx context.Context) findings {
 		items, problems := upstream.TreeVersions(ctx, dir)
 		return findings{items: items, problems: problems}
 	}})
 }
 
-// maxSource bounds the files that say what to mirror.
-const maxSource = 64 << 20
-
 func (c *collector) addFile(name string) {
-	ext := filepath.Ext(name)
-	read := readFile
-	if ext == "" {
-		read = readStream
-	}
-	data, err := read(name)
+	data, err := readFile(name)
 	if err != nil {
-		c.problems = append(c.problems, err)
+		c.fail(err)
 		return
 	}
-	switch ext {
+	switch filepath.Ext(name) {
 	case ".sum":
 		c.addGoSum(name, data)
 	case ".mod":
 		c.addGoMod(name, data)
 	case ".yaml", ".yml":
-		c.fail("%s: a mirror file is mirrored by itself: give it as the only source", name)
+		c.fail(fmt.Errorf("%s: a mirror file is mirrored by itself: give it as the only source", name))
 	default:
 		c.addList(name, data)
 	}
 }
 
-func readFile(name string) ([]byte, error) {
-	data, err := project.ReadFile(name, maxSource)
-	var system *fs.PathError
-	if err != nil && !errors.As(err, &system) {
+// maxSource bounds the files that say what to mirror.
+const maxSource = 64 << 20
+
+// readFile reads a file. A list may also be the output of a program, as a shell's <(…) is: /dev/fd/63.
+func readFile(name string) (data []byte, err error) {
+	if filepath.Ext(name) != "" {
+		data, err = project.ReadFile(name, maxSource)
+	} else if f, openErr := os.Open(name); openErr == nil {
+		defer f.Close()
+		data, err = project.ReadAll(f, maxSource)
+	} else {
+		err = openErr
+	}
+	if system := (*fs.PathError)(nil); err != nil && !errors.As(err, &system) {
 		err = fmt.Errorf("reading %s: %w", name, err)
 	}
 	return data, err
-}
-
-// readStream reads a list that may also be the output of a program, as a shell's <(…) is: /dev/fd/63.
-func readStream(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := upstream.ReadLimited(f, maxSource)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return data, nil
 }
 
 func exists(name string) bool {

@@ -20,10 +20,7 @@ type replacedBy struct {
 func (p *Project) shared() []replacedBy {
 	var all []replacedBy
 	seen := make(map[module.Version]bool)
-	for _, m := range p.Modules {
-		if m.File == nil {
-			continue
-		}
+	for m := range p.readable {
 		if old := (module.Version{Path: m.File.Module.Mod.Path}); !seen[old] {
 			seen[old] = true
 			all = append(all, replacedBy{old, m.Dir, m.File})
@@ -43,10 +40,8 @@ func (p *Project) shared() []replacedBy {
 	if p.Work != nil {
 		add(p.root, p.Work.Replace, true)
 	}
-	for _, m := range p.Modules {
-		if m.File != nil {
-			add(place{abs: m.Dir}, m.File.Replace, false)
-		}
+	for m := range p.readable {
+		add(place{abs: m.Dir}, m.File.Replace, false)
 	}
 	return all
 }
@@ -65,12 +60,12 @@ func (p *Project) alone() map[string]alone {
 		return all
 	}
 	shared := p.shared()
-	for _, m := range p.Modules {
-		if m.File != nil {
-			sums := sumsOf(m.Dir)
-			lacking := p.lacking(m, shared, sums)
-			all[m.Dir] = alone{unpublished(m, shared, sums, lacking), len(lacking) > 0}
-		}
+	for m := range p.readable {
+		data, _ := ReadFile(filepath.Join(m.Dir, "go.sum"), maxSumFile)
+		lines, _ := ParseSums("go.sum", data) // Sums says what is wrong with it
+		sums := listed(lines)
+		lacking := p.lacking(m, shared, sums)
+		all[m.Dir] = alone{unpublished(m, shared, sums, lacking), len(lacking) > 0}
 	}
 	return all
 }
@@ -78,7 +73,7 @@ func (p *Project) alone() map[string]alone {
 // unpublished returns what m would not find if it were alone, but that is shared in the workspace: nothing in m
 // replaces it, and m's go.sum does not know it. Replacing what is published too would make a tidy go.mod
 // untidy. If it can be, it is without a version: to Go, "x v1.0.0 => ../x" and "x => ../../x" contradict each other.
-func unpublished(m Module, shared []replacedBy, sums map[module.Version]bool, lacking []replacedBy) []replacedBy {
+func unpublished(m Module, shared []replacedBy, sums versions, lacking []replacedBy) []replacedBy {
 	var found []replacedBy
 	for _, s := range shared {
 		if s.dir != m.Dir && !sums[s.Old] && replacement(m.File.Replace, s.Old) == nil {
@@ -94,7 +89,7 @@ func unpublished(m Module, shared []replacedBy, sums map[module.Version]bool, la
 }
 
 // lacking returns what m, or what it has from a directory, requires, but only its workspace has.
-func (p *Project) lacking(m Module, shared []replacedBy, sums map[module.Version]bool) []replacedBy {
+func (p *Project) lacking(m Module, shared []replacedBy, sums versions) []replacedBy {
 	var found []replacedBy
 	seen := make(map[*modfile.File]bool)
 	required := make(map[module.Version]bool)
@@ -133,73 +128,20 @@ func (p *Project) lacking(m Module, shared []replacedBy, sums map[module.Version
 // version, any of it: it is in a directory here, and no go.sum lists it. A version that none of the
 // project's go.mod files requires is one that others know.
 func (p *Project) Own() func(module.Version) bool {
-	own, required, sums := make(map[module.Version]bool), make(map[module.Version]bool), make(map[module.Version]bool)
+	own, required := make(versions), make(versions)
 	for _, s := range p.shared() {
 		own[s.Old] = true
-		require(required, s.file)
-	}
-	for _, file := range p.SumFiles() {
-		addSums(sums, file)
-	}
-	return func(m module.Version) bool {
-		isOwn := own[m] || own[module.Version{Path: m.Path}]
-		return isOwn && !sums[m] && (m.Version == "" || required[m])
-	}
-}
-
-func require(required map[module.Version]bool, f *modfile.File) {
-	if f != nil {
-		for _, r := range f.Require {
+		if s.file == nil {
+			continue
+		}
+		for _, r := range s.file.Require {
 			required[r.Mod] = true
 		}
 	}
-}
-
-// local returns the directory that a replacement in one's go.mod or go.work leads to; nil if it does not, or if that
-// has no go.mod.
-func (p *Project) local(dir place, r *modfile.Replace) *local {
-	if r.New.Version != "" {
-		return nil
-	}
-	to := dir.at(r.New.Path).abs
-	for i := range p.locals {
-		if p.locals[i].dir == to {
-			return &p.locals[i]
-		}
-	}
-	return nil
-}
-
-// replacement returns what replaces a module version, or nil.
-func replacement(list []*modfile.Replace, m module.Version) *modfile.Replace {
-	var found *modfile.Replace
-	for _, r := range list {
-		if r.Old == m {
-			return r
-		}
-		if r.Old.Path == m.Path && r.Old.Version == "" {
-			found = r
-		}
-	}
-	return found
-}
-
-// sumsOf returns the module versions that the go.sum in a directory lists; with no version, each module of
-// which it lists any.
-func sumsOf(dir string) map[module.Version]bool {
-	sums := make(map[module.Version]bool)
-	addSums(sums, filepath.Join(dir, "go.sum"))
-	return sums
-}
-
-// addSums adds what a go.sum lists. Whatever is wrong with it, who reads it for its sums tells.
-func addSums(sums map[module.Version]bool, file string) {
-	data, err := ReadFile(file, MaxSumFile)
-	if err != nil {
-		return
-	}
-	lines, _ := ParseSums(file, data)
-	for _, l := range lines {
-		sums[l.Module], sums[module.Version{Path: l.Module.Path}] = true, true
+	lines, _ := p.Sums()
+	sums := listed(lines)
+	return func(m module.Version) bool {
+		isOwn := own[m] || own[module.Version{Path: m.Path}]
+		return isOwn && !sums[m] && (m.Version == "" || required[m])
 	}
 }

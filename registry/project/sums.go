@@ -1,0 +1,149 @@
+package project
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/requirement"
+)
+
+// maxSumFile is the largest go.sum that is read.
+const maxSumFile = 64 << 20
+
+// ParseSums parses a go.sum or go.work.sum file. Each line is one requirement, with either sum, which is not checked.
+//
+//	file = { path SP version [ "/go.mod" ] SP sum NL }
+//
+// As for the go command, sums of other kinds than h1 do not count: they are left out. Every
+// line that is none has an error that begins with its name and line, and does not hinder the others.
+func ParseSums(name string, data []byte) (lines []requirement.Requirement, problems []error) {
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		r := requirement.Requirement{From: fmt.Sprintf("%s:%d", name, n)}
+		if len(f) != 3 {
+			problems = append(problems, fmt.Errorf("%s: not a line of a go.sum: %.100q", r.From, strings.TrimSpace(line)))
+			continue
+		}
+		r.Module.Path = f[0]
+		r.Module.Version, r.ModOnly = strings.CutSuffix(f[1], "/go.mod")
+		if err := goproxy.Check(r.Module); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", r.From, err))
+			continue
+		}
+		if !strings.HasPrefix(f[2], "h1:") {
+			continue
+		}
+		if r.ModOnly {
+			r.GoModSum = f[2]
+		} else {
+			r.Sum = f[2]
+		}
+		lines = append(lines, r)
+	}
+	return lines, problems
+}
+
+// goodLines leaves the lines of a go.sum that are some.
+func goodLines(data []byte) []byte {
+	var good []byte
+	for line := range strings.Lines(string(data)) {
+		if _, problems := ParseSums("", []byte(line)); len(problems) == 0 {
+			good = append(good, line...)
+		}
+	}
+	return good
+}
+
+// SumFiles returns the go.work.sum and go.sum files that there are, absolute:
+// Root's go.work.sum, then those of Modules in their order.
+func (p *Project) SumFiles() []string {
+	names := []string{filepath.Join(p.Root, "go.work.sum")}
+	for _, m := range p.Modules {
+		names = append(names, filepath.Join(m.Dir, "go.sum"))
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !isFile(name) })
+}
+
+// Sums returns the lines of SumFiles in their order, and what is wrong with these files, which are named as seen from where
+// the project's directory was named.
+func (p *Project) Sums() (lines []requirement.Requirement, problems []error) {
+	for _, file := range p.SumFiles() {
+		shown := filepath.Join(p.root.shown, slashed(p.Root, file))
+		data, err := ReadFile(file, maxSumFile)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("reading %s: %w", shown, withoutName(err)))
+			continue
+		}
+		list, wrong := ParseSums(shown, data)
+		lines, problems = append(lines, list...), append(problems, wrong...)
+	}
+	return lines, problems
+}
+
+// versions is a set of module versions; with no version, it has a module.
+type versions map[module.Version]bool
+
+// listed returns the versions, and the modules, that lines of a go.sum list.
+func listed(lines []requirement.Requirement) versions {
+	all := make(versions)
+	for _, l := range lines {
+		all[l.Module], all[module.Version{Path: l.Module.Path}] = true, true
+	}
+	return all
+}
+
+// Unlisted are the requirements that no go.sum or go.work.sum of the project lists, each a [*Problem]: what these
+// files list is less than the project needs. Nothing lists what is in a directory, nor what is excluded.
+func (p *Project) Unlisted() []error {
+	lines, _ := p.Sums()
+	sums, excluded := listed(lines), make(versions)
+	for m := range p.readable {
+		for _, x := range m.File.Exclude {
+			excluded[x.Mod] = true
+		}
+	}
+	var unlisted []error
+	for m := range p.readable {
+		for _, r := range m.File.Require {
+			used := p.used(m, r.Mod)
+			if used.Version == "" || sums[used] || excluded[r.Mod] {
+				continue
+			}
+			err := fmt.Errorf("no go.sum lists %s, so that what it needs is not known: run \"go mod tidy\" there", used)
+			unlisted = append(unlisted, &Problem{File: m.File.Syntax.Name, Line: r.Syntax.Start.Line, Module: r.Mod.Path, Err: err})
+		}
+	}
+	return unlisted
+}
+
+// used returns what is used of a version that m requires: perhaps another one. It has no version if that is a directory.
+func (p *Project) used(m Module, required module.Version) module.Version {
+	modules := []Module{m}
+	if p.Work != nil {
+		for main := range p.readable {
+			if main.File.Module.Mod.Path == required.Path {
+				return module.Version{Path: required.Path}
+			}
+			modules = append(modules, main) // what one replaces is so for all
+		}
+		if r := replacement(p.Work.Replace, required); r != nil {
+			return r.New
+		}
+	}
+	for _, m := range modules {
+		if r := replacement(m.File.Replace, required); r != nil {
+			return r.New
+		}
+	}
+	return required
+}
