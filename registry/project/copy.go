@@ -58,14 +58,10 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	for dir, alone := range c.alone {
-		i := slices.IndexFunc(copied.Modules, func(m Module) bool { return m.Dir == c.to(dir) })
-		if i < 0 {
-			continue // whatever is wrong with it there, its Problems say
-		}
+	for i := range copied.Modules {
 		m := &copied.Modules[i]
-		m.Bound, m.Added = alone.bound, make(map[string]bool)
-		for _, r := range alone.unpublished {
+		m.Added = make(map[string]bool)
+		for _, r := range c.unpublished[filepath.Join(c.base, strings.TrimPrefix(m.Dir, c.dst))] {
 			m.Added[r.Old.Path] = true
 		}
 	}
@@ -74,14 +70,14 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 
 // copier copies a project.
 type copier struct {
-	p          *Project
-	goOnly     bool
-	unreadable func(error) // may be nil
-	dst        string
-	base       string // directory that all that is copied is in
-	alone      map[string]alone
-	skip       []fs.FileInfo // dst and what the options say
-	errs       []error
+	p           *Project
+	goOnly      bool
+	unreadable  func(error) // may be nil
+	dst         string
+	base        string // directory that all that is copied is in
+	unpublished map[string][]replacedBy
+	skip        []fs.FileInfo // dst and what the options say
+	errs        []error
 }
 
 // maxErrors is after how many errors copying ends.
@@ -98,7 +94,7 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	case len(entries) > 0:
 		return nil, fmt.Errorf("%s is not empty", dst)
 	}
-	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: p.Root, alone: p.alone()}
+	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: p.Root, unpublished: p.unpublished()}
 	for _, dir := range p.dirs() {
 		for !within(c.base, dir) {
 			parent := filepath.Dir(c.base)

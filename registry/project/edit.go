@@ -80,7 +80,7 @@ func (c *copier) goMod(m Module) ([]byte, error) {
 		return m.data, nil
 	}
 	var add []modfile.Replace
-	for _, r := range c.alone[m.Dir].unpublished {
+	for _, r := range c.unpublished[m.Dir] {
 		to := modfile.Replace{Old: r.Old}
 		to.New.Path = c.path(m.Dir, r.dir)
 		add = append(add, to)

@@ -49,10 +49,6 @@ type Module struct {
 	// person would have it, seen from where the project's directory was named.
 	File *modfile.File
 
-	// Bound says of a module in a copy that alone it only works there: it requires what only its
-	// workspace has.
-	Bound bool
-
 	// Added says of a module in a copy which modules, by path, its go.mod replaces by directories there
 	// only.
 	Added map[string]bool

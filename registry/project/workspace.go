@@ -2,7 +2,6 @@ package project
 
 import (
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -46,16 +45,11 @@ func (p *Project) shared() []replacedBy {
 	return all
 }
 
-// alone says of a module of a workspace what it takes to run go commands in it alone.
-type alone struct {
-	unpublished []replacedBy
-	bound       bool // it requires some of that
-}
-
-// alone finds that out for each readable module of a workspace, by its directory: for all at once, as a workspace may have
-// hundreds, and each may share what it replaces with every other.
-func (p *Project) alone() map[string]alone {
-	all := make(map[string]alone)
+// unpublished returns, for each readable module of a workspace by its directory, what it would not find if it were alone, but
+// that is shared in the workspace: nothing in the module replaces it, and its go.sum does not know it. Replacing what is
+// published too would make a tidy go.mod untidy.
+func (p *Project) unpublished() map[string][]replacedBy {
+	all := make(map[string][]replacedBy)
 	if p.Work == nil {
 		return all
 	}
@@ -64,64 +58,18 @@ func (p *Project) alone() map[string]alone {
 		data, _ := ReadFile(filepath.Join(m.Dir, "go.sum"), maxSumFile)
 		lines, _ := ParseSums("go.sum", data) // Sums says what is wrong with it
 		sums := listed(lines)
-		lacking := p.lacking(m, shared, sums)
-		all[m.Dir] = alone{unpublished(m, shared, sums, lacking), len(lacking) > 0}
+		for _, r := range m.File.Require {
+			if !sums[r.Mod] { // another version of it may be published
+				delete(sums, module.Version{Path: r.Mod.Path})
+			}
+		}
+		for _, s := range shared {
+			if s.dir != m.Dir && !sums[s.Old] && replacement(m.File.Replace, s.Old) == nil {
+				all[m.Dir] = append(all[m.Dir], s)
+			}
+		}
 	}
 	return all
-}
-
-// unpublished returns what m would not find if it were alone, but that is shared in the workspace: nothing in m
-// replaces it, and m's go.sum does not know it. Replacing what is published too would make a tidy go.mod
-// untidy. If it can be, it is without a version: to Go, "x v1.0.0 => ../x" and "x => ../../x" contradict each other.
-func unpublished(m Module, shared []replacedBy, sums versions, lacking []replacedBy) []replacedBy {
-	var found []replacedBy
-	for _, s := range shared {
-		if s.dir != m.Dir && !sums[s.Old] && replacement(m.File.Replace, s.Old) == nil {
-			found = append(found, s)
-		}
-	}
-	for _, r := range lacking {
-		if whole := (module.Version{Path: r.Old.Path}); sums[whole] {
-			found = append(found, r)
-		}
-	}
-	return found
-}
-
-// lacking returns what m, or what it has from a directory, requires, but only its workspace has.
-func (p *Project) lacking(m Module, shared []replacedBy, sums versions) []replacedBy {
-	var found []replacedBy
-	seen := make(map[*modfile.File]bool)
-	required := make(map[module.Version]bool)
-	for files := []*modfile.File{m.File}; len(files) > 0; files = files[1:] {
-		f := files[0]
-		if f == nil || seen[f] {
-			continue
-		}
-		seen[f] = true
-		for _, r := range f.Require {
-			if required[r.Mod] {
-				continue
-			}
-			required[r.Mod] = true
-			if to := replacement(m.File.Replace, r.Mod); to != nil {
-				if l := p.local(place{abs: m.Dir}, to); l != nil {
-					files = append(files, l.file)
-				}
-				continue
-			}
-			isIt := func(s replacedBy) bool {
-				return s.Old.Path == r.Mod.Path && (s.Old.Version == "" || s.Old.Version == r.Mod.Version)
-			}
-			i := slices.IndexFunc(shared, isIt)
-			if i < 0 || shared[i].dir == m.Dir || sums[r.Mod] {
-				continue
-			}
-			found = append(found, replacedBy{r.Mod, shared[i].dir, shared[i].file})
-			files = append(files, shared[i].file)
-		}
-	}
-	return found
 }
 
 // Own returns a function that reports whether nobody but the project itself has a version of a module, or, with no

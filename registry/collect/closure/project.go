@@ -100,7 +100,6 @@ type place struct {
 	goCmd  *gocmd.Cmd
 	dir    string
 	module bool
-	bound  bool            // to its workspace
 	added  map[string]bool // what is replaced by directories in this copy of the module only
 
 	file      string // its go.mod or go.work
@@ -123,7 +122,7 @@ func (v *view) places(p *project.Project) []place {
 	for _, m := range p.Modules {
 		if m.File != nil {
 			all = append(all, place{
-				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, bound: m.Bound, added: m.Added,
+				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, added: m.Added,
 				file: filepath.Join(m.Dir, "go.mod"), goVersion: demanded(m.File.Go),
 			})
 		}

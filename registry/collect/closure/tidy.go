@@ -16,9 +16,8 @@ import (
 
 // modLine is a line that "go mod tidy" may change.
 type modLine struct {
-	inSum         bool   // of go.sum rather than go.mod
-	path, version string // what it requires, if it is of go.mod; "" = nothing
-	indirect      bool
+	inSum bool   // of go.sum rather than go.mod
+	path  string // what it requires, if it is of go.mod; "" = nothing
 }
 
 // modLines are the lines of a module's go.mod and go.sum by their text.
@@ -38,7 +37,7 @@ func (v *view) modLines(dir string) modLines {
 			if r.Indirect {
 				text += " // indirect"
 			}
-			lines[text] = modLine{path: r.Mod.Path, version: r.Mod.Version, indirect: r.Indirect}
+			lines[text] = modLine{path: r.Mod.Path}
 		}
 	}
 	if v.foreign {
@@ -70,19 +69,22 @@ func (v *view) tidy(ctx context.Context, pl place, before modLines) bool {
 	if len(added)+len(removed) == 0 {
 		return false
 	}
-	if v.foreign || pl.bound {
+	if v.foreign || after.require(pl.added) {
 		return true // nobody can tidy it but here
 	}
-	advice := "run it and commit the result"
-	if relies(added, pl.added) {
-		ownChanges(added, removed, pl.added)
-		advice = "it works there in the workspace only: edit its go.mod"
-	}
-	changes := slices.Concat(texts("-", removed), texts("+", added))
-	if len(changes) > 0 {
-		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: %s", v.readable(pl.dir), changes[0], advice))
-	}
+	first := slices.Concat(texts("-", removed), texts("+", added))[0]
+	v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result", v.readable(pl.dir), first))
 	return true
+}
+
+// require reports whether lines require what only the copy of a module says is in a directory: it works in its workspace only.
+func (l modLines) require(added map[string]bool) bool {
+	for _, line := range l {
+		if added[line.path] {
+			return true
+		}
+	}
+	return false
 }
 
 // without returns the lines that others do not have.
@@ -104,40 +106,4 @@ func texts(sign string, lines modLines) []string {
 		names[i] = sign + name
 	}
 	return names
-}
-
-// localVersion is what the go command requires of a module that it only knows as a directory: here, one of a
-// workspace, by another that does not say so and cannot be without it.
-const localVersion = "v0.0.0-00010101000000-000000000000"
-
-// isLocal reports whether a line requires what only the copy of a module says is in a directory.
-func (l modLine) isLocal(inCopy map[string]bool) bool {
-	return l.version == localVersion && inCopy[l.path]
-}
-
-// relies reports whether what was added has a requirement of what only the copy says is in a directory.
-func relies(added modLines, inCopy map[string]bool) bool {
-	for _, l := range added {
-		if l.isLocal(inCopy) {
-			return true
-		}
-	}
-	return false
-}
-
-// ownChanges leaves, of the changes to a module that relies on what was added to its copy, those that do not come from that:
-// direct requirements that it lacks, or has for nothing. What is added brings along versions, indirect requirements and
-// sums.
-func ownChanges(added, removed modLines, inCopy map[string]bool) {
-	sides := make(map[string]int)
-	for _, lines := range []modLines{added, removed} {
-		for _, l := range lines {
-			sides[l.path]++
-		}
-	}
-	for _, lines := range []modLines{added, removed} {
-		maps.DeleteFunc(lines, func(_ string, l modLine) bool {
-			return l.path == "" || sides[l.path] > 1 || l.indirect || l.isLocal(inCopy)
-		})
-	}
 }
