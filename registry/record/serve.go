@@ -25,6 +25,21 @@ var contentTypes = map[goproxy.Kind]string{
 	goproxy.Zip: "application/zip", goproxy.List: "text/plain; charset=utf-8", sumDB: "text/plain; charset=utf-8",
 }
 
+// sumDB is the kind of a file of a checksum database, which is passed through. It has nothing but the kind.
+const sumDB goproxy.Kind = "checksum database"
+
+// parseRequest takes apart what follows a session's address. Of the files of a checksum database, only the form is checked.
+func parseRequest(name string) (goproxy.File, error) {
+	if rest, ok := strings.CutPrefix(name, "sumdb/"); ok {
+		return goproxy.File{Kind: sumDB}, module.CheckFilePath(rest)
+	}
+	f, err := goproxy.Parse(name)
+	if err == nil && (f.Kind == goproxy.Mod || f.Kind == goproxy.Zip) && !goproxy.IsVersion(f.Version) {
+		err = fmt.Errorf("%q is no version of %s", f.Version.Version, f.Path)
+	}
+	return f, err
+}
+
 // serve answers a request from the source.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	s, name := p.session(r.URL.Path)
@@ -32,9 +47,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not found: there is no such session")
 		return
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "only GET and HEAD are known here")
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET")
+		refuse(w, http.StatusMethodNotAllowed, "only GET is known here")
 		return
 	}
 	q, err := parseRequest(name)
@@ -59,9 +74,6 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer body.Close()
 	w.Header().Set("Content-Type", contentTypes[q.Kind])
-	if r.Method == http.MethodHead {
-		return
-	}
 	if err := s.send(w, body, q); err != nil {
 		p.log.Debug("not served to the end", "file", name, "error", err)
 		panic(http.ErrAbortHandler) // the client must not take what it got for all
@@ -72,17 +84,12 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 // can see the end of the body, so that a go command that has ended has all it fetched in the record.
 func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) error {
 	src := &sourceReader{r: body}
+	var r io.Reader = src
 	var head bytes.Buffer
 	if q.Kind == goproxy.Info || q.Kind == goproxy.Latest {
-		if _, err := io.Copy(&head, io.LimitReader(src, maxInfo)); err != nil {
-			s.settled(q, err)
-			return err
-		}
-		if _, err := w.Write(head.Bytes()); err != nil {
-			return err
-		}
+		r = io.TeeReader(io.LimitReader(src, maxInfo), &head)
 	}
-	if _, err := io.Copy(w, src); err != nil {
+	if _, err := io.Copy(w, r); err != nil {
 		if src.err != nil {
 			s.settled(q, src.err)
 		}
@@ -99,7 +106,7 @@ func (s *Session) record(q goproxy.File, data []byte) {
 	case q.Kind == goproxy.List || q.Kind == sumDB:
 		return
 	case q.Kind != goproxy.Latest && goproxy.IsVersion(q.Version):
-		s.served(q.Version, q.Kind)
+		s.served(q.Version, q.Kind, "")
 		return
 	}
 	var info struct{ Version string }
@@ -110,13 +117,14 @@ func (s *Session) record(q goproxy.File, data []byte) {
 	if !goproxy.IsVersion(m) {
 		return
 	}
-	s.served(m, goproxy.Info)
-	if q.Kind != goproxy.Info {
-		return
+	revision := ""
+	if q.Kind == goproxy.Info {
+		name, ok := artifact.RevisionName(q.Version.Version, m.Version, artifact.OriginHash(data))
+		if ok {
+			revision = name
+		}
 	}
-	if name, ok := artifact.RevisionName(q.Version.Version, m.Version, artifact.OriginHash(data)); ok {
-		s.answered(Revision{Path: q.Path, Name: name, Version: m.Version})
-	}
+	s.served(m, goproxy.Info, revision)
 }
 
 // refuse answers with an error that the go command shows: text/plain, few lines.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/mod/module"
@@ -18,23 +17,21 @@ type Session struct {
 	proxy *Proxy
 	id    string
 
-	mu        sync.Mutex
-	fetched   map[module.Version]Fetched
-	revisions map[Revision]bool
-	failed    map[goproxy.File]error
-	lacking   int                     // see Lacking
-	hidden    func(goproxy.File) bool // nil = nothing is
+	mu      sync.Mutex
+	fetched map[module.Version]Fetched
+	failed  map[goproxy.File]error
+	lacking int                     // see Lacking
+	hidden  func(goproxy.File) bool // nil = nothing is
 }
 
 // Fetched is a module version of which something was served. Its version is canonical.
 type Fetched struct {
 	Module           module.Version
 	Info, GoMod, Zip bool
-}
 
-// Revision is a query that was answered: Name, which is no version of the module
-// Path (a branch, a tag, a commit), means Version. See artifact.RevisionName.
-type Revision struct{ Path, Name, Version string }
+	// Revisions are the queries that were answered with it, sorted: branches, tags, commits. See artifact.RevisionName.
+	Revisions []string
+}
 
 // Failure is a request for a file of a version, or of a revision, or about what versions a module has, that does
 // not exist or could not be had. A go command looks for a package in modules of every
@@ -79,18 +76,6 @@ func (s *Session) Fetched() []Fetched {
 	return list
 }
 
-// Revisions returns the queries that were answered so far, sorted. One that was answered in
-// several ways is there several times.
-func (s *Session) Revisions() []Revision {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := slices.Collect(maps.Keys(s.revisions))
-	slices.SortFunc(list, func(a, b Revision) int {
-		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
-	})
-	return list
-}
-
 // Failed returns the requests that were not answered, sorted, each once, without
 // those that were answered another time.
 func (s *Session) Failed() []Failure {
@@ -114,8 +99,8 @@ func (s *Session) Lacking() int {
 	return s.lacking
 }
 
-// served records that a file of a version was served.
-func (s *Session) served(m module.Version, kind goproxy.Kind) {
+// served records that a file of a version was served, and the query that it answered; "" = none.
+func (s *Session) served(m module.Version, kind goproxy.Kind, revision string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.fetched[m]
@@ -128,14 +113,10 @@ func (s *Session) served(m module.Version, kind goproxy.Kind) {
 	case goproxy.Zip:
 		f.Zip = true
 	}
+	if at, ok := slices.BinarySearch(f.Revisions, revision); !ok && revision != "" {
+		f.Revisions = slices.Insert(slices.Clone(f.Revisions), at, revision)
+	}
 	s.fetched[m] = f
-}
-
-// answered records that a query was answered with a version.
-func (s *Session) answered(r Revision) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.revisions[r] = true
 }
 
 // settled records how a request ended: err is nil if well.

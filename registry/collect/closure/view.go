@@ -84,12 +84,8 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 	}
 	for _, f := range v.Fetched() {
 		if v.exact || !goproxy.IsToolchain(f.Module) {
-			v.need(f.Module, !f.Zip)
+			v.needs.Add(requirement.Requirement{Module: f.Module, ModOnly: !f.Zip, Revisions: f.Revisions, From: v.from})
 		}
-	}
-	for _, r := range v.Revisions() {
-		m := module.Version{Path: r.Path, Version: r.Version}
-		v.needs.Add(requirement.Requirement{Module: m, ModOnly: true, Revisions: []string{r.Name}, From: v.from})
 	}
 	isPart := v.lacked || len(v.warnings) > 0
 	if !v.exact {
