@@ -65,7 +65,7 @@ type CollectOptions struct {
 func Collect(ctx context.Context, up *upstream.Upstream, args []string, o CollectOptions) ([]requirement.Requirement, []error) {
 	c := newCollector(up, o)
 	for _, arg := range args {
-		c.add(arg)
+		c.addArgument(arg)
 	}
 	for _, t := range o.Tools {
 		c.addTool(t, c.platforms, entry{from: t})
@@ -73,7 +73,7 @@ func Collect(ctx context.Context, up *upstream.Upstream, args []string, o Collec
 	return c.collect(ctx)
 }
 
-func (c *collector) add(arg string) {
+func (c *collector) addArgument(arg string) {
 	if arg == "-" {
 		c.addStdin()
 		return
@@ -85,7 +85,7 @@ func (c *collector) add(arg string) {
 	case err == nil:
 		c.addFile(arg)
 	case strings.Contains(arg, "@"), isRelease(arg):
-		c.addQuery(arg, arg, false)
+		c.addQuery(arg, entry{from: arg}, false)
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail(fmt.Errorf("%s: no such file or directory; a module is named as %[1]s@version or %[1]s@latest", arg))
 	default:

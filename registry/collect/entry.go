@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,9 @@ import (
 // entry is something that is wanted of which it takes requests, or the go command, to
 // find out the versions.
 type entry struct {
-	from string // the argument, or the file and line
-	find func(context.Context) findings
+	from   string // the argument, or the file and line
+	isLine bool   // it is a file and line, which messages begin with; an argument is named by them anyway
+	find   func(context.Context) findings
 
 	// What a lock file knows it by. An entry without an id is not locked.
 	id          string
@@ -40,6 +42,7 @@ type findings struct {
 	notes    []error          // of what works as a whole, though perhaps not as it was meant: shown like warnings
 	chosen   []module.Version // what the query led to
 	part     bool             // there may be more
+	alone    bool             // what a module needs is not among them, as there is no go command
 }
 
 func failed(err error) findings { return findings{problems: []error{err}} }
@@ -54,6 +57,27 @@ func (f *findings) add(more findings) {
 	f.notes = append(f.notes, more.notes...)
 	f.chosen = append(f.chosen, more.chosen...)
 	f.part = f.part || more.part
+	f.alone = f.alone || more.alone
+}
+
+// at makes errors ones that say which line they are about.
+func (e entry) at(errs []error) []error {
+	if e.isLine {
+		for i, err := range errs {
+			errs[i] = fmt.Errorf("%s: %w", e.from, err)
+		}
+	}
+	return errs
+}
+
+// at is [entry.at], and says of items of which nobody knows better who wants them that the entry does.
+func (f *findings) at(e entry) {
+	for _, errs := range [][]error{f.problems, f.warnings, f.notes} {
+		e.at(errs)
+	}
+	for i := range f.items {
+		f.items[i].From = cmp.Or(f.items[i].From, e.from)
+	}
 }
 
 // needs turns what the go command found into findings.
@@ -83,6 +107,12 @@ type collector struct {
 
 	entries []entry
 	findings
+}
+
+// add adds what an entry came to at once.
+func (c *collector) add(e entry, f findings) {
+	f.at(e)
+	c.findings.add(f)
 }
 
 // Requests are small and spend their time waiting; go commands fetch zips, too.
@@ -124,7 +154,11 @@ func (c *collector) collect(ctx context.Context) ([]requirement.Requirement, []e
 	}
 	for i, e := range c.entries {
 		c.relock(e, found[i])
+		found[i].at(e)
 		c.findings.add(found[i])
+	}
+	if c.alone {
+		c.warn(errors.New("named modules are mirrored alone, without the modules they need: finding those out takes the go command"))
 	}
 	c.merge()
 	for _, w := range distinct(append(c.warnings, c.notes...)) {
@@ -204,20 +238,4 @@ func distinct(errs []error) []error {
 		known[err.Error()] = true
 		return false
 	})
-}
-
-// fromError says where something was asked for, unless the error names it as it was.
-func fromError(from, query string, err error) error {
-	if from == query {
-		return err
-	}
-	return fmt.Errorf("%s: %w", from, err)
-}
-
-// subject is what messages about a query call who needs something: what, with the line that it was asked for in.
-func subject(from, query, what string) string {
-	if from == query {
-		return what
-	}
-	return from + ": " + what
 }

@@ -45,18 +45,21 @@ func CollectFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File,
 	c := newCollector(up, o.CollectOptions)
 	c.permits, c.lock, c.update = f.Permits, o.Lock, o.Update
 	for _, p := range f.Projects {
-		c.addLockedProject(p, place(f, p.Line))
+		c.addLockedProject(p, lineOf(f.Name, p.Line))
 	}
 	for _, m := range f.Modules {
-		c.addModule(m, place(f, m.Line))
+		c.addModule(m, lineOf(f.Name, m.Line))
 	}
 	for _, t := range f.Tools {
-		platforms, fingerprint := c.platformsOf(t.Platforms)
-		c.addTool(t.Package+"@"+t.Query, platforms, entry{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint})
+		e := lineOf(f.Name, t.Line)
+		e.id = t.ID()
+		platforms := c.platformsOf(t.Platforms, &e)
+		c.addTool(t.Package+"@"+t.Query, platforms, e)
 	}
 	for _, t := range f.Toolchains {
-		platforms, fingerprint := c.platformsOf(t.Platforms)
-		e := entry{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint}
+		e := lineOf(f.Name, t.Line)
+		e.id = t.ID()
+		platforms := c.platformsOf(t.Platforms, &e)
 		release := t.Release
 		for _, v := range c.chosenFor(e) {
 			release = goproxy.ReleaseOf(v.Version)
@@ -71,46 +74,39 @@ func CollectFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File,
 	return p, problems
 }
 
-func place(f *mirrorfile.File, line int) string { return fmt.Sprintf("%s:%d", f.Name, line) }
-
 // platformsOf returns the platforms of an entry. If they are not in the file, they are this
 // machine's, and what is locked depends on them.
-func (c *collector) platformsOf(own []string) (platforms []string, fingerprint string) {
+func (c *collector) platformsOf(own []string, e *entry) []string {
 	if len(own) > 0 {
-		return own, ""
+		return own
 	}
-	return c.platforms, strings.Join(c.platforms, ",")
+	e.fingerprint = strings.Join(c.platforms, ",")
+	return c.platforms
 }
 
 // addLockedProject adds a project of a mirror file.
-func (c *collector) addLockedProject(p mirrorfile.Project, from string) {
+func (c *collector) addLockedProject(p mirrorfile.Project, e entry) {
+	e.id = p.ID()
 	loaded, err := project.Load(p.Dir)
-	fingerprint := ""
 	if err == nil {
-		fingerprint, err = loaded.Fingerprint()
+		e.fingerprint, err = loaded.Fingerprint()
 	}
 	if err != nil {
-		c.fail(fmt.Errorf("%s: %w", from, err))
-		c.relockAsIs(p.ID())
+		c.add(e, failed(err))
+		c.relockAsIs(e.id)
 		return
 	}
-	c.addProject(loaded, p.Dir, p.DownloadAll, entry{
-		from: from, id: p.ID(), fingerprint: fingerprint,
-		sums: func() findings { return sumsOf(loaded) },
-	})
+	e.sums = func() findings { return sumsOf(loaded) }
+	c.addProject(loaded, p.Dir, p.DownloadAll, e)
 }
 
 // addModule adds a module of a mirror file.
-func (c *collector) addModule(m mirrorfile.Module, from string) {
-	e := entry{from: from, id: m.ID()}
+func (c *collector) addModule(m mirrorfile.Module, e entry) {
+	e.id = m.ID()
 	chosen := c.chosenFor(e)
 	if m.Query == "" {
-		e.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, chosen, from) }
+		e.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, chosen) }
 		c.entries = append(c.entries, e)
-		return
-	}
-	if _, err := upstream.ParseQuery(m.Path, m.Query); err != nil {
-		c.fail(fmt.Errorf("%s: %w", from, err))
 		return
 	}
 	s := seed{path: m.Path, query: m.Query, alone: m.Alone}
@@ -121,7 +117,7 @@ func (c *collector) addModule(m mirrorfile.Module, from string) {
 }
 
 // findSeveral finds the versions in a range, or the newest ones: those that were chosen in an earlier run, if there was one.
-func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen []module.Version, from string) (f findings) {
+func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen []module.Version) (f findings) {
 	var versions []string
 	for _, v := range chosen {
 		versions = append(versions, v.Version)
@@ -129,12 +125,11 @@ func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen
 	if len(versions) == 0 {
 		var err error
 		if versions, err = c.several(ctx, m); err != nil {
-			return failed(fmt.Errorf("%s: %w", from, err))
+			return failed(err)
 		}
 	}
 	for _, one := range parallel(versions, func(v string) findings {
-		it := requirement.Requirement{Module: module.Version{Path: m.Path, Version: v}, From: from}
-		return c.findNeeds(ctx, it, seed{path: m.Path, query: v, alone: m.Alone, listed: true})
+		return c.findNeeds(ctx, module.Version{Path: m.Path, Version: v}, seed{path: m.Path, query: v, alone: m.Alone, listed: true})
 	}) {
 		f.add(one)
 	}

@@ -68,7 +68,7 @@ func (c *collector) locked(e entry) (f findings, ok bool) {
 		return findings{}, false
 	}
 	for _, n := range l.Needs {
-		it := requirement.Requirement{Module: n.Module, ModOnly: n.ModOnly, From: e.from}
+		it := requirement.Requirement{Module: n.Module, ModOnly: n.ModOnly}
 		for _, r := range l.Revisions {
 			if r.Path == n.Module.Path && r.Version == n.Module.Version {
 				it.Revisions = append(it.Revisions, r.Name)

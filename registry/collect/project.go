@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"golang.org/x/mod/modfile"
-	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
@@ -30,7 +29,10 @@ func (c *collector) addGoMod(name string, data []byte) {
 	}
 	c.addDemanded(name, f.Go, f.Toolchain)
 	for _, r := range f.Require {
-		m, line := replaced(f.Replace, r)
+		m, line := r.Mod, r.Syntax.Start.Line
+		if to := project.Replacement(f.Replace, r.Mod); to != nil {
+			m, line = to.New, to.Syntax.Start.Line
+		}
 		from := fmt.Sprintf("%s:%d", name, line)
 		if m.Version == "" {
 			c.warn(fmt.Errorf("%s: %s is not mirrored: it is replaced by the directory %s", from, r.Mod, m.Path))
@@ -42,24 +44,6 @@ func (c *collector) addGoMod(name string, data []byte) {
 		}
 		c.items = append(c.items, requirement.Requirement{Module: m, From: from})
 	}
-}
-
-// replaced returns what is used instead of a requirement, and the line that says
-// so. It has no version if it is a directory.
-func replaced(replace []*modfile.Replace, r *modfile.Require) (module.Version, int) {
-	m, line := r.Mod, r.Syntax.Start.Line
-	for _, to := range replace {
-		if to.Old.Path != r.Mod.Path {
-			continue
-		}
-		if to.Old.Version == r.Mod.Version {
-			return to.New, to.Syntax.Start.Line
-		}
-		if to.Old.Version == "" {
-			m, line = to.New, to.Syntax.Start.Line
-		}
-	}
-	return m, line
 }
 
 // addProject adds what a project needs: what the go.sum files of all its modules list,
@@ -81,14 +65,14 @@ func (c *collector) addProject(p *project.Project, name string, downloadAll bool
 			c.addDemanded(m.File.Syntax.Name, m.File.Go, m.File.Toolchain)
 		}
 	}
-	e.find = func(ctx context.Context) findings { return c.findProject(ctx, p, name, downloadAll, e.from) }
+	e.find = func(ctx context.Context) findings { return c.findProject(ctx, p, name, downloadAll) }
 	c.entries = append(c.entries, e)
 }
 
-func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool, from string) findings {
+func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool) findings {
 	f := sumsOf(p)
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
-		result, err := r.Project(ctx, p, closure.ProjectOptions{Name: name, From: subject(from, name, name), DownloadAll: downloadAll})
+		result, err := r.Project(ctx, p, closure.ProjectOptions{Name: name, DownloadAll: downloadAll})
 		if err == nil {
 			f.add(needs(result))
 		}

@@ -28,33 +28,31 @@ type seed struct {
 
 // addSeed adds a module that somebody named.
 func (c *collector) addSeed(s seed, e entry) {
-	e.find = func(ctx context.Context) findings { return c.findSeed(ctx, s, e.from) }
+	if _, err := upstream.ParseQuery(s.path, s.query); err != nil {
+		c.add(e, failed(fmt.Errorf("%s@%s: %w", s.path, s.query, err)))
+		return
+	}
+	e.find = func(ctx context.Context) findings { return c.findSeed(ctx, s) }
 	c.entries = append(c.entries, e)
 }
 
 // addQuery adds module@query, or a toolchain. One that is perhaps only the parent of another one need not exist.
-func (c *collector) addQuery(text, from string, isParent bool) {
+func (c *collector) addQuery(text string, e entry, isParent bool) {
 	modPath, query, ok := strings.Cut(text, "@")
 	switch {
 	case isRelease(text):
-		c.addToolchain(text, c.platforms, entry{from: from})
-		return
-	case ok && modPath == toolchainName:
-		c.addToolchain(query, c.platforms, entry{from: from})
-		return
+		c.addToolchain(text, c.platforms, e)
 	case !ok:
-		c.fail(fmt.Errorf("%s: %q is not module@version", from, text))
-		return
+		c.add(e, failed(fmt.Errorf("%q is not module@version", text)))
+	case modPath == toolchainName:
+		c.addToolchain(query, c.platforms, e)
+	default:
+		c.addSeed(seed{path: modPath, query: query, isParent: isParent}, e)
 	}
-	if _, err := upstream.ParseQuery(modPath, query); err != nil {
-		c.fail(fmt.Errorf("%s: %w", subject(from, "", text), err))
-		return
-	}
-	c.addSeed(seed{path: modPath, query: query, isParent: isParent}, entry{from: from})
 }
 
 // findSeed resolves a seed, and finds out what it needs.
-func (c *collector) findSeed(ctx context.Context, s seed, from string) findings {
+func (c *collector) findSeed(ctx context.Context, s seed) findings {
 	m, err := s.locked, error(nil)
 	if m.Version == "" {
 		m, err = c.up.Resolve(ctx, s.path, s.query)
@@ -65,17 +63,16 @@ func (c *collector) findSeed(ctx context.Context, s seed, from string) findings 
 		case ok:
 			m, err = above, nil
 		case s.isParent:
-			err := fmt.Errorf("%s: %s@%s does not exist upstream, and was perhaps only tried on the way to what is below it", from, s.path, s.query)
+			err := fmt.Errorf("%s@%s does not exist upstream, and was perhaps only tried on the way to what is below it", s.path, s.query)
 			return findings{warnings: []error{err}}
 		}
 	}
 	if err != nil {
-		return failed(fromError(from, s.path+"@"+s.query, err))
+		return failed(err)
 	}
-	it := requirement.Requirement{Module: m, ModOnly: s.modOnly, From: from, Revisions: c.revisionsOf(ctx, s, m)}
-	f := c.findNeeds(ctx, it, s)
+	f := c.findNeeds(ctx, m, s)
 	if m.Path != s.path {
-		f.notes = append(f.notes, fmt.Errorf("%s: %s is no module: taken for a package of %s", from, s.path, m))
+		f.notes = append(f.notes, fmt.Errorf("%s is no module: taken for a package of %s", s.path, m))
 	}
 	return f
 }
@@ -111,35 +108,35 @@ func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
 }
 
 // findNeeds finds out what a version needs, if it may be mirrored at all.
-func (c *collector) findNeeds(ctx context.Context, it requirement.Requirement, s seed) findings {
-	if err := c.permits(it.Module); err != nil {
-		return failed(fmt.Errorf("%s: %w", it.From, err))
+func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed) findings {
+	err := c.permits(m)
+	if err == nil {
+		err = c.retracted(ctx, m, s)
 	}
-	query := s.path + "@" + s.query
-	if err := c.retracted(ctx, it.Module, s); err != nil {
-		return failed(fromError(it.From, query, err))
+	if err != nil {
+		return failed(err)
 	}
-	f := findings{items: []requirement.Requirement{it}, chosen: []module.Version{it.Module}}
-	if s.alone || goproxy.IsToolchain(it.Module) {
+	it := requirement.Requirement{Module: m, ModOnly: s.modOnly, Revisions: c.revisionsOf(ctx, s, m)}
+	f := findings{items: []requirement.Requirement{it}, chosen: []module.Version{m}}
+	if s.alone || goproxy.IsToolchain(m) {
 		return f
 	}
-	if _, err := c.up.GoMod(ctx, it.Module); err != nil {
+	if _, err := c.up.GoMod(ctx, m); err != nil {
 		// Mirroring it will fail for the same reason, unless the store has it.
-		f.warn(fmt.Errorf("%s: finding out what %s needs: %w", it.From, it.Module, err))
+		f.warn(fmt.Errorf("finding out what %s needs: %w", m, err))
 		return f
 	}
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
-		result, err := r.Seed(ctx, it.Module, subject(it.From, query, it.Module.String()))
+		result, err := r.Seed(ctx, m)
 		if err == nil {
 			f.add(needs(result))
 		}
 		return err
 	})
-	switch {
-	case !ran:
-		f.warn(errors.New("named modules are mirrored alone, without the modules they need: finding those out takes the go command"))
-	case err != nil:
-		f.fail(fromError(it.From, it.Module.String(), err))
+	if err != nil {
+		f.fail(err)
+	} else if !ran {
+		f.alone, f.part = true, true
 	}
 	return f
 }

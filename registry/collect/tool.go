@@ -24,21 +24,21 @@ func (c *collector) addTool(text string, platforms []string, e entry) {
 		err = errors.New("it is named as package@version or package@latest")
 	}
 	if err != nil {
-		c.fail(fromError(e.from, text, fmt.Errorf("tool %s: %w", text, err)))
+		c.add(e, failed(fmt.Errorf("tool %s: %w", text, err)))
 		return
 	}
 	for _, m := range c.chosenFor(e) {
 		query = m.Version
 	}
-	e.find = func(ctx context.Context) findings { return c.findTool(ctx, pkg, query, platforms, e.from) }
+	e.find = func(ctx context.Context) findings { return c.findTool(ctx, pkg, query, platforms) }
 	c.entries = append(c.entries, e)
 }
 
-func (c *collector) findTool(ctx context.Context, pkg, query string, platforms []string, from string) findings {
+func (c *collector) findTool(ctx context.Context, pkg, query string, platforms []string) findings {
 	var f findings
 	text := pkg + "@" + query
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
-		m, result, err := r.Tool(ctx, pkg, upstream.ForGo(query), platforms, subject(from, text, text))
+		m, result, err := r.Tool(ctx, pkg, upstream.ForGo(query), platforms)
 		if err != nil {
 			return err
 		}
@@ -51,11 +51,11 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 	})
 	switch {
 	case !ran:
-		return failed(fmt.Errorf("%s: the go command is needed to find out what a tool needs", from))
+		return failed(fmt.Errorf("tool %s: the go command is needed to find out what it needs", text))
 	case err != nil:
-		return failed(fromError(from, text, err))
+		return failed(err)
 	case !slices.ContainsFunc(f.items, func(it requirement.Requirement) bool { return !it.ModOnly }):
-		return failed(fmt.Errorf("%s: nothing was fetched for the tool %s", from, text))
+		return failed(fmt.Errorf("nothing was fetched for the tool %s", text))
 	}
 	return f
 }

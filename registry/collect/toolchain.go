@@ -39,13 +39,13 @@ func isRelease(arg string) bool { return strings.HasPrefix(arg, "go1") && versio
 // latest.
 func (c *collector) addToolchain(query string, platforms []string, e entry) {
 	if query != "latest" && !isRelease(query) {
-		c.fail(fmt.Errorf("%s: %q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", e.from, query))
+		c.add(e, failed(fmt.Errorf("%q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", query)))
 		return
 	}
 	if len(platforms) == 0 {
 		return // the mistake in them has been reported
 	}
-	e.find = func(context.Context) findings { return c.findToolchain(query, platforms, e.from) }
+	e.find = func(context.Context) findings { return c.findToolchain(query, platforms) }
 	c.entries = append(c.entries, e)
 }
 
@@ -63,32 +63,32 @@ func (c *collector) addDemanded(name string, goLine *modfile.Go, toolchain *modf
 		release, line = toolchain.Name, toolchain.Syntax.Start.Line
 	}
 	if isRelease(release) && version.Compare(release, "go1.21") >= 0 {
-		c.addToolchain(release, c.platforms, entry{from: fmt.Sprintf("%s:%d", name, line)})
+		c.addToolchain(release, c.platforms, lineOf(name, line))
 	}
 }
 
 // findToolchain finds the version of a toolchain for each platform.
-func (c *collector) findToolchain(release string, platforms []string, from string) (f findings) {
+func (c *collector) findToolchain(release string, platforms []string) (f findings) {
 	at := platforms
 	if !isExactRelease(release) {
 		list, err := c.releases()
 		if err != nil {
-			return failed(fmt.Errorf("%s: looking for Go toolchains: %w", from, err))
+			return failed(fmt.Errorf("looking for the Go toolchain %s: %w", release, err))
 		}
 		var newest string
 		newest, at = goproxy.NewestToolchain(list, strings.TrimPrefix(release, "latest"), platforms)
 		if newest == "" {
-			return failed(fmt.Errorf("%s: upstream lists no Go toolchain %s for %s", from, release, strings.Join(platforms, ", ")))
+			return failed(fmt.Errorf("upstream lists no Go toolchain %s for %s", release, strings.Join(platforms, ", ")))
 		}
 		release = newest
 	}
 	for _, p := range platforms {
 		if !slices.Contains(at, p) {
-			f.fail(fmt.Errorf("%s: upstream lists no Go toolchain %s for %s", from, release, p))
+			f.fail(fmt.Errorf("upstream lists no Go toolchain %s for %s", release, p))
 			continue
 		}
 		m := goproxy.Toolchain(release, p)
-		f.items = append(f.items, requirement.Requirement{Module: m, From: from})
+		f.items = append(f.items, requirement.Requirement{Module: m})
 		f.chosen = append(f.chosen, m)
 	}
 	return f

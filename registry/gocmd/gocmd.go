@@ -42,9 +42,6 @@ type Options struct {
 	// NoSumDB is the GONOSUMDB: patterns of modules that it is not asked about.
 	NoSumDB string
 
-	// Toolchain is the GOTOOLCHAIN; "" = the user's, as "go env" says.
-	Toolchain string
-
 	// Env is more environment, NAME=value. It wins over all of the above and over
 	// the user's. What it says as GOFLAGS is added to -modcacherw.
 	Env []string
@@ -144,7 +141,7 @@ func (s *settings) with(o Options, scratch string) []string {
 		"GOENV=off", "GO111MODULE=on", "GOFLAGS=", "GOWORK=off",
 		"GOPROXY="+o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
 		"GOSUMDB="+cmp.Or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB="+o.NoSumDB,
-		"GOTOOLCHAIN="+cmp.Or(o.Toolchain, s.toolchain),
+		"GOTOOLCHAIN="+s.toolchain,
 		"GOBIN=", // that is GOPATH/bin; go install refuses other platforms if it is set
 		"GOCACHE="+s.GOCACHE, "GOCACHEPROG=",
 	)

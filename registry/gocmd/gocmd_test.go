@@ -129,7 +129,7 @@ func TestHostileEnvironmentLeadsNowhere(t *testing.T) {
 				t.Setenv("GOENV", filepath.Join(t.TempDir(), "env"))
 				write(t, filepath.Dir(os.Getenv("GOENV")), map[string]string{"env": strings.ReplaceAll(tt.file, "ELSEWHERE", other)})
 			}
-			c := newCmd(t, Options{GOPROXY: proxy, GOSUMDB: "off", Toolchain: "local"})
+			c := newCmd(t, Options{GOPROXY: proxy, GOSUMDB: "off", Env: []string{"GOTOOLCHAIN=local"}})
 			_, err := c.Run(t.Context(), dir, "list", "-mod=mod", "-deps", "./...")
 			var failed *Error
 			if !errors.As(err, &failed) || !failed.Exited() || failed.Code != 1 {
@@ -167,7 +167,7 @@ func TestTheUsersSettingsCountWhereAskedFor(t *testing.T) {
 
 func TestMoreEnvironmentWins(t *testing.T) {
 	apart(t)
-	c := newCmd(t, Options{Toolchain: "local", Env: []string{"GOFLAGS=-mod=mod", "GOWORK=/a/go.work", "GOSUMDB=off"}})
+	c := newCmd(t, Options{Env: []string{"GOTOOLCHAIN=local", "GOFLAGS=-mod=mod", "GOWORK=/a/go.work", "GOSUMDB=off"}})
 	with := c.With("GOOS=plan9", "GOFLAGS=-mod=readonly", "PASSWORD=x").With("GOOS=windows")
 	for _, tt := range []struct {
 		cmd  *Cmd

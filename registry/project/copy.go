@@ -13,8 +13,7 @@ import (
 // CopyOptions say what to copy. The zero value copies everything.
 type CopyOptions struct {
 	// GoOnly copies Go files, go.mod, go.sum, go.work and go.work.sum only, which is
-	// enough to load packages, but not to build those that embed files. Lines of go.sum and
-	// go.work.sum that are none are left out: because of one of them, go commands read nothing at all.
+	// enough to load packages, but not to build those that embed files.
 	GoOnly bool
 
 	// Skip are directories to leave out, such as a store or a module cache that
@@ -143,7 +142,7 @@ func (c *copier) all() {
 	data, err := c.goWork()
 	c.write(filepath.Join(c.to(c.p.Root), "go.work"), data, err)
 	if sums := filepath.Join(c.p.Root, "go.work.sum"); isFile(sums) {
-		c.sums(sums)
+		c.file(sums)
 	}
 }
 

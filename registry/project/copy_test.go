@@ -247,21 +247,6 @@ func TestWhatIsAProjectsOwnIsNobodyElsesBusiness(t *testing.T) {
 	}
 }
 
-func TestCopyLeavesOutWhatIsNoLineOfAGoSum(t *testing.T) {
-	const good, bad = "example.com/a v1.0.0 h1:x=\nexample.com/b v1.0.0/go.mod h1:y=\n", "<<<<<<< HEAD\nexample.com/a v1.0.0 h1:x=\n=======\nexample.com/b v1.0.0/go.mod h1:y=\n>>>>>>> main\n"
-	files := map[string]string{"p/go.mod": "module a\n", "p/go.sum": bad, "p/go.work": "go 1.22\nuse .\n", "p/go.work.sum": bad, "dst/": ""}
-	for _, tt := range []struct {
-		o    CopyOptions
-		want string
-	}{{CopyOptions{GoOnly: true}, good}, {CopyOptions{}, bad}} {
-		enter(t, files)
-		copyTo(t, load(t, "p"), "dst", tt.o)
-		if got := tree(t, "dst"); got["go.sum"] != tt.want || got["go.work.sum"] != tt.want {
-			t.Errorf("%+v: %q", tt.o, got)
-		}
-	}
-}
-
 func TestCopyRefuses(t *testing.T) {
 	enter(t, map[string]string{"p/go.mod": "module a\n", "full/x": "", "file": ""})
 	for _, dst := range []string{"full", "gone", "file"} {

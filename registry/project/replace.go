@@ -98,8 +98,8 @@ func (p *Project) local(dir place, r *modfile.Replace) *local {
 	return nil
 }
 
-// replacement returns what replaces a module version, or nil.
-func replacement(list []*modfile.Replace, m module.Version) *modfile.Replace {
+// Replacement returns what replaces a module version, or nil.
+func Replacement(list []*modfile.Replace, m module.Version) *modfile.Replace {
 	var found *modfile.Replace
 	for _, r := range list {
 		if r.Old == m {

@@ -53,17 +53,6 @@ func ParseSums(name string, data []byte) (lines []requirement.Requirement, probl
 	return lines, problems
 }
 
-// goodLines leaves the lines of a go.sum that are some.
-func goodLines(data []byte) []byte {
-	var good []byte
-	for line := range strings.Lines(string(data)) {
-		if _, problems := ParseSums("", []byte(line)); len(problems) == 0 {
-			good = append(good, line...)
-		}
-	}
-	return good
-}
-
 // SumFiles returns the go.work.sum and go.sum files that there are, absolute:
 // Root's go.work.sum, then those of Modules in their order.
 func (p *Project) SumFiles() []string {
@@ -136,12 +125,12 @@ func (p *Project) used(m Module, required module.Version) module.Version {
 			}
 			modules = append(modules, main) // what one replaces is so for all
 		}
-		if r := replacement(p.Work.Replace, required); r != nil {
+		if r := Replacement(p.Work.Replace, required); r != nil {
 			return r.New
 		}
 	}
 	for _, m := range modules {
-		if r := replacement(m.File.Replace, required); r != nil {
+		if r := Replacement(m.File.Replace, required); r != nil {
 			return r.New
 		}
 	}

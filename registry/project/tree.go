@@ -52,10 +52,8 @@ func (c *copier) entry(root, name string, d fs.DirEntry, isMain bool) {
 	isTop := filepath.Dir(name) == root
 	switch base := d.Name(); {
 	case isVCS(base), base == "go.work", base == "go.work.sum", isTop && base == "go.mod" && isMain && !c.p.unread(root):
-	case isTop && base == "go.sum" && (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0):
-		c.sums(name)
-	case !c.goOnly, strings.HasSuffix(base, ".go"), isTop && base == "go.mod":
-		c.file(name, d)
+	case !c.goOnly, strings.HasSuffix(base, ".go"), isTop && (base == "go.mod" || base == "go.sum"):
+		c.file(name)
 	}
 }
 
@@ -65,12 +63,8 @@ func (p *Project) unread(dir string) bool {
 }
 
 // file copies a file, or what a symbolic link to one leads to. One that has gone meanwhile is left out: editors have such files.
-func (c *copier) file(name string, d fs.DirEntry) {
-	if d.Type()&fs.ModeSymlink != 0 {
-		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-			return
-		}
-	} else if !d.Type().IsRegular() {
+func (c *copier) file(name string) {
+	if info, err := os.Stat(name); err != nil && !errors.Is(err, fs.ErrPermission) || err == nil && !info.Mode().IsRegular() {
 		return
 	}
 	r, err := os.Open(name)
@@ -101,18 +95,4 @@ func (c *copier) copyFile(r *os.File, to string) error {
 		err = &fs.PathError{Op: "copy", Path: r.Name(), Err: withoutName(err)}
 	}
 	return errors.Join(err, w.Close())
-}
-
-// sums copies a go.sum or go.work.sum, unless it has gone meanwhile.
-func (c *copier) sums(name string) {
-	data, err := ReadFile(name, maxSumFile)
-	if missing(err) {
-		return
-	}
-	if err != nil {
-		err = &fs.PathError{Op: "copy", Path: name, Err: withoutName(err)}
-	} else if c.goOnly {
-		data = goodLines(data)
-	}
-	c.write(c.to(name), data, err)
 }

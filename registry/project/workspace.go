@@ -64,7 +64,7 @@ func (p *Project) unpublished() map[string][]replacedBy {
 			}
 		}
 		for _, s := range shared {
-			if s.dir != m.Dir && !sums[s.Old] && replacement(m.File.Replace, s.Old) == nil {
+			if s.dir != m.Dir && !sums[s.Old] && Replacement(m.File.Replace, s.Old) == nil {
 				all[m.Dir] = append(all[m.Dir], s)
 			}
 		}

@@ -36,7 +36,7 @@ func (v *view) consumers(ctx context.Context, got downloaded, packages []string)
 	if err := v.checkGo(ctx, pl.goCmd, pl.dir, v.readable(pl.file), own); err != nil {
 		return err
 	}
-	v.tidy(ctx, pl, nil)
+	v.tidy(ctx, pl, v.modLines(pl.dir))
 	v.graph(ctx, []place{pl}, true)
 	if err := v.choices(ctx, pl); err != nil {
 		return err

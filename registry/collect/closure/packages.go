@@ -57,26 +57,16 @@ func isSource(name string) bool {
 	return err == nil && f.Name.Name != "documentation" && canBuild(f)
 }
 
-// canBuild reports whether a file's build constraint can hold. As for Go, lines of the older
-// form count only where there is none of the newer.
+// canBuild reports whether a file's build constraints can hold, those of the older form too.
 func canBuild(f *ast.File) bool {
-	old := true
 	for _, group := range f.Comments {
-		if group.Pos() > f.Package {
-			break
-		}
 		for _, c := range group.List {
-			x, err := constraint.Parse(c.Text)
-			switch {
-			case err != nil:
-			case constraint.IsGoBuild(c.Text):
-				return canHold(x)
-			default:
-				old = old && canHold(x)
+			if x, err := constraint.Parse(c.Text); err == nil && c.Pos() < f.Package && !canHold(x) {
+				return false
 			}
 		}
 	}
-	return old
+	return true
 }
 
 // canHold reports whether a constraint can hold, as "go mod tidy" sees it: any tag may be set

@@ -22,10 +22,10 @@ import (
 // cache in front of it, and what was found out.
 type view struct {
 	*record.Session
-	goCmd *gocmd.Cmd
-	dir   string // scratch; the go command's own is below it
-	from  string // for needs that nothing more exact is known of
-	needs requirement.Set
+	goCmd   *gocmd.Cmd
+	dir     string // scratch; the go command's own is below it
+	subject string // what it is about, for messages
+	needs   requirement.Set
 
 	names []string // scratch directories, each followed by what it is a copy of; the inner ones first
 
@@ -43,13 +43,13 @@ type view struct {
 	exact bool
 }
 
-func (r *Runner) view(from string) (*view, error) {
+func (r *Runner) view(subject string) (*view, error) {
 	dir, err := os.MkdirTemp(r.dir, "view-*")
 	if err != nil {
 		return nil, err
 	}
 	v := &view{
-		Session: r.proxy.Session(), dir: dir, from: from, needs: make(requirement.Set),
+		Session: r.proxy.Session(), dir: dir, subject: subject, needs: make(requirement.Set),
 		known: make(map[string]bool), goVersions: make(map[module.Version]string),
 	}
 	if err = gocmd.Fence(dir); err == nil {
@@ -80,11 +80,11 @@ func (v *view) mkdir(name string) (string, error) {
 // then everything may be missing.
 func (v *view) result(ctx context.Context) (*Result, error) {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("finding out what %s needs: %w", v.from, context.Cause(ctx))
+		return nil, fmt.Errorf("finding out what %s needs: %w", v.subject, context.Cause(ctx))
 	}
 	for _, f := range v.Fetched() {
 		if v.exact || !goproxy.IsToolchain(f.Module) {
-			v.needs.Add(requirement.Requirement{Module: f.Module, ModOnly: !f.Zip, Revisions: f.Revisions, From: v.from})
+			v.needs.Add(requirement.Requirement{Module: f.Module, ModOnly: !f.Zip, Revisions: f.Revisions})
 		}
 	}
 	isPart := v.lacked || len(v.warnings) > 0
@@ -96,7 +96,7 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 
 // need adds a version that nothing more is known of.
 func (v *view) need(m module.Version, modOnly bool) {
-	v.needs.Add(requirement.Requirement{Module: m, ModOnly: modOnly, From: v.from})
+	v.needs.Add(requirement.Requirement{Module: m, ModOnly: modOnly})
 }
 
 // addFailed adds the versions whose go.mod or zip could not be had, so that whoever has no use for a part
@@ -122,7 +122,7 @@ func (v *view) addFailed() bool {
 	}
 	if len(refused) > 0 {
 		v.warnings = append(v.warnings, fmt.Errorf("%s: what is behind %s was not found out, as that could not be had: run this again",
-			v.from, strings.Join(refused, ", ")))
+			v.subject, strings.Join(refused, ", ")))
 	}
 	return any
 }
@@ -145,7 +145,7 @@ func (v *view) warn(doing string, err error) {
 	}
 	if !v.known[message] {
 		v.known[message] = true
-		v.warnings = append(v.warnings, fmt.Errorf("%s: %s: %w", v.from, doing, err))
+		v.warnings = append(v.warnings, fmt.Errorf("%s: %s: %w", v.subject, doing, err))
 	}
 }
 
