@@ -38,8 +38,7 @@ type entry struct {
 type findings struct {
 	items    []requirement.Requirement
 	problems []error
-	warnings []error          // of what only works in part
-	notes    []error          // of what works as a whole, though perhaps not as it was meant: shown like warnings
+	warnings []error
 	chosen   []module.Version // what the query led to
 	part     bool             // there may be more
 	alone    bool             // what a module needs is not among them, as there is no go command
@@ -48,32 +47,30 @@ type findings struct {
 func failed(err error) findings { return findings{problems: []error{err}} }
 
 func (f *findings) fail(err error) { f.problems = append(f.problems, err) }
-func (f *findings) warn(err error) { f.warnings = append(f.warnings, err) }
+
+// warn adds a warning of what only works in part.
+func (f *findings) warn(err error) {
+	f.warnings = append(f.warnings, err)
+	f.part = true
+}
 
 func (f *findings) add(more findings) {
 	f.items = append(f.items, more.items...)
 	f.problems = append(f.problems, more.problems...)
 	f.warnings = append(f.warnings, more.warnings...)
-	f.notes = append(f.notes, more.notes...)
 	f.chosen = append(f.chosen, more.chosen...)
 	f.part = f.part || more.part
 	f.alone = f.alone || more.alone
 }
 
-// at makes errors ones that say which line they are about.
-func (e entry) at(errs []error) []error {
-	if e.isLine {
-		for i, err := range errs {
-			errs[i] = fmt.Errorf("%s: %w", e.from, err)
-		}
-	}
-	return errs
-}
-
-// at is [entry.at], and says of items of which nobody knows better who wants them that the entry does.
+// at makes the errors ones that say which line they are about. Of items of which nobody knows better who wants them, the entry does.
 func (f *findings) at(e entry) {
-	for _, errs := range [][]error{f.problems, f.warnings, f.notes} {
-		e.at(errs)
+	for _, errs := range [][]error{f.problems, f.warnings} {
+		for i, err := range errs {
+			if e.isLine {
+				errs[i] = fmt.Errorf("%s: %w", e.from, err)
+			}
+		}
 	}
 	for i := range f.items {
 		f.items[i].From = cmp.Or(f.items[i].From, e.from)
@@ -161,7 +158,7 @@ func (c *collector) collect(ctx context.Context) ([]requirement.Requirement, []e
 		c.warn(errors.New("named modules are mirrored alone, without the modules they need: finding those out takes the go command"))
 	}
 	c.merge()
-	for _, w := range distinct(append(c.warnings, c.notes...)) {
+	for _, w := range distinct(c.warnings) {
 		c.Warn(w)
 	}
 	return c.items, c.problems

@@ -98,7 +98,7 @@ func (c *collector) relock(e entry, f findings) {
 		return
 	}
 	l := mirrorfile.Locked{ID: e.id, Fingerprint: e.fingerprint}
-	switch isPart := f.part || len(f.problems)+len(f.warnings) > 0; {
+	switch isPart := f.part || len(f.problems) > 0; {
 	case isPart && len(f.chosen) > 0:
 		c.partial = true
 		l.Means = slices.Concat(c.chosenFor(e), f.chosen) // what was chosen and is denied now, say, is not forgotten

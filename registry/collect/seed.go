@@ -64,7 +64,7 @@ func (c *collector) findSeed(ctx context.Context, s seed) findings {
 			m, err = above, nil
 		case s.isParent:
 			err := fmt.Errorf("%s@%s does not exist upstream, and was perhaps only tried on the way to what is below it", s.path, s.query)
-			return findings{warnings: []error{err}}
+			return findings{warnings: []error{err}, part: true}
 		}
 	}
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *collector) findSeed(ctx context.Context, s seed) findings {
 	}
 	f := c.findNeeds(ctx, m, s)
 	if m.Path != s.path {
-		f.notes = append(f.notes, fmt.Errorf("%s is no module: taken for a package of %s", s.path, m))
+		f.warnings = append(f.warnings, fmt.Errorf("%s is no module: taken for a package of %s", s.path, m)) // which is no lack
 	}
 	return f
 }
@@ -135,7 +135,8 @@ func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed) fin
 	})
 	if err != nil {
 		f.fail(err)
-	} else if !ran {
+	}
+	if !ran {
 		f.alone, f.part = true, true
 	}
 	return f

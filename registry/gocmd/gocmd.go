@@ -72,7 +72,7 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	}
 	scratch, err := prepare(o.Scratch)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a place for the go command's caches: %w", err)
+		return nil, err
 	}
 	user, err := userSettings(ctx, path, scratch)
 	if err != nil {
@@ -92,17 +92,20 @@ const telemetryDir = "telemetry"
 
 func prepare(scratch string) (string, error) {
 	scratch, err := filepath.Abs(scratch)
-	if err != nil {
-		return "", err
-	}
 	dir := filepath.Join(scratch, telemetryDir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
 	}
-	if err := Fence(scratch); err != nil {
-		return "", err
+	if err == nil {
+		err = Fence(scratch)
 	}
-	return scratch, os.WriteFile(filepath.Join(dir, "mode"), []byte("off\n"), 0o644)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "mode"), []byte("off\n"), 0o644)
+	}
+	if err != nil {
+		return "", fmt.Errorf("preparing a place for the go command's caches: %w", err)
+	}
+	return scratch, nil
 }
 
 // Fence makes a directory one of no module but its own, so that go commands in it do not go by the
@@ -159,7 +162,7 @@ func places(scratch string) []string {
 func (c *Cmd) Apart(scratch, goproxy string) (*Cmd, error) {
 	scratch, err := prepare(scratch)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a place for the go command's caches: %w", err)
+		return nil, err
 	}
 	apart := c.With(append(places(scratch), "GOPROXY="+goproxy)...)
 	apart.scratch = scratch
@@ -170,26 +173,18 @@ func (c *Cmd) Apart(scratch, goproxy string) (*Cmd, error) {
 // it has switched toolchains; whoever runs modferry may have.
 func internal(nameValue string) bool { return strings.HasPrefix(nameValue, "GOTOOLCHAIN_INTERNAL_") }
 
-// With returns the same go command with more environment, NAME=value.
+// With returns the same go command with more environment, NAME=value. Errors show of it what is worth seeing.
 func (c *Cmd) With(env ...string) *Cmd {
 	with := *c
 	with.env, with.shown = slices.Clone(c.env), slices.Clone(c.shown)
 	with.set(env...)
 	for _, e := range env {
-		if name, _, _ := strings.Cut(e, "="); shown(name) {
+		name, _, _ := strings.Cut(e, "=")
+		if slices.Contains([]string{"GOOS", "GOARCH", "CGO_ENABLED", "GOFLAGS", "GOWORK", "GOTOOLCHAIN"}, name) {
 			with.shown = put(with.shown, e)
 		}
 	}
 	return &with
-}
-
-// shown reports whether a variable is worth seeing when a command failed.
-func shown(name string) bool {
-	switch name {
-	case "GOOS", "GOARCH", "CGO_ENABLED", "GOFLAGS", "GOWORK", "GOTOOLCHAIN":
-		return true
-	}
-	return false
 }
 
 func (c *Cmd) set(env ...string) {
