@@ -134,9 +134,6 @@ func (a *app) recorded(c *cli.Context, src *source, show progress) ([]requiremen
 		src.options.Warn(w)
 	}
 	items := result.Needs
-	for i := range items {
-		items[i].From = args[0]
-	}
 	if len(items) == 0 {
 		src.options.Warn(fmt.Errorf("recording what %s fetches: it fetched nothing, so nothing is mirrored: in order if it needs no modules, "+
 			"but a command that sets GOPROXY or GOMODCACHE itself goes around the recording, and one with a vendor directory or GOFLAGS=-mod=vendor fetches nothing", args[0]))

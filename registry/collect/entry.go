@@ -77,6 +77,14 @@ func (f *findings) at(e entry) {
 	}
 }
 
+// who says who needs a version of which nothing more exact is known than what needs it.
+func (e entry) who(what string) string {
+	if e.isLine {
+		return e.from + ": " + what
+	}
+	return what
+}
+
 // needs turns what the go command found into findings.
 func needs(r *closure.Result) findings {
 	return findings{items: r.Needs, warnings: r.Warnings, part: r.Partial}

@@ -105,7 +105,7 @@ func (c *collector) addModule(m mirrorfile.Module, e entry) {
 	e.id = m.ID()
 	chosen := c.chosenFor(e)
 	if m.Query == "" {
-		e.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, chosen) }
+		e.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, chosen, e) }
 		c.entries = append(c.entries, e)
 		return
 	}
@@ -117,7 +117,7 @@ func (c *collector) addModule(m mirrorfile.Module, e entry) {
 }
 
 // findSeveral finds the versions in a range, or the newest ones: those that were chosen in an earlier run, if there was one.
-func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen []module.Version) (f findings) {
+func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen []module.Version, e entry) (f findings) {
 	var versions []string
 	for _, v := range chosen {
 		versions = append(versions, v.Version)
@@ -129,7 +129,7 @@ func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen
 		}
 	}
 	for _, one := range parallel(versions, func(v string) findings {
-		return c.findNeeds(ctx, module.Version{Path: m.Path, Version: v}, seed{path: m.Path, query: v, alone: m.Alone, listed: true})
+		return c.findNeeds(ctx, module.Version{Path: m.Path, Version: v}, seed{path: m.Path, query: v, alone: m.Alone, listed: true}, e)
 	}) {
 		f.add(one)
 	}

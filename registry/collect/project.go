@@ -65,14 +65,14 @@ func (c *collector) addProject(p *project.Project, name string, downloadAll bool
 			c.addDemanded(m.File.Syntax.Name, m.File.Go, m.File.Toolchain)
 		}
 	}
-	e.find = func(ctx context.Context) findings { return c.findProject(ctx, p, name, downloadAll) }
+	e.find = func(ctx context.Context) findings { return c.findProject(ctx, p, name, downloadAll, e) }
 	c.entries = append(c.entries, e)
 }
 
-func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool) findings {
+func (c *collector) findProject(ctx context.Context, p *project.Project, name string, downloadAll bool, e entry) findings {
 	f := sumsOf(p)
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
-		result, err := r.Project(ctx, p, closure.ProjectOptions{Name: name, DownloadAll: downloadAll})
+		result, err := r.Project(ctx, p, closure.ProjectOptions{Name: name, From: e.who(name), DownloadAll: downloadAll})
 		if err == nil {
 			f.add(needs(result))
 		}

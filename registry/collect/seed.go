@@ -32,7 +32,7 @@ func (c *collector) addSeed(s seed, e entry) {
 		c.add(e, failed(fmt.Errorf("%s@%s: %w", s.path, s.query, err)))
 		return
 	}
-	e.find = func(ctx context.Context) findings { return c.findSeed(ctx, s) }
+	e.find = func(ctx context.Context) findings { return c.findSeed(ctx, s, e) }
 	c.entries = append(c.entries, e)
 }
 
@@ -52,7 +52,7 @@ func (c *collector) addQuery(text string, e entry, isParent bool) {
 }
 
 // findSeed resolves a seed, and finds out what it needs.
-func (c *collector) findSeed(ctx context.Context, s seed) findings {
+func (c *collector) findSeed(ctx context.Context, s seed, e entry) findings {
 	m, err := s.locked, error(nil)
 	if m.Version == "" {
 		m, err = c.up.Resolve(ctx, s.path, s.query)
@@ -70,7 +70,7 @@ func (c *collector) findSeed(ctx context.Context, s seed) findings {
 	if err != nil {
 		return failed(err)
 	}
-	f := c.findNeeds(ctx, m, s)
+	f := c.findNeeds(ctx, m, s, e)
 	if m.Path != s.path {
 		f.warnings = append(f.warnings, fmt.Errorf("%s is no module: taken for a package of %s", s.path, m)) // which is no lack
 	}
@@ -108,7 +108,7 @@ func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
 }
 
 // findNeeds finds out what a version needs, if it may be mirrored at all.
-func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed) findings {
+func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed, e entry) findings {
 	err := c.permits(m)
 	if err == nil {
 		err = c.retracted(ctx, m, s)
@@ -127,7 +127,7 @@ func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed) fin
 		return f
 	}
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
-		result, err := r.Seed(ctx, m)
+		result, err := r.Seed(ctx, m, e.who(m.String()))
 		if err == nil {
 			f.add(needs(result))
 		}

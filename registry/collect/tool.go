@@ -30,15 +30,15 @@ func (c *collector) addTool(text string, platforms []string, e entry) {
 	for _, m := range c.chosenFor(e) {
 		query = m.Version
 	}
-	e.find = func(ctx context.Context) findings { return c.findTool(ctx, pkg, query, platforms) }
+	e.find = func(ctx context.Context) findings { return c.findTool(ctx, pkg, query, platforms, e) }
 	c.entries = append(c.entries, e)
 }
 
-func (c *collector) findTool(ctx context.Context, pkg, query string, platforms []string) findings {
+func (c *collector) findTool(ctx context.Context, pkg, query string, platforms []string, e entry) findings {
 	var f findings
 	text := pkg + "@" + query
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
-		m, result, err := r.Tool(ctx, pkg, upstream.ForGo(query), platforms)
+		m, result, err := r.Tool(ctx, pkg, upstream.ForGo(query), platforms, e.who(text))
 		if err != nil {
 			return err
 		}

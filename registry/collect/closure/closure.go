@@ -20,7 +20,7 @@ import (
 
 // Result is what was found out.
 type Result struct {
-	Needs    []requirement.Requirement // sorted, once each; From is a line of a go.sum or go.mod, or empty
+	Needs    []requirement.Requirement // sorted, once each; with the revisions that were asked for
 	Warnings []error                   // what could not be found out, or had; the rest is good
 	Partial  bool                      // there are warnings, or needs of which a file could not be had, so that more may be needed
 }

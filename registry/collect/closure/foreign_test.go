@@ -41,11 +41,11 @@ func TestOfWhatDemandsANewerGoTheGoModIsKnown(t *testing.T) {
 	t.Parallel()
 	up := withBadSums(t, "go 1.99.1")
 	const want = "example.com/careless@v1.0.0\nexample.com/leaf@v1.2.0\nexample.com/testdep@v0.1.0\n"
-	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod("example.com/careless@v1.0.0"))
+	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod("example.com/careless@v1.0.0"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, tool, err := newRunner(t, Options{Source: up}).Tool(t.Context(), "example.com/careless/cmd/x", "", []string{"linux/amd64"})
+	_, tool, err := newRunner(t, Options{Source: up}).Tool(t.Context(), "example.com/careless/cmd/x", "", []string{"linux/amd64"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

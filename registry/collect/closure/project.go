@@ -17,6 +17,7 @@ import (
 // ProjectOptions configures [Runner.Project].
 type ProjectOptions struct {
 	Name        string // what messages call the project; "" = its directory
+	From        string // who needs what nothing more exact is known of; "" = Name
 	DownloadAll bool   // the zips of the whole module graph, so that "go mod download all" works
 }
 
@@ -30,7 +31,7 @@ type ProjectOptions struct {
 // It works on a copy: the user's files are never touched.
 func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {
 	name := cmp.Or(o.Name, p.Root)
-	v, err := r.view(name)
+	v, err := r.view(name, o.From)
 	if err != nil {
 		return nil, fmt.Errorf("finding out what %s needs: %w", name, err)
 	}

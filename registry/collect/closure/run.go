@@ -24,7 +24,7 @@ func (r *Runner) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	if len(args) == 0 {
 		return nil, errors.New("recording: there is no command")
 	}
-	v, err := r.view(args[0])
+	v, err := r.view(args[0], "")
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}

@@ -19,20 +19,21 @@ import (
 // Seed finds out what those need who import packages of a module, which packages ever, or install its
 // programs: what a module that imports all of them needs, for any choice of them; and what the
 // module itself needs as a project. The version itself is always full. It is an error if that cannot be
-// had; what only its dependencies lack is a warning.
-func (r *Runner) Seed(ctx context.Context, m module.Version) (*Result, error) {
-	result, err := r.seed(ctx, m)
+// had; what only its dependencies lack is a warning. From is who needs
+// what nothing more exact is known of; "" = the version.
+func (r *Runner) Seed(ctx context.Context, m module.Version, from string) (*Result, error) {
+	result, err := r.seed(ctx, m, from)
 	if err != nil {
 		return nil, fmt.Errorf("finding out what %s needs: %w", m, err)
 	}
 	return result, nil
 }
 
-func (r *Runner) seed(ctx context.Context, m module.Version) (_ *Result, err error) {
+func (r *Runner) seed(ctx context.Context, m module.Version, from string) (_ *Result, err error) {
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return nil, err
 	}
-	v, err := r.view(m.String())
+	v, err := r.view(m.String(), from)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func consumerOf(t testing.TB, packages ...string) string {
 
 func seedOf(t testing.TB, up tree, m string) *Result {
 	t.Helper()
-	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod(m))
+	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod(m), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,17 +21,17 @@ import (
 // which toolchain, where the go line of the tool's module demands a newer Go than the one here. Query is
 // anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
 // compiled or run. If this Go is too old to install the tool, what the go.mod of its module requires
-// is returned, with a warning.
-func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string) (module.Version, *Result, error) {
+// is returned, with a warning. From is who needs what nothing more exact is known of; "" = pkg@query.
+func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string, from string) (module.Version, *Result, error) {
 	query = cmp.Or(query, "latest")
-	m, result, err := r.tool(ctx, pkg, query, platforms)
+	m, result, err := r.tool(ctx, pkg, query, platforms, from)
 	if err != nil {
 		return module.Version{}, nil, fmt.Errorf("finding out what the tool %s@%s needs: %w", pkg, query, err)
 	}
 	return m, result, nil
 }
 
-func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string) (m module.Version, _ *Result, err error) {
+func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string, from string) (m module.Version, _ *Result, err error) {
 	if err := module.CheckImportPath(pkg); err != nil {
 		return m, nil, err
 	}
@@ -43,7 +43,7 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 			return m, nil, fmt.Errorf("platform %q is not os/arch, like linux/amd64", p)
 		}
 	}
-	v, err := r.view(pkg + "@" + query)
+	v, err := r.view(pkg+"@"+query, from)
 	if err != nil {
 		return m, nil, err
 	}

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type view struct {
 	goCmd   *gocmd.Cmd
 	dir     string // scratch; the go command's own is below it
 	subject string // what it is about, for messages
+	from    string // who needs what nothing more exact is known of
 	needs   requirement.Set
 
 	names []string // scratch directories, each followed by what it is a copy of; the inner ones first
@@ -43,13 +45,13 @@ type view struct {
 	exact bool
 }
 
-func (r *Runner) view(subject string) (*view, error) {
+func (r *Runner) view(subject, from string) (*view, error) {
 	dir, err := os.MkdirTemp(r.dir, "view-*")
 	if err != nil {
 		return nil, err
 	}
 	v := &view{
-		Session: r.proxy.Session(), dir: dir, subject: subject, needs: make(requirement.Set),
+		Session: r.proxy.Session(), dir: dir, subject: subject, from: cmp.Or(from, subject), needs: make(requirement.Set),
 		known: make(map[string]bool), goVersions: make(map[module.Version]string),
 	}
 	if err = gocmd.Fence(dir); err == nil {
@@ -84,7 +86,7 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 	}
 	for _, f := range v.Fetched() {
 		if v.exact || !goproxy.IsToolchain(f.Module) {
-			v.needs.Add(requirement.Requirement{Module: f.Module, ModOnly: !f.Zip, Revisions: f.Revisions})
+			v.needs.Add(requirement.Requirement{Module: f.Module, ModOnly: !f.Zip, Revisions: f.Revisions, From: v.from})
 		}
 	}
 	isPart := v.lacked || len(v.warnings) > 0
@@ -96,7 +98,7 @@ func (v *view) result(ctx context.Context) (*Result, error) {
 
 // need adds a version that nothing more is known of.
 func (v *view) need(m module.Version, modOnly bool) {
-	v.needs.Add(requirement.Requirement{Module: m, ModOnly: modOnly})
+	v.needs.Add(requirement.Requirement{Module: m, ModOnly: modOnly, From: v.from})
 }
 
 // addFailed adds the versions whose go.mod or zip could not be had, so that whoever has no use for a part

@@ -168,7 +168,7 @@ func TestOfSumsThatContradictEachOtherTheFirstCounts(t *testing.T) {
 func TestASeedThatWorksOnlyAsADependency(t *testing.T) {
 	t.Parallel()
 	up := upstream(t)
-	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod("example.com/lame@v1.0.0"))
+	r, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod("example.com/lame@v1.0.0"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestASeedThatWorksOnlyAsADependency(t *testing.T) {
 
 func TestASeedThatDemandsANewerGo(t *testing.T) {
 	t.Parallel()
-	r, err := newRunner(t, Options{Source: upstream(t)}).Seed(t.Context(), mod("example.com/future@v1.0.0"))
+	r, err := newRunner(t, Options{Source: upstream(t)}).Seed(t.Context(), mod("example.com/future@v1.0.0"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,12 +204,12 @@ func TestASeedThatIsNotThereIsAnError(t *testing.T) {
 		}
 		return up.Open(ctx, name)
 	})
-	if _, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod("example.com/gone@v1.0.0")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := newRunner(t, Options{Source: up}).Seed(t.Context(), mod("example.com/gone@v1.0.0"), ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	} else {
 		t.Log(err)
 	}
-	if _, err := newRunner(t, Options{Source: broken}).Seed(t.Context(), mod("example.com/leaf@v1.0.0")); !errors.Is(err, errOutage) {
+	if _, err := newRunner(t, Options{Source: broken}).Seed(t.Context(), mod("example.com/leaf@v1.0.0"), ""); !errors.Is(err, errOutage) {
 		t.Errorf("got %v", err)
 	} else {
 		t.Log(err)
@@ -249,10 +249,10 @@ func TestCancelling(t *testing.T) {
 	if _, err := r.Project(ctx, load(t, dir), ProjectOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("project: %v", err)
 	}
-	if _, err := r.Seed(ctx, mod("example.com/leaf@v1.0.0")); !errors.Is(err, context.Canceled) {
+	if _, err := r.Seed(ctx, mod("example.com/leaf@v1.0.0"), ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("seed: %v", err)
 	}
-	if _, _, err := r.Tool(ctx, "example.com/lib/cmd/libtool", "", nil); !errors.Is(err, context.Canceled) {
+	if _, _, err := r.Tool(ctx, "example.com/lib/cmd/libtool", "", nil, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("tool: %v", err)
 	}
 	if _, err := r.Run(ctx, []string{"go", "version"}, nil, io.Discard, io.Discard); !errors.Is(err, context.Canceled) {
