@@ -20,7 +20,7 @@ import (
 type source struct {
 	up      *upstream.Upstream
 	sums    *upstream.Checksums // nil = not to be asked
-	options collect.CollectOptions
+	options collect.Options
 	log     *slog.Logger
 
 	env     gocmd.Env
@@ -68,7 +68,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	if err != nil {
 		return nil, errors.Join(err, s.up.Close())
 	}
-	s.options = collect.CollectOptions{
+	s.options = collect.Options{
 		Stdin: a.in, Warn: warn,
 		Tools: c.StringSlice(flagTool), Platforms: platforms,
 		Toolchains: c.Bool(flagToolchains), DownloadAll: c.Bool(flagDownloadAll), Retracted: c.Bool(flagAllowRetracted),

@@ -18,8 +18,8 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// CollectOptions configures [Collect]. The zero value is useful.
-type CollectOptions struct {
+// Options configures [Sources]. The zero value is useful.
+type Options struct {
 	Stdin io.Reader   // what the argument "-" reads; nil = nothing
 	Warn  func(error) // told what is left out, or only works in part; nil = nobody
 
@@ -46,15 +46,15 @@ type CollectOptions struct {
 	GoCommand func(context.Context) (*closure.Runner, error)
 }
 
-// Collect finds out which module versions the arguments ask for. An argument is
+// Sources finds out which module versions the arguments ask for. An argument is
 //
-//	module@query   that module and what it takes to use or to work on it; see [Upstream.Resolve]
+//	module@query   that module and what it takes to use or to work on it; see [upstream.Upstream.Resolve]
 //	go1.26.8       that Go toolchain, for each of the platforms; toolchain@go1.26.8 too
 //	toolchain@go1.26, toolchain@latest   the newest patch; the newest release
 //	go.mod         its requirements, with its replacements by other modules
 //	go.sum         every version in it: full if it has the sum of the zip, else mod-only
 //	directory      of a project: its go.sum files and its module graph; or a tree of modules,
-//	               see [Tree]: all of them, out of that directory
+//	               see [upstream.Tree]: all of them, out of that directory
 //	other file     lines of module@query, or of "module version [mod-only]" for exactly that;
 //	               "#" starts a comment
 //	-              such lines on standard input
@@ -62,7 +62,7 @@ type CollectOptions struct {
 // The items are sorted by path and version, each version once; full wins over
 // mod-only. Every argument or line that cannot be used has its own error, and
 // does not hinder the others.
-func Collect(ctx context.Context, up *upstream.Upstream, args []string, o CollectOptions) ([]requirement.Requirement, []error) {
+func Sources(ctx context.Context, up *upstream.Upstream, args []string, o Options) ([]requirement.Requirement, []error) {
 	c := newCollector(up, o)
 	for _, arg := range args {
 		c.addArgument(arg)

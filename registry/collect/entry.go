@@ -92,7 +92,7 @@ func needs(r *closure.Result) findings {
 
 // collector gathers findings.
 type collector struct {
-	CollectOptions
+	Options
 	up        *upstream.Upstream
 	platforms []string                 // GOOS/GOARCH
 	releases  func() ([]string, error) // the toolchains upstream has
@@ -126,12 +126,12 @@ const (
 	parallelClosure = 3
 )
 
-func newCollector(up *upstream.Upstream, o CollectOptions) *collector {
+func newCollector(up *upstream.Upstream, o Options) *collector {
 	if o.Warn == nil {
 		o.Warn = func(error) {}
 	}
 	c := &collector{
-		CollectOptions: o, up: up, slots: make(chan struct{}, parallelClosure),
+		Options: o, up: up, slots: make(chan struct{}, parallelClosure),
 		permits: func(module.Version) error { return nil },
 	}
 	c.setPlatforms(o.Platforms)

@@ -16,9 +16,9 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// FileOptions configures [CollectFile].
+// FileOptions configures [MirrorFile].
 type FileOptions struct {
-	CollectOptions // but Stdin, Tools, Platforms and DownloadAll: the file says
+	Options // but Stdin, Tools, Platforms and DownloadAll: the file says
 
 	// Lock is what an earlier run wrote: what queries led to and the sums of everything. nil = nothing.
 	Lock *mirrorfile.Lock
@@ -36,13 +36,13 @@ type Plan struct {
 	partial bool // more may be found out another time
 }
 
-// CollectFile finds out which module versions a mirror file asks for. What its lock
+// MirrorFile finds out which module versions a mirror file asks for. What its lock
 // says about an entry is taken from there, with neither requests nor go commands, unless the
-// project that the entry names has changed since. As with [Collect], everything that
+// project that the entry names has changed since. As with [Sources], everything that
 // cannot be used has its own error, with file and line.
-func CollectFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File, o FileOptions) (*Plan, []error) {
+func MirrorFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File, o FileOptions) (*Plan, []error) {
 	o.Platforms = f.Platforms
-	c := newCollector(up, o.CollectOptions)
+	c := newCollector(up, o.Options)
 	c.permits, c.lock, c.update = f.Permits, o.Lock, o.Update
 	for _, p := range f.Projects {
 		c.addLockedProject(p, lineOf(f.Name, p.Line))

@@ -24,7 +24,7 @@ type Env struct {
 // GoEnv returns the settings in force: those of the environment, else those
 // that "go env -w" wrote, else the installed go command's defaults. Without a go
 // command there are no defaults, and GOPROXY may be empty, which
-// [NewUpstream] refuses.
+// reading from upstream refuses.
 func GoEnv(ctx context.Context) (Env, error) {
 	goCmd, err := exec.LookPath("go")
 	if err != nil {

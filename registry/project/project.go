@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -106,12 +105,12 @@ func (p *Project) Fingerprint() (string, error) {
 	}
 	hashed := make(map[string]string)
 	for _, name := range names {
-		sum, err := hashFile(name)
+		data, err := ReadFile(name, maxSumFile) // the largest of them
 		switch {
 		case err == nil:
-			hashed[slashed(p.Root, name)] = sum
-		case !errors.Is(err, fs.ErrNotExist):
-			return "", fmt.Errorf("fingerprint of the project %s: %w", p.Root, err)
+			hashed[slashed(p.Root, name)] = fmt.Sprintf("%x", sha256.Sum256(data))
+		case !missing(err):
+			return "", fmt.Errorf("fingerprint of the project %s: %s: %w", p.Root, filepath.Base(name), withoutName(err))
 		}
 	}
 	h := sha256.New()
@@ -119,17 +118,6 @@ func (p *Project) Fingerprint() (string, error) {
 		fmt.Fprintf(h, "%q %s\n", name, hashed[name])
 	}
 	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
-}
-
-func hashFile(name string) (string, error) {
-	if !isFile(name) {
-		return "", fs.ErrNotExist
-	}
-	data, err := ReadFile(name, maxSumFile) // the largest of them
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", filepath.Base(name), withoutName(err))
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
 // Patterns are the package patterns that name all packages of the main modules,

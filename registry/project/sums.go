@@ -92,47 +92,30 @@ func listed(lines []requirement.Requirement) versions {
 }
 
 // Unlisted are the requirements that no go.sum or go.work.sum of the project lists, each a [*Problem]: what these
-// files list is less than the project needs. Nothing lists what is in a directory, nor what is excluded.
+// files list is less than the project needs. Those of main modules and of what is replaced are not looked at.
 func (p *Project) Unlisted() []error {
 	lines, _ := p.Sums()
-	sums, excluded := listed(lines), make(versions)
-	for m := range p.readable {
-		for _, x := range m.File.Exclude {
-			excluded[x.Mod] = true
+	sums := listed(lines)
+	elsewhere := func(m Module, required module.Version) bool {
+		if p.Work == nil {
+			return Replacement(m.File.Replace, required) != nil
 		}
+		for main := range p.readable { // what one replaces is so for all
+			if main.File.Module.Mod.Path == required.Path || Replacement(main.File.Replace, required) != nil {
+				return true
+			}
+		}
+		return Replacement(p.Work.Replace, required) != nil
 	}
 	var unlisted []error
 	for m := range p.readable {
 		for _, r := range m.File.Require {
-			used := p.used(m, r.Mod)
-			if used.Version == "" || sums[used] || excluded[r.Mod] {
+			if sums[r.Mod] || elsewhere(m, r.Mod) {
 				continue
 			}
-			err := fmt.Errorf("no go.sum lists %s, so that what it needs is not known: run \"go mod tidy\" there", used)
+			err := fmt.Errorf("no go.sum lists %s, so that what it needs is not known: run \"go mod tidy\" there", r.Mod)
 			unlisted = append(unlisted, &Problem{File: m.File.Syntax.Name, Line: r.Syntax.Start.Line, Module: r.Mod.Path, Err: err})
 		}
 	}
 	return unlisted
-}
-
-// used returns what is used of a version that m requires: perhaps another one. It has no version if that is a directory.
-func (p *Project) used(m Module, required module.Version) module.Version {
-	modules := []Module{m}
-	if p.Work != nil {
-		for main := range p.readable {
-			if main.File.Module.Mod.Path == required.Path {
-				return module.Version{Path: required.Path}
-			}
-			modules = append(modules, main) // what one replaces is so for all
-		}
-		if r := Replacement(p.Work.Replace, required); r != nil {
-			return r.New
-		}
-	}
-	for _, m := range modules {
-		if r := Replacement(m.File.Replace, required); r != nil {
-			return r.New
-		}
-	}
-	return required
 }

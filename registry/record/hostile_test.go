@@ -21,7 +21,7 @@ func TestErrorsOfTheSourceReachTheClient(t *testing.T) {
 	src.errors["example.com/!up/@v/list"] = errors.New("nor this")
 	s := listen(t, src).Session()
 	status, body, err := get(t, s, "example.com/!up/@v/v1.1.0.zip")
-	if err != nil || status != http.StatusBadGateway || !strings.HasPrefix(body, "registry harbor.example:  [31mout of order!") || len(body) > 2001 {
+	if err != nil || status != http.StatusBadGateway || !strings.HasPrefix(body, "registry harbor.example:; [31mout of order!") || len(body) > 2001 {
 		t.Errorf("got %d, %d bytes, %.100q, %v", status, len(body), body, err)
 	}
 	mustGet(t, s, http.StatusBadGateway, "example.com/!up/@v/list")

@@ -9,21 +9,16 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
-	"unicode"
 
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // maxInfo is the most that is read of an .info file or an answer to @latest.
 const maxInfo = 1 << 20
-
-var contentTypes = map[goproxy.Kind]string{
-	goproxy.Info: "application/json", goproxy.Latest: "application/json", goproxy.Mod: "text/plain; charset=utf-8",
-	goproxy.Zip: "application/zip", goproxy.List: "text/plain; charset=utf-8", sumDB: "text/plain; charset=utf-8",
-}
 
 // sumDB is the kind of a file of a checksum database, which is passed through. It has nothing but the kind.
 const sumDB goproxy.Kind = "checksum database"
@@ -73,7 +68,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.Close()
-	w.Header().Set("Content-Type", contentTypes[q.Kind])
+	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := s.send(w, body, q); err != nil {
 		p.log.Debug("not served to the end", "file", name, "error", err)
 		panic(http.ErrAbortHandler) // the client must not take what it got for all
@@ -83,16 +78,12 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 // send copies a file to a client and records that. It does so before the client
 // can see the end of the body, so that a go command that has ended has all it fetched in the record.
 func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) error {
-	src := &sourceReader{r: body}
-	var r io.Reader = src
 	var head bytes.Buffer
 	if q.Kind == goproxy.Info || q.Kind == goproxy.Latest {
-		r = io.TeeReader(io.LimitReader(src, maxInfo), &head)
+		body = io.TeeReader(io.LimitReader(body, maxInfo), &head)
 	}
-	if _, err := io.Copy(w, r); err != nil {
-		if src.err != nil {
-			s.settled(q, src.err)
-		}
+	if _, err := io.Copy(w, body); err != nil {
+		s.settled(q, err)
 		return err
 	}
 	s.record(q, head.Bytes())
@@ -127,31 +118,9 @@ func (s *Session) record(q goproxy.File, data []byte) {
 	s.served(m, goproxy.Info, revision)
 }
 
-// refuse answers with an error that the go command shows: text/plain, few lines.
+// refuse answers with an error that the go command shows: text/plain, one line.
 func refuse(w http.ResponseWriter, status int, text string) {
-	const maxBytes = 2000
-	text = strings.ToValidUTF8(text[:min(len(text), maxBytes)], "")
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.TrimSpace(text))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	fmt.Fprintln(w, text)
-}
-
-// sourceReader remembers that it was the source that failed.
-type sourceReader struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	return n, err
+	fmt.Fprintln(w, safetext.Lines([]byte(text)))
 }
