@@ -28,7 +28,7 @@ type Options struct {
 	Go string
 
 	// Scratch is a directory for module cache, GOPATH and the like. It is
-	// required; New makes it if need be, and Remove removes it with all it holds.
+	// required; New makes it if need be. [RemoveAll] removes it with all it holds.
 	Scratch string
 
 	// GOPROXY is required. Nothing else is asked for modules: no proxy that the
@@ -220,14 +220,6 @@ func Release(goversion string) string {
 		return ""
 	}
 	return release
-}
-
-// Remove removes Scratch, read-only files too.
-func (c *Cmd) Remove() error {
-	if err := RemoveAll(c.scratch); err != nil {
-		return fmt.Errorf("removing the go command's scratch directory: %w", err)
-	}
-	return nil
 }
 
 // RemoveAll removes a directory that has a module cache in it, whose directories may be

@@ -234,7 +234,7 @@ func TestTelemetryIsOff(t *testing.T) {
 	}
 }
 
-func TestRemoveRemovesReadOnlyModuleCaches(t *testing.T) {
+func TestRemoveAllRemovesReadOnlyModuleCaches(t *testing.T) {
 	apart(t)
 	c := newCmd(t, Options{})
 	dir := filepath.Join(c.scratch, "mod", "corp.example", "m@v1.0.0")
@@ -244,13 +244,13 @@ func TestRemoveRemovesReadOnlyModuleCaches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Remove(); err != nil {
+	if err := RemoveAll(c.scratch); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(c.scratch); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
-	if err := c.Remove(); err != nil {
+	if err := RemoveAll(c.scratch); err != nil {
 		t.Errorf("again: %v", err)
 	}
 }

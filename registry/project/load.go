@@ -57,11 +57,7 @@ func Load(dir string) (*Project, error) {
 	return p, nil
 }
 
-func (p *Project) add(problems ...*Problem) {
-	for _, problem := range problems {
-		p.Problems = append(p.Problems, problem)
-	}
-}
+func (p *Project) add(problem *Problem) { p.Problems = append(p.Problems, problem) }
 
 // loadUses loads the modules that go.work uses, those that are not loaded yet.
 func (p *Project) loadUses(isMod bool) {
@@ -122,7 +118,7 @@ func read[F any](p *Project, dir place, base string, parse parser[F]) (*F, []byt
 	}
 	f, err := parse(name, data, nil)
 	if err != nil {
-		p.add(mistakes(name, data, err)...)
+		p.Problems = append(p.Problems, mistakes(name, data, err)...)
 		return nil, data
 	}
 	return f, data
@@ -132,12 +128,12 @@ func read[F any](p *Project, dir place, base string, parse parser[F]) (*F, []byt
 const maxProblems = 20
 
 // mistakes are those that parsing a file found.
-func mistakes(name string, data []byte, err error) []*Problem {
+func mistakes(name string, data []byte, err error) []error {
 	var list modfile.ErrorList
 	if !errors.As(err, &list) {
-		return []*Problem{{File: name, Err: err}}
+		return []error{&Problem{File: name, Err: err}}
 	}
-	var problems []*Problem
+	var problems []error
 	for _, e := range list[:min(len(list), maxProblems)] {
 		p := &Problem{File: name, Line: e.Pos.Line, Module: e.ModPath, Err: e.Err}
 		if e.Verb != "" {

@@ -2,6 +2,7 @@ package closure
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,19 +93,19 @@ func (v *view) download(ctx context.Context, c *gocmd.Cmd, dir string, args ...s
 // the go command is too old for it, the result has a zip, and says so.
 func (v *view) fetch(ctx context.Context, m module.Version) (downloaded, error) {
 	out, err := v.run(ctx, v.goCmd, v.dir, "mod", "download", "-json", m.String())
-	all, broken := decode[downloaded](out)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return downloaded{}, context.Cause(ctx)
-	case len(all) == 1 && all[0].Error != "":
-		err = v.oneLine(all[0].Error)
-	case err == nil && len(all) != 1:
-		err = errors.Join(broken, errors.New("go mod download printed nothing"))
 	}
-	if err != nil && (len(all) != 1 || all[0].Zip == "") {
-		return downloaded{}, v.failure(m, err)
+	var got downloaded
+	if broken := json.Unmarshal(out, &got); err == nil {
+		err = broken
 	}
-	got := all[0]
+	if got.Error != "" {
+		err = v.oneLine(got.Error)
+	}
+	if got.Zip == "" {
+		return downloaded{}, v.failure(m, cmp.Or(err, errors.New("go mod download names no zip")))
+	}
 	data, broken := os.ReadFile(got.GoMod)
 	if broken == nil {
 		got.goMod, broken = modfile.ParseLax(got.GoMod, data, nil)
