@@ -118,7 +118,8 @@ func (c *collector) addDirectory(dir string) {
 	case upstream.Tree(dir):
 		c.addTree(dir)
 	default:
-		c.fail(fmt.Errorf("%s: no Go project: there is no go.mod, go.work or go.sum; nor is it a module cache or a directory of a module proxy", dir))
+		c.fail(fmt.Errorf("%s: no Go project: there is no go.mod, go.work or go.sum; "+
+			"nor is it a module cache or a directory of a module proxy", dir))
 	}
 }
 

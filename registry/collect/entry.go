@@ -215,7 +215,8 @@ func (c *collector) merge() {
 	set, bad := make(requirement.Set), make(map[module.Version]bool)
 	for _, it := range c.items {
 		if other := set.Add(it); other != nil {
-			c.fail(fmt.Errorf("SECURITY: %s: %s and %s have different sums for it: %w", it.Module, other.From, it.From, upstream.ErrChecksum))
+			err := fmt.Errorf("%s and %s have different sums for it: %w", other.From, it.From, upstream.ErrChecksum)
+			c.fail(fmt.Errorf("SECURITY: %s: %w", it.Module, err))
 			bad[it.Module] = true
 		}
 	}

@@ -84,7 +84,8 @@ func (c *collector) findProject(ctx context.Context, p *project.Project, name st
 		f.fail(err)
 	case ran:
 	case len(p.SumFiles()) == 0 && len(unlisted) > 0:
-		f.fail(fmt.Errorf("%s has requirements, but there is no go.sum beside it: run \"go mod tidy\" there", filepath.Join(name, "go.mod")))
+		goMod := filepath.Join(name, "go.mod")
+		f.fail(fmt.Errorf("%s has requirements, but there is no go.sum beside it: run \"go mod tidy\" there", goMod))
 	case downloadAll:
 		f.fail(fmt.Errorf("%s: the go command is needed to find out what \"go mod download all\" would fetch", name))
 	case len(unlisted) > 0:

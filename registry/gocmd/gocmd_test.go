@@ -192,6 +192,23 @@ func TestMoreEnvironmentWins(t *testing.T) {
 	}
 }
 
+func TestAGoCommandApartHasCachesOfItsOwn(t *testing.T) {
+	apart(t)
+	c := newCmd(t, Options{Env: []string{"GOTOOLCHAIN=local"}})
+	other, err := c.Apart(filepath.Join(t.TempDir(), "other"), "https://proxy.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"GOPROXY", "GOMODCACHE", "GOPATH", "GOTOOLCHAIN"}
+	for cmd, proxy := range map[*Cmd]string{c: "off", other: "https://proxy.example"} {
+		out, err := cmd.Run(t.Context(), cmd.scratch, append([]string{"env"}, names...)...)
+		want := strings.Join([]string{proxy, filepath.Join(cmd.scratch, "mod"), filepath.Join(cmd.scratch, "gopath"), "local", ""}, "\n")
+		if err != nil || string(out) != want {
+			t.Errorf("got %q, %v; want %q", out, err, want)
+		}
+	}
+}
+
 func TestNoGoCommand(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, name := range []string{"", "/no/such/go", "no-such-go"} {

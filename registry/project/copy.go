@@ -155,7 +155,8 @@ func (c *copier) fail(err error) {
 // skips reports whether the copy can do without what could not be opened, and warns of it then.
 func (c *copier) skips(name string, err error) bool {
 	base := filepath.Base(name)
-	if c.unreadable == nil || !errors.Is(err, fs.ErrPermission) || filepath.Ext(base) == ".go" || base == "go.mod" || base == "go.sum" || base == "go.work.sum" {
+	isNeeded := filepath.Ext(base) == ".go" || slices.Contains([]string{"go.mod", "go.sum", "go.work.sum"}, base)
+	if c.unreadable == nil || !errors.Is(err, fs.ErrPermission) || isNeeded {
 		return false
 	}
 	c.unreadable(err)

@@ -11,7 +11,7 @@ import (
 // edits are what to change in a go.mod or go.work: the words of a line, by its number; none = it is dropped.
 type edits map[int][]string
 
-// apply makes edits and adds replacements, if there are any. What it does not know stays, such as lines that only another version of Go knows.
+// apply makes edits and adds replacements, if there are any. All else stays.
 func (e edits) apply(name string, data []byte, add []modfile.Replace) ([]byte, error) {
 	if len(e)+len(add) == 0 {
 		return data, nil

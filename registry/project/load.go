@@ -145,7 +145,8 @@ func mistakes(name string, data []byte, err error) []error {
 		problems = append(problems, &Problem{File: name, Err: fmt.Errorf("%d more mistakes", more)})
 	}
 	// ParseLax knows the syntax of go.work too, and no more is needed.
-	if lax, err := modfile.ParseLax(name, data, nil); err == nil && lax.Go != nil && version.Compare("go"+lax.Go.Version, runtime.Version()) > 0 {
+	lax, err := modfile.ParseLax(name, data, nil)
+	if err == nil && lax.Go != nil && version.Compare("go"+lax.Go.Version, runtime.Version()) > 0 {
 		err := fmt.Errorf("it is for Go %s, which is newer than this program: a newer modferry may be able to read it", lax.Go.Version)
 		problems = append(problems, &Problem{File: name, Err: err})
 	}

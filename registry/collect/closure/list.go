@@ -173,5 +173,6 @@ func (v *view) checkGo(ctx context.Context, c *gocmd.Cmd, dir, who, demanded str
 	if have = gocmd.Release(string(bytes.TrimSpace(out))); have == "" || version.Compare(have, demanded) >= 0 {
 		return nil
 	}
-	return fmt.Errorf("%s demands %s, but this is %s: %w: install a newer Go, or set GOTOOLCHAIN=auto so that it fetches one", who, demanded, have, errTooOld)
+	return fmt.Errorf("%s demands %s, but this is %s: %w: install a newer Go, or set GOTOOLCHAIN=auto so that it fetches one",
+		who, demanded, have, errTooOld)
 }

@@ -66,7 +66,8 @@ func (v *view) tidy(ctx context.Context, pl place, before modLines) bool {
 		}
 	}
 	if !v.foreign {
-		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result", v.readable(pl.dir), changes[0]))
+		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result",
+			v.readable(pl.dir), changes[0]))
 	}
 	return true
 }
