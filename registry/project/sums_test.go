@@ -2,28 +2,30 @@ package project
 
 import (
 	"errors"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 func TestParseSumsKeepsGoodLinesBesideBadOnes(t *testing.T) {
 	const text = "example.com/a v1.0.0 h1:zip=\nexample.com/a v1.0.0/go.mod h1:mod=\n\nexample.com/b v1.0.0 h9:new=\n" +
 		"example.com/c v1.0.0\nexample.com/c v1.0 h1:x=\n../etc v1.0.0 h1:x=\nexample.com/d v1.0.0 h1:d="
 	lines, problems := ParseSums("go.sum", []byte(text))
-	want := []SumLine{
-		{module.Version{Path: "example.com/a", Version: "v1.0.0"}, false, "h1:zip=", "go.sum:1"},
-		{module.Version{Path: "example.com/a", Version: "v1.0.0"}, true, "h1:mod=", "go.sum:2"},
-		{module.Version{Path: "example.com/d", Version: "v1.0.0"}, false, "h1:d=", "go.sum:8"},
+	want := []requirement.Requirement{
+		{Module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, Sum: "h1:zip=", From: "go.sum:1"},
+		{Module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, ModOnly: true, GoModSum: "h1:mod=", From: "go.sum:2"},
+		{Module: module.Version{Path: "example.com/d", Version: "v1.0.0"}, Sum: "h1:d=", From: "go.sum:8"},
 	}
-	if !slices.Equal(lines, want) {
+	if !reflect.DeepEqual(lines, want) {
 		t.Errorf("got %+v, want %+v", lines, want)
 	}
-	said := strings.Split(errors.Join(problems...).Error(), "\n")
-	if len(said) != 3 || !strings.HasPrefix(said[0], "go.sum:5: not a line") || !strings.HasPrefix(said[1], "go.sum:6: ") || !strings.HasPrefix(said[2], "go.sum:7: ") {
-		t.Errorf("problems: %q", said)
+	texts := strings.Split(errors.Join(problems...).Error(), "\n")
+	if len(texts) != 3 || !strings.HasPrefix(texts[0], "go.sum:5: not a line") || !strings.HasPrefix(texts[1], "go.sum:6: ") || !strings.HasPrefix(texts[2], "go.sum:7: ") {
+		t.Errorf("problems: %q", texts)
 	}
 }
 
@@ -34,7 +36,7 @@ func FuzzParseSums(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		lines, problems := ParseSums("go.sum", []byte(text))
 		for _, l := range lines {
-			if err := module.Check(l.Module.Path, l.Module.Version); err != nil || !strings.HasPrefix(l.Sum, "h1:") || !strings.HasPrefix(l.From, "go.sum:") {
+			if err := module.Check(l.Module.Path, l.Module.Version); err != nil || !strings.HasPrefix(l.Sum+l.GoModSum, "h1:") || !strings.HasPrefix(l.From, "go.sum:") {
 				t.Errorf("%q: %+v, %v", text, l, err)
 			}
 		}

@@ -137,7 +137,7 @@ replace example.com/local => ./local
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			upstreamtest.WriteFiles(t, tt.files)
-			items, problems := Collect(t.Context(), up, tt.args, CollectOptions{Stdin: strings.NewReader(tt.stdin)})
+			items, problems := Sources(t.Context(), up, tt.args, Options{Stdin: strings.NewReader(tt.stdin)})
 			if got := upstreamtest.DescribeItems(items); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
@@ -155,7 +155,7 @@ replace example.com/local => ./local
 
 func TestCollectKeepsTheSumsOfGoSum(t *testing.T) {
 	upstreamtest.WriteFiles(t, map[string]string{"go.sum": "example.com/a v1.0.0 " + upstreamtest.SumA + "\nexample.com/a v1.0.0/go.mod " + upstreamtest.SumB + "\n"})
-	items, problems := Collect(t.Context(), unasked(t), []string{"go.sum"}, CollectOptions{})
+	items, problems := Sources(t.Context(), unasked(t), []string{"go.sum"}, Options{})
 	if len(items) != 1 || len(problems) > 0 || items[0].Sum != upstreamtest.SumA || items[0].GoModSum != upstreamtest.SumB || items[0].ModOnly {
 		t.Error(items, problems)
 	}
@@ -168,7 +168,7 @@ func TestCollectSaysWhichReplacementsAreDirectories(t *testing.T) {
 	upstreamtest.WriteFiles(t, map[string]string{"go.mod": "module m.example\nrequire example.com/a v1.0.0\nreplace example.com/a => ./a\n"})
 	var said []string
 	warn := func(err error) { said = append(said, err.Error()) }
-	items, problems := Collect(t.Context(), unasked(t), []string{"go.mod"}, CollectOptions{Warn: warn})
+	items, problems := Sources(t.Context(), unasked(t), []string{"go.mod"}, Options{Warn: warn})
 	want := []string{"go.mod:3: example.com/a@v1.0.0 is not mirrored: it is replaced by the directory ./a"}
 	if len(items)+len(problems) != 0 || !slices.Equal(said, want) {
 		t.Error(items, problems, said)
@@ -178,7 +178,7 @@ func TestCollectSaysWhichReplacementsAreDirectories(t *testing.T) {
 func TestCollectStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	items, problems := Collect(ctx, newUpstream(t, "https://proxy.example"), []string{"example.com/a@latest", "example.com/b@latest"}, CollectOptions{})
+	items, problems := Sources(ctx, newUpstream(t, "https://proxy.example"), []string{"example.com/a@latest", "example.com/b@latest"}, Options{})
 	if len(items) != 0 || len(problems) != 1 || !errors.Is(problems[0], context.Canceled) {
 		t.Error(items, problems)
 	}
@@ -191,7 +191,7 @@ func FuzzCollectFiles(f *testing.F) {
 	f.Add("example.com/a v1.0.0/go.mod/go.mod h1:\n\x00@\x00\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, add := range []func(*collector, string, []byte){(*collector).addGoSum, (*collector).addGoMod, (*collector).addList} {
-			c := newCollector(nil, CollectOptions{})
+			c := newCollector(nil, Options{})
 			add(c, "file", []byte(text))
 			c.merge()
 			for _, it := range c.items {
@@ -214,7 +214,7 @@ func TestAPipeIsNotWaitedFor(t *testing.T) {
 	}
 	for _, source := range []string{"go.sum", "go.mod", "p", "q", "w", "s"} {
 		up := newUpstream(t, "off")
-		items, problems := Collect(t.Context(), up, []string{source}, CollectOptions{GoCommand: goCommandFor(t, up)})
+		items, problems := Sources(t.Context(), up, []string{source}, Options{GoCommand: goCommandFor(t, up)})
 		if len(items) > 0 || len(problems) == 0 || !strings.Contains(problems[0].Error(), "it is not a file") || !strings.Contains(problems[0].Error(), "go.") {
 			t.Errorf("%s: %v, %v", source, items, problems)
 		}
@@ -232,7 +232,7 @@ func TestAListMayBeTheOutputOfAProgram(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	items, problems := Collect(t.Context(), newUpstream(t, "off"), []string{"63"}, CollectOptions{})
+	items, problems := Sources(t.Context(), newUpstream(t, "off"), []string{"63"}, Options{})
 	if got := upstreamtest.DescribeItems(items); !slices.Equal(got, []string{"example.com/a@v1.0.0 63:1"}) || len(problems) > 0 {
 		t.Errorf("%q, %v", got, problems)
 	}

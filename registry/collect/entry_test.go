@@ -12,7 +12,7 @@ import (
 )
 
 func TestWhatIsDeniedIsNamedInOrder(t *testing.T) {
-	c := newCollector(nil, CollectOptions{})
+	c := newCollector(nil, Options{})
 	c.permits = func(m module.Version) error { return fmt.Errorf("no %s", m) }
 	var want []string
 	for i := range 50 {
