@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -85,6 +86,7 @@ type cache struct {
 	dir string
 	max int64 // bytes; 0 = unlimited
 	now func() time.Time
+	log *slog.Logger
 
 	mu      sync.RWMutex
 	entries map[module.Version]*entry
@@ -94,25 +96,62 @@ type cache struct {
 	evicting sync.Mutex   // held while the directory is looked through
 	size     atomic.Int64 // bytes, an estimate
 	saver    *saver
+	closing  sync.Once
+	working  sync.WaitGroup // for what runs in the background
+}
+
+// cacheOptions configures a cache. Dir, Now and Log are required.
+type cacheOptions struct {
+	Dir string           // created when missing
+	Max int64            // bytes to keep; 0 = unlimited
+	Now func() time.Time // the time
+	Log *slog.Logger     // told of what fails in the background
 }
 
 // errUnverified means that a file is missing or not the one that was checked.
 var errUnverified = errors.New("cached file is not the one that was verified")
 
-func newCache(dir string, limit int64, now func() time.Time) (*cache, error) {
-	dir, err := filepath.Abs(dir)
+// newCache opens a cache directory. What killed processes left in it, and what is too much,
+// is removed in the background.
+func newCache(o cacheOptions) (*cache, error) {
+	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o777); err != nil {
 		return nil, err
 	}
-	return &cache{
-		dir: dir, max: limit, now: now,
+	c := &cache{
+		dir: dir, max: o.Max, now: o.Now, log: o.Log,
 		entries: make(map[module.Version]*entry),
 		pins:    make(map[module.Version]int),
 		saver:   newSaver(),
-	}, nil
+	}
+	c.working.Go(c.saveQueued)
+	c.working.Go(func() {
+		c.sweep()
+		c.tidy(true)
+	})
+	return c, nil
+}
+
+// flush waits until everything that was put is on disk.
+func (c *cache) flush() { c.saver.waiting.Wait() }
+
+// close ends the work in the background, once everything that was put is on disk. What is
+// cached can still be opened afterwards, but nothing must be put.
+func (c *cache) close() {
+	c.closing.Do(func() { close(c.saver.queue) })
+	c.working.Wait()
+}
+
+// ready returns why the directory takes no files.
+func (c *cache) ready() error {
+	f, err := c.temp()
+	if err == nil {
+		discard(f)
+	}
+	return err
 }
 
 // path returns the file path of a slash-separated name below the directory.
@@ -127,8 +166,28 @@ func (c *cache) get(m module.Version) *entry {
 	return c.entries[m]
 }
 
+// any returns one of the entries in memory that match, or nil.
+func (c *cache) any(match func(*entry) bool) *entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, e := range c.entries {
+		if match(e) {
+			return e
+		}
+	}
+	return nil
+}
+
+// touch records that a file is being used, about which that is known from its time, to the minute.
+func (c *cache) touch(file string, last time.Time) {
+	if now := c.now(); now.Sub(last).Abs() > touchInterval {
+		_ = os.Chtimes(file, time.Time{}, now)
+	}
+}
+
 // use records that e is being served.
-func (c *cache) use(e *entry, now time.Time) {
+func (c *cache) use(e *entry) {
+	now := c.now()
 	t := now.UnixNano()
 	e.used.Store(t)
 	if last := e.touched.Load(); t-last > int64(touchInterval) && e.touched.CompareAndSwap(last, t) {
@@ -136,9 +195,17 @@ func (c *cache) use(e *entry, now time.Time) {
 	}
 }
 
-// open opens a file of e, if it is still the one that was checked, and returns
-// when it was written.
+// open opens a file of e to serve it, if it is still the one that was checked, and returns
+// when it was written. Else it is errUnverified.
 func (c *cache) open(e *entry, ext string) (io.ReadSeekCloser, time.Time, error) {
+	f, written, err := c.openFile(e, ext)
+	if err == nil {
+		c.use(e)
+	}
+	return f, written, err
+}
+
+func (c *cache) openFile(e *entry, ext string) (io.ReadSeekCloser, time.Time, error) {
 	if e.unsaved != nil && ext != zipExt {
 		data := e.unsaved.info
 		if ext == modExt {

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
-
-	"github.com/modferry/modferry/artifact/sumdb"
 )
 
 // keepShare is how much of the limit an eviction leaves, in percent, so that the
@@ -31,11 +29,18 @@ func (c *cache) pin(m module.Version) (unpin func()) {
 	}
 }
 
-// grow records that the directory has n bytes more.
-func (c *cache) grow(n int64) { c.size.Add(n) }
-
 // full reports whether it is time to evict.
 func (c *cache) full() bool { return c.max > 0 && c.size.Load() > c.max }
+
+// tidy keeps the directory within its bounds, if it may be out of them or always.
+func (c *cache) tidy(always bool) {
+	if !always && !c.full() {
+		return
+	}
+	if err := c.evict(); err != nil {
+		c.log.Warn("removing the least recently used from the cache directory", "error", err)
+	}
+}
 
 // cached is a version, or a tile of a checksum database, as found in the directory.
 type cached struct {
@@ -84,14 +89,10 @@ func (c *cache) evict() error {
 }
 
 func (c *cache) removeCached(v cached) error {
-	if !v.tile {
-		return c.removeFiles(v.file)
+	if v.tile {
+		return c.remove(v.file)
 	}
-	if err := remove(v.file); err != nil {
-		return err
-	}
-	c.grow(-sumdb.TileSize)
-	return nil
+	return c.removeFiles(v.file)
 }
 
 // release forgets e, unless it is pinned.

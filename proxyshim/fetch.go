@@ -105,7 +105,6 @@ func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.D
 	switch h.judge(store, err) {
 	case settled:
 		h.extendListing(e)
-		h.tidy()
 		return e, nil
 	case unreachable:
 		if usable {
@@ -198,9 +197,6 @@ func (h *Handler) withZip(ctx context.Context, e *entry) (*entry, error) {
 		return e, nil
 	}
 	return share(ctx, h, "zip "+e.Module.String(), func(ctx context.Context) (*entry, error) {
-		if now := h.cache.get(e.Module); now != nil && now.Sum == e.Sum && now.Zip != (stamp{}) {
-			return now, nil
-		}
 		store, err := h.stores.For(e.Module.Path)
 		if err != nil {
 			return nil, err
@@ -209,7 +205,6 @@ func (h *Handler) withZip(ctx context.Context, e *entry) (*entry, error) {
 		if h.judge(store, err) == withdrawn {
 			err = errors.Join(err, h.cache.drop(e.Module))
 		}
-		h.tidy()
 		if err != nil {
 			return nil, h.explain(e.Module, store, err)
 		}
@@ -225,26 +220,7 @@ func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *entry)
 		Repository: e.Repository,
 		Descriptor: e.Manifest,
 	}
-	if fi, err := os.Stat(e.file + zipExt); err == nil && mod.CheckZipFile(e.file+zipExt) == nil {
-		return h.cache.addZip(e, stampOf(fi))
-	}
-	f, err := h.cache.temp()
-	if err != nil {
-		return nil, err
-	}
-	if err := download(ctx, store, mod, f); err != nil {
-		discard(f)
-		return nil, err
-	}
-	if err := mod.CheckZipFile(f.Name()); err != nil {
-		discard(f)
-		return nil, err
-	}
-	s, err := h.cache.commit(f, e.file+zipExt)
-	if err != nil {
-		return nil, err
-	}
-	return h.cache.addZip(e, s)
+	return h.cache.addZip(e, mod.CheckZipFile, func(f *os.File) error { return download(ctx, store, mod, f) })
 }
 
 // download streams the zip into f.
@@ -258,14 +234,4 @@ func download(ctx context.Context, store *registry.Store, mod *registry.Module, 
 		}
 		return store.Zip(ctx, mod, f)
 	})
-}
-
-// tidy keeps the cache within its bounds.
-func (h *Handler) tidy() {
-	if !h.cache.full() {
-		return
-	}
-	if err := h.cache.evict(); err != nil {
-		h.log.Warn("evicting from the cache", "error", err)
-	}
 }

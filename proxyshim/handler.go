@@ -65,7 +65,6 @@ type Handler struct {
 	mu      sync.Mutex
 	closed  bool
 	working sync.WaitGroup
-	saved   chan struct{} // closed when the cache has nothing left to save
 }
 
 // defaultAbsent is how long absence is remembered unless Options.Absent says.
@@ -95,7 +94,7 @@ func New(o Options) (*Handler, error) {
 			return nil, err
 		}
 	}
-	c, err := newCache(o.CacheDir, o.CacheMax, o.Now)
+	c, err := newCache(cacheOptions{Dir: o.CacheDir, Max: o.CacheMax, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, fmt.Errorf("creating the cache directory: %w", err)
 	}
@@ -106,28 +105,10 @@ func New(o Options) (*Handler, error) {
 		absences: newLRU[module.Version, absentUntil](maxMisses),
 		misses:   newMisses(),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
-		saved:    make(chan struct{}),
 	}
 	h.listings, h.revisions = h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	go h.saveVersions()
-	h.background(func() {
-		c.sweep()
-		if err := c.evict(); err != nil {
-			h.log.Warn("looking through the cache directory", "error", err)
-		}
-	})
 	return h, nil
-}
-
-// background runs fn in a goroutine Close waits for; after Close it does nothing.
-func (h *Handler) background(fn func()) {
-	if h.begin() {
-		go func() {
-			defer h.working.Done()
-			fn()
-		}()
-	}
 }
 
 // begin announces work Close has to wait for, unless Close was called.
@@ -141,34 +122,15 @@ func (h *Handler) begin() bool {
 	return true
 }
 
-// saveVersions saves what was put into the cache until it is closed.
-func (h *Handler) saveVersions() {
-	defer close(h.saved)
-	h.cache.saver.run(func(m module.Version) error {
-		_, err := h.cache.save(m)
-		if errors.Is(err, errReplaced) {
-			return nil
-		}
-		if err != nil {
-			h.log.Warn("keeping a version in the cache", "module", m.Path, "version", m.Version, "error", err)
-		}
-		return err
-	})
-}
-
 // Close cancels what is being fetched, waits for it to end and saves what is not
 // on disk yet. What is cached can still be served afterwards.
 func (h *Handler) Close() error {
 	h.mu.Lock()
-	closed := h.closed
 	h.closed = true
 	h.mu.Unlock()
 	h.cancel()
 	h.working.Wait()
-	if !closed {
-		h.cache.saver.close()
-	}
-	<-h.saved
+	h.cache.close()
 	return nil
 }
 
@@ -234,11 +196,9 @@ func (h *Handler) servePage(w http.ResponseWriter, q request) error {
 // directory which takes files. The store may be down, for that is what the cache
 // is for.
 func (h *Handler) serveReady(w http.ResponseWriter) error {
-	f, err := h.cache.temp()
-	if err != nil {
+	if err := h.cache.ready(); err != nil {
 		return err
 	}
-	discard(f)
 	if h.ctx.Err() != nil {
 		return errClosed
 	}

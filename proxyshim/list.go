@@ -144,10 +144,10 @@ func (c *cache) dropListing(m module.Version) error {
 	if err != nil {
 		return err
 	}
-	if err := remove(c.path(name) + listingExt); err != nil {
+	if err := c.remove(c.path(name) + listingExt); err != nil {
 		return err
 	}
-	return remove(c.path(name))
+	return c.remove(c.path(name))
 }
 
 // noLatest says that a known module has nothing to choose from.

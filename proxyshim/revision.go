@@ -84,7 +84,7 @@ func (c *cache) dropRevision(m module.Version) error {
 	if err != nil {
 		return err
 	}
-	return remove(c.path(name) + revisionExt)
+	return c.remove(c.path(name) + revisionExt)
 }
 
 // serveRevision answers <module>/@v/<revision>.info with the .info of the version that

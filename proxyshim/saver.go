@@ -1,6 +1,7 @@
 package proxyshim
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -39,13 +40,17 @@ func (s *saver) take(e *entry) bool {
 	}
 }
 
-// run saves what is queued until close is called.
-func (s *saver) run(save func(module.Version) error) {
-	for m := range s.queue {
-		s.failing.Store(save(m) != nil)
-		s.waiting.Done()
+// saveQueued saves what is queued until the cache is closed.
+func (c *cache) saveQueued() {
+	for m := range c.saver.queue {
+		_, err := c.save(m)
+		if errors.Is(err, errReplaced) {
+			err = nil
+		}
+		if err != nil {
+			c.log.Warn("keeping a version in the cache", "module", m.Path, "version", m.Version, "error", err)
+		}
+		c.saver.failing.Store(err != nil)
+		c.saver.waiting.Done()
 	}
 }
-
-// close ends run after what is queued. Nothing must be taken any more.
-func (s *saver) close() { close(s.queue) }

@@ -52,7 +52,6 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 func (h *Handler) open(ctx context.Context, m module.Version, ext string) (io.ReadSeekCloser, time.Time, error) {
 	if e := h.fresh(m); e != nil {
 		if f, written, err := h.cache.open(e, ext); err == nil {
-			h.cache.use(e, h.now())
 			return f, written, nil
 		}
 	}
@@ -69,12 +68,8 @@ func (h *Handler) open(ctx context.Context, m module.Version, ext string) (io.Re
 			return nil, time.Time{}, err
 		}
 		f, written, err := h.cache.open(e, ext)
-		if err == nil {
-			h.cache.use(e, h.now())
-			return f, written, nil
-		}
 		if !errors.Is(err, errUnverified) {
-			return nil, time.Time{}, err
+			return f, written, err
 		}
 		h.cache.forget(e)
 	}

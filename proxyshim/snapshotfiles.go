@@ -254,11 +254,10 @@ func (f *snapshotFiles) sweep(manifest digest.Digest) error {
 		keep[d.Digest.Encoded()] = true
 	}
 	for _, file := range files {
-		if fi, err := file.Info(); err == nil && !keep[file.Name()] {
-			if err := remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
+		if !keep[file.Name()] {
+			if err := f.cache.remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
 				return err
 			}
-			f.cache.grow(-fi.Size())
 		}
 	}
 	return nil

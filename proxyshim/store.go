@@ -3,7 +3,6 @@ package proxyshim
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 
 	"golang.org/x/mod/module"
@@ -27,11 +26,11 @@ func (c *cache) put(v *verdict, info, gomod []byte) (*entry, error) {
 	}
 	c.remember(e, c.now())
 	c.writing.Unlock()
-	if c.saver.take(e) {
-		return e, nil
+	if !c.saver.take(e) {
+		e, err = c.save(v.Module)
+		c.saver.failing.Store(err != nil)
 	}
-	e, err = c.save(v.Module)
-	c.saver.failing.Store(err != nil)
+	c.tidy(false)
 	return e, err
 }
 
@@ -52,9 +51,41 @@ func (c *cache) renew(v *verdict) *entry {
 // errReplaced means that a version changed while its zip was on the way.
 var errReplaced = errors.New("the version changed in the store while it was being read")
 
-// addZip records that the zip with that stamp, which is in its place, has the sum
-// of e. It is good for whatever verdict has that sum by now.
-func (c *cache) addZip(e *entry, s stamp) (*entry, error) {
+// addZip returns e with its zip, which it writes unless there is one that passes check. It is
+// good for whatever verdict has the sum of e by now, else it is errReplaced.
+func (c *cache) addZip(e *entry, check func(name string) error, write func(*os.File) error) (*entry, error) {
+	if now := c.get(e.Module); now != nil && now.Sum == e.Sum && now.Zip != (stamp{}) {
+		return now, nil
+	}
+	s, err := c.writeZip(e.file+zipExt, check, write)
+	if err != nil {
+		return nil, err
+	}
+	full, err := c.setZip(e, s)
+	c.tidy(false)
+	return full, err
+}
+
+func (c *cache) writeZip(name string, check func(name string) error, write func(*os.File) error) (stamp, error) {
+	if fi, err := os.Stat(name); err == nil && check(name) == nil {
+		return stampOf(fi), nil
+	}
+	f, err := c.temp()
+	if err != nil {
+		return stamp{}, err
+	}
+	if err := write(f); err != nil {
+		discard(f)
+		return stamp{}, err
+	}
+	if err := check(f.Name()); err != nil {
+		discard(f)
+		return stamp{}, err
+	}
+	return c.commit(f, name)
+}
+
+func (c *cache) setZip(e *entry, s stamp) (*entry, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	now := c.get(e.Module)
@@ -136,7 +167,7 @@ func (c *cache) saveFiles(e *entry) (info, gomod stamp, err error) {
 		return info, gomod, err
 	}
 	if e.ZipLayer == nil {
-		err = remove(e.file + zipExt)
+		err = c.remove(e.file + zipExt)
 	}
 	return info, gomod, err
 }
@@ -177,18 +208,19 @@ func (c *cache) drop(m module.Version) error {
 func (c *cache) removeFiles(file string) error {
 	var errs []error
 	for _, ext := range [...]string{verdictExt, zipExt, infoExt, modExt} {
-		if fi, err := os.Stat(file + ext); err == nil {
-			c.size.Add(-fi.Size())
-		}
-		errs = append(errs, remove(file+ext))
+		errs = append(errs, c.remove(file+ext))
 	}
 	return errors.Join(errs...)
 }
 
 // remove removes a file that may be gone already.
-func remove(name string) error {
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+func (c *cache) remove(name string) error {
+	fi, err := os.Stat(name)
+	if err == nil {
+		err = os.Remove(name)
 	}
-	return nil
+	if err == nil {
+		c.size.Add(-fi.Size())
+	}
+	return ignoreGone(err)
 }

@@ -150,7 +150,7 @@ func (h *Handler) tile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	}
 	data, err := h.sums.tile(s, t)
 	if errors.Is(err, sumdb.ErrNoTile) {
-		if e := h.cache.inTile(t.N); e != nil {
+		if e := h.inTile(t.N); e != nil {
 			if s, _, err = h.complete(ctx, e); err != nil {
 				return nil, err
 			}
@@ -191,13 +191,9 @@ func (s *checksums) tile(snap *sumdb.Snapshot, t tlog.Tile) ([]byte, error) {
 }
 
 // inTile returns a version in memory whose record is in the level-0 tile n, or nil.
-func (c *cache) inTile(n int64) *entry {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	for _, e := range c.entries {
-		if r, err := sumdb.ParseRecord(e.Record); err == nil && r.ID>>sumdb.TileHeight == n {
-			return e
-		}
-	}
-	return nil
+func (h *Handler) inTile(n int64) *entry {
+	return h.cache.any(func(e *entry) bool {
+		r, err := sumdb.ParseRecord(e.Record)
+		return err == nil && r.ID>>sumdb.TileHeight == n
+	})
 }

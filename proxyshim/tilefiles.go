@@ -21,10 +21,7 @@ func (f *snapshotFiles) tile(n int64) []byte {
 	if err != nil {
 		return nil
 	}
-	// A tile's time is that of its last use, by which it is evicted.
-	if now := f.cache.now(); now.Sub(fi.ModTime()).Abs() > touchInterval {
-		_ = os.Chtimes(name, time.Time{}, now)
-	}
+	f.cache.touch(name, fi.ModTime()) // by which it is evicted
 	return data
 }
 
@@ -39,12 +36,9 @@ func (f *snapshotFiles) keepTile(s *sumdb.Snapshot, e sumdb.Evidence) error {
 	if _, err := f.cache.writeFile(name, e.Tile); err != nil {
 		return err
 	}
-	return os.Chtimes(name, time.Time{}, f.cache.now())
+	f.cache.touch(name, time.Time{})
+	return nil
 }
 
 // dropTile removes a tile that is not the log's.
-func (f *snapshotFiles) dropTile(n int64) {
-	if os.Remove(f.tileFile(n)) == nil {
-		f.cache.grow(-sumdb.TileSize)
-	}
-}
+func (f *snapshotFiles) dropTile(n int64) { _ = f.cache.remove(f.tileFile(n)) }

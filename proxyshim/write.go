@@ -77,7 +77,7 @@ func (c *cache) rename(f *os.File, name string) (stamp, error) {
 		discard(f)
 		return stamp{}, err
 	}
-	c.grow(fi.Size())
+	c.size.Add(fi.Size())
 	return stampOf(fi), nil
 }
 

@@ -1,0 +1,70 @@
+package proxyshim
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/module"
+)
+
+var example = module.Version{Path: "example.com/lib", Version: "v1.2.3"}
+
+func TestTheSaverTakesNoMoreThanItsBounds(t *testing.T) {
+	s := newSaver()
+	for range maxUnsaved {
+		if !s.take(&entry{unsaved: &small{info: []byte("{}")}}) {
+			t.Fatal("refused")
+		}
+	}
+	if s.take(&entry{unsaved: &small{info: []byte("{}")}}) {
+		t.Error("took more than the queue holds")
+	}
+	if newSaver().take(&entry{unsaved: &small{gomod: make([]byte, maxUnsavedSize+1)}}) {
+		t.Error("took something large")
+	}
+}
+
+func testCache(t *testing.T) *cache {
+	t.Helper()
+	c, err := newCache(cacheOptions{Dir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.close)
+	return c
+}
+
+func TestSavingWhatWasEvictedMeanwhileIsNoVersion(t *testing.T) {
+	if e, err := testCache(t).save(example); e != nil || !errors.Is(err, errReplaced) {
+		t.Errorf("got %v, %v", e, err)
+	}
+}
+
+func TestAfterSavingFailedTheNextPutFailsUntilOneSucceeds(t *testing.T) {
+	c := testCache(t)
+	put := func() error {
+		_, err := c.put(&verdict{Module: example}, []byte("{}"), []byte("module example.com/lib\n"))
+		return err
+	}
+	obstacle := filepath.Join(c.dir, "example.com") // a file where a directory has to be
+	if err := os.WriteFile(obstacle, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(); err != nil {
+		t.Errorf("before it is known: %v", err)
+	}
+	c.flush()
+	if err := put(); err == nil {
+		t.Error("no error although it is not saved")
+	}
+	if err := os.Remove(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(); err != nil || c.saver.failing.Load() {
+		t.Errorf("still counts as failing: %v", err)
+	}
+}
