@@ -75,6 +75,9 @@ type entry struct {
 	touched atomic.Int64 // the use last recorded on disk
 }
 
+// hasZip reports whether the zip is in the directory.
+func (v *verdict) hasZip() bool { return v.Zip != (stamp{}) }
+
 // small has the small files of a version.
 type small struct{ info, gomod []byte }
 

@@ -193,7 +193,7 @@ func (h *Handler) withZip(ctx context.Context, e *entry) (*entry, error) {
 	if e.ZipLayer == nil {
 		return nil, errModOnly
 	}
-	if e.Zip != (stamp{}) {
+	if e.hasZip() {
 		return e, nil
 	}
 	return share(ctx, h, "zip "+e.Module.String(), func(ctx context.Context) (*entry, error) {

@@ -238,12 +238,18 @@ func (f *snapshotFiles) blob(d digest.Digest, limit int64) ([]byte, error) {
 // sweep removes all blobs but those of the snapshot with that manifest.
 func (f *snapshotFiles) sweep(manifest digest.Digest) error {
 	files, err := os.ReadDir(filepath.Join(f.dir, "blobs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return ignoreGone(err)
+		return err
 	}
 	raw, err := f.blob(manifest, artifact.MaxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return ignoreGone(err)
+		return err
 	}
 	var m ocispec.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {

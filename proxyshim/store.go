@@ -54,7 +54,7 @@ var errReplaced = errors.New("the version changed in the store while it was bein
 // addZip returns e with its zip, which it writes unless there is one that passes check. It is
 // good for whatever verdict has the sum of e by now, else it is errReplaced.
 func (c *cache) addZip(e *entry, check func(name string) error, write func(*os.File) error) (*entry, error) {
-	if now := c.get(e.Module); now != nil && now.Sum == e.Sum && now.Zip != (stamp{}) {
+	if now := c.get(e.Module); now != nil && now.Sum == e.Sum && now.hasZip() {
 		return now, nil
 	}
 	s, err := c.writeZip(e.file+zipExt, check, write)
