@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -64,8 +65,8 @@ func (h *Handler) age(checked time.Time) time.Duration {
 }
 
 // fresh returns the entry of m in memory if it can be served without asking.
-func (h *Handler) fresh(m module.Version) *entry {
-	e := h.cache.get(m)
+func (h *Handler) fresh(m module.Version) *cache.Entry {
+	e := h.cache.Get(m)
 	if e == nil || e.Withheld || h.due(e.Checked) || e.Verifier != h.verifier.Fingerprint() {
 		return nil
 	}
@@ -73,20 +74,20 @@ func (h *Handler) fresh(m module.Version) *entry {
 }
 
 // version returns the verified entry of m, from the store if need be.
-func (h *Handler) version(ctx context.Context, m module.Version) (*entry, error) {
+func (h *Handler) version(ctx context.Context, m module.Version) (*cache.Entry, error) {
 	if e := h.fresh(m); e != nil {
 		return e, nil
 	}
 	if err := h.knownAbsent(m); err != nil {
 		return nil, err
 	}
-	return share(ctx, h, "version "+m.String(), func(ctx context.Context) (*entry, error) {
+	return share(ctx, h, "version "+m.String(), func(ctx context.Context) (*cache.Entry, error) {
 		return h.refresh(ctx, m, h.recheck)
 	})
 }
 
 // refresh brings the entry of m up to date, if it was checked that long ago.
-func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.Duration) (*entry, error) {
+func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.Duration) (*cache.Entry, error) {
 	store, err := h.stores.For(m.Path)
 	if err != nil {
 		return nil, err
@@ -111,11 +112,11 @@ func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.D
 			return old, nil
 		}
 	case withheld:
-		if err := h.cache.withhold(m); err != nil {
+		if err := h.cache.Withhold(m); err != nil {
 			h.log.Error("recording that a version is withheld", "module", m.Path, "version", m.Version, "error", err)
 		}
 	case withdrawn:
-		if err := h.cache.drop(m); err != nil {
+		if err := h.cache.Drop(m); err != nil {
 			h.log.Error("removing a withdrawn version from the cache", "module", m.Path, "version", m.Version, "error", err)
 		}
 	}
@@ -124,17 +125,17 @@ func (h *Handler) refresh(ctx context.Context, m module.Version, interval time.D
 
 // stored returns what memory or disk have of m, if it came from this store and
 // was accepted by the verifier as it is now.
-func (h *Handler) stored(m module.Version, store string) *entry {
+func (h *Handler) stored(m module.Version, store string) *cache.Entry {
 	fingerprint := h.verifier.Fingerprint()
-	if e := h.cache.get(m); e != nil && e.Verifier == fingerprint {
+	if e := h.cache.Get(m); e != nil && e.Verifier == fingerprint {
 		return e
 	}
-	return h.cache.load(m, store, fingerprint)
+	return h.cache.Load(m, store, fingerprint)
 }
 
 // fetch reads, verifies and caches m. When the manifest is the one of old, its
 // files stay.
-func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Version, old *entry) (*entry, error) {
+func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Version, old *cache.Entry) (*cache.Entry, error) {
 	if _, err := artifact.Tag(m.Version); err != nil {
 		return nil, fmt.Errorf("%w: %w", registry.ErrNotFound, err) // no store can have it
 	}
@@ -143,8 +144,8 @@ func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Ver
 	if err != nil {
 		return nil, err
 	}
-	v := &verdict{
-		Format: verdictFormat, Module: m, Store: store.String(), Repository: mod.Repository,
+	v := &cache.Verdict{
+		Format: cache.VerdictFormat, Module: m, Store: store.String(), Repository: mod.Repository,
 		Manifest: mod.Descriptor, Sum: mod.Sum, GoModSum: mod.GoModSum, ZipLayer: mod.Zip,
 		Verifier: fingerprint, Keys: keys, Checked: h.now(),
 	}
@@ -153,14 +154,14 @@ func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Ver
 		if v.Record, err = w.again(ctx, old.Record); err != nil {
 			return nil, err
 		}
-		if e := h.cache.renew(v); e != nil {
+		if e := h.cache.Renew(v); e != nil {
 			return e, nil
 		}
 	}
 	if v.Record, err = w.first(ctx); err != nil {
 		return nil, err
 	}
-	return h.cache.put(v, w.meta.Info, w.meta.GoMod)
+	return h.cache.Put(v, w.meta.Info, w.meta.GoMod)
 }
 
 // readMeta returns .info and go.mod of mod, checked.
@@ -189,21 +190,21 @@ func repeat(ctx context.Context, fn func() error) error {
 }
 
 // withZip returns e with its zip in the cache.
-func (h *Handler) withZip(ctx context.Context, e *entry) (*entry, error) {
+func (h *Handler) withZip(ctx context.Context, e *cache.Entry) (*cache.Entry, error) {
 	if e.ZipLayer == nil {
 		return nil, errModOnly
 	}
-	if e.hasZip() {
+	if e.HasZip() {
 		return e, nil
 	}
-	return share(ctx, h, "zip "+e.Module.String(), func(ctx context.Context) (*entry, error) {
+	return share(ctx, h, "zip "+e.Module.String(), func(ctx context.Context) (*cache.Entry, error) {
 		store, err := h.stores.For(e.Module.Path)
 		if err != nil {
 			return nil, err
 		}
 		full, err := h.fetchZip(ctx, store, e)
 		if h.judge(store, err) == withdrawn {
-			err = errors.Join(err, h.cache.drop(e.Module))
+			err = errors.Join(err, h.cache.Drop(e.Module))
 		}
 		if err != nil {
 			return nil, h.explain(e.Module, store, err)
@@ -214,13 +215,13 @@ func (h *Handler) withZip(ctx context.Context, e *entry) (*entry, error) {
 
 // fetchZip gets the zip of e: the one on disk if it has the right sum, else the
 // one in the store.
-func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *entry) (*entry, error) {
+func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *cache.Entry) (*cache.Entry, error) {
 	mod := &registry.Module{
 		Manifest:   &artifact.Manifest{Module: e.Module, Sum: e.Sum, GoModSum: e.GoModSum, Zip: e.ZipLayer},
 		Repository: e.Repository,
 		Descriptor: e.Manifest,
 	}
-	return h.cache.addZip(e, mod.CheckZipFile, func(f *os.File) error { return download(ctx, store, mod, f) })
+	return h.cache.AddZip(e, mod.CheckZipFile, func(f *os.File) error { return download(ctx, store, mod, f) })
 }
 
 // download streams the zip into f.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -49,7 +50,7 @@ type Handler struct {
 	now      func() time.Time
 	failed   func(Failure) // may be nil
 
-	cache     *cache
+	cache     *cache.Cache
 	sums      *checksums
 	listings  *keeper[listing]
 	revisions *keeper[recorded]
@@ -94,7 +95,7 @@ func New(o Options) (*Handler, error) {
 			return nil, err
 		}
 	}
-	c, err := newCache(cacheOptions{Dir: o.CacheDir, Max: o.CacheMax, Now: o.Now, Log: o.Log})
+	c, err := cache.New(cache.Options{Dir: o.CacheDir, Max: o.CacheMax, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, fmt.Errorf("creating the cache directory: %w", err)
 	}
@@ -130,7 +131,7 @@ func (h *Handler) Close() error {
 	h.mu.Unlock()
 	h.cancel()
 	h.working.Wait()
-	h.cache.close()
+	h.cache.Close()
 	return nil
 }
 
@@ -167,11 +168,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 	case kindRevision:
 		return h.serveRevision(w, r, q)
 	case kindInfo:
-		return h.serveFile(w, r, q.module, infoExt)
+		return h.serveFile(w, r, q.module, cache.InfoExt)
 	case kindMod:
-		return h.serveFile(w, r, q.module, modExt)
+		return h.serveFile(w, r, q.module, cache.ModExt)
 	case kindZip:
-		return h.serveFile(w, r, q.module, zipExt)
+		return h.serveFile(w, r, q.module, cache.ZipExt)
 	default:
 		return h.serveSumDB(w, r, q)
 	}
@@ -196,7 +197,7 @@ func (h *Handler) servePage(w http.ResponseWriter, q request) error {
 // directory which takes files. The store may be down, for that is what the cache
 // is for.
 func (h *Handler) serveReady(w http.ResponseWriter) error {
-	if err := h.cache.ready(); err != nil {
+	if err := h.cache.Ready(); err != nil {
 		return err
 	}
 	if h.ctx.Err() != nil {

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -65,7 +66,7 @@ func (h *Handler) serveLatest(w http.ResponseWriter, r *http.Request, q request)
 		if l.latest == "" {
 			return noLatest(l.Path, l.Store)
 		}
-		err = h.serveFile(w, r, module.Version{Path: l.Path, Version: l.latest}, infoExt)
+		err = h.serveFile(w, r, module.Version{Path: l.Path, Version: l.latest}, cache.InfoExt)
 		if !errors.Is(err, registry.ErrNotFound) {
 			return err
 		}

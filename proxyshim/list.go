@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -50,8 +51,8 @@ func (l *listing) derive() *listing {
 // newListings returns the keeper of listings, each under its module's path.
 func (h *Handler) newListings() *keeper[listing] {
 	return &keeper[listing]{
-		kind: "list", fetch: h.fetchListing, load: h.cache.loadListing, drop: h.cache.dropListing,
-		withhold: func(l listing) error { l.Withheld = true; return h.cache.putListing(&l) },
+		kind: "list", fetch: h.fetchListing, load: h.loadListing, drop: h.dropListing,
+		withhold: func(l listing) error { l.Withheld = true; return h.putListing(&l) },
 		checked:  func(l *listing) time.Time { return l.Checked },
 		trusted:  func(l *listing) bool { return !l.Withheld }, // for what it leads to is verified
 	}
@@ -75,7 +76,7 @@ func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m mod
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{Format: verdictFormat, Path: m.Path, Store: store.String(), Checked: h.now()}
+	l := &listing{Format: cache.VerdictFormat, Path: m.Path, Store: store.String(), Checked: h.now()}
 	l.Revisions = append([]string{}, revisions...)
 	for _, v := range listed {
 		if !v.ModOnly {
@@ -83,14 +84,14 @@ func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m mod
 		}
 	}
 	l.derive()
-	if err := h.cache.putListing(l); err != nil {
+	if err := h.putListing(l); err != nil {
 		h.log.Warn("keeping a listing in the cache", "module", m.Path, "error", err)
 	}
 	return l, nil
 }
 
 // extendListing makes a listing that lacks a version just read from the store due.
-func (h *Handler) extendListing(e *entry) {
+func (h *Handler) extendListing(e *cache.Entry) {
 	l := h.listings.get(module.Version{Path: e.Module.Path})
 	if l == nil || e.ZipLayer == nil || slices.Contains(l.Versions, e.Module.Version) {
 		return
@@ -110,16 +111,16 @@ func listName(path string) (string, error) {
 	return goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.List}.Name()
 }
 
-func (c *cache) loadListing(m module.Version, store string) *listing {
+func (h *Handler) loadListing(m module.Version, store string) *listing {
 	name, err := listName(m.Path)
 	if err != nil {
 		return nil
 	}
 	var l listing
-	if _, err := readJSON(c.path(name)+listingExt, &l); err != nil {
+	if _, err := cache.ReadJSON(h.cache.Path(name)+listingExt, &l); err != nil {
 		return nil
 	}
-	if l.Format != verdictFormat || l.Path != m.Path || l.Store != store {
+	if l.Format != cache.VerdictFormat || l.Path != m.Path || l.Store != store {
 		return nil
 	}
 	if l.Revisions == nil {
@@ -128,26 +129,26 @@ func (c *cache) loadListing(m module.Version, store string) *listing {
 	return l.derive()
 }
 
-func (c *cache) putListing(l *listing) error {
+func (h *Handler) putListing(l *listing) error {
 	name, err := listName(l.Path)
 	if err != nil {
 		return err
 	}
-	if _, err := c.writeFile(c.path(name), l.body); err != nil {
+	if _, err := h.cache.WriteFile(h.cache.Path(name), l.body); err != nil {
 		return err
 	}
-	return c.writeVerdict(c.path(name)+listingExt, l)
+	return h.cache.WriteVerdict(h.cache.Path(name)+listingExt, l)
 }
 
-func (c *cache) dropListing(m module.Version) error {
+func (h *Handler) dropListing(m module.Version) error {
 	name, err := listName(m.Path)
 	if err != nil {
 		return err
 	}
-	if err := c.remove(c.path(name) + listingExt); err != nil {
+	if err := h.cache.Remove(h.cache.Path(name) + listingExt); err != nil {
 		return err
 	}
-	return c.remove(c.path(name))
+	return h.cache.Remove(h.cache.Path(name))
 }
 
 // noLatest says that a known module has nothing to choose from.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/proxyshim/cache"
 )
 
 // A doubt is an occasion on which the same was asked of modules above the path, and found. Then the path may be that
@@ -52,7 +54,7 @@ func (h *Handler) meantAbove(ctx context.Context, modPath string, key missKey) (
 
 // hasPackage reports whether the zip of m has Go files in the directory of a package.
 func (h *Handler) hasPackage(ctx context.Context, m module.Version, pkg string) (bool, error) {
-	f, _, err := h.open(ctx, m, zipExt)
+	f, _, err := h.open(ctx, m, cache.ZipExt)
 	if err != nil {
 		return false, err
 	}

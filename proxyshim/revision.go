@@ -15,6 +15,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -36,8 +37,8 @@ type recorded struct {
 // place of a version.
 func (h *Handler) newRevisions() *keeper[recorded] {
 	return &keeper[recorded]{
-		kind: "revision", fetch: h.fetchRevision, load: h.cache.loadRevision, drop: h.cache.dropRevision,
-		withhold: func(r recorded) error { r.Withheld = true; return h.cache.putRevision(&r) },
+		kind: "revision", fetch: h.fetchRevision, load: h.loadRevision, drop: h.dropRevision,
+		withhold: func(r recorded) error { r.Withheld = true; return h.putRevision(&r) },
 		checked:  func(r *recorded) time.Time { return r.Checked },
 		trusted:  func(r *recorded) bool { return !r.Withheld && r.Verifier == h.verifier.Fingerprint() },
 	}
@@ -49,42 +50,42 @@ func (h *Handler) fetchRevision(ctx context.Context, store *registry.Store, m mo
 	if err != nil {
 		return nil, err
 	}
-	r := &recorded{Format: verdictFormat, Revision: *found, Store: store.String(), Verifier: fingerprint, Checked: h.now()}
-	if err := h.cache.putRevision(r); err != nil {
+	r := &recorded{Format: cache.VerdictFormat, Revision: *found, Store: store.String(), Verifier: fingerprint, Checked: h.now()}
+	if err := h.putRevision(r); err != nil {
 		h.log.Warn("keeping a revision in the cache", "module", m.Path, "revision", m.Version, "error", err)
 	}
 	return r, nil
 }
 
-func (c *cache) loadRevision(m module.Version, store string) *recorded {
+func (h *Handler) loadRevision(m module.Version, store string) *recorded {
 	name, err := goproxy.Base(m)
 	if err != nil {
 		return nil
 	}
 	var r recorded
-	if _, err := readJSON(c.path(name)+revisionExt, &r); err != nil {
+	if _, err := cache.ReadJSON(h.cache.Path(name)+revisionExt, &r); err != nil {
 		return nil
 	}
-	if r.Format != verdictFormat || r.Revision.Query() != m || r.Store != store {
+	if r.Format != cache.VerdictFormat || r.Revision.Query() != m || r.Store != store {
 		return nil
 	}
 	return &r
 }
 
-func (c *cache) putRevision(r *recorded) error {
+func (h *Handler) putRevision(r *recorded) error {
 	name, err := goproxy.Base(r.Revision.Query())
 	if err != nil {
 		return err
 	}
-	return c.writeVerdict(c.path(name)+revisionExt, r)
+	return h.cache.WriteVerdict(h.cache.Path(name)+revisionExt, r)
 }
 
-func (c *cache) dropRevision(m module.Version) error {
+func (h *Handler) dropRevision(m module.Version) error {
 	name, err := goproxy.Base(m)
 	if err != nil {
 		return err
 	}
-	return c.remove(c.path(name) + revisionExt)
+	return h.cache.Remove(h.cache.Path(name) + revisionExt)
 }
 
 // serveRevision answers <module>/@v/<revision>.info with the .info of the version that
@@ -94,7 +95,7 @@ func (h *Handler) serveRevision(w http.ResponseWriter, r *http.Request, q reques
 	for _, anew := range [...]bool{false, true} {
 		var m module.Version
 		if m, err = h.meaning(r.Context(), q, anew); err == nil {
-			err = h.serveFile(w, r, m, infoExt)
+			err = h.serveFile(w, r, m, cache.InfoExt)
 		}
 		if !errors.Is(err, registry.ErrNotFound) {
 			return err
@@ -204,7 +205,7 @@ func (l *listing) matchCommit(revision string) commitMatch {
 // isCommit reports whether m is of a commit that begins with prefix. Where its .info does not say, that is so as far as
 // its version does.
 func (h *Handler) isCommit(ctx context.Context, m module.Version, prefix string) (bool, error) {
-	f, _, err := h.open(ctx, m, infoExt)
+	f, _, err := h.open(ctx, m, cache.InfoExt)
 	if err != nil {
 		return false, err
 	}

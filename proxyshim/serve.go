@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/proxyshim/cache"
 )
 
 // openings is how often a file is fetched that is gone when it is to be opened:
@@ -26,9 +28,9 @@ const (
 
 func contentType(ext string) string {
 	switch ext {
-	case infoExt:
+	case cache.InfoExt:
 		return typeJSON
-	case modExt:
+	case cache.ModExt:
 		return typeText
 	default:
 		return typeZip
@@ -51,27 +53,27 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 // returns when it was written.
 func (h *Handler) open(ctx context.Context, m module.Version, ext string) (io.ReadSeekCloser, time.Time, error) {
 	if e := h.fresh(m); e != nil {
-		if f, written, err := h.cache.open(e, ext); err == nil {
+		if f, written, err := h.cache.Open(e, ext); err == nil {
 			return f, written, nil
 		}
 	}
-	defer h.cache.pin(m)()
+	defer h.cache.Pin(m)()
 	for range openings {
 		e, err := h.version(ctx, m)
-		if err == nil && ext == zipExt {
+		if err == nil && ext == cache.ZipExt {
 			e, err = h.withZip(ctx, e)
 		}
-		if errors.Is(err, errReplaced) {
+		if errors.Is(err, cache.ErrReplaced) {
 			continue
 		}
 		if err != nil {
 			return nil, time.Time{}, err
 		}
-		f, written, err := h.cache.open(e, ext)
-		if !errors.Is(err, errUnverified) {
+		f, written, err := h.cache.Open(e, ext)
+		if !errors.Is(err, cache.ErrUnverified) {
 			return f, written, err
 		}
-		h.cache.forget(e)
+		h.cache.Forget(e)
 	}
 	return nil, time.Time{}, errBusy
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -33,7 +34,7 @@ import (
 // The last is where a GOPROXY tree has them. Nothing read from here is believed
 // without the log's signature.
 type snapshotFiles struct {
-	cache *cache
+	cache *cache.Cache
 	log   *sumdb.Log
 	dir   string
 }
@@ -50,10 +51,10 @@ var (
 	errBadHead  = errors.New("the remembered tree head is damaged")
 )
 
-func newSnapshotFiles(c *cache, log *sumdb.Log) *snapshotFiles {
+func newSnapshotFiles(c *cache.Cache, log *sumdb.Log) *snapshotFiles {
 	name, rest, _ := strings.Cut(log.Key(), "+")
 	hash, _, _ := strings.Cut(rest, "+")
-	return &snapshotFiles{cache: c, log: log, dir: c.path(sumdbDir + "/" + name + "+" + hash)}
+	return &snapshotFiles{cache: c, log: log, dir: c.Path(sumdbDir + "/" + name + "+" + hash)}
 }
 
 func (f *snapshotFiles) headFile() string { return filepath.Join(f.dir, "head") }
@@ -122,7 +123,7 @@ func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err != nil || !newer {
 		return err
 	}
-	_, err = f.cache.writeFile(f.headFile(), s.Head().Note)
+	_, err = f.cache.WriteFile(f.headFile(), s.Head().Note)
 	return err
 }
 
@@ -138,11 +139,11 @@ type savedPin struct {
 // save records that p, whose blobs are here already, is pinned, and removes the
 // blobs of others.
 func (f *snapshotFiles) save(p *pinned) error {
-	saved := savedPin{verdictFormat, p.store, p.manifest, p.verifier, p.checked}
+	saved := savedPin{cache.VerdictFormat, p.store, p.manifest, p.verifier, p.checked}
 	if len(p.faults) > 0 {
 		saved.Checked = time.Time{} // ask again after a restart
 	}
-	if err := f.cache.writeVerdict(filepath.Join(f.dir, "snapshot"), saved); err != nil {
+	if err := f.cache.WriteVerdict(filepath.Join(f.dir, "snapshot"), saved); err != nil {
 		return err
 	}
 	return f.sweep(p.manifest)
@@ -153,10 +154,10 @@ func (f *snapshotFiles) save(p *pinned) error {
 // accepted it.
 func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*registry.Store) *pinned {
 	var saved savedPin
-	if _, err := readJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
+	if _, err := cache.ReadJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
 		return nil
 	}
-	if saved.Format != verdictFormat || saved.Verifier != verifier || !isStore(stores, saved.Store) || saved.Manifest.Validate() != nil {
+	if saved.Format != cache.VerdictFormat || saved.Verifier != verifier || !isStore(stores, saved.Store) || saved.Manifest.Validate() != nil {
 		return nil
 	}
 	raw, err := f.blob(saved.Manifest, artifact.MaxManifest)
@@ -193,14 +194,14 @@ func (f *snapshotFiles) read(ctx context.Context, c candidate) (*sumdb.Snapshot,
 		}
 		data, err := fetchBlob(ctx, c.store, f.log, d)
 		if err == nil {
-			_, _ = f.cache.writeFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
+			_, _ = f.cache.WriteFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
 		}
 		return io.NopCloser(bytes.NewReader(data)), err
 	}, sumdb.ReadOptions{})
 	if err != nil {
 		return nil, err
 	}
-	_, _ = f.cache.writeFile(f.blobFile(c.Descriptor.Digest), c.Raw)
+	_, _ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw)
 	return s, nil
 }
 
@@ -226,11 +227,11 @@ func (f *snapshotFiles) blob(d digest.Digest, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if fi.Size() > limit {
-		return nil, errUnverified
+		return nil, cache.ErrUnverified
 	}
 	data, err := os.ReadFile(name)
 	if err == nil && digest.FromBytes(data) != d {
-		err = errUnverified
+		err = cache.ErrUnverified
 	}
 	return data, err
 }
@@ -261,7 +262,7 @@ func (f *snapshotFiles) sweep(manifest digest.Digest) error {
 	}
 	for _, file := range files {
 		if !keep[file.Name()] {
-			if err := f.cache.remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
+			if err := f.cache.Remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
 				return err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
 )
 
 // typeTile is the content type of tiles.
@@ -116,7 +117,7 @@ func lacking(err error) bool {
 }
 
 // lookup answers from what is in memory and in the cache.
-func (s *checksums) lookup(snap *sumdb.Snapshot, e *entry) ([]byte, error) {
+func (s *checksums) lookup(snap *sumdb.Snapshot, e *cache.Entry) ([]byte, error) {
 	if e.Record == nil {
 		return nil, errNoRecord
 	}
@@ -129,13 +130,13 @@ func (s *checksums) lookup(snap *sumdb.Snapshot, e *entry) ([]byte, error) {
 
 // complete asks the stores for a newer snapshot and for the evidence of e, unless
 // that was done a moment ago.
-func (h *Handler) complete(ctx context.Context, e *entry) (*sumdb.Snapshot, *entry, error) {
+func (h *Handler) complete(ctx context.Context, e *cache.Entry) (*sumdb.Snapshot, *cache.Entry, error) {
 	s, err := h.snapshot(ctx, true)
 	if err != nil {
 		return nil, nil, err
 	}
 	if h.age(e.Checked) >= snapshotRetry {
-		e, err = share(ctx, h, "version "+e.Module.String(), func(ctx context.Context) (*entry, error) {
+		e, err = share(ctx, h, "version "+e.Module.String(), func(ctx context.Context) (*cache.Entry, error) {
 			return h.refresh(ctx, e.Module, snapshotRetry)
 		})
 	}
@@ -191,8 +192,8 @@ func (s *checksums) tile(snap *sumdb.Snapshot, t tlog.Tile) ([]byte, error) {
 }
 
 // inTile returns a version in memory whose record is in the level-0 tile n, or nil.
-func (h *Handler) inTile(n int64) *entry {
-	return h.cache.any(func(e *entry) bool {
+func (h *Handler) inTile(n int64) *cache.Entry {
+	return h.cache.Any(func(e *cache.Entry) bool {
 		r, err := sumdb.ParseRecord(e.Record)
 		return err == nil && r.ID>>sumdb.TileHeight == n
 	})

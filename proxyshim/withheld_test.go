@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
@@ -134,7 +135,7 @@ func TestEvidenceThatCannotBeHadRemovesNothing(t *testing.T) {
 				test.publish(e)
 				e.want(libURL+".zip", http.StatusOK, "PK")
 				test.change(e)
-				zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + zipExt
+				zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + cache.ZipExt
 				before, err := os.Stat(zip)
 				check(t, err)
 

@@ -1,4 +1,4 @@
-package proxyshim
+package cache
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ func stampOf(fi fs.FileInfo) stamp {
 }
 
 // temp creates an empty temporary file.
-func (c *cache) temp() (*os.File, error) {
+func (c *Cache) temp() (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
 	name := filepath.Join(c.dir, tempDir, rand.Text())
 	f, err := os.OpenFile(name, flags, 0o666)
@@ -51,7 +51,7 @@ func discard(f *os.File) {
 
 // commit gives the temporary file f its name: name has the whole content or none,
 // after a power failure too. f is closed, and gone after an error.
-func (c *cache) commit(f *os.File, name string) (stamp, error) {
+func (c *Cache) commit(f *os.File, name string) (stamp, error) {
 	if err := f.Sync(); err != nil {
 		discard(f)
 		return stamp{}, err
@@ -60,7 +60,7 @@ func (c *cache) commit(f *os.File, name string) (stamp, error) {
 }
 
 // rename is commit without the power failure.
-func (c *cache) rename(f *os.File, name string) (stamp, error) {
+func (c *Cache) rename(f *os.File, name string) (stamp, error) {
 	fi, err := f.Stat()
 	if err == nil {
 		err = f.Close()
@@ -83,7 +83,7 @@ func (c *cache) rename(f *os.File, name string) (stamp, error) {
 
 // writeFile writes data to name, by way of a temporary file. A file that has this
 // content already stays, for others may rely on its stamp.
-func (c *cache) writeFile(name string, data []byte) (stamp, error) {
+func (c *Cache) WriteFile(name string, data []byte) (stamp, error) {
 	if fi, err := os.Stat(name); err == nil && fi.Size() == int64(len(data)) {
 		if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, data) {
 			return stampOf(fi), nil
@@ -101,7 +101,7 @@ func (c *cache) writeFile(name string, data []byte) (stamp, error) {
 }
 
 // sweep removes temporary files left behind.
-func (c *cache) sweep() {
+func (c *Cache) sweep() {
 	dir := filepath.Join(c.dir, tempDir)
 	files, err := os.ReadDir(dir)
 	if err != nil {

@@ -1,4 +1,4 @@
-package proxyshim
+package cache
 
 import (
 	"errors"
@@ -16,30 +16,30 @@ var example = module.Version{Path: "example.com/lib", Version: "v1.2.3"}
 func TestTheSaverTakesNoMoreThanItsBounds(t *testing.T) {
 	s := newSaver()
 	for range maxUnsaved {
-		if !s.take(&entry{unsaved: &small{info: []byte("{}")}}) {
+		if !s.take(&Entry{unsaved: &small{info: []byte("{}")}}) {
 			t.Fatal("refused")
 		}
 	}
-	if s.take(&entry{unsaved: &small{info: []byte("{}")}}) {
+	if s.take(&Entry{unsaved: &small{info: []byte("{}")}}) {
 		t.Error("took more than the queue holds")
 	}
-	if newSaver().take(&entry{unsaved: &small{gomod: make([]byte, maxUnsavedSize+1)}}) {
+	if newSaver().take(&Entry{unsaved: &small{gomod: make([]byte, maxUnsavedSize+1)}}) {
 		t.Error("took something large")
 	}
 }
 
-func testCache(t *testing.T) *cache {
+func testCache(t *testing.T) *Cache {
 	t.Helper()
-	c, err := newCache(cacheOptions{Dir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	c, err := New(Options{Dir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.close)
+	t.Cleanup(c.Close)
 	return c
 }
 
 func TestSavingWhatWasEvictedMeanwhileIsNoVersion(t *testing.T) {
-	if e, err := testCache(t).save(example); e != nil || !errors.Is(err, errReplaced) {
+	if e, err := testCache(t).save(example); e != nil || !errors.Is(err, ErrReplaced) {
 		t.Errorf("got %v, %v", e, err)
 	}
 }
@@ -47,7 +47,7 @@ func TestSavingWhatWasEvictedMeanwhileIsNoVersion(t *testing.T) {
 func TestAfterSavingFailedTheNextPutFailsUntilOneSucceeds(t *testing.T) {
 	c := testCache(t)
 	put := func() error {
-		_, err := c.put(&verdict{Module: example}, []byte("{}"), []byte("module example.com/lib\n"))
+		_, err := c.Put(&Verdict{Module: example}, []byte("{}"), []byte("module example.com/lib\n"))
 		return err
 	}
 	obstacle := filepath.Join(c.dir, "example.com") // a file where a directory has to be
@@ -57,7 +57,7 @@ func TestAfterSavingFailedTheNextPutFailsUntilOneSucceeds(t *testing.T) {
 	if err := put(); err != nil {
 		t.Errorf("before it is known: %v", err)
 	}
-	c.flush()
+	c.Flush()
 	if err := put(); err == nil {
 		t.Error("no error although it is not saved")
 	}

@@ -1,4 +1,6 @@
-package proxyshim
+// Package cache keeps verified module versions in a directory, which several processes may share, and answers of stores
+// about modules beside them.
+package cache
 
 import (
 	"bytes"
@@ -23,17 +25,17 @@ import (
 // or with another stamp than the verdict says, are never served. Small files are
 // served from memory until they are written, which happens behind the answer.
 const (
-	infoExt    = ".info"
-	modExt     = ".mod"
-	zipExt     = ".zip"
+	InfoExt    = ".info"
+	ModExt     = ".mod"
+	ZipExt     = ".zip"
 	verdictExt = ".verdict"
 )
 
 // verdictFormat is raised when verdicts written earlier must not be believed.
-const verdictFormat = 1
+const VerdictFormat = 1
 
 // verdict is what was found out about a version.
-type verdict struct {
+type Verdict struct {
 	Format     int                 `json:"format"`
 	Module     module.Version      `json:"module"`
 	Store      string              `json:"store"`
@@ -55,11 +57,11 @@ type verdict struct {
 }
 
 // stampOf returns the stamp the file with that extension must have.
-func (v *verdict) stampOf(ext string) stamp {
+func (v *Verdict) stampOf(ext string) stamp {
 	switch ext {
-	case infoExt:
+	case InfoExt:
 		return v.Info
-	case modExt:
+	case ModExt:
 		return v.Mod
 	default:
 		return v.Zip
@@ -67,8 +69,8 @@ func (v *verdict) stampOf(ext string) stamp {
 }
 
 // entry is a verdict in memory. The verdict never changes; a new one is a new entry.
-type entry struct {
-	verdict
+type Entry struct {
+	Verdict
 	unsaved *small       // what of it is not on disk yet, the verdict neither; nil = all is
 	file    string       // path of the files, without extension
 	used    atomic.Int64 // when last served, in nanoseconds since 1970
@@ -76,7 +78,7 @@ type entry struct {
 }
 
 // hasZip reports whether the zip is in the directory.
-func (v *verdict) hasZip() bool { return v.Zip != (stamp{}) }
+func (v *Verdict) HasZip() bool { return v.Zip != (stamp{}) }
 
 // small has the small files of a version.
 type small struct{ info, gomod []byte }
@@ -85,14 +87,14 @@ type small struct{ info, gomod []byte }
 const touchInterval = time.Minute
 
 // cache is the cache directory and what is known of it.
-type cache struct {
+type Cache struct {
 	dir string
 	max int64 // bytes; 0 = unlimited
 	now func() time.Time
 	log *slog.Logger
 
 	mu      sync.RWMutex
-	entries map[module.Version]*entry
+	entries map[module.Version]*Entry
 	pins    map[module.Version]int // being served right now: not to be evicted
 
 	writing  sync.Mutex   // held while a verdict is written or removed
@@ -104,7 +106,7 @@ type cache struct {
 }
 
 // cacheOptions configures a cache. Dir, Now and Log are required.
-type cacheOptions struct {
+type Options struct {
 	Dir string           // created when missing
 	Max int64            // bytes to keep; 0 = unlimited
 	Now func() time.Time // the time
@@ -112,11 +114,11 @@ type cacheOptions struct {
 }
 
 // errUnverified means that a file is missing or not the one that was checked.
-var errUnverified = errors.New("cached file is not the one that was verified")
+var ErrUnverified = errors.New("cached file is not the one that was verified")
 
 // newCache opens a cache directory. What killed processes left in it, and what is too much,
 // is removed in the background.
-func newCache(o cacheOptions) (*cache, error) {
+func New(o Options) (*Cache, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, err
@@ -124,9 +126,9 @@ func newCache(o cacheOptions) (*cache, error) {
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o777); err != nil {
 		return nil, err
 	}
-	c := &cache{
+	c := &Cache{
 		dir: dir, max: o.Max, now: o.Now, log: o.Log,
-		entries: make(map[module.Version]*entry),
+		entries: make(map[module.Version]*Entry),
 		pins:    make(map[module.Version]int),
 		saver:   newSaver(),
 	}
@@ -139,17 +141,17 @@ func newCache(o cacheOptions) (*cache, error) {
 }
 
 // flush waits until everything that was put is on disk.
-func (c *cache) flush() { c.saver.waiting.Wait() }
+func (c *Cache) Flush() { c.saver.waiting.Wait() }
 
 // close ends the work in the background, once everything that was put is on disk. What is
 // cached can still be opened afterwards, but nothing must be put.
-func (c *cache) close() {
+func (c *Cache) Close() {
 	c.closing.Do(func() { close(c.saver.queue) })
 	c.working.Wait()
 }
 
 // ready returns why the directory takes no files.
-func (c *cache) ready() error {
+func (c *Cache) Ready() error {
 	f, err := c.temp()
 	if err == nil {
 		discard(f)
@@ -158,19 +160,19 @@ func (c *cache) ready() error {
 }
 
 // path returns the file path of a slash-separated name below the directory.
-func (c *cache) path(name string) string {
+func (c *Cache) Path(name string) string {
 	return filepath.Join(c.dir, filepath.FromSlash(name))
 }
 
 // get returns the entry of m in memory, or nil.
-func (c *cache) get(m module.Version) *entry {
+func (c *Cache) Get(m module.Version) *Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.entries[m]
 }
 
 // any returns one of the entries in memory that match, or nil.
-func (c *cache) any(match func(*entry) bool) *entry {
+func (c *Cache) Any(match func(*Entry) bool) *Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for _, e := range c.entries {
@@ -182,14 +184,14 @@ func (c *cache) any(match func(*entry) bool) *entry {
 }
 
 // touch records that a file is being used, about which that is known from its time, to the minute.
-func (c *cache) touch(file string, last time.Time) {
+func (c *Cache) Touch(file string, last time.Time) {
 	if now := c.now(); now.Sub(last).Abs() > touchInterval {
 		_ = os.Chtimes(file, time.Time{}, now)
 	}
 }
 
 // use records that e is being served.
-func (c *cache) use(e *entry) {
+func (c *Cache) use(e *Entry) {
 	now := c.now()
 	t := now.UnixNano()
 	e.used.Store(t)
@@ -200,7 +202,7 @@ func (c *cache) use(e *entry) {
 
 // open opens a file of e to serve it, if it is still the one that was checked, and returns
 // when it was written. Else it is errUnverified.
-func (c *cache) open(e *entry, ext string) (io.ReadSeekCloser, time.Time, error) {
+func (c *Cache) Open(e *Entry, ext string) (io.ReadSeekCloser, time.Time, error) {
 	f, written, err := c.openFile(e, ext)
 	if err == nil {
 		c.use(e)
@@ -208,28 +210,28 @@ func (c *cache) open(e *entry, ext string) (io.ReadSeekCloser, time.Time, error)
 	return f, written, err
 }
 
-func (c *cache) openFile(e *entry, ext string) (io.ReadSeekCloser, time.Time, error) {
-	if e.unsaved != nil && ext != zipExt {
+func (c *Cache) openFile(e *Entry, ext string) (io.ReadSeekCloser, time.Time, error) {
+	if e.unsaved != nil && ext != ZipExt {
 		data := e.unsaved.info
-		if ext == modExt {
+		if ext == ModExt {
 			data = e.unsaved.gomod
 		}
 		return memoryFile{bytes.NewReader(data)}, e.Checked, nil
 	}
 	want := e.stampOf(ext)
 	if want == (stamp{}) {
-		return nil, time.Time{}, errUnverified
+		return nil, time.Time{}, ErrUnverified
 	}
 	f, err := os.Open(e.file + ext)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, time.Time{}, errUnverified
+		return nil, time.Time{}, ErrUnverified
 	}
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	fi, err := f.Stat()
 	if err == nil && stampOf(fi) != want {
-		err = errUnverified
+		err = ErrUnverified
 	}
 	if err != nil {
 		_ = f.Close()
@@ -245,7 +247,7 @@ type memoryFile struct{ *bytes.Reader }
 func (memoryFile) Close() error { return nil }
 
 // remember makes e the entry in memory.
-func (c *cache) remember(e *entry, used time.Time) *entry {
+func (c *Cache) remember(e *Entry, used time.Time) *Entry {
 	e.used.Store(used.UnixNano())
 	e.touched.Store(used.UnixNano())
 	c.mu.Lock()
@@ -255,7 +257,7 @@ func (c *cache) remember(e *entry, used time.Time) *entry {
 }
 
 // forget drops e from memory, so that the next request looks at the disk again.
-func (c *cache) forget(e *entry) {
+func (c *Cache) Forget(e *Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.entries[e.Module] == e {

@@ -1,4 +1,4 @@
-package proxyshim
+package cache
 
 import (
 	"cmp"
@@ -16,7 +16,7 @@ import (
 const keepShare = 90
 
 // pin keeps m from being evicted until the function it returns is called.
-func (c *cache) pin(m module.Version) (unpin func()) {
+func (c *Cache) Pin(m module.Version) (unpin func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pins[m]++
@@ -30,10 +30,10 @@ func (c *cache) pin(m module.Version) (unpin func()) {
 }
 
 // full reports whether it is time to evict.
-func (c *cache) full() bool { return c.max > 0 && c.size.Load() > c.max }
+func (c *Cache) full() bool { return c.max > 0 && c.size.Load() > c.max }
 
 // tidy keeps the directory within its bounds, if it may be out of them or always.
-func (c *cache) tidy(always bool) {
+func (c *Cache) tidy(always bool) {
 	if !always && !c.full() {
 		return
 	}
@@ -52,7 +52,7 @@ type cached struct {
 // evict removes versions and tiles, the least recently served first, until the
 // directory is clearly below its limit, if it has one and is above it. The
 // checksum snapshot stays. Other processes may do the same at the same time.
-func (c *cache) evict() error {
+func (c *Cache) evict() error {
 	if c.max <= 0 {
 		return nil
 	}
@@ -88,15 +88,15 @@ func (c *cache) evict() error {
 	return errors.Join(failed...)
 }
 
-func (c *cache) removeCached(v cached) error {
+func (c *Cache) removeCached(v cached) error {
 	if v.tile {
-		return c.remove(v.file)
+		return c.Remove(v.file)
 	}
 	return c.removeFiles(v.file)
 }
 
 // release forgets e, unless it is pinned.
-func (c *cache) release(e *entry) bool {
+func (c *Cache) release(e *Entry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pins[e.Module] > 0 {
@@ -108,10 +108,10 @@ func (c *cache) release(e *entry) bool {
 	return true
 }
 
-func (c *cache) byFile() map[string]*entry {
+func (c *Cache) byFile() map[string]*Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	files := make(map[string]*entry, len(c.entries))
+	files := make(map[string]*Entry, len(c.entries))
 	for _, e := range c.entries {
 		files[e.file] = e
 	}
@@ -120,10 +120,10 @@ func (c *cache) byFile() map[string]*entry {
 
 // scan finds the versions that have a verdict, the tiles, and the size of all
 // files. What disappears meanwhile does not matter.
-func (c *cache) scan() ([]cached, int64, error) {
+func (c *Cache) scan() ([]cached, int64, error) {
 	var total int64
 	var versions []cached
-	tiles := c.path("sumdb") + string(filepath.Separator)
+	tiles := c.Path("sumdb") + string(filepath.Separator)
 	err := filepath.WalkDir(c.dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return ignoreGone(err)

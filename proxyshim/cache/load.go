@@ -1,4 +1,4 @@
-package proxyshim
+package cache
 
 import (
 	"crypto/sha256"
@@ -18,24 +18,24 @@ const maxVerdict = 16 << 20
 // load returns what the directory has of m from an earlier process or another
 // one, or nil when there is nothing that can be believed: it has to come from
 // the same store and to have been accepted by the same verifier.
-func (c *cache) load(m module.Version, store, verifier string) *entry {
+func (c *Cache) Load(m module.Version, store, verifier string) *Entry {
 	name, err := goproxy.Base(m)
 	if err != nil {
 		return nil
 	}
-	file := c.path(name)
-	var v verdict
-	used, err := readJSON(file+verdictExt, &v)
-	if err != nil || v.Format != verdictFormat || v.Module != m || v.Store != store || v.Verifier != verifier {
+	file := c.Path(name)
+	var v Verdict
+	used, err := ReadJSON(file+verdictExt, &v)
+	if err != nil || v.Format != VerdictFormat || v.Module != m || v.Store != store || v.Verifier != verifier {
 		return nil
 	}
-	if !intact(file+infoExt, v.Info, v.InfoDigest) || !intact(file+modExt, v.Mod, v.ModDigest) {
+	if !intact(file+InfoExt, v.Info, v.InfoDigest) || !intact(file+ModExt, v.Mod, v.ModDigest) {
 		return nil
 	}
-	if fi, err := os.Stat(file + zipExt); err != nil || stampOf(fi) != v.Zip {
+	if fi, err := os.Stat(file + ZipExt); err != nil || stampOf(fi) != v.Zip {
 		v.Zip = stamp{}
 	}
-	return c.remember(&entry{verdict: v, file: file}, used)
+	return c.remember(&Entry{Verdict: v, file: file}, used)
 }
 
 // intact reports whether a small file is the one that was checked.
@@ -54,13 +54,13 @@ func hexDigest(data []byte) string {
 }
 
 // readJSON decodes a file and returns its modification time.
-func readJSON(name string, v any) (time.Time, error) {
+func ReadJSON(name string, v any) (time.Time, error) {
 	fi, err := os.Stat(name)
 	if err != nil {
 		return time.Time{}, err
 	}
 	if fi.Size() > maxVerdict {
-		return time.Time{}, errUnverified
+		return time.Time{}, ErrUnverified
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {

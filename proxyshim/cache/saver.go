@@ -1,4 +1,4 @@
-package proxyshim
+package cache
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func newSaver() *saver { return &saver{queue: make(chan module.Version, maxUnsav
 
 // take queues e. It does not when the queue is full, when e is large, and when
 // saving failed last time: then its caller saves it, and learns the error.
-func (s *saver) take(e *entry) bool {
+func (s *saver) take(e *Entry) bool {
 	if s.failing.Load() || len(e.unsaved.info)+len(e.unsaved.gomod) > maxUnsavedSize {
 		return false
 	}
@@ -41,10 +41,10 @@ func (s *saver) take(e *entry) bool {
 }
 
 // saveQueued saves what is queued until the cache is closed.
-func (c *cache) saveQueued() {
+func (c *Cache) saveQueued() {
 	for m := range c.saver.queue {
 		_, err := c.save(m)
-		if errors.Is(err, errReplaced) {
+		if errors.Is(err, ErrReplaced) {
 			err = nil
 		}
 		if err != nil {

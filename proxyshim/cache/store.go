@@ -1,4 +1,4 @@
-package proxyshim
+package cache
 
 import (
 	"encoding/json"
@@ -13,15 +13,15 @@ import (
 // put makes v the verdict about its version, whose small files have that content.
 // It is served from memory at once and saved soon. A zip that is there already
 // stays if it has the right sum.
-func (c *cache) put(v *verdict, info, gomod []byte) (*entry, error) {
+func (c *Cache) Put(v *Verdict, info, gomod []byte) (*Entry, error) {
 	name, err := goproxy.Base(v.Module)
 	if err != nil {
 		return nil, err
 	}
 	v.InfoDigest, v.ModDigest = hexDigest(info), hexDigest(gomod)
-	e := &entry{verdict: *v, file: c.path(name), unsaved: &small{info, gomod}}
+	e := &Entry{Verdict: *v, file: c.Path(name), unsaved: &small{info, gomod}}
 	c.writing.Lock()
-	if now := c.get(v.Module); now != nil && now.Sum == v.Sum {
+	if now := c.Get(v.Module); now != nil && now.Sum == v.Sum {
 		e.Zip = now.Zip
 	}
 	c.remember(e, c.now())
@@ -36,10 +36,10 @@ func (c *cache) put(v *verdict, info, gomod []byte) (*entry, error) {
 
 // renew makes v the verdict about a version with the same manifest as before. It
 // returns nil if there is none such any more.
-func (c *cache) renew(v *verdict) *entry {
+func (c *Cache) Renew(v *Verdict) *Entry {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	now := c.get(v.Module)
+	now := c.Get(v.Module)
 	if now == nil || now.Manifest.Digest != v.Manifest.Digest {
 		return nil
 	}
@@ -49,15 +49,15 @@ func (c *cache) renew(v *verdict) *entry {
 }
 
 // errReplaced means that a version changed while its zip was on the way.
-var errReplaced = errors.New("the version changed in the store while it was being read")
+var ErrReplaced = errors.New("the version changed in the store while it was being read")
 
 // addZip returns e with its zip, which it writes unless there is one that passes check. It is
 // good for whatever verdict has the sum of e by now, else it is errReplaced.
-func (c *cache) addZip(e *entry, check func(name string) error, write func(*os.File) error) (*entry, error) {
-	if now := c.get(e.Module); now != nil && now.Sum == e.Sum && now.hasZip() {
+func (c *Cache) AddZip(e *Entry, check func(name string) error, write func(*os.File) error) (*Entry, error) {
+	if now := c.Get(e.Module); now != nil && now.Sum == e.Sum && now.HasZip() {
 		return now, nil
 	}
-	s, err := c.writeZip(e.file+zipExt, check, write)
+	s, err := c.writeZip(e.file+ZipExt, check, write)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (c *cache) addZip(e *entry, check func(name string) error, write func(*os.F
 	return full, err
 }
 
-func (c *cache) writeZip(name string, check func(name string) error, write func(*os.File) error) (stamp, error) {
+func (c *Cache) writeZip(name string, check func(name string) error, write func(*os.File) error) (stamp, error) {
 	if fi, err := os.Stat(name); err == nil && check(name) == nil {
 		return stampOf(fi), nil
 	}
@@ -85,14 +85,14 @@ func (c *cache) writeZip(name string, check func(name string) error, write func(
 	return c.commit(f, name)
 }
 
-func (c *cache) setZip(e *entry, s stamp) (*entry, error) {
+func (c *Cache) setZip(e *Entry, s stamp) (*Entry, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	now := c.get(e.Module)
+	now := c.Get(e.Module)
 	if now == nil || now.Sum != e.Sum {
-		return nil, errReplaced
+		return nil, ErrReplaced
 	}
-	v := now.verdict
+	v := now.Verdict
 	v.Zip = s
 	full, _ := c.replace(now, &v)
 	return full, nil
@@ -100,14 +100,14 @@ func (c *cache) setZip(e *entry, s stamp) (*entry, error) {
 
 // withhold records that a version is not to be served until its store confirms it again. Its files stay,
 // and need not be fetched again then.
-func (c *cache) withhold(m module.Version) error {
+func (c *Cache) Withhold(m module.Version) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	now := c.get(m)
+	now := c.Get(m)
 	if now == nil || now.Withheld {
 		return nil
 	}
-	v := now.verdict
+	v := now.Verdict
 	v.Withheld = true
 	_, err := c.replace(now, &v)
 	return err
@@ -117,64 +117,64 @@ func (c *cache) withhold(m module.Version) error {
 // saved, on disk. The error is about the disk only; it may be ignored, because a
 // verdict that is out of date only means more questions after a restart. Call it
 // with c.writing held.
-func (c *cache) replace(e *entry, v *verdict) (*entry, error) {
+func (c *Cache) replace(e *Entry, v *Verdict) (*Entry, error) {
 	var err error
 	now := c.now()
 	if e.unsaved == nil {
-		err = c.writeVerdict(e.file+verdictExt, v)
+		err = c.WriteVerdict(e.file+verdictExt, v)
 		_ = os.Chtimes(e.file+verdictExt, now, now) // a verdict's time is that of its last use
 	}
-	return c.remember(&entry{verdict: *v, file: e.file, unsaved: e.unsaved}, now), err
+	return c.remember(&Entry{Verdict: *v, file: e.file, unsaved: e.unsaved}, now), err
 }
 
 // save writes the small files of m and its verdict, if that is still to be done.
-func (c *cache) save(m module.Version) (*entry, error) {
-	e := c.get(m)
+func (c *Cache) save(m module.Version) (*Entry, error) {
+	e := c.Get(m)
 	switch {
 	case e == nil: // dropped or evicted meanwhile
-		return nil, errReplaced
+		return nil, ErrReplaced
 	case e.unsaved == nil:
 		return e, nil
 	}
 	info, gomod, err := c.saveFiles(e)
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	now := c.get(m)
+	now := c.Get(m)
 	switch {
 	case now == nil: // dropped meanwhile
-		return nil, errors.Join(errReplaced, c.removeFiles(e.file))
+		return nil, errors.Join(ErrReplaced, c.removeFiles(e.file))
 	case now.unsaved != e.unsaved:
 		return now, nil
 	}
-	saved := &entry{verdict: now.verdict, file: now.file}
+	saved := &Entry{Verdict: now.Verdict, file: now.file}
 	saved.Info, saved.Mod = info, gomod
 	if err == nil {
-		saved, err = c.replace(saved, &saved.verdict)
+		saved, err = c.replace(saved, &saved.Verdict)
 	}
 	if err != nil {
-		c.forget(now)
-		c.forget(saved)
+		c.Forget(now)
+		c.Forget(saved)
 		return nil, err
 	}
 	return saved, nil
 }
 
-func (c *cache) saveFiles(e *entry) (info, gomod stamp, err error) {
-	if info, err = c.writeFile(e.file+infoExt, e.unsaved.info); err != nil {
+func (c *Cache) saveFiles(e *Entry) (info, gomod stamp, err error) {
+	if info, err = c.WriteFile(e.file+InfoExt, e.unsaved.info); err != nil {
 		return info, gomod, err
 	}
-	if gomod, err = c.writeFile(e.file+modExt, e.unsaved.gomod); err != nil {
+	if gomod, err = c.WriteFile(e.file+ModExt, e.unsaved.gomod); err != nil {
 		return info, gomod, err
 	}
 	if e.ZipLayer == nil {
-		err = c.remove(e.file + zipExt)
+		err = c.Remove(e.file + ZipExt)
 	}
 	return info, gomod, err
 }
 
 // writeVerdict writes v as JSON. It is not flushed to disk: a torn one does not
 // parse, and that only means that the store is asked again.
-func (c *cache) writeVerdict(name string, v any) error {
+func (c *Cache) WriteVerdict(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -192,7 +192,7 @@ func (c *cache) writeVerdict(name string, v any) error {
 }
 
 // drop removes all that is known and stored of a version, the verdict first.
-func (c *cache) drop(m module.Version) error {
+func (c *Cache) Drop(m module.Version) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.mu.Lock()
@@ -202,19 +202,19 @@ func (c *cache) drop(m module.Version) error {
 	if err != nil {
 		return err
 	}
-	return c.removeFiles(c.path(name))
+	return c.removeFiles(c.Path(name))
 }
 
-func (c *cache) removeFiles(file string) error {
+func (c *Cache) removeFiles(file string) error {
 	var errs []error
-	for _, ext := range [...]string{verdictExt, zipExt, infoExt, modExt} {
-		errs = append(errs, c.remove(file+ext))
+	for _, ext := range [...]string{verdictExt, ZipExt, InfoExt, ModExt} {
+		errs = append(errs, c.Remove(file+ext))
 	}
 	return errors.Join(errs...)
 }
 
 // remove removes a file that may be gone already.
-func (c *cache) remove(name string) error {
+func (c *Cache) Remove(name string) error {
 	fi, err := os.Stat(name)
 	if err == nil {
 		err = os.Remove(name)
