@@ -80,15 +80,15 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	t, err := setTrap()
+	b, err := newBlocker()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer t.close()
+	defer b.close()
 	goCmd, err := gocmd.New(ctx, gocmd.Options{
 		Go: o.Go, Scratch: filepath.Join(temp, "go"),
 		GOPROXY: o.Proxy, GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
-		Env: append(t.environ(o.Proxy), "GOTMPDIR="+temp), // which an interrupted go command does not clear
+		Env: append(b.environ(o.Proxy), "GOTMPDIR="+temp), // which an interrupted go command does not clear
 	})
 	if err != nil {
 		return nil, nil, err
@@ -114,7 +114,7 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	if err == nil && r.failed {
 		probe(ctx, o.Proxy, o.Project)
 	}
-	return r.results, t.dialled(), err
+	return r.results, b.dialled(), err
 }
 
 // ownSettings changes what the user's settings say that does not suit a proof.
@@ -123,7 +123,7 @@ func ownSettings(goCmd *gocmd.Cmd, temp string) *gocmd.Cmd {
 		name, value, _ := strings.Cut(env, "=")
 		switch fields := strings.Fields(value); {
 		case name == "GOSUMDB" && len(fields) > 1:
-			// An address on this machine would be asked, and the trap would not notice.
+			// An address on this machine would be asked, and the blocker would not notice.
 			goCmd = goCmd.With("GOSUMDB=" + fields[0])
 		case name == "GOCACHE" && value == "off":
 			// Without a home directory there is no build cache, and without that no build.

@@ -55,16 +55,10 @@ func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, dir string, args 
 // finds those afterwards.
 func originals(p, scratch *project.Project) *strings.Replacer {
 	pairs := []string{scratch.Root, p.Root}
-	for _, m := range scratch.Modules {
-		pairs = append(pairs, m.Dir, originalDir(p, scratch, m.Dir))
+	for _, m := range scratch.Modules { // a copy keeps everything in the same places relative to one another
+		pairs = append(pairs, m.Dir, filepath.Join(p.Root, filepath.FromSlash(relative(scratch.Root, m.Dir))))
 	}
 	return strings.NewReplacer(pairs...)
-}
-
-// originalDir returns of what a directory is the copy. A copy keeps everything in the
-// same places relative to one another.
-func originalDir(p, scratch *project.Project, dir string) string {
-	return filepath.Join(p.Root, filepath.FromSlash(relative(scratch.Root, dir)))
 }
 
 // runAll runs every command, whatever became of those before. It fails when one
@@ -156,7 +150,7 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	var failure *gocmd.Error
 	switch {
 	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
-	case r.relies(m, string(diff)):
+	case relies(m, string(diff)):
 		// The difference may be what those need, which the project could not do away with.
 		result.Skipped = "the copy has modules of the workspace in the place of versions that were not published, so what is untidy cannot be told"
 		r.report(result)
@@ -169,21 +163,19 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	return r.finish(ctx, result, start, err)
 }
 
-// relies reports whether a module, as it is or with the difference that makes it tidy,
-// requires what the copy has replaced and the module itself does not. All that
-// the workspace has may be replaced in the copy.
-func (r *runner) relies(m project.Module, diff string) bool {
-	dir := originalDir(r.o.Project, r.scratch, m.Dir)
-	i := slices.IndexFunc(r.o.Project.Modules, func(o project.Module) bool { return o.Dir == dir })
-	if i < 0 || m.File == nil || r.o.Project.Modules[i].File == nil {
+// relies reports whether a module of the copy, as it is or with the difference that makes it tidy, requires what only the
+// copy has replaced.
+func relies(m project.Module, diff string) bool {
+	if m.File == nil {
 		return false
 	}
-	original := r.o.Project.Modules[i].File.Replace
-	return slices.ContainsFunc(m.File.Replace, func(added *modfile.Replace) bool {
-		path := added.Old.Path
-		return !slices.ContainsFunc(original, func(o *modfile.Replace) bool { return o.Old == added.Old }) &&
-			(slices.ContainsFunc(m.File.Require, func(q *modfile.Require) bool { return q.Mod.Path == path }) || adds(diff, path))
-	})
+	for path := range m.Added {
+		required := func(r *modfile.Require) bool { return r.Mod.Path == path }
+		if slices.ContainsFunc(m.File.Require, required) || adds(diff, path) {
+			return true
+		}
+	}
+	return false
 }
 
 // adds reports whether a difference adds a requirement of a module.

@@ -2,24 +2,19 @@ package check
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/modfile"
-	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/project"
 )
 
-const (
-	maxSum    = 64 << 20 // bytes read of a go.sum file
-	probeJobs = 8
-)
+// probeJobs is how many files are asked for at a time.
+const probeJobs = 8
 
 // probe asks the shim for every file that the go.sum files of a project list. What it
 // answers does not matter here: it remembers what it does not have. The go command
@@ -86,42 +81,23 @@ func localPaths(p *project.Project) map[string]bool {
 	return local
 }
 
-// listedFiles returns the files, as a GOPROXY names them, of the versions that a
-// go.sum file lists. What it cannot read it leaves to the go command to complain of.
-//
-//	file = { path SP version [ "/go.mod" ] SP sum NL }
+// listedFiles returns the files, as a GOPROXY names them, of the versions that a go.sum file lists. What cannot be read of
+// it is left to the go command to complain of.
 func listedFiles(name string, local map[string]bool) []string {
-	f, err := os.Open(name)
+	data, err := project.ReadFile(name, project.MaxSumFile)
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSum))
-	if err != nil {
-		return nil
-	}
+	lines, _ := project.ParseSums(name, data)
 	var files []string
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 3 && !local[f[0]] {
-			if file := fileOf(f[0], f[1]); file != "" {
-				files = append(files, file)
-			}
+	for _, l := range lines {
+		f := goproxy.File{Version: l.Module, Kind: goproxy.Zip}
+		if l.GoMod {
+			f.Kind = goproxy.Mod
+		}
+		if name, err := f.Name(); err == nil && !local[l.Module.Path] {
+			files = append(files, name)
 		}
 	}
 	return files
-}
-
-// fileOf returns the file that a line of a go.sum is about, or "".
-func fileOf(path, version string) string {
-	ext := ".zip"
-	version, isMod := strings.CutSuffix(version, "/go.mod")
-	if isMod {
-		ext = ".mod"
-	}
-	m := module.Version{Path: path, Version: version}
-	name, err := goproxy.Base(m)
-	if err != nil || !goproxy.IsVersion(m) {
-		return ""
-	}
-	return name + ext
 }
