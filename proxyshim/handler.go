@@ -52,10 +52,12 @@ type Handler struct {
 
 	cache     *cache.Cache
 	sums      *checksums
-	listings  *keeper[listing]
-	revisions *keeper[recorded]
+	versions  *source[*cache.Entry]
+	listings  *source[*cache.Answer[listing]]
+	listed    *cache.Answers[listing]
+	revisions *source[*cache.Answer[module.Version]]
 	absences  *lru[module.Version, absentUntil]
-	misses    *misses
+	wishes    *wishes
 	outages   *outages
 
 	// Work for clients is detached from them: it runs under ctx, one flight per
@@ -104,10 +106,10 @@ func New(o Options) (*Handler, error) {
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
-		misses:   newMisses(),
+		wishes:   newWishes(),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}
-	h.listings, h.revisions = h.newListings(), h.newRevisions()
+	h.versions, h.listings, h.revisions = h.newVersions(), h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h, nil
 }
@@ -154,7 +156,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, q, err)
 		return
 	}
-	h.misses.found(q, h.now())
+	h.wishes.answered(q, http.StatusOK, h.now())
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {
@@ -163,16 +165,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 		return h.servePage(w, q)
 	case kindList:
 		return h.serveList(w, r, q)
-	case kindLatest:
-		return h.serveLatest(w, r, q)
-	case kindRevision:
-		return h.serveRevision(w, r, q)
-	case kindInfo:
-		return h.serveFile(w, r, q.module, cache.InfoExt)
-	case kindMod:
-		return h.serveFile(w, r, q.module, cache.ModExt)
-	case kindZip:
-		return h.serveFile(w, r, q.module, cache.ZipExt)
+	case kindLatest, kindRevision:
+		return h.serveQuery(w, r, q)
+	case kindInfo, kindMod, kindZip:
+		return h.serveFile(w, r, q.module, q.kind)
 	default:
 		return h.serveSumDB(w, r, q)
 	}

@@ -26,41 +26,27 @@ const (
 	typeZip  = "application/zip"
 )
 
-func contentType(ext string) string {
-	switch ext {
-	case cache.InfoExt:
-		return typeJSON
-	case cache.ModExt:
-		return typeText
-	default:
-		return typeZip
-	}
-}
+var contentTypes = map[kind]string{kindInfo: typeJSON, kindMod: typeText, kindZip: typeZip}
 
 // serveFile serves one of the files of m.
-func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Version, ext string) error {
-	f, written, err := h.open(r.Context(), m, ext)
+func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Version, k kind) error {
+	f, written, err := h.open(r.Context(), m, k)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	w.Header().Set("Content-Type", contentType(ext))
+	w.Header().Set("Content-Type", contentTypes[k])
 	http.ServeContent(w, r, "", written, f)
 	return nil
 }
 
 // open opens a file of m that was verified and is still the one that was, and
 // returns when it was written.
-func (h *Handler) open(ctx context.Context, m module.Version, ext string) (io.ReadSeekCloser, time.Time, error) {
-	if e := h.fresh(m); e != nil {
-		if f, written, err := h.cache.Open(e, ext); err == nil {
-			return f, written, nil
-		}
-	}
+func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSeekCloser, time.Time, error) {
 	defer h.cache.Pin(m)()
 	for range openings {
 		e, err := h.version(ctx, m)
-		if err == nil && ext == cache.ZipExt {
+		if err == nil && k == kindZip {
 			e, err = h.withZip(ctx, e)
 		}
 		if errors.Is(err, cache.ErrReplaced) {
@@ -69,7 +55,7 @@ func (h *Handler) open(ctx context.Context, m module.Version, ext string) (io.Re
 		if err != nil {
 			return nil, time.Time{}, err
 		}
-		f, written, err := h.cache.Open(e, ext)
+		f, written, err := h.cache.Open(e, k)
 		if !errors.Is(err, cache.ErrUnverified) {
 			return f, written, err
 		}

@@ -123,9 +123,11 @@ func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err != nil || !newer {
 		return err
 	}
-	_, err = f.cache.WriteFile(f.headFile(), s.Head().Note)
-	return err
+	return f.cache.WriteFile(f.headFile(), s.Head().Note)
 }
+
+// snapshotFormat is raised when the file "snapshot" written earlier must not be believed.
+const snapshotFormat = 1
 
 // savedPin is the file "snapshot".
 type savedPin struct {
@@ -139,11 +141,11 @@ type savedPin struct {
 // save records that p, whose blobs are here already, is pinned, and removes the
 // blobs of others.
 func (f *snapshotFiles) save(p *pinned) error {
-	saved := savedPin{cache.VerdictFormat, p.store, p.manifest, p.verifier, p.checked}
+	saved := savedPin{snapshotFormat, p.store, p.manifest, p.verifier, p.checked}
 	if len(p.faults) > 0 {
 		saved.Checked = time.Time{} // ask again after a restart
 	}
-	if err := f.cache.WriteVerdict(filepath.Join(f.dir, "snapshot"), saved); err != nil {
+	if err := f.cache.WriteJSON(filepath.Join(f.dir, "snapshot"), saved); err != nil {
 		return err
 	}
 	return f.sweep(p.manifest)
@@ -157,7 +159,7 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 	if _, err := cache.ReadJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
 		return nil
 	}
-	if saved.Format != cache.VerdictFormat || saved.Verifier != verifier || !isStore(stores, saved.Store) || saved.Manifest.Validate() != nil {
+	if saved.Format != snapshotFormat || saved.Verifier != verifier || !isStore(stores, saved.Store) || saved.Manifest.Validate() != nil {
 		return nil
 	}
 	raw, err := f.blob(saved.Manifest, artifact.MaxManifest)
@@ -194,14 +196,14 @@ func (f *snapshotFiles) read(ctx context.Context, c candidate) (*sumdb.Snapshot,
 		}
 		data, err := fetchBlob(ctx, c.store, f.log, d)
 		if err == nil {
-			_, _ = f.cache.WriteFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
+			_ = f.cache.WriteFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
 		}
 		return io.NopCloser(bytes.NewReader(data)), err
 	}, sumdb.ReadOptions{})
 	if err != nil {
 		return nil, err
 	}
-	_, _ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw)
+	_ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw)
 	return s, nil
 }
 

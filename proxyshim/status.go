@@ -30,11 +30,10 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 		return
 	}
 	status, text := describe(q.module, err)
+	if q.kind != kindLookup || !h.sums.isPrivate(q.module.Path) {
+		h.wishes.answered(q, status, h.now())
+	}
 	switch {
-	case status == http.StatusNotFound && q.module.Path != "":
-		if q.kind != kindLookup || !h.sums.isPrivate(q.module.Path) {
-			h.misses.add(q, h.now())
-		}
 	case isSecurity(err):
 		h.report(Failure{Refused, q.module, err}, "verification failed",
 			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr)
@@ -44,9 +43,6 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 			kind = Denied
 		}
 		h.report(Failure{kind, q.module, err}, "request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr)
-	}
-	if status != http.StatusNotFound {
-		h.misses.note(q, false, h.now())
 	}
 	answer(w, status, text)
 }

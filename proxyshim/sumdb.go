@@ -135,11 +135,7 @@ func (h *Handler) complete(ctx context.Context, e *cache.Entry) (*sumdb.Snapshot
 	if err != nil {
 		return nil, nil, err
 	}
-	if h.age(e.Checked) >= snapshotRetry {
-		e, err = share(ctx, h, "version "+e.Module.String(), func(ctx context.Context) (*cache.Entry, error) {
-			return h.refresh(ctx, e.Module, snapshotRetry)
-		})
-	}
+	e, err = ask(ctx, h, h.versions, e.Module, snapshotRetry, false)
 	return s, e, err
 }
 

@@ -19,7 +19,6 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
-	"github.com/modferry/modferry/proxyshim/cache"
 )
 
 // wantRefused checks that no file of a version is served or cached, nor its record.
@@ -27,7 +26,7 @@ func (e *env) wantRefused(c content, part string) {
 	e.t.Helper()
 	file, err := goproxy.Base(c.m)
 	check(e.t, err)
-	for _, ext := range []string{cache.InfoExt, cache.ModExt, cache.ZipExt} {
+	for _, ext := range []string{".info", ".mod", ".zip"} {
 		e.want("/"+file+ext, http.StatusForbidden, "SECURITY: ")
 	}
 	path, err := sumdb.LookupPath(c.m)

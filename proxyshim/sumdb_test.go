@@ -296,7 +296,7 @@ func TestAPartialStoreServesWhatItHas(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "not found: example.com/lib@v1.2.3 is not in ") || !strings.Contains(err.Error(), "modferry mirror") {
 		t.Error(err)
 	}
-	if misses := e.handler.Misses(); len(misses) != 1 || misses[0].Module != logged[0].m {
+	if misses := e.handler.Wishes(true); len(misses) != 1 || misses[0].Module != logged[0].m {
 		t.Errorf("misses: %v", misses)
 	}
 }
@@ -337,7 +337,7 @@ func TestPrivateModulesAreNotLookedAt(t *testing.T) {
 	if strings.Contains(strings.Join(got, "\n"), "sumdb") {
 		t.Errorf("requests: %v", got)
 	}
-	if misses := e.handler.Misses(); len(misses) > 0 {
+	if misses := e.handler.Wishes(true); len(misses) > 0 {
 		t.Errorf("misses: %v", misses)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
@@ -135,7 +134,7 @@ func TestEvidenceThatCannotBeHadRemovesNothing(t *testing.T) {
 				test.publish(e)
 				e.want(libURL+".zip", http.StatusOK, "PK")
 				test.change(e)
-				zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + cache.ZipExt
+				zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + ".zip"
 				before, err := os.Stat(zip)
 				check(t, err)
 

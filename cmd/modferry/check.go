@@ -156,7 +156,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	}
 	report.Dialled = dialled
 	if slices.ContainsFunc(results, check.Result.Failed) {
-		report.Missing, report.Own = check.Wanted(s.Misses(), s.Wishes(true), p)
+		report.Missing, report.Own = check.Missing(s.Wishes(true), p)
 	}
 	return nil
 }

@@ -13,17 +13,19 @@ import (
 
 var example = module.Version{Path: "example.com/lib", Version: "v1.2.3"}
 
-func TestTheSaverTakesNoMoreThanItsBounds(t *testing.T) {
-	s := newSaver()
+func TestWhatIsTooMuchIsNotQueued(t *testing.T) {
+	e := &Entry{unsaved: &smallFiles{info: []byte("{}")}}
+	c := &Cache{queue: make(chan module.Version, maxUnsaved)} // and nobody saves
 	for range maxUnsaved {
-		if !s.take(&Entry{unsaved: &small{info: []byte("{}")}}) {
+		if !c.enqueue(e) {
 			t.Fatal("refused")
 		}
 	}
-	if s.take(&Entry{unsaved: &small{info: []byte("{}")}}) {
+	if c.enqueue(e) {
 		t.Error("took more than the queue holds")
 	}
-	if newSaver().take(&Entry{unsaved: &small{gomod: make([]byte, maxUnsavedSize+1)}}) {
+	c = &Cache{queue: make(chan module.Version, maxUnsaved)}
+	if c.enqueue(&Entry{unsaved: &smallFiles{gomod: make([]byte, maxUnsavedSize+1)}}) {
 		t.Error("took something large")
 	}
 }
@@ -47,7 +49,7 @@ func TestSavingWhatWasEvictedMeanwhileIsNoVersion(t *testing.T) {
 func TestAfterSavingFailedTheNextPutFailsUntilOneSucceeds(t *testing.T) {
 	c := testCache(t)
 	put := func() error {
-		_, err := c.Put(&Verdict{Module: example}, []byte("{}"), []byte("module example.com/lib\n"))
+		_, err := c.Put(&Verdict{Confirmation: Confirmation{Module: example}}, []byte("{}"), []byte("module example.com/lib\n"))
 		return err
 	}
 	obstacle := filepath.Join(c.dir, "example.com") // a file where a directory has to be
@@ -64,7 +66,7 @@ func TestAfterSavingFailedTheNextPutFailsUntilOneSucceeds(t *testing.T) {
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}
-	if err := put(); err != nil || c.saver.failing.Load() {
+	if err := put(); err != nil || c.failing.Load() {
 		t.Errorf("still counts as failing: %v", err)
 	}
 }
