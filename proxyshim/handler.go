@@ -36,6 +36,7 @@ type Options struct {
 	Absent   time.Duration    // how long absence is remembered; 0 = 10 s, negative = not at all
 	Log      *slog.Logger     // nil = discard
 	Now      func() time.Time // nil = time.Now
+	Exact    bool             // nobody names versions by hand: each that is asked for is required by something, and none is merely tried
 	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
 }
 
@@ -106,7 +107,7 @@ func New(o Options) (*Handler, error) {
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
-		wishes:   newWishes(),
+		wishes:   newWishes(o.Exact),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}
 	h.versions, h.listings, h.revisions = h.newVersions(), h.newListings(), h.newRevisions()

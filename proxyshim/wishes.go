@@ -55,6 +55,7 @@ type missKey struct {
 
 // wishes is what a handler remembers of what it did not have. It is safe for concurrent use.
 type wishes struct {
+	exact bool // as in Options
 	known *lru[missKey, Miss]
 
 	mu     sync.Mutex
@@ -82,8 +83,8 @@ type doubt struct {
 	above []request // the longest path first
 }
 
-func newWishes() *wishes {
-	return &wishes{known: newLRU[missKey, Miss](maxMisses), bursts: make(map[string]*questions)}
+func newWishes(exact bool) *wishes {
+	return &wishes{exact: exact, known: newLRU[missKey, Miss](maxMisses), bursts: make(map[string]*questions)}
 }
 
 // answered records what was answered to q.
@@ -91,14 +92,14 @@ func (w *wishes) answered(q request, status int, now time.Time) {
 	if q.module.Path == "" {
 		return
 	}
-	miss := Miss{Module: q.module, Named: q.kind == kindInfo, Count: 1, First: now, Last: now}
-	switch q.kind {
-	case kindList, kindLatest:
+	named := q.kind == kindInfo && !w.exact
+	miss := Miss{Module: q.module, Named: named, Count: 1, First: now, Last: now}
+	switch {
+	case q.kind == kindList, q.kind == kindLatest:
 		q.kind, miss.Query = kindLatest, "latest"
-	case kindRevision:
+	case q.kind == kindRevision:
 		miss.Query = q.name
-	case kindInfo:
-	default: // of a version that something names
+	case !named: // something requires the version
 		if status == http.StatusNotFound {
 			w.add(miss)
 		}

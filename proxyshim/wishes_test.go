@@ -114,8 +114,20 @@ func TestWishesCountTheTimesSomebodyWished(t *testing.T) {
 	}
 }
 
+func TestOfAnExactClientNoVersionWasMerelyTried(t *testing.T) {
+	e := newEnv(t, func(o *Options) { o.Exact = true })
+	e.asks("example.org/a@v1.0.0 example.org/a/b@v1.0.0 example.org/a?list example.org/a/b?list")
+	got := e.handler.Wishes(true)
+	if want := []string{"example.org/a@v1.0.0", "example.org/a/b?latest", "example.org/a/b@v1.0.0"}; !slices.Equal(named(got), want) {
+		t.Errorf("wishes: %q, want %q", named(got), want)
+	}
+	if slices.ContainsFunc(got, func(m Miss) bool { return m.Named }) {
+		t.Errorf("named: %+v", got)
+	}
+}
+
 func TestTooManyMissesAtOnceAreJudgedEarly(t *testing.T) {
-	w, now := newWishes(), time.Now()
+	w, now := newWishes(false), time.Now()
 	ask := func(i int) {
 		w.answered(request{kind: kindInfo, module: module.Version{Path: fmt.Sprintf("example.com/m%d", i), Version: "v1.0.0"}}, http.StatusNotFound, now)
 	}

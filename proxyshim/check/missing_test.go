@@ -17,7 +17,7 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func miss(text string) proxyshim.Miss {
 	name, query, _ := strings.Cut(text, "?")
 	path, version, _ := strings.Cut(name, "@")
-	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Named: version != "", Count: 1, First: noon, Last: noon}
+	return proxyshim.Miss{Module: module.Version{Path: path, Version: version}, Query: query, Count: 1, First: noon, Last: noon}
 }
 
 func TestWishesOfAProject(t *testing.T) {
@@ -41,8 +41,8 @@ func TestWishesOfAProject(t *testing.T) {
 			missing, own := Missing(wishes, p)
 			var got []string
 			for _, m := range missing {
-				if m.Named || m.Count != 1 || m.First != noon {
-					t.Errorf("%+v is named, or lost its count or time", m)
+				if m.Count != 1 || m.First != noon {
+					t.Errorf("%+v lost its count or time", m)
 				}
 				text := m.Module.String()
 				if m.Query != "" {
