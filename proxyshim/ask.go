@@ -34,14 +34,22 @@ type source[T confirmed] struct {
 	}
 }
 
+// fresh returns the answer about m that is in memory, if it can be used without asking, or nil.
+func fresh[T confirmed](h *Handler, s *source[T], m module.Version, maxAge time.Duration) (none T) {
+	if v := s.cache.Get(m); v != none {
+		if c := v.Confirmed(); !c.Withheld && h.age(c.Checked) < maxAge && c.Verifier == s.verifier() {
+			return v
+		}
+	}
+	return none
+}
+
 // ask returns the answer about m, which a store confirmed less than maxAge ago, unless that does not answer. If anew is
 // set something was not found by what is kept: then no answer is an error.
 func ask[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Version, maxAge time.Duration, anew bool) (T, error) {
 	var none T
-	if v := s.cache.Get(m); v != none {
-		if c := v.Confirmed(); !c.Withheld && h.age(c.Checked) < maxAge && c.Verifier == s.verifier() {
-			return v, nil
-		}
+	if v := fresh(h, s, m, maxAge); v != none {
+		return v, nil
 	}
 	if err := h.knownAbsent(m); err != nil {
 		return none, err

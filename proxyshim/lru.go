@@ -51,15 +51,6 @@ func (l *lru[K, V]) update(key K, change func(*V)) {
 	change(&e.Value.(*pair[K, V]).value)
 }
 
-func (l *lru[K, V]) remove(key K) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if e, ok := l.items[key]; ok {
-		l.order.Remove(e)
-		delete(l.items, key)
-	}
-}
-
 func (l *lru[K, V]) values() []V {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -120,9 +120,6 @@ func answer(w http.ResponseWriter, status int, text string) {
 // plain returns text as the go command is willing to show it: graphic characters
 // and single line feeds, not too long.
 func plain(text string) string {
-	if len(text) <= maxText && isPlain(text) {
-		return text
-	}
 	text = strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsGraphic(r) {
 			return r
@@ -133,14 +130,4 @@ func plain(text string) string {
 		text = strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
 	}
 	return text
-}
-
-// isPlain is a fast test for text that plain need not touch.
-func isPlain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c != '\n' && (c < ' ' || c > '~') {
-			return false
-		}
-	}
-	return true
 }

@@ -61,7 +61,7 @@ type wishes struct {
 	mu     sync.Mutex
 	bursts map[string]*questions // under way, by what is asked of each path: its latest version, a version, or a revision
 	size   int                   // questions in all bursts
-	doubts []doubt
+	doubts []*question
 }
 
 // questions are what was asked within one burst, by module path.
@@ -70,17 +70,13 @@ type questions struct {
 	asked map[string]*question
 }
 
+// question is what was asked of one path. If the same was asked of a path above, and found, there is doubt: either that module
+// has it as a package, and nothing is missing, or it is a module that is missing.
 type question struct {
 	request
 	found bool
 	miss  Miss
-}
-
-// doubt is a miss of a path below others, of which the same was asked and found: either one of those modules has it as a
-// package, and nothing is missing, or it is a module that is missing.
-type doubt struct {
-	Miss
-	above []request // the longest path first
+	above []*question // those that were found, the longest path first
 }
 
 func newWishes(exact bool) *wishes {
@@ -153,16 +149,15 @@ func (w *wishes) settle(over func(*questions) bool) {
 			if q.found || q.miss.Count == 0 || below[path] {
 				continue
 			}
-			d := doubt{Miss: q.miss}
 			for above := range parents(path) {
 				if a := b.asked[above]; a != nil && a.found {
-					d.above = append(d.above, a.request)
+					q.above = append(q.above, a)
 				}
 			}
-			if len(d.above) == 0 || len(w.doubts) >= maxMisses {
-				w.add(d.Miss)
+			if len(q.above) == 0 || len(w.doubts) >= maxMisses {
+				w.add(q.miss)
 			} else {
-				w.doubts = append(w.doubts, d)
+				w.doubts = append(w.doubts, q)
 			}
 		}
 	}
@@ -196,9 +191,9 @@ func (h *Handler) Wishes(last bool) []Miss {
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(h.ctx, patience)
 	defer cancel()
-	for _, d := range doubts {
-		if !slices.ContainsFunc(d.above, func(of request) bool { return h.isPackage(ctx, d.Module.Path, of) }) {
-			w.add(d.Miss)
+	for _, q := range doubts {
+		if !slices.ContainsFunc(q.above, func(above *question) bool { return h.isPackage(ctx, q.module.Path, above.request) }) {
+			w.add(q.miss)
 		}
 	}
 	return slices.SortedFunc(slices.Values(w.known.values()), func(a, b Miss) int {

@@ -49,7 +49,7 @@ type Result struct {
 	OK       bool          // it did what it should
 	Skipped  string        // why it did not run, or proves nothing; OK is false then
 	Untidy   bool          // nothing is wrong but that go.mod or go.sum is not as "go mod tidy" leaves it
-	Said     string        // the first lines of what a command that failed said, or what is untidy; no control characters
+	Output   string        // the first lines of what a command that failed said, or what is untidy; no control characters
 	Elapsed  time.Duration // what it took
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -64,7 +65,7 @@ func originals(p, scratch *project.Project) *strings.Replacer {
 // runAll runs every command, whatever became of those before. It fails when one
 // could not be run.
 func (r *runner) runAll(ctx context.Context) error {
-	if err := r.run(ctx, Result{}, "mod", "download"); err != nil {
+	if err := r.run(ctx, r.goCmd, Result{}, "mod", "download"); err != nil {
 		return err
 	}
 	platforms := r.o.Platforms
@@ -79,7 +80,7 @@ func (r *runner) runAll(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.run(ctx, Result{}, "mod", "verify"); err != nil {
+	if err := r.run(ctx, r.goCmd, Result{}, "mod", "verify"); err != nil {
 		return err
 	}
 	for _, m := range r.scratch.Modules {
@@ -87,17 +88,17 @@ func (r *runner) runAll(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.run(ctx, Result{}, "list", "-m", "all"); err != nil || !r.o.DownloadAll {
+	if err := r.run(ctx, r.goCmd, Result{}, "list", "-m", "all"); err != nil || !r.o.DownloadAll {
 		return err
 	}
-	return r.run(ctx, Result{}, "mod", "download", "all")
+	return r.run(ctx, r.goCmd, Result{}, "mod", "download", "all")
 }
 
-// run runs a command at the root of the copy.
-func (r *runner) run(ctx context.Context, result Result, args ...string) error {
-	result.Command = "go " + strings.Join(args, " ")
+// run runs a command at the root of the copy, which result calls Command if it has one.
+func (r *runner) run(ctx context.Context, goCmd *gocmd.Cmd, result Result, args ...string) error {
+	result.Command = cmp.Or(result.Command, "go "+strings.Join(args, " "))
 	start := time.Now()
-	_, err := r.invoke(ctx, r.goCmd, r.scratch.Root, args...)
+	_, err := r.invoke(ctx, goCmd, r.scratch.Root, args...)
 	return r.finish(ctx, result, start, err)
 }
 
@@ -105,36 +106,26 @@ func (r *runner) run(ctx context.Context, result Result, args ...string) error {
 func (r *runner) runBuilds(ctx context.Context, platform string) error {
 	goos, goarch, _ := strings.Cut(platform, "/")
 	goCmd := r.goCmd.With("GOOS="+goos, "GOARCH="+goarch)
-	var note string
+	result := Result{Platform: platform}
 	if _, set := os.LookupEnv("CGO_ENABLED"); !set && platform != here() {
 		goCmd = goCmd.With("CGO_ENABLED=0") // there is no C compiler for it, as far as anybody said
-		note = "with CGO_ENABLED=0, unless the environment says otherwise:\n"
+		result.Output = "with CGO_ENABLED=0, unless the environment says otherwise:\n"
 	}
 	packages := r.scratch.Patterns()
 	if r.o.Tags != "" {
 		packages = append([]string{"-tags=" + r.o.Tags}, packages...)
 	}
-	builds := []struct {
-		name   string
-		hidden []string // options that do not change what is fetched
-	}{
-		{"build", []string{"-o", os.DevNull}}, // a binary may have the name of a directory
-		{"vet", nil},
-	}
 	// Nothing to build is a success for build and a failure for vet, and proves nothing.
 	listed, err := r.invoke(ctx, goCmd, r.scratch.Root, append([]string{"list"}, packages...)...)
 	none := err == nil && len(bytes.TrimSpace(listed)) == 0
-	for _, b := range builds {
-		result := Result{Command: "go " + strings.Join(append([]string{b.name}, packages...), " "), Platform: platform}
-		start := time.Now()
+	// Not shown is the option that changes nothing of what is fetched: a binary may have the name of a directory.
+	for _, command := range [][]string{{"build", "-o", os.DevNull}, {"vet"}} {
+		result.Command = "go " + command[0] + " " + strings.Join(packages, " ")
 		if none {
-			result.Skipped = "the project has no package for it"
-			r.report(result)
+			r.report(Result{Command: result.Command, Platform: platform, Skipped: "the project has no package for it"})
 			continue
 		}
-		_, err := r.invoke(ctx, goCmd, r.scratch.Root, append(append([]string{b.name}, b.hidden...), packages...)...)
-		result.Said = note
-		if err := r.finish(ctx, result, start, err); err != nil {
+		if err := r.run(ctx, goCmd, result, append(command, packages...)...); err != nil {
 			return err
 		}
 	}
@@ -209,9 +200,9 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 	result.Elapsed = time.Since(start)
 	result.OK = err == nil
 	if failure == nil {
-		result.Said = ""
+		result.Output = ""
 	} else {
-		result.Said += r.words.Replace(excerpt(failure.Said))
+		result.Output += r.words.Replace(excerpt(failure.Said))
 	}
 	r.report(result)
 	return nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact/goproxy"
@@ -26,12 +26,12 @@ func probe(ctx context.Context, proxy string, p *project.Project) {
 		Timeout:   10 * time.Minute, // a toolchain may have to come out of the store
 	}
 	defer client.CloseIdleConnections()
-	local := localPaths(p)
+	own := p.Own() // of its versions, a go.sum may list what is no longer needed
 	var group errgroup.Group
 	group.SetLimit(probeJobs)
 	asked := make(map[string]bool)
 	for _, name := range p.SumFiles() {
-		for _, file := range listedFiles(name, local) {
+		for _, file := range listedFiles(name, own) {
 			if asked[file] || ctx.Err() != nil {
 				continue
 			}
@@ -55,35 +55,9 @@ func head(ctx context.Context, client *http.Client, url string) {
 	}
 }
 
-// localPaths are the paths of modules that a project takes from directories: of their
-// versions, its go.sum may list what it no longer needs.
-func localPaths(p *project.Project) map[string]bool {
-	local := make(map[string]bool)
-	add := func(list []*modfile.Replace) {
-		for _, r := range list {
-			if r.New.Version == "" {
-				local[r.Old.Path] = true
-			}
-		}
-	}
-	if p.Work != nil {
-		add(p.Work.Replace)
-	}
-	for _, m := range p.Modules {
-		if m.File == nil {
-			continue
-		}
-		add(m.File.Replace)
-		if m.File.Module != nil {
-			local[m.File.Module.Mod.Path] = true
-		}
-	}
-	return local
-}
-
 // listedFiles returns the files, as a GOPROXY names them, of the versions that a go.sum file lists. What cannot be read of
 // it is left to the go command to complain of.
-func listedFiles(name string, local map[string]bool) []string {
+func listedFiles(name string, own func(module.Version) bool) []string {
 	data, err := project.ReadFile(name, project.MaxSumFile)
 	if err != nil {
 		return nil
@@ -95,7 +69,7 @@ func listedFiles(name string, local map[string]bool) []string {
 		if l.GoMod {
 			f.Kind = goproxy.Mod
 		}
-		if name, err := f.Name(); err == nil && !local[l.Module.Path] {
+		if name, err := f.Name(); err == nil && !own(module.Version{Path: l.Module.Path}) {
 			files = append(files, name)
 		}
 	}
