@@ -155,7 +155,7 @@ func TestAnotherHandlersFilesNeedNoRequests(t *testing.T) {
 	e.publish(content{m: lib})
 	e.want(libURL+".zip", http.StatusOK, "PK")
 	e.want("/example.com/lib/@v/list", http.StatusOK, "v1.2.3")
-	e.handler.cache.Flush()
+
 	_, e.url = e.start(e.options)
 	got := e.requests(func() {
 		for _, path := range []string{libURL + ".info", libURL + ".mod", libURL + ".zip", "/example.com/lib/@v/list", "/example.com/lib/@latest"} {
@@ -171,7 +171,7 @@ func TestFilesRemovedUnderneathAreFetchedAgain(t *testing.T) {
 	e := newEnv(t)
 	e.publish(content{m: lib})
 	e.want(libURL+".zip", http.StatusOK, "PK")
-	e.handler.cache.Flush()
+
 	check(t, os.RemoveAll(e.options.CacheDir))
 	for _, ext := range []string{".info", ".mod", ".zip"} {
 		e.want(libURL+ext, http.StatusOK, "")
@@ -220,7 +220,7 @@ func TestAVersionThatBecameModOnly(t *testing.T) {
 	e.clock.advance(time.Hour)
 	e.want(libURL+".zip", http.StatusNotFound, "only go.mod")
 	e.want(libURL+".mod", http.StatusOK, "module")
-	e.handler.cache.Flush()
+
 	if _, err := os.Stat(e.options.CacheDir + libURL + ".zip"); !os.IsNotExist(err) {
 		t.Error("the zip is still there")
 	}

@@ -58,7 +58,7 @@ func TestAFreshClientVerifiesEverything(t *testing.T) {
 	if strings.Contains(e.log.String(), "WARN") || strings.Contains(e.log.String(), "without the word") {
 		t.Errorf("log:\n%s", e.log)
 	}
-	e.handler.cache.Flush()
+
 	e.restart()
 	e.transport.inject(down)
 	e.client(l, nil).verify(t, logged...) // from the cache alone

@@ -3,7 +3,7 @@
 //
 // It has the layout of GOMODCACHE/cache/download, so that GOPROXY=file://DIR works on what is there. Beside the .info,
 // .mod and .zip of a version lies its [Verdict], which is written last. Files without one, or other files than it was
-// about, are never served. Small files are served from memory until they are written, which happens behind the answer.
+// about, are never served.
 package cache
 
 import (
@@ -49,11 +49,9 @@ type Cache struct {
 	evicting sync.Mutex   // held while the directory is looked through
 	size     atomic.Int64 // bytes, an estimate
 
-	queue   chan module.Version // versions to save
-	unsaved sync.WaitGroup      // for those
-	failing atomic.Bool         // the last of them could not be saved
-	closing sync.Once
-	working sync.WaitGroup // for what runs in the background
+	unflushed chan string // files to flush
+	closing   sync.Once
+	working   sync.WaitGroup // for what runs in the background
 }
 
 // New opens a cache directory. What killed processes left in it, and what is too much, is removed in the background.
@@ -67,11 +65,10 @@ func New(o Options) (*Cache, error) {
 	}
 	c := &Cache{
 		dir: dir, max: o.Max, now: o.Now, log: o.Log,
-		entries: make(map[module.Version]*Entry),
-		pins:    make(map[module.Version]int),
-		queue:   make(chan module.Version, maxUnsaved),
+		entries: make(map[module.Version]*Entry), pins: make(map[module.Version]int),
+		unflushed: make(chan string, maxUnflushed),
 	}
-	c.working.Go(c.saveQueued)
+	c.working.Go(c.flushAll)
 	c.working.Go(func() {
 		c.sweep()
 		c.tidy(true)
@@ -79,13 +76,10 @@ func New(o Options) (*Cache, error) {
 	return c, nil
 }
 
-// Flush waits until everything that was put is on disk.
-func (c *Cache) Flush() { c.unsaved.Wait() }
-
 // Close ends the work in the background, once everything that was put is on disk. What is cached can still be opened
 // afterwards, but nothing must be put.
 func (c *Cache) Close() {
-	c.closing.Do(func() { close(c.queue) })
+	c.closing.Do(func() { close(c.unflushed) })
 	c.working.Wait()
 }
 

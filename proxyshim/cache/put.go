@@ -9,109 +9,42 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-const (
-	maxUnsaved     = 256      // versions waiting to be saved
-	maxUnsavedSize = 64 << 10 // bytes of the small files of one of them
-)
-
-// Put makes v the verdict about its version, whose small files have that content. It is served from memory at once and
-// saved soon, for flushing files to disk takes longer than all the rest: what is killed before is fetched again. A zip that
-// is there already stays if it has the right sum.
+// Put makes v the verdict about its version, whose small files have that content. A zip that is there already stays if it
+// has the right sum.
 func (c *Cache) Put(v *Verdict, info, gomod []byte) (*Entry, error) {
 	name, err := goproxy.Base(v.Module)
 	if err != nil {
 		return nil, err
 	}
-	v.Format, v.InfoDigest, v.ModDigest = format, hexDigest(info), hexDigest(gomod)
-	e := &Entry{Verdict: *v, file: c.Path(name), unsaved: &smallFiles{info, gomod}}
-	c.writing.Lock()
-	if now := c.Get(v.Module); now != nil && now.Sum == v.Sum {
-		e.Zip = now.Zip
-	}
-	c.remember(e, c.now())
-	c.writing.Unlock()
-	if !c.enqueue(e) {
-		e, err = c.save(v.Module)
-		c.failing.Store(err != nil)
-	}
-	c.tidy(false)
-	return e, err
-}
-
-// enqueue has e saved in the background. It does not when the queue is full, when e is large, and when saving failed
-// last time: then its caller saves it, and learns the error.
-func (c *Cache) enqueue(e *Entry) bool {
-	if c.failing.Load() || len(e.unsaved.info)+len(e.unsaved.gomod) > maxUnsavedSize {
-		return false
-	}
-	c.unsaved.Add(1)
-	select {
-	case c.queue <- e.Module:
-		return true
-	default:
-		c.unsaved.Done()
-		return false
-	}
-}
-
-// saveQueued saves what is queued until the cache is closed.
-func (c *Cache) saveQueued() {
-	for m := range c.queue {
-		_, err := c.save(m)
-		if errors.Is(err, ErrReplaced) {
-			err = nil
-		}
-		if err != nil {
-			c.log.Warn("keeping a version in the cache", "module", m.Path, "version", m.Version, "error", err)
-		}
-		c.failing.Store(err != nil)
-		c.unsaved.Done()
-	}
-}
-
-// save writes the small files of m and its verdict, if that is still to be done.
-func (c *Cache) save(m module.Version) (*Entry, error) {
-	e := c.Get(m)
-	switch {
-	case e == nil: // dropped or evicted meanwhile
-		return nil, ErrReplaced
-	case e.unsaved == nil:
-		return e, nil
-	}
-	info, gomod, err := c.saveFiles(e)
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	now := c.Get(m)
-	switch {
-	case now == nil: // dropped meanwhile
-		return nil, errors.Join(ErrReplaced, c.removeVersion(e.file))
-	case now.unsaved != e.unsaved:
-		return now, nil
-	}
-	saved := &Entry{Verdict: now.Verdict, file: now.file}
-	saved.Info, saved.Mod = info, gomod
-	if err == nil {
-		saved, err = c.replace(saved, &saved.Verdict)
-	}
-	if err != nil {
-		c.Forget(now)
-		c.Forget(saved)
+	file := c.Path(name)
+	if v.Info, err = c.writeFile(file+infoExt, info, false); err != nil {
 		return nil, err
 	}
-	return saved, nil
+	if v.Mod, err = c.writeFile(file+modExt, gomod, false); err != nil {
+		return nil, err
+	}
+	v.Format, v.InfoDigest, v.ModDigest = format, hexDigest(info), hexDigest(gomod)
+	if v.ZipLayer == nil {
+		if err := c.Remove(file + zipExt); err != nil {
+			return nil, err
+		}
+	}
+	e, err := c.putVerdict(file, v)
+	if err != nil {
+		c.Forget(e)
+		return nil, err
+	}
+	c.tidy(false)
+	return e, nil
 }
 
-func (c *Cache) saveFiles(e *Entry) (info, gomod stamp, err error) {
-	if info, err = c.writeFile(e.file+infoExt, e.unsaved.info); err != nil {
-		return info, gomod, err
+func (c *Cache) putVerdict(file string, v *Verdict) (*Entry, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if now := c.Get(v.Module); now != nil && now.Sum == v.Sum {
+		v.Zip = now.Zip
 	}
-	if gomod, err = c.writeFile(e.file+modExt, e.unsaved.gomod); err != nil {
-		return info, gomod, err
-	}
-	if e.ZipLayer == nil {
-		err = c.Remove(e.file + zipExt)
-	}
-	return info, gomod, err
+	return c.replace(file, v)
 }
 
 // change puts in the place of m's verdict, if there is one that suits, what edit makes of it. Else it returns nil. The
@@ -126,19 +59,15 @@ func (c *Cache) change(m module.Version, suits func(*Entry) bool, edit func(*Ver
 	}
 	v := now.Verdict
 	edit(&v)
-	return c.replace(now, &v)
+	return c.replace(now.file, &v)
 }
 
-// replace puts v in the place of e's verdict, in memory and, unless e is still to be saved, on disk. Call it with
-// c.writing held.
-func (c *Cache) replace(e *Entry, v *Verdict) (*Entry, error) {
-	var err error
+// replace makes v the verdict about the version with these files, in memory and on disk. Call it with c.writing held.
+func (c *Cache) replace(file string, v *Verdict) (*Entry, error) {
 	now := c.now()
-	if e.unsaved == nil {
-		err = c.WriteJSON(e.file+verdictExt, v)
-		_ = os.Chtimes(e.file+verdictExt, now, now) // a verdict's time is that of its last use
-	}
-	return c.remember(&Entry{Verdict: *v, file: e.file, unsaved: e.unsaved}, now), err
+	err := c.WriteJSON(file+verdictExt, v)
+	_ = os.Chtimes(file+verdictExt, now, now) // a verdict's time is that of its last use
+	return c.remember(&Entry{Verdict: *v, file: file}, now), err
 }
 
 // Renew makes v the verdict about a version with the same manifest as before. It returns nil if there is none such any

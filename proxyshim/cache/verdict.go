@@ -1,11 +1,9 @@
 package cache
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"sync/atomic"
@@ -74,13 +72,9 @@ func (f *files) HasZip() bool { return f.Zip != stamp{} }
 // Entry is a verdict in memory. It never changes; a new verdict is a new entry.
 type Entry struct {
 	Verdict
-	unsaved *smallFiles  // what of it is not on disk yet, the verdict neither; nil = all is
 	file    string       // path of the files, without extension
 	touched atomic.Int64 // the last use recorded on disk, in nanoseconds since 1970
 }
-
-// smallFiles are those of a version that are kept in memory until they are written.
-type smallFiles struct{ info, gomod []byte }
 
 // Get returns the entry of m in memory, or nil.
 func (c *Cache) Get(m module.Version) *Entry {
@@ -161,8 +155,15 @@ func (c *Cache) Forget(e *Entry) {
 
 // Open opens the .info, .mod or .zip of e to serve it, and returns when it was written. It is [ErrUnverified] if
 // that is not the file that was checked.
-func (c *Cache) Open(e *Entry, kind goproxy.Kind) (io.ReadSeekCloser, time.Time, error) {
-	f, written, err := e.open(kind)
+func (c *Cache) Open(e *Entry, kind goproxy.Kind) (*os.File, time.Time, error) {
+	ext, want := zipExt, e.Zip
+	switch kind {
+	case goproxy.Info:
+		ext, want = infoExt, e.Info
+	case goproxy.Mod:
+		ext, want = modExt, e.Mod
+	}
+	f, written, err := openIntact(e.file+ext, want)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -171,20 +172,6 @@ func (c *Cache) Open(e *Entry, kind goproxy.Kind) (io.ReadSeekCloser, time.Time,
 		_ = os.Chtimes(e.file+verdictExt, now, now)
 	}
 	return f, written, nil
-}
-
-func (e *Entry) open(kind goproxy.Kind) (io.ReadSeekCloser, time.Time, error) {
-	switch {
-	case kind == goproxy.Zip:
-		return openIntact(e.file+zipExt, e.Zip)
-	case kind == goproxy.Info && e.unsaved != nil:
-		return memoryFile{bytes.NewReader(e.unsaved.info)}, e.Checked, nil
-	case kind == goproxy.Info:
-		return openIntact(e.file+infoExt, e.Info)
-	case e.unsaved != nil:
-		return memoryFile{bytes.NewReader(e.unsaved.gomod)}, e.Checked, nil
-	}
-	return openIntact(e.file+modExt, e.Mod)
 }
 
 // openIntact opens a file that has that stamp.
@@ -206,9 +193,3 @@ func openIntact(name string, want stamp) (*os.File, time.Time, error) {
 	}
 	return f, fi.ModTime(), nil
 }
-
-// memoryFile is a file that is not on disk yet.
-type memoryFile struct{ *bytes.Reader }
-
-// Close does nothing: there is nothing to close.
-func (memoryFile) Close() error { return nil }
