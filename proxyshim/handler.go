@@ -66,8 +66,7 @@ type Handler struct {
 	flights singleflight.Group
 	ctx     context.Context
 	cancel  context.CancelFunc
-	mu      sync.Mutex
-	closed  bool
+	mu      sync.Mutex // held while ctx ends, and while work begins
 	working sync.WaitGroup
 }
 
@@ -119,20 +118,18 @@ func New(o Options) (*Handler, error) {
 func (h *Handler) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.ctx.Err() != nil {
 		return false
 	}
 	h.working.Add(1)
 	return true
 }
 
-// Close cancels what is being fetched, waits for it to end and saves what is not
-// on disk yet. What is cached can still be served afterwards.
+// Close cancels what is being fetched, and waits for it to end. What is cached can still be served afterwards.
 func (h *Handler) Close() error {
 	h.mu.Lock()
-	h.closed = true
-	h.mu.Unlock()
 	h.cancel()
+	h.mu.Unlock()
 	h.working.Wait()
 	h.cache.Close()
 	return nil

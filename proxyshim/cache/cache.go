@@ -49,9 +49,7 @@ type Cache struct {
 	evicting sync.Mutex   // held while the directory is looked through
 	size     atomic.Int64 // bytes, an estimate
 
-	unflushed chan string // files to flush
-	closing   sync.Once
-	working   sync.WaitGroup // for what runs in the background
+	working sync.WaitGroup // for what runs in the background
 }
 
 // New opens a cache directory. What killed processes left in it, and what is too much, is removed in the background.
@@ -66,9 +64,7 @@ func New(o Options) (*Cache, error) {
 	c := &Cache{
 		dir: dir, max: o.Max, now: o.Now, log: o.Log,
 		entries: make(map[module.Version]*Entry), pins: make(map[module.Version]int),
-		unflushed: make(chan string, maxUnflushed),
 	}
-	c.working.Go(c.flushAll)
 	c.working.Go(func() {
 		c.sweep()
 		c.tidy(true)
@@ -76,12 +72,8 @@ func New(o Options) (*Cache, error) {
 	return c, nil
 }
 
-// Close ends the work in the background, once everything that was put is on disk. What is cached can still be opened
-// afterwards, but nothing must be put.
-func (c *Cache) Close() {
-	c.closing.Do(func() { close(c.unflushed) })
-	c.working.Wait()
-}
+// Close waits for the work in the background. The cache can still be used afterwards.
+func (c *Cache) Close() { c.working.Wait() }
 
 // Ready returns why the directory takes no files, or nil.
 func (c *Cache) Ready() error {

@@ -62,8 +62,3 @@ func TestWhatIsPutIsFoundByOthersUnlessItIsNotWhatWasChecked(t *testing.T) {
 		})
 	}
 }
-
-func TestAFullQueueOfFilesToFlushHoldsNothingUp(t *testing.T) {
-	c := &Cache{unflushed: make(chan string)} // and nobody flushes
-	c.flushSoon(t.TempDir() + "/gone")
-}

@@ -12,16 +12,14 @@ import (
 )
 
 // Files are written by way of a temporary file. The module github.com/google/renameio would not do: it has none for
-// Windows, where a shim reads what another one writes, too; it always flushes before it renames, which takes longer than all
-// the rest of fetching a small file; and what killed processes leave behind has to lie where it is swept up.
+// Windows, where a shim reads what another one writes, too; it always flushes, which takes longer than all the rest of
+// fetching a small file; and what killed processes leave behind has to lie where it is swept up.
 const (
 	// tempDir holds files being written, below the cache directory. No module path begins with a dot.
 	tempDir = ".tmp"
 	// tempAge is the age at which a temporary file nobody writes to any more is taken for what a killed process left
 	// behind.
 	tempAge = time.Hour
-	// maxUnflushed bounds how many small files wait to be flushed.
-	maxUnflushed = 256
 	// maxJSON bounds what is read of a file, in bytes.
 	maxJSON = 16 << 20
 )
@@ -104,42 +102,14 @@ func (c *Cache) WriteFile(name string, data []byte) error {
 	return err
 }
 
-// writeFile is WriteFile. A file whose digest is known may be flushed in a moment: a torn one is noticed.
+// writeFile is WriteFile. A file whose digest is known need not be flushed: a torn one is noticed, and fetched again.
 func (c *Cache) writeFile(name string, data []byte, flush bool) (stamp, error) {
 	if fi, err := os.Stat(name); err == nil && fi.Size() == int64(len(data)) {
 		if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, data) {
 			return stampOf(fi), nil
 		}
 	}
-	s, err := c.write(name, data, flush)
-	if err == nil && !flush {
-		c.flushSoon(name)
-	}
-	return s, err
-}
-
-// flushSoon has a file flushed in the background, or at once when there is too much to do there.
-func (c *Cache) flushSoon(name string) {
-	select {
-	case c.unflushed <- name:
-	default:
-		flush(name)
-	}
-}
-
-// flushAll flushes files until the cache is closed.
-func (c *Cache) flushAll() {
-	for name := range c.unflushed {
-		flush(name)
-	}
-}
-
-// flush flushes a file, unless it is gone already.
-func flush(name string) {
-	if f, err := os.OpenFile(name, os.O_RDWR, 0); err == nil {
-		_ = f.Sync()
-		_ = f.Close()
-	}
+	return c.write(name, data, flush)
 }
 
 // WriteJSON writes v to a file. It is not flushed to disk: a torn one does not parse, and that only means that the store
