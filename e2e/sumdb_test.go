@@ -20,7 +20,10 @@ type logKey struct{}
 
 // sumLog is a checksum database of a script's own. It lives as long as the script, so a version that changes
 // after it was recorded contradicts it.
-type sumLog struct{ *sumdbtest.Server }
+type sumLog struct {
+	*sumdbtest.Server
+	asked []string // paths
+}
 
 // sumdb TREE starts a checksum database that records the versions of a GOPROXY tree as they are asked for. It
 // sets $GOSUMDB to its key and URL, for the connected side, and $SUMDB_KEY to the key alone, which is all that
@@ -65,7 +68,8 @@ func cmdAsked(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: [!] asked TEXT")
 	}
 	l := ts.Value(logKey{}).(*sumLog)
-	all := strings.Join(l.Requests(), "\n")
+	l.asked = append(l.asked, l.Requests()...)
+	all := strings.Join(l.asked, "\n")
 	if strings.Contains(all, args[0]) == neg {
 		ts.Fatalf("the checksum database was asked for:\n%s", all)
 	}

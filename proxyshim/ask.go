@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // patience bounds asking a store while there is a cached answer to fall back on.
@@ -25,6 +26,7 @@ type confirmed interface {
 type source[T confirmed] struct {
 	kind     string        // in flights and log records
 	verifier func() string // fingerprint of what has to accept them
+	lacks    func(T) bool  // whether it would not be accepted as it is now; nil: never
 	fetch    func(ctx context.Context, store *registry.Store, m module.Version, old T) (T, error)
 	cache    interface {
 		Get(m module.Version) T
@@ -36,12 +38,17 @@ type source[T confirmed] struct {
 
 // fresh returns the answer about m that is in memory, if it can be used without asking, or nil.
 func fresh[T confirmed](h *Handler, s *source[T], m module.Version, maxAge time.Duration) (none T) {
-	if v := s.cache.Get(m); v != none {
-		if c := v.Confirmed(); !c.Withheld && h.age(c.Checked) < maxAge && c.Verifier == s.verifier() {
-			return v
-		}
+	v := s.cache.Get(m)
+	if s.usable(v) && h.age(v.Confirmed().Checked) < maxAge && v.Confirmed().Verifier == s.verifier() {
+		return v
 	}
 	return none
+}
+
+// usable reports whether v can be used if its store does not answer.
+func (s *source[T]) usable(v T) bool {
+	var none T
+	return v != none && !v.Confirmed().Withheld && (s.lacks == nil || !s.lacks(v))
 }
 
 // ask returns the answer about m, which a store confirmed less than maxAge ago, unless that does not answer. If anew is
@@ -69,7 +76,7 @@ func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], m modul
 		return none, err
 	}
 	old := s.cache.Find(m, store.String(), s.verifier())
-	usable := old != none && !old.Confirmed().Withheld
+	usable := s.usable(old)
 	if usable {
 		if h.age(old.Confirmed().Checked) < maxAge || !anew && h.outages.holds(store.String()) {
 			return old, nil
@@ -80,16 +87,16 @@ func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], m modul
 	}
 	v, err := s.fetch(ctx, store, m, old)
 	var kept error
-	switch h.judge(store, err) {
-	case settled:
+	switch h.classify(store, err) {
+	case verify.Accepted:
 		return v, nil
-	case unreachable:
+	case verify.Unavailable:
 		if usable && !anew {
 			return old, nil
 		}
-	case withheld:
+	case verify.Absent, verify.Denied, verify.Unconfirmed:
 		kept = s.cache.Withhold(m)
-	case withdrawn:
+	case verify.Refused:
 		kept = s.cache.Drop(m)
 	}
 	if kept != nil {

@@ -4,26 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"syscall"
 
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
-
-// attempts is how often a broken download is made in all.
-const attempts = 3
 
 // errModOnly: only .info and .mod of the version are in the store.
 var errModOnly = errors.New("only go.mod is in the store")
 
 // newVersions returns the source of verified versions.
 func (h *Handler) newVersions() *source[*cache.Entry] {
-	return &source[*cache.Entry]{kind: "version", verifier: h.verifier.Fingerprint, fetch: h.fetch, cache: h.cache}
+	return &source[*cache.Entry]{kind: "version", verifier: h.verifier.Fingerprint, lacks: h.lacksRecord, fetch: h.fetch, cache: h.cache}
 }
 
 // version returns the verified entry of m, from the store if need be.
@@ -46,57 +42,53 @@ func (h *Handler) fetchVersion(ctx context.Context, store *registry.Store, m mod
 		return nil, fmt.Errorf("%w: %w", registry.ErrNotFound, err) // no store can have it
 	}
 	fingerprint := h.verifier.Fingerprint()
-	mod, keys, err := store.Load(ctx, m, h.verifier)
+	mod, err := store.Find(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	known := h.sums.known(old)
+	found, err := h.checker.Check(ctx, store, mod, known)
 	if err != nil {
 		return nil, err
 	}
 	v := &cache.Verdict{
-		Confirmation: h.confirmation(m, store, fingerprint), Keys: keys,
+		Confirmation: h.confirmation(m, store, fingerprint), Keys: found.Keys,
 		Repository: mod.Repository, Manifest: mod.Descriptor, Sum: mod.Sum, GoModSum: mod.GoModSum, ZipLayer: mod.Zip,
 	}
-	w := witness{h: h, store: store, mod: mod}
-	if old != nil && old.Manifest.Digest == mod.Descriptor.Digest {
-		if v.Record, err = w.again(ctx, old.Record); err != nil {
+	if e := found.Evidence; e != nil {
+		if v.Record, err = e.Record.Format(); err != nil {
 			return nil, err
 		}
+		if e != known.Evidence {
+			h.keepTile(m, found)
+		}
+	}
+	if found.Evidence == nil && found.Snapshot != nil {
+		h.log.Info("accepted without the word of the checksum database", "module", m.Path, "version", m.Version, "sumdb", found.Logged)
+	}
+	if known.Manifest == mod.Descriptor.Digest {
 		if e := h.cache.Renew(v); e != nil {
 			return e, nil
 		}
 	}
-	if v.Record, err = w.first(ctx); err != nil {
-		return nil, err
+	if found.Meta == nil {
+		if found.Meta, err = verify.Meta(ctx, store, mod); err != nil {
+			return nil, err
+		}
 	}
-	return h.cache.Put(v, w.meta.Info, w.meta.GoMod)
+	return h.cache.Put(v, found.Meta.Info, found.Meta.GoMod)
+}
+
+// keepTile keeps the tile that came with the evidence of m.
+func (h *Handler) keepTile(m module.Version, found *verify.Result) {
+	if err := h.sums.files.keepTile(found.Snapshot, *found.Evidence); err != nil {
+		h.log.Warn("keeping a checksum database tile in the cache", "module", m.Path, "version", m.Version, "error", err)
+	}
 }
 
 // confirmation says that a store has just confirmed something.
 func (h *Handler) confirmation(m module.Version, store *registry.Store, verifier string) cache.Confirmation {
 	return cache.Confirmation{Module: m, Store: store.String(), Verifier: verifier, Checked: h.now()}
-}
-
-// readMeta returns .info and go.mod of mod, checked.
-func readMeta(ctx context.Context, store *registry.Store, mod *registry.Module) (*artifact.Meta, error) {
-	var meta *artifact.Meta
-	err := repeat(ctx, func() (err error) {
-		meta, err = store.Meta(ctx, mod)
-		return err
-	})
-	return meta, err
-}
-
-// repeat calls fn again when a download broke off or arrived damaged. (The store
-// itself repeats what failed before the first byte.)
-func repeat(ctx context.Context, fn func() error) error {
-	var err error
-	for range attempts {
-		err = fn()
-		broken := errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, io.ErrUnexpectedEOF) ||
-			errors.Is(err, syscall.ECONNRESET)
-		if !broken || ctx.Err() != nil {
-			break
-		}
-	}
-	return err
 }
 
 // withZip returns e with its zip in the cache.
@@ -113,7 +105,7 @@ func (h *Handler) withZip(ctx context.Context, e *cache.Entry) (*cache.Entry, er
 			return nil, err
 		}
 		full, err := h.fetchZip(ctx, store, e)
-		if h.judge(store, err) == withdrawn {
+		if h.classify(store, err) == verify.Refused {
 			err = errors.Join(err, h.cache.Drop(e.Module))
 		}
 		if err != nil {
@@ -131,18 +123,5 @@ func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *cache.
 		Repository: e.Repository,
 		Descriptor: e.Manifest,
 	}
-	return h.cache.AddZip(e, mod.CheckZipFile, func(f *os.File) error { return download(ctx, store, mod, f) })
-}
-
-// download streams the zip into f.
-func download(ctx context.Context, store *registry.Store, mod *registry.Module, f *os.File) error {
-	return repeat(ctx, func() error {
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if err := f.Truncate(0); err != nil {
-			return err
-		}
-		return store.Zip(ctx, mod, f)
-	})
+	return h.cache.AddZip(e, mod.CheckZipFile, func(f *os.File) error { return verify.Zip(ctx, store, mod, f) })
 }

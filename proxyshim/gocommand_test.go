@@ -83,8 +83,9 @@ func TestTheGoCommandVerifiesWithTheLogOfTheShim(t *testing.T) {
 	unmirrored := content{m: module.Version{Path: "example.com/lib", Version: "v1.2.4"}}
 	e.publish(unmirrored)
 	out, err := goCommandWith(t, e.url, l.Key(), "get", unmirrored.m.String())
-	if err == nil || !strings.Contains(out, "example.com/lib@v1.2.4 is not in the checksum snapshot of 2026-11-20; run modferry mirror example.com/lib@v1.2.4") {
-		t.Errorf("not in the snapshot: %v\n%s", err, out)
+	if err == nil || !strings.Contains(out, "SECURITY: example.com/lib@v1.2.4: no record of the checksum database confirms it") ||
+		!strings.Contains(out, "run modferry mirror example.com/lib@v1.2.4 ") {
+		t.Errorf("without a record: %v\n%s", err, out)
 	}
 
 	// Between the shim and the go command nobody can change anything.

@@ -22,6 +22,7 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // Options configures a Handler. Stores, Verifier and CacheDir are required.
@@ -38,6 +39,10 @@ type Options struct {
 	Now      func() time.Time // nil = time.Now
 	Exact    bool             // nobody names versions by hand: each that is asked for is required by something, and none is merely tried
 	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
+
+	// AllowUnrecorded serves modules that are not private without a record of the database, too, where a store has a
+	// snapshot of it.
+	AllowUnrecorded bool
 }
 
 // Handler serves modules. It is safe for concurrent use, and several handlers
@@ -45,6 +50,7 @@ type Options struct {
 type Handler struct {
 	stores   *registry.Router
 	verifier sign.Verifier
+	checker  *verify.Checker
 	recheck  time.Duration
 	absent   time.Duration
 	log      *slog.Logger
@@ -104,11 +110,12 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
 		cache:    c,
-		sums:     &checksums{log: o.SumDB, private: o.Private, files: newSnapshotFiles(c, o.SumDB)},
+		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
 		wishes:   newWishes(o.Exact),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}
+	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor}
 	h.versions, h.listings, h.revisions = h.newVersions(), h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h, nil
@@ -154,7 +161,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, q, err)
 		return
 	}
-	h.wishes.answered(q, http.StatusOK, h.now())
+	h.wishes.answered(q, false, true, h.now())
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {

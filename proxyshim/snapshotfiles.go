@@ -1,12 +1,10 @@
 package proxyshim
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,13 +19,14 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // snapshotFiles keeps the checksum database below the cache directory:
 //
 //	.sumdb/<log>+<key hash>/head        highest head ever accepted, as signed; never rolled back
 //	.sumdb/<log>+<key hash>/lock        held while head is compared and replaced
-//	.sumdb/<log>+<key hash>/snapshot    where the pinned snapshot came from, and who vouched for it
+//	.sumdb/<log>+<key hash>/snapshot    where the newest snapshot came from, and who vouched for it
 //	.sumdb/<log>+<key hash>/blobs/<hex> its manifest and blobs
 //	sumdb/<log>/tile/8/0/…              full level-0 tiles that came with module versions
 //
@@ -44,12 +43,6 @@ const sumdbDir = ".sumdb"
 
 // lockRetry is how often a lock that another process holds is tried.
 const lockRetry = 10 * time.Millisecond
-
-// Why a snapshot is refused that is good in itself.
-var (
-	errUnproven = errors.New("it does not prove that the newest tree head seen before is part of it")
-	errBadHead  = errors.New("the remembered tree head is damaged")
-)
 
 func newSnapshotFiles(c *cache.Cache, log *sumdb.Log) *snapshotFiles {
 	name, rest, _ := strings.Cut(log.Key(), "+")
@@ -78,7 +71,7 @@ func (f *snapshotFiles) remembered() (h sumdb.Head, ok bool, err error) {
 		h, err = f.log.OpenHead(data)
 	}
 	if err != nil {
-		return sumdb.Head{}, false, fmt.Errorf("%w: %s (remove it only if you know why): %w", errBadHead, f.headFile(), err)
+		return sumdb.Head{}, false, fmt.Errorf("the remembered tree head is damaged: %s (remove it only if you know why): %w", f.headFile(), err)
 	}
 	return h, true, nil
 }
@@ -103,13 +96,13 @@ func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
 		return false, history
 	default:
 		return false, fmt.Errorf("%s: snapshot of %d records: %w: %d records; mirror anything public once more, into the same stores",
-			f.log.Name(), s.Head().N, errUnproven, seen.N)
+			f.log.Name(), s.Head().N, sumdb.ErrUnproven, seen.N)
 	}
 }
 
 // remember makes the head of s the highest one, for this and all other processes
-// with this cache directory. Its errors match sumdb.ErrShrunk, sumdb.ErrForked,
-// errUnproven or errBadHead if s does not go on from that.
+// with this cache directory. Its errors match sumdb.ErrShrunk, sumdb.ErrForked or
+// sumdb.ErrUnproven if s does not go on from that.
 func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err := os.MkdirAll(f.dir, 0o777); err != nil {
 		return err
@@ -129,8 +122,8 @@ func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 // snapshotFormat is raised when the file "snapshot" written earlier must not be believed.
 const snapshotFormat = 1
 
-// savedPin is the file "snapshot".
-type savedPin struct {
+// savedSnapshot is the file "snapshot".
+type savedSnapshot struct {
 	Format   int           `json:"format"`
 	Store    string        `json:"store"`
 	Manifest digest.Digest `json:"manifest"`
@@ -138,24 +131,24 @@ type savedPin struct {
 	Checked  time.Time     `json:"checked"`
 }
 
-// save records that p, whose blobs are here already, is pinned, and removes the
+// save records that n, whose blobs are here already, counts, and removes the
 // blobs of others.
-func (f *snapshotFiles) save(p *pinned) error {
-	saved := savedPin{snapshotFormat, p.store, p.manifest, p.verifier, p.checked}
-	if len(p.faults) > 0 {
+func (f *snapshotFiles) save(n *newest) error {
+	saved := savedSnapshot{snapshotFormat, n.Store, n.Manifest, n.verifier, n.checked}
+	if len(n.Faults) > 0 {
 		saved.Checked = time.Time{} // ask again after a restart
 	}
 	if err := f.cache.WriteJSON(filepath.Join(f.dir, "snapshot"), saved); err != nil {
 		return err
 	}
-	return f.sweep(p.manifest)
+	return f.sweep(n.Manifest)
 }
 
 // load returns what save has saved, or nil if that cannot be used: the blobs are
 // not all there and good, the store is not among these, or another verifier
 // accepted it.
-func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*registry.Store) *pinned {
-	var saved savedPin
+func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*registry.Store) *newest {
+	var saved savedSnapshot
 	if _, err := cache.ReadJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
 		return nil
 	}
@@ -166,17 +159,17 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 	if err != nil {
 		return nil
 	}
-	s, err := sumdb.Read(ctx, f.log, raw, func(_ context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
-		data, err := f.blob(d.Digest, d.Size)
-		return io.NopCloser(bytes.NewReader(data)), err
-	}, sumdb.ReadOptions{})
+	s, err := sumdb.Read(ctx, f.log, raw, func(_ context.Context, d ocispec.Descriptor) ([]byte, error) { return f.blob(d.Digest, d.Size) })
 	if err != nil {
 		return nil
 	}
 	if _, err := f.compare(s); err != nil {
 		return nil
 	}
-	return &pinned{Snapshot: s, manifest: saved.Manifest, store: saved.Store, verifier: verifier, checked: saved.Checked, seen: true}
+	return &newest{
+		Newest:   &verify.Newest{Snapshot: s, Manifest: saved.Manifest, Store: saved.Store, Seen: true},
+		verifier: verifier, checked: saved.Checked,
+	}
 }
 
 func isStore(stores []*registry.Store, name string) bool {
@@ -189,36 +182,22 @@ func isStore(stores []*registry.Store, name string) bool {
 }
 
 // read reads and checks a snapshot, by way of the blobs that are here.
-func (f *snapshotFiles) read(ctx context.Context, c candidate) (*sumdb.Snapshot, error) {
-	s, err := sumdb.Read(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
+	s, err := sumdb.Read(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		if data, err := f.blob(d.Digest, d.Size); err == nil {
-			return io.NopCloser(bytes.NewReader(data)), nil
+			return data, nil
 		}
-		data, err := fetchBlob(ctx, c.store, f.log, d)
+		data, err := c.Blob(ctx, f.log, d)
 		if err == nil {
 			_ = f.cache.WriteFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
 		}
-		return io.NopCloser(bytes.NewReader(data)), err
-	}, sumdb.ReadOptions{})
+		return data, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	_ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw)
 	return s, nil
-}
-
-// fetchBlob reads a blob of a snapshot, whose size sumdb.Read has limited.
-func fetchBlob(ctx context.Context, store *registry.Store, log *sumdb.Log, d ocispec.Descriptor) (data []byte, err error) {
-	err = repeat(ctx, func() error {
-		rc, err := store.SnapshotBlob(ctx, log, d)
-		if err != nil {
-			return err
-		}
-		defer rc.Close()
-		data, err = io.ReadAll(rc)
-		return err
-	})
-	return data, err
 }
 
 // blob returns a blob that is here and has at most limit bytes.

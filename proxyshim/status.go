@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // maxText is how much of an answer the go command shows, in bytes (8 lines of 81);
@@ -30,8 +32,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 		return
 	}
 	status, text := describe(q.module, err)
-	if q.kind != kindLookup || !h.sums.isPrivate(q.module.Path) {
-		h.wishes.answered(q, status, h.now())
+	if q.kind != kindLookup || !h.checker.IsPrivate(q.module.Path) {
+		missed := status == http.StatusNotFound || errors.Is(err, verify.ErrUnrecorded) // both are what mirror mends
+		h.wishes.answered(q, missed, false, h.now())
 	}
 	switch {
 	case isSecurity(err):
@@ -51,6 +54,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 // matters: an error may wrap several causes, and the strictest one counts.
 func describe(m module.Version, err error) (status int, text string) {
 	var absent *absence
+	class := verify.Classify(err)
 	switch {
 	case errors.As(err, &absent):
 		return http.StatusNotFound, absent.text
@@ -58,7 +62,7 @@ func describe(m module.Version, err error) (status int, text string) {
 		return http.StatusForbidden, "SECURITY: " + err.Error()
 	case errors.Is(err, registry.ErrPolicy):
 		return http.StatusForbidden, policyText(m, err)
-	case isRefused(err):
+	case class == verify.Denied:
 		return http.StatusForbidden, deniedText(m, err)
 	case errors.Is(err, registry.ErrBlocked):
 		return http.StatusForbidden, "blocked: " + err.Error()
@@ -68,17 +72,28 @@ func describe(m module.Version, err error) (status int, text string) {
 		return http.StatusNotFound, "not found: " + err.Error()
 	case errors.Is(err, errSyntax):
 		return http.StatusBadRequest, "bad request: " + err.Error()
-	case isTimeout(err):
+	case class == verify.Unavailable && verify.IsTimeout(err):
 		return http.StatusGatewayTimeout, "the store did not answer in time: " + err.Error()
 	case errors.Is(err, errClosed):
 		return http.StatusServiceUnavailable, err.Error()
 	case isDiskFull(err):
 		return http.StatusInsufficientStorage, "the shim's cache directory is full: " + err.Error()
-	case errors.Is(err, registry.ErrUnavailable), isRegistryError(err):
+	case class == verify.Unavailable, isRegistryError(err):
 		return http.StatusBadGateway, "the store failed: " + err.Error()
 	default:
 		return http.StatusInternalServerError, err.Error()
 	}
+}
+
+// isSecurity: what the store has is not what it claims to be, or nobody we trust
+// vouches for it. (What a policy of the registry refuses may be all that.)
+func isSecurity(err error) bool {
+	return verify.Classify(err).IsRefusal() && !errors.Is(err, registry.ErrPolicy)
+}
+
+// isDiskFull: the cache directory takes no more.
+func isDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 func isRegistryError(err error) bool {

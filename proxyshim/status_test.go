@@ -83,9 +83,12 @@ func TestDenialNamesRegistryAccountAndWhatToCheck(t *testing.T) {
 }
 
 func TestTheStrictestCauseCounts(t *testing.T) {
-	err := errors.Join(registry.ErrNotFound, registry.ErrUnavailable, artifact.ErrCorrupt)
+	err := errors.Join(registry.ErrNotFound, artifact.ErrCorrupt)
 	if status, text := describe(lib, err); status != http.StatusForbidden || !strings.HasPrefix(text, "SECURITY: ") {
 		t.Errorf("%d %s", status, text)
+	}
+	if status, text := describe(lib, errors.Join(err, registry.ErrUnavailable)); status != http.StatusBadGateway {
+		t.Errorf("during an outage, which may be why the rest looks wrong: %d %s", status, text)
 	}
 	if status, _ := describe(lib, errors.New("whatever")); status != http.StatusInternalServerError {
 		t.Error(status)

@@ -27,7 +27,7 @@ func (h *Handler) parseSumDB(q request) (request, error) {
 }
 
 // serveSumDB answers as https://go.dev/design/25530-sumdb#proxying-a-checksum-database
-// has it. Every lookup is answered with the head of the pinned snapshot, whatever
+// has it. Every lookup is answered with the head of the newest snapshot, whatever
 // head the record was captured at, because clients must be able to follow.
 func (h *Handler) serveSumDB(w http.ResponseWriter, r *http.Request, q request) error {
 	var (
@@ -58,17 +58,17 @@ func (h *Handler) serveSumDB(w http.ResponseWriter, r *http.Request, q request) 
 
 // snapshot returns the snapshot to answer with. Without one, the error says why.
 func (h *Handler) snapshot(ctx context.Context, early bool) (*sumdb.Snapshot, error) {
-	p, err := h.pinned(ctx, early)
-	if err == nil && p.Snapshot == nil && !early {
-		p, err = h.pinned(ctx, true) // somebody waits for it
+	n, err := h.newest(ctx, early)
+	if err == nil && n.Snapshot == nil && !early {
+		n, err = h.newest(ctx, true) // somebody waits for it
 	}
 	switch {
 	case err != nil:
 		return nil, err
-	case p.Snapshot != nil:
-		return p.Snapshot, nil
-	case len(p.faults) > 0:
-		return nil, p.fault()
+	case n.Snapshot != nil:
+		return n.Snapshot, nil
+	case len(n.Faults) > 0:
+		return nil, n.Fault()
 	}
 	return nil, h.noSnapshot()
 }
@@ -84,7 +84,7 @@ func (h *Handler) head(ctx context.Context) ([]byte, error) {
 
 // lookup answers with the record of m, which is verified each time.
 func (h *Handler) lookup(ctx context.Context, m module.Version) ([]byte, error) {
-	if h.sums.isPrivate(m.Path) {
+	if h.checker.IsPrivate(m.Path) {
 		return nil, h.privateModule(m)
 	}
 	s, err := h.snapshot(ctx, false)
@@ -121,7 +121,7 @@ func (s *checksums) lookup(snap *sumdb.Snapshot, e *cache.Entry) ([]byte, error)
 	if e.Record == nil {
 		return nil, errNoRecord
 	}
-	evidence, err := s.recall(snap, e.Module, e.Sum, e.GoModSum, e.Record)
+	evidence, err := s.recall(snap, e)
 	if err != nil {
 		return nil, err
 	}

@@ -283,7 +283,7 @@ func TestTwoShimsWithOneDirectoryRememberTheHighestHead(t *testing.T) {
 	e.publishSnapshot(l.snapshot(old))
 	second, url := e.start(e.options)
 	e.clock.advance(2 * time.Hour)
-	p, err := second.pinned(t.Context(), false)
+	p, err := second.newest(t.Context(), false)
 	check(t, err)
 	if p.Head().N != 1100 {
 		t.Errorf("the second shim at %s has %d records", url, p.Head().N)

@@ -293,6 +293,6 @@ func (c *goClient) SecurityError(msg string) {
 // askForSnapshot makes the shim look for a snapshot, which it does only once.
 func (e *env) askForSnapshot() {
 	e.t.Helper()
-	_, err := e.handler.pinned(e.t.Context(), false)
+	_, err := e.handler.newest(e.t.Context(), false)
 	check(e.t, err)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"iter"
-	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -83,8 +82,8 @@ func newWishes(exact bool) *wishes {
 	return &wishes{exact: exact, known: newLRU[missKey, Miss](maxMisses), bursts: make(map[string]*questions)}
 }
 
-// answered records what was answered to q.
-func (w *wishes) answered(q request, status int, now time.Time) {
+// answered records that q was answered: with the absence of what it asks for, with that, or, in case of a failure, neither.
+func (w *wishes) answered(q request, missed, found bool, now time.Time) {
 	if q.module.Path == "" {
 		return
 	}
@@ -96,7 +95,7 @@ func (w *wishes) answered(q request, status int, now time.Time) {
 	case q.kind == kindRevision:
 		miss.Query = q.name
 	case !named: // something requires the version
-		if status == http.StatusNotFound {
+		if missed {
 			w.add(miss)
 		}
 		return
@@ -119,10 +118,8 @@ func (w *wishes) answered(q request, status int, now time.Time) {
 		b.asked[q.module.Path] = asked
 		w.size++
 	}
-	switch status {
-	case http.StatusOK:
-		asked.found = true
-	case http.StatusNotFound:
+	asked.found = asked.found || found
+	if missed {
 		asked.miss.plus(miss)
 	}
 }

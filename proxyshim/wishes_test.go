@@ -2,7 +2,6 @@ package proxyshim
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -129,7 +128,7 @@ func TestOfAnExactClientNoVersionWasMerelyTried(t *testing.T) {
 func TestTooManyMissesAtOnceAreJudgedEarly(t *testing.T) {
 	w, now := newWishes(false), time.Now()
 	ask := func(i int) {
-		w.answered(request{kind: kindInfo, module: module.Version{Path: fmt.Sprintf("example.com/m%d", i), Version: "v1.0.0"}}, http.StatusNotFound, now)
+		w.answered(request{kind: kindInfo, module: module.Version{Path: fmt.Sprintf("example.com/m%d", i), Version: "v1.0.0"}}, true, false, now)
 	}
 	for i := range maxMisses {
 		ask(i)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // What can go wrong with a store, for errors.Is. Errors of the store itself are
@@ -70,7 +71,7 @@ type Error struct {
 }
 
 // Error says what was being done, where, as whom, what it means, what the
-// registry said, and what to do.
+// registry said, and what to do. No credentials of URLs are in it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -88,7 +89,7 @@ func (e *Error) Error() string {
 		b.WriteString("; ")
 		b.WriteString(e.Hint)
 	}
-	return b.String()
+	return redact.Text(b.String())
 }
 
 // Unwrap returns what the error means.

@@ -5,9 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/module"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -70,4 +72,15 @@ func pushAll(t testing.TB, s *registry.Store, blobs []artifact.Blob) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// load finds a version and has its signatures verified.
+func load(t testing.TB, s *registry.Store, m module.Version, v sign.Verifier) (*registry.Module, []string, error) {
+	t.Helper()
+	found, err := s.Find(t.Context(), m)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := s.Verify(t.Context(), found, v)
+	return found, keys, err
 }

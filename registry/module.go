@@ -81,21 +81,6 @@ func identify(raw []byte, want module.Version, modOnly bool) (*artifact.Manifest
 	return m, nil
 }
 
-// Load finds a module version and has its signatures verified, with three
-// requests at most. The strings are what v returned: the names of the keys that
-// vouch for it.
-func (s *Store) Load(ctx context.Context, m module.Version, v sign.Verifier) (*Module, []string, error) {
-	found, err := s.Find(ctx, m)
-	if err != nil {
-		return nil, nil, err
-	}
-	keys, err := s.Verify(ctx, found, v)
-	if err != nil {
-		return nil, nil, err
-	}
-	return found, keys, nil
-}
-
 // Verify has the signatures of a module version verified, with one request.
 // Signatures that cannot be read do not matter as long as v accepts the others.
 func (s *Store) Verify(ctx context.Context, m *Module, v sign.Verifier) ([]string, error) {

@@ -42,7 +42,7 @@ func TestPublishedVersionComesBack(t *testing.T) {
 		if outcome := storetest.Publish(t, s, a, signer); outcome != registry.Published {
 			t.Errorf("outcome is %v", outcome)
 		}
-		m, keys, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier())
+		m, keys, err := load(t, s, artifacttest.Version, signer.Verifier())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestManifestInTheWrongPlaceIsRefused(t *testing.T) {
 	raw := reg.Manifest(fullRepo, "v1.2.3")
 
 	reg.SetManifest(fullRepo, "v1.2.4", raw)
-	_, _, err := s.Load(t.Context(), module.Version{Path: artifacttest.Version.Path, Version: "v1.2.4"}, signer.Verifier())
+	_, _, err := load(t, s, module.Version{Path: artifacttest.Version.Path, Version: "v1.2.4"}, signer.Verifier())
 	wantIdentityError(t, err, "v1.2.4")
 
 	reg.SetManifest(fullRepo, "v1.2.3.mod", raw)
@@ -112,7 +112,7 @@ func TestManifestInTheWrongPlaceIsRefused(t *testing.T) {
 	if err := reg.CopyRepository(fullRepo, namespace+"/evil.example/lib"); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = s.Load(t.Context(), module.Version{Path: "evil.example/lib", Version: "v1.2.3"}, signer.Verifier())
+	_, _, err = load(t, s, module.Version{Path: "evil.example/lib", Version: "v1.2.3"}, signer.Verifier())
 	wantIdentityError(t, err, "evil.example/lib")
 }
 
@@ -139,11 +139,11 @@ func TestVersionsWithoutOrWithForeignSignaturesAreRefused(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *registry.Store) {
 		storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), nil)
 		ours := signtest.Signer(t, 0)
-		if _, _, err := s.Load(t.Context(), artifacttest.Version, ours.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+		if _, _, err := load(t, s, artifacttest.Version, ours.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
 			t.Errorf("%v; want unsigned", err)
 		}
 		storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), signtest.Signer(t, 1))
-		if _, _, err := s.Load(t.Context(), artifacttest.Version, ours.Verifier()); !errors.Is(err, sign.ErrUntrusted) {
+		if _, _, err := load(t, s, artifacttest.Version, ours.Verifier()); !errors.Is(err, sign.ErrUntrusted) {
 			t.Errorf("%v; want untrusted", err)
 		}
 	})
@@ -154,13 +154,13 @@ func TestOutageWhileReadingSignaturesIsNoVerdict(t *testing.T) {
 	signer := signtest.Signer(t, 0)
 	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), signer)
 	reg.Inject(registrytest.InternalError().For("sha256-*"))
-	_, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier())
+	_, _, err := load(t, s, artifacttest.Version, signer.Verifier())
 	storetest.WantMeaning(t, err, registry.ErrUnavailable)
 	if errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
 		t.Errorf("%v is a verdict", err)
 	}
 	reg.Inject(registrytest.HTMLNotFound().For("sha256-*"))
-	_, _, err = s.Load(t.Context(), artifacttest.Version, signer.Verifier())
+	_, _, err = load(t, s, artifacttest.Version, signer.Verifier())
 	storetest.WantMeaning(t, err, nil)
 	if errors.Is(err, sign.ErrUnsigned) {
 		t.Errorf("%v is a verdict", err)
@@ -186,17 +186,17 @@ func TestBrokenForeignSignatureHidesNoGoodOne(t *testing.T) {
 	reg.SetManifest(fullRepo, tag, raw)
 	reg.Inject(registrytest.Answer(http.StatusNotFound, "BLOB_UNKNOWN", "").For(image.Layers[0].Digest.String()))
 
-	_, _, err = s.Load(t.Context(), artifacttest.Version, ours.Verifier())
+	_, _, err = load(t, s, artifacttest.Version, ours.Verifier())
 	storetest.WantMeaning(t, err, registry.ErrCorrupt)
 	if outcome := storetest.Publish(t, s, a, ours); outcome != registry.SignatureAdded {
 		t.Errorf("outcome is %v", outcome)
 	}
-	if _, _, err := s.Load(t.Context(), artifacttest.Version, ours.Verifier()); err != nil {
+	if _, _, err := load(t, s, artifacttest.Version, ours.Verifier()); err != nil {
 		t.Error(err)
 	}
 
 	reg.Heal()
-	if _, _, err := s.Load(t.Context(), artifacttest.Version, foreign.Verifier()); err != nil {
+	if _, _, err := load(t, s, artifacttest.Version, foreign.Verifier()); err != nil {
 		t.Errorf("payload that has to be fetched: %v", err)
 	}
 }
@@ -223,7 +223,7 @@ func TestRequestsOfAColdRead(t *testing.T) {
 		}},
 	} {
 		reg.Reset()
-		m, _, err := s.Load(t.Context(), test.m, signer.Verifier())
+		m, _, err := load(t, s, test.m, signer.Verifier())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -93,7 +93,7 @@ func TestInterruptedPublishingIsResumed(t *testing.T) {
 	}
 	reg.Heal()
 	storetest.Publish(t, s, a, signer)
-	if _, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier()); err != nil {
+	if _, _, err := load(t, s, artifacttest.Version, signer.Verifier()); err != nil {
 		t.Error(err)
 	}
 }
@@ -221,7 +221,7 @@ func TestSignaturesAreAppended(t *testing.T) {
 			}
 		}
 		for i, signer := range all {
-			if _, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier()); err != nil {
+			if _, _, err := load(t, s, artifacttest.Version, signer.Verifier()); err != nil {
 				t.Errorf("signer %d: %v", i, err)
 			}
 		}
@@ -239,7 +239,7 @@ func TestWeDoNotVouchForWhatWeDidNotCheck(t *testing.T) {
 		signer := signtest.Signer(t, 0)
 		_, err := s.Publish(t.Context(), ours, registry.PublishOptions{Signer: signer})
 		wantConflict(t, err, "in .info the Time is not", "not signed")
-		if _, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+		if _, _, err := load(t, s, artifacttest.Version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
 			t.Errorf("%v; want unsigned", err)
 		}
 		if outcome := storetest.Publish(t, s, ours, nil); outcome != registry.Exists {
@@ -268,12 +268,12 @@ func TestSameCommitFromElsewhereIsSigned(t *testing.T) {
 		if outcome, err := s.Publish(t.Context(), ours, registry.PublishOptions{Signer: signer, DryRun: true}); outcome != registry.SignatureAdded || err != nil {
 			t.Errorf("dry run: %v, %v", outcome, err)
 		}
-		_, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier())
+		_, _, err := load(t, s, artifacttest.Version, signer.Verifier())
 		storetest.WantMeaning(t, err, sign.ErrUntrusted)
 		if outcome := storetest.Publish(t, s, ours, signer); outcome != registry.SignatureAdded {
 			t.Errorf("%v", outcome)
 		}
-		if _, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier()); err != nil {
+		if _, _, err := load(t, s, artifacttest.Version, signer.Verifier()); err != nil {
 			t.Error(err)
 		}
 		for _, dryRun := range []bool{true, false} {
@@ -315,7 +315,7 @@ func TestWeDoNotVouchForAZipThatIsOnlySaidToBeTheSame(t *testing.T) {
 		signer := signtest.Signer(t, 0)
 		_, err := s.Publish(t.Context(), ours, registry.PublishOptions{Signer: signer})
 		wantConflict(t, err, "zip layer", "not signed")
-		if _, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+		if _, _, err := load(t, s, artifacttest.Version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
 			t.Errorf("%v; want unsigned", err)
 		}
 	})
@@ -352,7 +352,7 @@ func TestWeDoNotVouchForWhatStandsBesideTheModule(t *testing.T) {
 				signer := signtest.Signer(t, 0)
 				_, err = s.Publish(t.Context(), ours, registry.PublishOptions{Signer: signer})
 				wantConflict(t, err, "not what modferry makes of this module", "not signed")
-				if _, _, err := s.Load(t.Context(), artifacttest.Version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
+				if _, _, err := load(t, s, artifacttest.Version, signer.Verifier()); !errors.Is(err, sign.ErrUnsigned) {
 					t.Errorf("%v; want unsigned", err)
 				}
 			})

@@ -41,7 +41,7 @@ func (s *Store) signatures(ctx context.Context, repo string, d digest.Digest) (r
 	for _, l := range layers {
 		payload := l.Payload
 		if l.Fetch() {
-			if payload, l.Err = s.payload(ctx, repo, l.Descriptor); l.Err != nil {
+			if payload, l.Err = s.readPart(ctx, repo, l.Descriptor); l.Err != nil {
 				unread = errors.Join(unread, l.Err)
 			}
 		}
@@ -50,8 +50,8 @@ func (s *Store) signatures(ctx context.Context, repo string, d digest.Digest) (r
 	return raw, sigs, unread
 }
 
-// payload fetches the payload of a signature, whose size sign.Parse has limited.
-func (s *Store) payload(ctx context.Context, repo string, d ocispec.Descriptor) ([]byte, error) {
+// readPart reads a small blob that a manifest lists, whose size was limited.
+func (s *Store) readPart(ctx context.Context, repo string, d ocispec.Descriptor) ([]byte, error) {
 	rc, err := s.part(ctx, repo, d)
 	if err != nil {
 		return nil, err

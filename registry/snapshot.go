@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -83,10 +82,10 @@ func snapshotSubject(log *sumdb.Log, d digest.Digest) sign.Subject {
 	return sign.Subject{Module: module.Version{Path: log.Repository()}, Digest: d}
 }
 
-// SnapshotBlob opens a blob of a snapshot, as sumdb.Read wants it. One that is
+// SnapshotBlob reads a blob of a snapshot, whose size sumdb.Read has limited. One that is
 // missing is ErrCorrupt.
-func (s *Store) SnapshotBlob(ctx context.Context, log *sumdb.Log, d ocispec.Descriptor) (io.ReadCloser, error) {
-	return s.part(ctx, log.Repository(), d)
+func (s *Store) SnapshotBlob(ctx context.Context, log *sumdb.Log, d ocispec.Descriptor) ([]byte, error) {
+	return s.readPart(ctx, log.Repository(), d)
 }
 
 // Heads returns the sizes of a log at which the store has a snapshot, ascending.

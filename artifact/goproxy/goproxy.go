@@ -5,6 +5,7 @@ package goproxy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -126,6 +127,18 @@ func Check(m module.Version) error {
 		return err
 	}
 	return CheckVersion(m.Version)
+}
+
+// ErrURL says nothing of what it is about: in the place of a module path, it is what is before some @ of a URL, and so
+// perhaps half of a password.
+var ErrURL = errors.New("modules and packages are named without the scheme, the user and the port of a URL, like golang.org/x/text")
+
+// CheckNoURL is [ErrURL] for what may be a URL in the place of a module path.
+func CheckNoURL(path string) error {
+	if strings.Contains(path, ":") {
+		return ErrURL
+	}
+	return nil
 }
 
 // IsVersion reports whether [Check] has nothing against m; else its version may be a revision or a query.

@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -51,8 +52,8 @@ func (p Pattern) check(glob string) error {
 	switch last := p.elements[len(p.elements)-1]; {
 	case glob == "":
 		return fmt.Errorf("the path is missing: give one like github.com/acme/**, or ** for all modules")
-	case strings.Contains(glob, "://"):
-		return fmt.Errorf("%q is a URL: leave out what is before the host", glob)
+	case strings.Contains(glob, ":"): // not shown: what is before the @ of a URL may be half of a password
+		return errors.New("this is a URL: leave out what is before the host, and the port")
 	case last == "...":
 		return fmt.Errorf("%q is not a pattern for modules: did you mean %s**?", glob, strings.TrimSuffix(glob, last))
 	case last == "":

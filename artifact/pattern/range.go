@@ -27,10 +27,8 @@ type comparator struct {
 // operators in the order in which to look for them.
 var operators = [...]string{">=", "<=", "!=", ">", "<"}
 
-// ParseRange parses a range. v1 or v1.2 alone contains all versions that begin so. As
-// a bound, after >= and < only, they stand for the lowest of those, which is a pre-release:
-// nobody who writes <v2 wants v2.0.0-rc.1, and who keeps out >=v2 keeps out that as well.
-// An empty range is an error, and so is one whose bounds contradict each other.
+// ParseRange parses a range. For what a prefix like v1 or v1.2 means in it, see the package's
+// documentation. An empty range is an error, and so is one whose bounds contradict each other.
 func ParseRange(s string) (Range, error) {
 	if len(s) > MaxLen {
 		return Range{}, fmt.Errorf("the range is longer than %d bytes", MaxLen)
@@ -65,7 +63,7 @@ func parseComparator(text string) (comparator, error) {
 		return c, fmt.Errorf("%s lacks its version: write it like %sv1.2.3, without a space", c.op, c.op)
 	case !semver.IsValid(c.bound):
 		return c, notAVersion(c.bound)
-	case isPrefix(c.bound) && c.op != "" && c.op != ">=" && c.op != "<":
+	case IsPrefix(c.bound) && c.op != "" && c.op != ">=" && c.op != "<":
 		return c, fmt.Errorf("%s is ambiguous: give the bound as vX.Y.Z", c)
 	}
 	return c, nil
@@ -79,14 +77,14 @@ func notAVersion(bound string) error {
 	return fmt.Errorf("%q is not a semantic version: %s", bound, want)
 }
 
-// isPrefix reports whether a semantic version is v1 or v1.2.
-func isPrefix(v string) bool {
+// IsPrefix reports whether a semantic version is v1 or v1.2.
+func IsPrefix(v string) bool {
 	return strings.Count(strings.TrimSuffix(v, semver.Prerelease(v)+semver.Build(v)), ".") < 2
 }
 
 // floor is the lowest version that a bound stands for.
 func (c comparator) floor() string {
-	if isPrefix(c.bound) {
+	if IsPrefix(c.bound) {
 		return semver.Canonical(c.bound) + "-0" // nothing precedes it
 	}
 	return c.bound
@@ -105,7 +103,7 @@ func (r Range) contradiction() (low, high comparator, found bool) {
 	return low, high, false
 }
 
-func (c comparator) isExact() bool  { return c.op == "" && !isPrefix(c.bound) }
+func (c comparator) isExact() bool  { return c.op == "" && !IsPrefix(c.bound) }
 func (c comparator) isLower() bool  { return c.op == "" || c.op == ">" || c.op == ">=" }
 func (c comparator) isUpper() bool  { return c.isExact() || c.op == "<" || c.op == "<=" }
 func (c comparator) isStrict() bool { return c.op == "<" || c.op == ">" }
@@ -139,7 +137,7 @@ func (c comparator) holds(version string) bool {
 	case "!=":
 		return order != 0
 	}
-	if isPrefix(c.bound) {
+	if IsPrefix(c.bound) {
 		return strings.HasPrefix(semver.Canonical(version), c.bound+".")
 	}
 	return order == 0
@@ -162,6 +160,19 @@ func (r Range) String() string {
 	texts := make([]string, len(r.all))
 	for i, c := range r.all {
 		texts[i] = c.String()
+	}
+	return strings.Join(texts, " ")
+}
+
+// Explicit returns the range with whole versions as bounds: "<v2.0.0-0" for "<v2". It contains the same versions, and
+// the go command, which takes one comparator for a query, understands it.
+func (r Range) Explicit() string {
+	texts := make([]string, len(r.all))
+	for i, c := range r.all {
+		texts[i] = c.String()
+		if c.op != "" {
+			texts[i] = c.op + c.floor()
+		}
 	}
 	return strings.Join(texts, " ")
 }

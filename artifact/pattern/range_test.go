@@ -56,6 +56,18 @@ func TestRangeContains(t *testing.T) {
 	}
 }
 
+func TestExplicitWritesPrefixesOut(t *testing.T) {
+	for text, want := range map[string]string{
+		"<v2": "<v2.0.0-0", ">=v1.4": ">=v1.4.0-0", ">=v1 !=v1.3.0 <v1.5": ">=v1.0.0-0 !=v1.3.0 <v1.5.0-0",
+		"<v1.2.3": "<v1.2.3", ">v1.2.3-rc.1": ">v1.2.3-rc.1", "v1.2": "v1.2", "v1.2.3": "v1.2.3",
+	} {
+		r, err := ParseRange(text)
+		if err != nil || r.Explicit() != want {
+			t.Errorf("%q is %q, %v; want %q", text, r.Explicit(), err, want)
+		}
+	}
+}
+
 func TestZeroRangeContainsEverything(t *testing.T) {
 	var r Range
 	if !r.Contains("v1.0.0") || !r.Contains("v0.0.0-0") || !r.Contains("main") || r.String() != "" || r.HasPrerelease() {
@@ -113,6 +125,10 @@ func FuzzParseRange(f *testing.F) {
 		again, err := ParseRange(r.String())
 		if err != nil || again.String() != r.String() || again.Contains(version) != r.Contains(version) {
 			t.Fatalf("%q is written %q: %v", s, r, err)
+		}
+		explicit, err := ParseRange(r.Explicit())
+		if err != nil || explicit.Contains(version) != r.Contains(version) {
+			t.Fatalf("%q is %q: %v", s, explicit, err)
 		}
 		if r.Contains(version) && !semver.IsValid(version) {
 			t.Fatalf("%q contains %q", s, version)

@@ -5,8 +5,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 )
 
 // realSize is about the size of the public log.
@@ -91,7 +92,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	st := store(b, s)
 	for b.Loop() {
-		if _, err := Read(b.Context(), l.Log, st.manifest, st.open, ReadOptions{}); err != nil {
+		if _, err := Read(b.Context(), l.Log, st.manifest, st.read); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -215,7 +215,7 @@ func TestOldestHeadsAreLeftOut(t *testing.T) {
 	if e := s.Earlier(); len(e) != MaxEarlier || e[0].N != heads[10].N {
 		t.Errorf("%d earlier heads from %d records on, want the newest %d", len(e), e[0].N, MaxEarlier)
 	}
-	read, err := Read(t.Context(), l.Log, store(t, s).manifest, store(t, s).open, ReadOptions{})
+	read, err := Read(t.Context(), l.Log, store(t, s).manifest, store(t, s).read)
 	if err != nil || !sameSnapshot(t, s, read) {
 		t.Errorf("the largest number of heads does not read back: %v", err)
 	}

@@ -27,6 +27,9 @@ var (
 	// with its key, has rewritten history. See [HistoryError].
 	ErrForked = errors.New("the log was forked")
 
+	// ErrUnproven: a snapshot does not prove that a head seen before is part of the log.
+	ErrUnproven = errors.New("it does not prove that the newest tree head seen before is part of it")
+
 	// ErrMismatch: a sum differs from the one in the log. See [MismatchError].
 	ErrMismatch = errors.New("sum differs from the checksum database")
 

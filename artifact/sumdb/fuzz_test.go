@@ -144,7 +144,7 @@ func FuzzRead(f *testing.F) {
 // check reads a snapshot. If that succeeds, it must hold what the log signed.
 func check(t *testing.T, l *testLog, st *stored, s *Snapshot) {
 	t.Helper()
-	read, err := Read(t.Context(), l.Log, st.manifest, st.open, ReadOptions{})
+	read, err := Read(t.Context(), l.Log, st.manifest, st.read)
 	if err == nil && (read.Head().Tree != s.Head().Tree || !bytes.Equal(read.Spine().Bytes(), s.Spine().Bytes())) {
 		t.Fatal("a snapshot that the log did not sign")
 	}

@@ -2,6 +2,7 @@ package sumdb
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -40,6 +41,9 @@ type Log struct {
 //	element = alnum { alnum | separator alnum }     alnum = a-z 0-9, separator = . _ -
 func ParseLog(key string) (*Log, error) {
 	key = strings.TrimSpace(key)
+	if strings.ContainsAny(key, "@:") { // a URL, which may have a password in it
+		return nil, fmt.Errorf("a checksum database is named %s or by its verifier key (name+hash+key), not by its URL", DefaultLog)
+	}
 	if key == DefaultLog {
 		key = defaultKey
 	}
@@ -64,7 +68,7 @@ func ParseGOSUMDB(value string) (log *Log, rawURL string, err error) {
 	case len(f) == 0:
 		return nil, "", fmt.Errorf("GOSUMDB is empty: set it to %s, or to a verifier key", DefaultLog)
 	case len(f) > 2:
-		return nil, "", fmt.Errorf("GOSUMDB=%q has more than a key and a URL", value)
+		return nil, "", errors.New("GOSUMDB has more than a key and a URL")
 	case len(f) == 1 && f[0] == "off":
 		return nil, "", ErrOff
 	case len(f) == 1 && f[0] == defaultAlias:
@@ -76,7 +80,7 @@ func ParseGOSUMDB(value string) (log *Log, rawURL string, err error) {
 	}
 	if len(f) == 2 {
 		if _, err := url.Parse(f[1]); err != nil {
-			return nil, "", fmt.Errorf("GOSUMDB: %w", err)
+			return nil, "", errors.New("GOSUMDB: what follows the key is not a URL") // err may have half of a password in it
 		}
 		rawURL = f[1]
 	}

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
-	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 )
 
 // The keys of all test logs.
@@ -153,13 +153,13 @@ func store(tb testing.TB, s *Snapshot) *stored {
 	return st
 }
 
-// open is a BlobFunc.
-func (st *stored) open(_ context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+// read is a BlobFunc.
+func (st *stored) read(_ context.Context, d ocispec.Descriptor) ([]byte, error) {
 	data, ok := st.blobs[d.Digest.String()]
 	if !ok {
 		return nil, fmt.Errorf("no blob %s", d.Digest)
 	}
-	return io.NopCloser(strings.NewReader(string(data))), nil
+	return data, nil
 }
 
 func sameSnapshot(tb testing.TB, a, b *Snapshot) bool {

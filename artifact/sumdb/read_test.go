@@ -1,13 +1,10 @@
 package sumdb
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +20,7 @@ func TestSnapshotReadsBackAsItWasPacked(t *testing.T) {
 	var base *Snapshot
 	for _, n := range published {
 		s := l.build(t, n, BuildOptions{Base: base, Captured: day, BaseDigest: digest.FromString("before")})
-		read, err := Read(t.Context(), l.Log, store(t, s).manifest, store(t, s).open, ReadOptions{Known: base})
+		read, err := Read(t.Context(), l.Log, store(t, s).manifest, store(t, s).read)
 		if err != nil {
 			t.Fatalf("%d records: %v", n, err)
 		}
@@ -74,25 +71,6 @@ func TestOnlyLastChunksChangeAsTheLogGrows(t *testing.T) {
 	}
 }
 
-func TestReadFetchesOnlyUnknownChunks(t *testing.T) {
-	l := bigLog()
-	s := l.chain(t, 300, 1000, 66000)[2]
-	st := store(t, s)
-	var opened atomic.Int64
-	open := func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
-		opened.Add(1)
-		return st.open(ctx, d)
-	}
-	last, total := 0, 0
-	o := ReadOptions{Known: s, Progress: func(done, of int) { last, total = done, of }}
-	if _, err := Read(t.Context(), l.Log, st.manifest, open, o); err != nil {
-		t.Fatal(err)
-	}
-	if opened.Load() != 1 || last != total || total != 4 {
-		t.Errorf("%d blobs opened, want the config only; progress ended at %d of %d, want 4 of 4", opened.Load(), last, total)
-	}
-}
-
 func TestReadRefusesEveryAlteredBlob(t *testing.T) {
 	l := bigLog()
 	s := l.chain(t, 300, 66000)[1]
@@ -111,18 +89,12 @@ func TestReadRefusesEveryAlteredBlob(t *testing.T) {
 		} {
 			st.blobs[d] = altered
 			want := artifact.ErrCorrupt
-			if len(altered) < len(data) {
-				want = io.ErrUnexpectedEOF // trying again may help
-				if len(altered) == 0 {
-					want = io.EOF
-				}
-			}
-			if _, err := Read(t.Context(), l.Log, st.manifest, st.open, ReadOptions{}); !errors.Is(err, want) {
+			if _, err := Read(t.Context(), l.Log, st.manifest, st.read); !errors.Is(err, want) {
 				t.Errorf("blob %d altered (%s): %v, want %v", i, name, err, want)
 			}
 		}
 		delete(st.blobs, d)
-		if _, err := Read(t.Context(), l.Log, st.manifest, st.open, ReadOptions{}); err == nil {
+		if _, err := Read(t.Context(), l.Log, st.manifest, st.read); err == nil {
 			t.Errorf("blob %d missing: no error", i)
 		}
 		st.blobs[d] = data
@@ -222,13 +194,13 @@ func TestReadRefusesAManifestThatDoesNotFit(t *testing.T) {
 		"malformed root": {func(m *ocispec.Manifest, _ putFunc) { m.Annotations[AnnotationRoot] = "x" }, artifact.ErrCorrupt},
 	} {
 		altered := st.repack(t, c.change)
-		_, err := Read(t.Context(), l.Log, altered.manifest, altered.open, ReadOptions{})
+		_, err := Read(t.Context(), l.Log, altered.manifest, altered.read)
 		if !errors.Is(err, c.want) || c.want == nil && err != nil {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
 	for name, data := range map[string]string{"empty": "", "not JSON": "x", "index": `{"schemaVersion":2}`, "long": strings.Repeat(" ", artifact.MaxManifest+1)} {
-		if _, err := Read(t.Context(), l.Log, []byte(data), nil, ReadOptions{}); !errors.Is(err, ErrNotSnapshot) && !errors.Is(err, artifact.ErrLimit) {
+		if _, err := Read(t.Context(), l.Log, []byte(data), nil); !errors.Is(err, ErrNotSnapshot) && !errors.Is(err, artifact.ErrLimit) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -279,7 +251,7 @@ func TestReadRefusesAConfigThatDoesNotFit(t *testing.T) {
 			}
 			m.Config = put(MediaTypeConfig, data)
 		})
-		_, err := Read(t.Context(), l.Log, altered.manifest, altered.open, ReadOptions{})
+		_, err := Read(t.Context(), l.Log, altered.manifest, altered.read)
 		if !errors.Is(err, c.want) || c.want == nil && err != nil {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}

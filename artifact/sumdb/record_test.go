@@ -151,6 +151,17 @@ func TestLookupPath(t *testing.T) {
 	}
 }
 
+func TestParseGOSUMDBShowsNoCredentials(t *testing.T) {
+	for _, value := range []string{
+		"https://me:canary@sums.example", "https://canary@sums.example x", "me:canary@sums.example",
+		DefaultLog + " https://me:canary@sums.example:canary", DefaultLog + " https://me:canary canary@sums.example",
+	} {
+		if _, _, err := ParseGOSUMDB(value); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
 func TestParseLog(t *testing.T) {
 	own := bigLog().Key()
 	for _, c := range []struct {

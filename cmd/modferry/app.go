@@ -10,6 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // streams is everything a command reads and writes besides files and the network, so that tests can run
@@ -162,5 +164,5 @@ func (a *app) print(c *cli.Context, result any, text string) error {
 
 // warn writes one line to the error stream that nobody should overlook.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.err, "modferry: WARNING: "+format+"\n", args...)
+	fmt.Fprintf(a.err, "modferry: WARNING: %s\n", redact.Text(fmt.Sprintf(format, args...)))
 }

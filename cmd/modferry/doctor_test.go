@@ -98,7 +98,7 @@ func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
 		{"GOSUMDB", "off", "environment", "switch toolchains", "export GOSUMDB='" + key + "'"},
 		{"GOSUMDB", "off", "file", "switch toolchains", "go env -w GOSUMDB=" + key},
 		{"GOSUMDB", "off", "default", "switch toolchains", "go env -w GOSUMDB=" + key},
-		{"GOSUMDB", key + " https://user:secret@sum.example.com", "file", "https://user:xxxxx@sum.example.com itself", "go env -w GOSUMDB=" + key},
+		{"GOSUMDB", key + " https://user:secret@sum.example.com", "file", "https://xxxxx@sum.example.com itself", "go env -w GOSUMDB=" + key},
 		{"GOSUMDB", "sum.golang.org", "default", "asks for sum.golang.org", "go env -w GOSUMDB=" + key},
 		{"GOSUMDB", "nonsense", "default", "nonsense", "go env -w GOSUMDB=" + key},
 		{"GONOPROXY", "corp.example", "file", "not through the shim", "go env -w GONOPROXY=none"},

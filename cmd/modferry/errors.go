@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // Exit codes; the help documents them.
@@ -58,7 +59,7 @@ func (e *hintError) Unwrap() error { return e.err }
 
 func withHint(err error, hint string) error { return &hintError{err: err, hint: hint} }
 
-// report writes err, and the advice that goes with it, for a person and returns the exit code.
+// report writes err, and the advice that goes with it, for a person, without the credentials of URLs, and returns the exit code.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return exitOK
@@ -74,7 +75,7 @@ func report(w io.Writer, err error) int {
 	if isUnread(err) {
 		return exitFailed
 	}
-	fmt.Fprintf(w, "modferry: %v\n", err)
+	fmt.Fprintf(w, "modferry: %s\n", redact.Text(err.Error()))
 	if h := hint(err); h != "" {
 		fmt.Fprintf(w, "  hint: %s\n", h)
 	}

@@ -6,6 +6,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // recorded is a bench whose store has example.com/a with evidence from a log, and a snapshot.
@@ -23,10 +24,14 @@ func recorded(t *testing.T) (b *bench, log *testLog, public string) {
 
 func TestVerifyChecksEvidenceAgainstTheSnapshot(t *testing.T) {
 	b, log, public := recorded(t)
-	verify := []string{"verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0", "corp.example/p@v1.0.0"}
-	b.run(verify...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
-	got := jsonLines[verdict](b.run(append(verify, "--json")...).exits(exitOK))
-	if len(got) != 2 || got[0].SumDB != loggedVerified || got[1].SumDB != loggedNone {
+	command := []string{"verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0", "corp.example/p@v1.0.0"}
+	b.run(command...).exits(exitRefused).says("sumdb=verified\n", "REFUSED  corp.example/p v1.0.0\n").
+		complains("corp.example/p@v1.0.0: no record of the checksum database confirms it", "modferry mirror corp.example/p@v1.0.0 ", "--private")
+	b.run(append(command, "--allow-unrecorded")...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
+	command = append([]string{"verify", "--private", "corp.example"}, command[1:]...)
+	b.run(command...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
+	got := jsonLines[verdict](b.run(append(command, "--json")...).exits(exitOK))
+	if len(got) != 2 || got[0].SumDB != verify.Verified || got[1].SumDB != verify.None {
 		t.Errorf("%+v", got)
 	}
 	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=no-snapshot\n")
@@ -47,7 +52,8 @@ func TestVerifySaysWhenTheSnapshotIsTooOldForTheEvidence(t *testing.T) {
 	d.MediaType = ocispec.MediaTypeImageManifest
 	must(t, store.PushManifest(t.Context(), log.Repository(), d, raw, sumdb.LatestTag))
 	must(t, store.Close())
-	b.run("verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=newer-than-snapshot\n")
+	b.run("verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0").exits(exitRefused).complains("newer than the checksum snapshot")
+	b.run("verify", "--key", public, "--sumdb", log.server.Public, "--allow-unrecorded", "example.com/a@v1.0.0").exits(exitOK).says("sumdb=newer-than-snapshot\n")
 }
 
 func TestInspectShowsTheRecord(t *testing.T) {
@@ -71,4 +77,22 @@ func TestInspectShowsEvidenceThatWasAddedLater(t *testing.T) {
 	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
 	b.run("inspect", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("record 3, stored apart from the version\n")
 	b.run("verify", "--key", public, "--sumdb", log.server.Public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=verified\n")
+}
+
+// The same versions are private to the shim and to verify, and the same need a record.
+func TestWhatNeedsNoRecordIsTheSameForShimAndVerify(t *testing.T) {
+	b, log, public := recorded(t)
+	all := func(name string) []string {
+		return []string{name, "--key", public, "--sumdb", log.server.Public}
+	}
+	get := []string{"--", "go", "mod", "download", "corp.example/p@v1.0.0"}
+	t.Setenv("GOFLAGS", "-modcacherw")
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GONOSUMDB", "other.example")
+	b.run(append(all("verify"), "corp.example/p@v1.0.0")...).exits(exitRefused)
+	b.run(append(all("run"), get...)...).complains("SECURITY: corp.example/p@v1.0.0: no record", "modferry mirror corp.example/p@v1.0.0 ")
+
+	t.Setenv("GONOSUMDB", "corp.example")
+	b.run(append(all("verify"), "corp.example/p@v1.0.0")...).exits(exitOK).says("sumdb=none\n")
+	b.run(append(all("run"), get...)...).exits(exitOK)
 }

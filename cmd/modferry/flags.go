@@ -21,6 +21,7 @@ const (
 	flagKey        = "key"
 	flagSkipVerify = "insecure-skip-verify"
 	flagPrivate    = "private"
+	flagUnrecorded = "allow-unrecorded"
 	flagJobs       = "jobs"
 	flagJSON       = "json"
 	flagCache      = "cache"
@@ -70,9 +71,15 @@ func (a *app) shimFlags(cache cli.Flag) []cli.Flag {
 		cache,
 		&cli.StringFlag{Name: flagCacheMax, Value: "10GB", Usage: "drop the least recently used versions above `SIZE`; 0 is no limit"},
 		&cli.DurationFlag{Name: flagRecheck, Value: defaultRecheck, Usage: "ask the registry again about a cached version after `DURATION`; 0 is every time"},
-		sumdbFlag(),
-		privateFlag(),
-	})
+	}, recordFlags())
+}
+
+// recordFlags say which versions need a record of the checksum database.
+func recordFlags() []cli.Flag {
+	return []cli.Flag{
+		sumdbFlag(), privateFlag(),
+		boolFlag(flagUnrecorded, "accept modules that are not private without a record of the checksum database, although there is a snapshot of it"),
+	}
 }
 
 // boolFlag is an option that is off unless given, so that its help need not say so.

@@ -6,16 +6,13 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
-// wanted is what a command line or a go.sum says about one version: which of its files are needed and which
-// sums they must have. Empty sums are not known.
+// wanted is what a command line or a go.sum says about one version.
 type wanted struct {
-	module   module.Version
-	modOnly  bool // the go.mod is enough
-	exact    bool // and nothing but the kind modOnly says will do
-	sum      string
-	goModSum string
+	requirement.Requirement
+	exact bool // nothing but the kind that ModOnly says will do
 }
 
 // readGoSum reads a go.sum file: lines of "path version h1:…", where a version ending in /go.mod is the sum
@@ -36,17 +33,13 @@ func parseGoSum(name string, data []byte) ([]wanted, error) {
 	var list []wanted
 	index := make(map[module.Version]int)
 	for _, l := range lines {
-		at, known := index[l.Module]
-		if !known {
-			at = len(list)
-			index[l.Module] = at
-			list = append(list, wanted{module: l.Module, modOnly: true})
+		r := l.Requirement()
+		if at, known := index[l.Module]; known {
+			list[at].Join(&r)
+			continue
 		}
-		if l.GoMod {
-			list[at].goModSum = l.Sum
-		} else {
-			list[at].sum, list[at].modOnly = l.Sum, false
-		}
+		index[l.Module] = len(list)
+		list = append(list, wanted{Requirement: r})
 	}
 	return list, nil
 }

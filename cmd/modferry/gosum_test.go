@@ -1,12 +1,14 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 func TestGoSumSaysWhatIsNeededOfEachVersion(t *testing.T) {
@@ -20,10 +22,10 @@ example.com/b v1.2.0 h9:unknown=
 		t.Fatal(err)
 	}
 	want := []wanted{
-		{module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, sum: "h1:zip=", goModSum: "h1:mod="},
-		{module: module.Version{Path: "example.com/b", Version: "v1.2.0"}, modOnly: true, goModSum: "h1:bmod="},
+		{Requirement: requirement.Requirement{Module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, Sum: "h1:zip=", GoModSum: "h1:mod=", From: "go.sum:1"}},
+		{Requirement: requirement.Requirement{Module: module.Version{Path: "example.com/b", Version: "v1.2.0"}, ModOnly: true, GoModSum: "h1:bmod=", From: "go.sum:3"}},
 	}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -52,8 +54,8 @@ func FuzzGoSum(f *testing.F) {
 			return
 		}
 		for _, w := range list {
-			if err := goproxy.Check(w.module); err != nil {
-				t.Errorf("accepted %v: %v", w.module, err)
+			if err := goproxy.Check(w.Module); err != nil {
+				t.Errorf("accepted %v: %v", w.Module, err)
 			}
 		}
 	})

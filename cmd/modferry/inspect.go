@@ -19,6 +19,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 func (a *app) inspectCommand() *cli.Command {
@@ -163,6 +164,9 @@ func examine(ctx context.Context, store *registry.Store, m *registry.Module, key
 		Reference: store.Reference(m.Repository, tag), Digest: m.Descriptor.Digest.String(),
 		Sum: m.Sum, GoModSum: m.GoModSum,
 		Time: info.Time, Origin: info.Origin,
+	}
+	if found.Origin != nil {
+		found.Origin.URL = redact.Text(found.Origin.URL)
 	}
 	blobs := []ocispec.Descriptor{m.Config, m.Meta}
 	if m.Zip != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 )
@@ -70,8 +71,9 @@ modferry mirror --no-sign --dry-run wishes.txt`),
 const mirrorText = `
 A source is
 
-  module@version   or @latest, @v1, @v1.2, a branch, a commit: the module with everything that it takes to use it in
-                   another module, and to work on it
+  module@version   or @latest, @v1, @v1.2, @<v2, @>=v1.4.0, a branch, a commit: the module with everything that it takes
+                   to use it in another module, and to work on it. Queries are the go command's, but pre-releases of
+                   v2.0.0 are not below v2
   directory        a project or workspace: what its go.sum files pin and its module graph, so that every go command but
                    "go mod download all" works (--download-all for that, too). Or a module cache (GOMODCACHE), an Athens
                    disk store, a goproxy cache or any other GOPROXY tree: everything in it
@@ -137,7 +139,7 @@ func (a *app) mirror(c *cli.Context) error {
 // collectAndMirror collects what is asked for, and mirrors it.
 func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress, file *mirrorFile) (s mirror.Summary, err error) {
 	log := warnings(show)
-	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %v\n", err) })
+	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %s\n", redact.Text(err.Error())) })
 	if err != nil {
 		return s, file.explain(flagUpstream, "upstream", err)
 	}
@@ -153,7 +155,7 @@ func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress, 
 		return s, err // it is the problem, too
 	}
 	for _, p := range w.problems {
-		fmt.Fprintf(show, "modferry: %v\n", p)
+		fmt.Fprintf(show, "modferry: %s\n", redact.Text(p.Error()))
 	}
 	show.expect(len(w.items))
 	o.Upstream, o.Checksums = src.up, src.sums

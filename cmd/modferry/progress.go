@@ -11,6 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/modferry/modferry/registry/mirror"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // progress shows what mirror does as it happens. Its methods are not called concurrently, but for Write.
@@ -134,5 +135,5 @@ func eventLine(e mirror.Event) string {
 	case e.Bytes > 0:
 		line += "  " + humanize.Bytes(uint64(e.Bytes))
 	}
-	return line
+	return redact.Text(line)
 }

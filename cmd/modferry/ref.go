@@ -60,6 +60,9 @@ func (a *app) ref(c *cli.Context) error {
 }
 
 func (a *app) printRef(stores *registry.Router, arg string) error {
+	if path, _, _ := strings.Cut(arg, "@"); strings.Contains(path, ":") { // of a URL, half of a password would be shown as the path
+		return usageErrorf("%q is neither a module path nor module@version", arg)
+	}
 	m := module.Version{Path: arg}
 	if strings.Contains(arg, "@") {
 		var err error

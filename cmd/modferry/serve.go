@@ -46,8 +46,9 @@ supervisors. What was asked for and missing is written to --wishlist, with count
 delete the file once its modules are mirrored. Several commands may add to it, by way of the lock file .FILE.lock beside it.
 
 The checksum database is served as well, from the newest snapshot in the store: a go command with its default GOSUMDB
-verifies every public module against the log's own signature, without a network. Modules matching --private are not
-in it; the go command needs them in GONOSUMDB.`, `
+verifies every public module against the log's own signature, without a network. Modules matching --private, GONOSUMDB or
+GOPRIVATE are not in it; the go command needs them in GONOSUMDB. Where there is a snapshot, all others are served only
+with a record that it confirms, unless --allow-unrecorded is given.`, `
 modferry serve --key cosign.pub
 modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
@@ -116,13 +117,14 @@ func allowedHosts(c *cli.Context) ([]string, error) {
 	return hosts, nil
 }
 
-// newLog writes text for people or JSON for machines.
+// newLog writes text for people or JSON for machines, without the credentials of URLs.
 func (a *app) newLog(format string) (*slog.Logger, error) {
+	o := &slog.HandlerOptions{ReplaceAttr: hideCredentials}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(a.err, nil)), nil
+		return slog.New(slog.NewTextHandler(a.err, o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(a.err, nil)), nil
+		return slog.New(slog.NewJSONHandler(a.err, o)), nil
 	}
 	return nil, usageErrorf("--%s %q: known are text and json", flagLogFormat, format)
 }

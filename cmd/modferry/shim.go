@@ -15,6 +15,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // shim is a handler together with the stores it answers from.
@@ -55,10 +56,12 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 		CacheMax: limit,
 		Recheck:  c.Duration(flagRecheck),
 		SumDB:    sums,
-		Private:  c.String(flagPrivate),
+		Private:  a.privatePatterns(c),
 		Log:      log,
 		Failed:   o.Failed,
 		Exact:    o.Exact,
+
+		AllowUnrecorded: c.Bool(flagUnrecorded),
 	})
 	if err != nil {
 		stores.Close()
@@ -120,7 +123,18 @@ func (s *shim) listenLocally() (url string, stop func(), err error) {
 
 // warnings is a log of what nobody should overlook, for commands whose own output is for people.
 func warnings(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: hideCredentials}))
+}
+
+// hideCredentials is for the messages and the attributes of a log.
+func hideCredentials(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(redact.Text(v))
+	case error:
+		a.Value = slog.StringValue(redact.Text(v.Error()))
+	}
+	return a
 }
 
 // isLoopback says whether only this machine can reach a listener on addr (host:port).

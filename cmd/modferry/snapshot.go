@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"sync"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 const flagSumDB = "sumdb"
@@ -33,28 +33,32 @@ func checksumLog(c *cli.Context) (*sumdb.Log, error) {
 	return log, nil
 }
 
-// newestSnapshot reads the snapshot with the most records of all stores, as the shim does. It is
-// registry.ErrNotFound when no store has one.
-func newestSnapshot(ctx context.Context, stores *registry.Router, log *sumdb.Log, v sign.Verifier) (*sumdb.Snapshot, error) {
-	var newest *registry.Snapshot
-	var from *registry.Store
-	for _, s := range stores.Stores() {
-		found, err := s.Snapshot(ctx, log, v)
-		if errors.Is(err, registry.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if newest == nil || found.Tree.N > newest.Tree.N {
-			newest, from = found, s
-		}
+// privatePatterns are those of modules that nobody expects in the checksum database: of --private, and what the go
+// command's settings say. Without settings that can be read, more is expected, not less.
+func (a *app) privatePatterns(c *cli.Context) string {
+	env, err := gocmd.GoEnv(c.Context)
+	if err != nil {
+		a.warn("GONOSUMDB and GOPRIVATE count for nothing: %v", err)
 	}
-	if newest == nil {
+	return joinPatterns(c.String(flagPrivate), env.GONOSUMDB, env.GOPRIVATE)
+}
+
+// newestSnapshot reads the snapshot with the most records of all stores, as the shim does. The error says what stores
+// failed with, one without a usable snapshot or the one it came from; it is registry.ErrNotFound when no store has one.
+func newestSnapshot(ctx context.Context, stores *registry.Router, log *sumdb.Log, v sign.Verifier) (*sumdb.Snapshot, error) {
+	search := &verify.Search{Log: log, Verifier: v, Stores: stores.Stores()}
+	found := search.Run(ctx, verify.Newest{})
+	if found.Snapshot == nil && len(found.Faults) == 0 {
 		return nil, fmt.Errorf("checksum snapshot of %s in %s: %w", log.Name(), stores, registry.ErrNotFound)
 	}
-	open := func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
-		return from.SnapshotBlob(ctx, log, d)
+	return found.Snapshot, found.Fault()
+}
+
+// snapshotOnce is the source of snapshots of a verify.Checker, which asks the stores once, when the first version asks for it.
+func snapshotOnce(ctx context.Context, stores *registry.Router, log *sumdb.Log, v sign.Verifier) func(context.Context, *registry.Store, bool) (*sumdb.Snapshot, error) {
+	search := &verify.Search{Log: log, Verifier: v, Stores: stores.Stores()}
+	run := sync.OnceValue(func() *verify.Newest { return search.Run(ctx, verify.Newest{}) })
+	return func(_ context.Context, store *registry.Store, _ bool) (*sumdb.Snapshot, error) {
+		return run().For(store)
 	}
-	return sumdb.Read(ctx, log, newest.Raw, open, sumdb.ReadOptions{})
 }

@@ -76,7 +76,7 @@ func verifierOf(keys *sign.Keys) sign.Verifier {
 // parseVersion reads module@version, where the version is one a store can have: canonical, no query.
 func parseVersion(arg string) (module.Version, error) {
 	path, version, ok := strings.Cut(arg, "@")
-	if !ok || version == "" {
+	if !ok || version == "" || strings.Contains(path, ":") { // of a URL, half of a password would be shown as the path
 		return module.Version{}, usageErrorf("%q is not module@version, like golang.org/x/text@v0.14.0", arg)
 	}
 	m := module.Version{Path: path, Version: version}

@@ -3,12 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 const flagAll = "all"
@@ -21,9 +24,10 @@ func (a *app) verifyCommand() *cli.Command {
 		Description: describe(`
 Downloads each version and checks everything the shim checks before it serves: the signature, that the manifest is of
 this module and version, the digests of its layers, and the recomputed sums of go.mod and zip. For a go.sum file the
-sums must also equal those of its lines. Where the store has its checksum database record, that is checked against the
-log's signed head in the newest snapshot: sumdb=verified. (none: there is no record, as for private modules; no-snapshot,
-newer-than-snapshot and no-tile: there is one, and nothing yet to check it with.)
+sums must also equal those of its lines. Where the store has a snapshot of the checksum database, the log's signed head in
+it must confirm every module that is not private: sumdb=verified. Others are REFUSED; mirroring them again brings the record.
+With --allow-unrecorded they pass: sumdb=none (there is no record), newer-than-snapshot or no-tile (nothing to check it with
+yet). Private are those of --private, GONOSUMDB and GOPRIVATE: sumdb=none. Without a snapshot: none or no-snapshot.
 One line per version; what is wrong with one goes to standard error:
 
    ok       path version  keys    the IDs of the keys that signed it, and sumdb=
@@ -34,12 +38,11 @@ With --all, a repository that cannot be read is named at the end, and counts as 
 modferry verify --key cosign.pub golang.org/x/text@v0.14.0
 modferry verify --key cosign.pub go.sum
 modferry verify --key cosign.pub --all --json`),
-		Flags: append(append(a.storeFlags(), trustFlags()...),
-			sumdbFlag(),
+		Flags: slices.Concat(a.storeFlags(), trustFlags(), recordFlags(), []cli.Flag{
 			boolFlag(flagAll, "verify every version in the store"),
 			jobsFlag("verify"),
 			jsonFlag("each result"),
-		),
+		}),
 		Action: a.verify,
 	}
 }
@@ -76,7 +79,10 @@ func (a *app) verify(c *cli.Context) error {
 			return err
 		}
 	}
-	ch := &checker{stores: stores, verifier: v, sums: newAuditor(c.Context, stores, log, v)}
+	ch := &checker{stores: stores, Checker: verify.Checker{
+		Verifier: v, Log: log, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded),
+		Snapshot: snapshotOnce(c.Context, stores, log, v),
+	}}
 	return a.printVerdicts(c, ch.checkAll(c.Context, list, n), broken)
 }
 
@@ -96,7 +102,7 @@ func wantedByArgs(args []string) ([]wanted, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, wanted{module: m})
+		list = append(list, wanted{Requirement: requirement.Requirement{Module: m}})
 	}
 	return list, nil
 }
@@ -106,7 +112,8 @@ func wantedByArgs(args []string) ([]wanted, error) {
 func everything(c *cli.Context, stores *registry.Router) (list []wanted, broken []error, err error) {
 	broken, err = eachModule(c.Context, stores, func(path string, versions []registry.Listed) error {
 		for _, v := range versions {
-			list = append(list, wanted{module: module.Version{Path: path, Version: v.Version}, modOnly: v.ModOnly, exact: true})
+			m := module.Version{Path: path, Version: v.Version}
+			list = append(list, wanted{requirement.Requirement{Module: m, ModOnly: v.ModOnly}, true})
 		}
 		return nil
 	})
@@ -115,7 +122,7 @@ func everything(c *cli.Context, stores *registry.Router) (list []wanted, broken 
 
 // printVerdicts prints verdicts in the order they were asked for, as soon as each is there, and at the end what is
 // wrong with repositories of which no version could be verified.
-func (a *app) printVerdicts(c *cli.Context, verdicts []<-chan verdict, broken []error) error {
+func (a *app) printVerdicts(c *cli.Context, verdicts []chan verdict, broken []error) error {
 	count := make(map[outcome]int)
 	for _, ch := range verdicts {
 		v := <-ch

@@ -23,7 +23,7 @@ const (
 )
 
 // format is raised when what was written earlier must not be believed.
-const format = 2
+const format = 3
 
 // Confirmation says who confirmed something, and when.
 type Confirmation struct {

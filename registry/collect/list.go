@@ -31,6 +31,8 @@ func (c *collector) addList(name string, data []byte) {
 		from := fmt.Sprintf("%s:%d", name, n)
 		switch {
 		case len(f) == 0:
+		case strings.Contains(line, ":"): // not shown: a # may have cut off half of a password
+			c.fail("%s: %w", from, goproxy.ErrURL)
 		case len(f) == 1:
 			c.addQuery(f[0], from, tried[f[0]])
 		case len(f) == 2, len(f) == 3 && f[2] == "mod-only":

@@ -23,11 +23,7 @@ func parseGoSum(name string, data []byte) findings {
 	lines, problems := project.ParseSums(name, data)
 	found := findings{problems: problems}
 	for _, l := range lines {
-		it := requirement.Requirement{Module: l.Module, ModOnly: l.GoMod, Sum: l.Sum, From: l.From}
-		if l.GoMod {
-			it.Sum, it.GoModSum = "", l.Sum
-		}
-		found.items = append(found.items, it)
+		found.items = append(found.items, l.Requirement())
 	}
 	return found
 }

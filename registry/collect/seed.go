@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,7 +180,7 @@ func (c *collector) addTool(text string, platforms []string, a ask) {
 		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: it is named as package@version or package@latest", text)))
 		return
 	}
-	if err := module.CheckImportPath(pkg); err != nil {
+	if err := cmp.Or(goproxy.CheckNoURL(pkg), module.CheckImportPath(pkg)); err != nil {
 		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: %w", text, err)))
 		return
 	}
@@ -194,7 +195,7 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 	var f findings
 	asked := pkg + "@" + query
 	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
-		m, result, err := r.Tool(ctx, pkg, query, platforms)
+		m, result, err := r.Tool(ctx, pkg, upstream.ForGo(query), platforms)
 		if err != nil {
 			return err
 		}

@@ -8,11 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // What is read of a go command's output.
@@ -120,7 +121,7 @@ type Error struct {
 	Args []string
 	Dir  string
 	Env  []string // GOOS=… and the like that With added
-	Said string   // what it wrote to stderr: lines, printable, without passwords in URLs
+	Said string   // what it wrote to stderr: lines, printable, without the credentials of URLs
 	Code int      // exit code; -1 = it did not run, or not to its end
 	Err  error
 }
@@ -170,10 +171,6 @@ func (e *Error) lastLines() string {
 	return strings.Join(kept, "; ")
 }
 
-// credentials are the user and password of a URL. Some tokens stand where the
-// user name does.
-var credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"]*@`)
-
 // clean makes what others wrote fit to be shown.
 func clean(text string) string {
 	text = strings.Map(func(r rune) rune {
@@ -183,5 +180,5 @@ func clean(text string) string {
 		}
 		return -1
 	}, strings.ToValidUTF8(text, ""))
-	return credentials.ReplaceAllString(text, "${1}xxxxx@")
+	return redact.Text(text)
 }

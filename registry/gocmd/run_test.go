@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/registry/redact/redacttest"
 )
 
 // pretend returns a go command that is a shell script.
@@ -65,6 +67,23 @@ func TestErrorsAreFitToBeShown(t *testing.T) {
 	_, err := pretend(t, "exit 1").With("GOFLAGS=-modfile=https://a:b@c").Run(t.Context(), ".", "get", "https://a:b@c/d")
 	if err == nil || strings.Contains(err.Error(), "b@") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestErrorsShowNoPartOfCredentials(t *testing.T) {
+	for _, user := range redacttest.Users() {
+		said := filepath.Join(t.TempDir(), "said")
+		text := "go: invalid GOPROXY https://" + user + "@proxy.example,https://" + user + "@p.example|direct\nGet \"https://" + user + "@proxy.example/x\": EOF\n"
+		if err := os.WriteFile(said, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := pretend(t, "cat '"+said+"' >&2; exit 1").With("GOPROXY=https://"+user+"@proxy.example").Run(t.Context(), ".", "get", "https://"+user+"@c/d")
+		var failed *Error
+		if !errors.As(err, &failed) {
+			t.Fatal(err)
+		}
+		redacttest.Check(t, err.Error())
+		redacttest.Check(t, failed.Said)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/requirement"
 )
 
@@ -60,7 +61,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		e.Bytes, e.Recorded, e.Elapsed.Round(time.Millisecond).Seconds(), "",
 	}
 	if e.Err != nil {
-		out.Error = e.Err.Error()
+		out.Error = redact.Text(e.Err.Error())
 	}
 	return json.Marshal(out)
 }

@@ -72,9 +72,12 @@ func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				m, _, err := s.Load(t.Context(), it.Module, signer.Verifier())
+				m, err := s.Find(t.Context(), it.Module)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if _, err := s.Verify(t.Context(), m, signer.Verifier()); err != nil {
+					t.Error(err)
 				}
 				if _, err := s.Meta(t.Context(), m); err != nil {
 					t.Error(err)

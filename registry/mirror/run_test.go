@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact/redacttest"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
@@ -352,4 +354,14 @@ func run(t testing.TB, items []requirement.Requirement, o Options) ([]Event, Sum
 	}
 	slices.SortFunc(events, func(a, b Event) int { return place(a) - place(b) })
 	return events, summary
+}
+
+func TestEventsShowNoCredentials(t *testing.T) {
+	for _, user := range redacttest.Users() {
+		data, err := json.Marshal(Event{Err: fmt.Errorf("of https://%s@proxy.example: %w", user, upstream.ErrUpstream)})
+		if err != nil {
+			t.Error(err)
+		}
+		redacttest.Check(t, string(data))
+	}
 }

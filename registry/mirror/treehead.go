@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -93,10 +92,9 @@ func (p *treeHead) moveOn(ctx context.Context, newest sumdb.Head) error {
 // load reads the snapshot of a store. A damaged one is forgotten: the next will
 // be built from nothing.
 func (p *treeHead) load(ctx context.Context, from *headStore) error {
-	open := func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+	s, err := sumdb.Read(ctx, p.sums.Log, from.latest.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		return from.SnapshotBlob(ctx, p.sums.Log, d)
-	}
-	s, err := sumdb.Read(ctx, p.sums.Log, from.latest.Raw, open, sumdb.ReadOptions{})
+	})
 	switch {
 	case err == nil:
 		p.snapshot = s

@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -29,9 +28,9 @@ func readSnapshot(t testing.TB, s *registry.Store, c *upstream.Checksums, v sign
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := sumdb.Read(t.Context(), c.Log, found.Raw, func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+	snapshot, err := sumdb.Read(t.Context(), c.Log, found.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		return s.SnapshotBlob(ctx, c.Log, d)
-	}, sumdb.ReadOptions{})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

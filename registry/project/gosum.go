@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 // MaxSumFile is the largest go.sum that is read.
@@ -19,6 +20,14 @@ type SumLine struct {
 	GoMod  bool           // the sum is that of the go.mod
 	Sum    string         // "h1:…", which is not checked
 	From   string         // name and line
+}
+
+// Requirement is what the line asks for.
+func (l SumLine) Requirement() requirement.Requirement {
+	if l.GoMod {
+		return requirement.Requirement{Module: l.Module, ModOnly: true, GoModSum: l.Sum, From: l.From}
+	}
+	return requirement.Requirement{Module: l.Module, Sum: l.Sum, From: l.From}
 }
 
 // ParseSums parses a go.sum or go.work.sum file.

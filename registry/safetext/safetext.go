@@ -4,16 +4,19 @@ package safetext
 import (
 	"strings"
 	"unicode"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // maxBytes bounds what is shown of one message.
 const maxBytes = 1000
 
 // Lines returns what a person needs of a message: at most a few lines, joined into one,
-// without control characters.
+// without control characters and credentials.
 func Lines(message []byte) string {
 	const maxLines = 8
-	text := strings.ToValidUTF8(string(message[:min(len(message), maxBytes)]), "")
+	text := redact.Text(string(message))
+	text = strings.ToValidUTF8(text[:min(len(text), maxBytes)], "")
 	var kept []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(strings.Map(printable, line))
@@ -24,9 +27,10 @@ func Lines(message []byte) string {
 	return strings.Join(kept, "; ")
 }
 
-// Line returns a message of which a line is all: what is not printable becomes a space.
+// Line returns a message of which a line is all, without credentials: what is not printable becomes a space.
 func Line(message string) string {
-	text := strings.ToValidUTF8(message[:min(len(message), maxBytes)], "")
+	text := redact.Text(message)
+	text = strings.ToValidUTF8(text[:min(len(text), maxBytes)], "")
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

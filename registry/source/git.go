@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 const (
@@ -191,7 +191,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns it in one line, without control characters and passwords.
+// String returns it in one line, without control characters and credentials.
 func (t *tail) String() string {
 	kept := string(t.buf)
 	if t.cut { // perhaps within a URL, whose password would not be seen to be one
@@ -206,6 +206,5 @@ func (t *tail) String() string {
 		}
 		return r
 	}
-	s := strings.Join(strings.Fields(strings.Map(printable, strings.ToValidUTF8(kept, ""))), " ")
-	return regexp.MustCompile(`://[^/\s]*@`).ReplaceAllString(s, "://***@")
+	return redact.Text(strings.Join(strings.Fields(strings.Map(printable, strings.ToValidUTF8(kept, ""))), " "))
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/modferry/modferry/registry/redact/redacttest"
 )
 
 // The filter keeps the pipe open for writing as long as it runs. First it waits for git's greeting: before that, git does not
@@ -50,10 +52,22 @@ func TestCancellingEndsWhatGitHasStarted(t *testing.T) {
 	}
 }
 
+func TestTailHasNoPartOfCredentials(t *testing.T) {
+	for _, user := range redacttest.Users() {
+		for shift := range maxSaid { // wherever the tail begins
+			s := &tail{}
+			_, err := io.WriteString(s, strings.Repeat("x ", 100)+"\nfatal: unable to access 'https://"+user+"@corp.example/x/': "+strings.Repeat("y", shift))
+			must(t, err)
+			redacttest.Check(t, s.String())
+		}
+	}
+}
+
 func TestTailHasNoPartOfASecret(t *testing.T) {
 	for said, want := range map[string]string{
-		"fatal: https://ann:secret@corp.example/x":                               "fatal: https://***@corp.example/x",
-		strings.Repeat("x", maxSaid) + "\nhttps://ann:secret@corp.example/x":     "https://***@corp.example/x",
+		"fatal: https://ann:secret@corp.example/x":                               "fatal: https://xxxxx@corp.example/x",
+		"fatal: https://ann:sec@ret/x:y@corp.example/x":                          "fatal: https://xxxxx@corp.example/x",
+		strings.Repeat("x", maxSaid) + "\nhttps://ann:secret@corp.example/x":     "https://xxxxx@corp.example/x",
 		"https://ann:" + strings.Repeat("s", maxSaid) + "@corp.example/x denied": "denied",
 		"https://ann:" + strings.Repeat("s", 2*maxSaid):                          "",
 		strings.Repeat("word ", maxSaid):                                         strings.TrimSpace(strings.Repeat("word ", maxSaid/5-1)),

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -122,7 +121,7 @@ func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) 
 		if json.Unmarshal(stdout.Bytes(), &report) == nil && report.Error != "" {
 			said = []byte(report.Error)
 		}
-		return nil, &directError{fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, withoutPasswords(safetext.Lines(said)))}
+		return nil, &directError{fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, safetext.Lines(said))}
 	}
 	return stdout.Bytes(), nil
 }
@@ -187,9 +186,4 @@ func (d *direct) close() error {
 	dir := d.dir
 	d.dir, d.err = "", os.ErrClosed
 	return os.RemoveAll(dir)
-}
-
-// withoutPasswords blanks the user part of URLs in what other programs say.
-func withoutPasswords(s string) string {
-	return regexp.MustCompile(`://[^/@\s]+@`).ReplaceAllString(s, "://***@")
 }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // entry is one entry of a GOPROXY list. Exactly one of tree and direct is set;
@@ -91,10 +92,10 @@ func (u *Upstream) parseURL(s string) (entry, error) {
 		s = "https://" + s
 	}
 	base, err := url.Parse(s)
-	if err != nil || base.Scheme != "file" && strings.Contains(base.Path, "@") { // what is before the @ was meant as the password
+	if err != nil || base.Scheme != "file" && strings.Contains(base.Path+base.RawQuery+base.Fragment, "@") { // of the user
 		return entry{}, errNotURL
 	}
-	name := withoutPasswords(base.Redacted()) // some tokens stand where the user name does
+	name := redact.Text(base.String())
 	switch base.Scheme {
 	case "file":
 		if base.Host != "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // What can go wrong upstream, for errors.Is.
@@ -28,7 +30,7 @@ var (
 type Error struct {
 	Module  module.Version // Version may be a query, or empty
 	File    string         // what was asked for: "zip", "version list", …
-	Source  string         // the upstreams asked, without passwords
+	Source  string         // the upstreams asked, without credentials
 	Status  int            // HTTP status of the last; 0 = none
 	Message string         // what upstream said about it; may be empty
 	Err     error          // one of the sentinels, and the cause
@@ -57,7 +59,7 @@ func (e *Error) Error() string {
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
 		b.WriteString("; if it wants a login, credentials come from the URL in GOPROXY or from ~/.netrc")
 	}
-	return b.String()
+	return redact.Text(b.String())
 }
 
 // Unwrap returns what the error means.

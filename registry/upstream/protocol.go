@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // localError is an error on our side, which no other upstream could mend.
@@ -83,7 +84,7 @@ func (goneError) Is(target error) bool { return target == ErrGone || target == E
 // networkError is a failure to reach a server or to read its whole answer.
 type networkError struct{ err error }
 
-func (e *networkError) Error() string        { return e.err.Error() }
+func (e *networkError) Error() string        { return redact.Text(e.err.Error()) } // a proxy of the environment is in some
 func (e *networkError) Unwrap() error        { return e.err }
 func (e *networkError) Is(target error) bool { return target == ErrUpstream }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/pattern"
 )
 
 // ErrNoMatch: upstream knows the module, but no version of it that a query allows.
@@ -21,17 +22,17 @@ var ErrNoMatch = errors.New("no version matches")
 // (https://go.dev/ref/mod#version-queries):
 //
 //	latest                      the highest release, else pre-release, else the newest commit
-//	v1, v1.2                    the highest version with that prefix
-//	<v1.2.3, <=v1.2.3           the highest version below
-//	>v1.2.3, >=v1.2.3           the lowest version above
+//	v1, v1.2                    the highest version with that prefix, from v1.0.0 or v1.2.0 on
+//	<v1.2.3, <=v1.2.3, <v1.2    the highest version below
+//	>v1.2.3, >=v1.2.3, >=v1.2   the lowest version above
 //	v1.2.3                      that version
 //	commit, branch, other tag   what upstream makes of it
 //
 // Except for the last two, releases are preferred to pre-releases, and versions
-// that the module's author retracted do not count.
+// that the module's author retracted do not count. What is below and above, package
+// [pattern] says: to the go command, but not here, v1.2.0-rc.1 is below v1.2.
 type query struct {
 	path         string
-	prefix       string
 	filter       func(version string) bool
 	Revision     bool // upstream resolves it
 	lowest       bool // of the matching versions the lowest one is meant
@@ -41,6 +42,9 @@ type query struct {
 
 // parseQuery parses a query. It makes no request.
 func ParseQuery(path, text string) (*query, error) {
+	if err := goproxy.CheckNoURL(path); err != nil {
+		return nil, err
+	}
 	if err := module.CheckPath(path); err != nil {
 		return nil, err
 	}
@@ -54,47 +58,34 @@ func ParseQuery(path, text string) (*query, error) {
 	case "upgrade", "patch", "none":
 		return nil, fmt.Errorf("%s@%s only makes sense in a project: name a version, or latest", path, text)
 	}
-	for _, op := range []string{"<=", "<", ">=", ">"} {
-		if bound, ok := strings.CutPrefix(text, op); ok {
-			return q, q.parseRange(op, bound)
-		}
-	}
-	if !semver.IsValid(text) || !isPrefix(text) {
+	bound := strings.TrimLeft(text, "<>=")
+	switch {
+	case isComparison(text) && strings.ContainsAny(text, " ,"):
+		return nil, fmt.Errorf("%s@%s has several bounds: a query is one, and for a range there is the mirror file", path, text)
+	case isComparison(text):
+		q.lowest = text[0] == '>'
+	case semver.IsValid(text) && pattern.IsPrefix(text):
+		text += " >=" + semver.Canonical(text) // for v1.2 the go command does not choose v1.2.0-rc.1
+	default:
 		q.Revision = true
 		return q, nil
 	}
-	q.prefix = text + "."
-	q.filter = func(v string) bool { return semver.Compare(v, text) >= 0 } // not v1.2.0-rc.1 for v1.2
-	q.incompatible = !q.matchesMajor(text)
+	versions, err := pattern.ParseRange(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s@%s: %w", path, text, err)
+	}
+	q.filter, q.incompatible = versions.Contains, !q.matchesMajor(bound)
 	return q, nil
 }
 
-func (q *query) parseRange(op, bound string) error {
-	if !semver.IsValid(bound) {
-		return fmt.Errorf("%s@%s%s: %q is not a semantic version", q.path, op, bound, bound)
-	}
-	if isPrefix(bound) && (op == "<=" || op == ">") {
-		return fmt.Errorf("%s@%s%s is ambiguous: give the bound as vX.Y.Z", q.path, op, bound)
-	}
-	q.incompatible = !q.matchesMajor(bound)
-	switch op {
-	case "<=":
-		q.filter = func(v string) bool { return semver.Compare(v, bound) <= 0 }
-	case "<":
-		q.filter = func(v string) bool { return semver.Compare(v, bound) < 0 }
-	case ">=":
-		q.filter = func(v string) bool { return semver.Compare(v, bound) >= 0 }
-		q.lowest = true
-	case ">":
-		q.filter = func(v string) bool { return semver.Compare(v, bound) > 0 }
-		q.lowest = true
-	}
-	return nil
-}
+func isComparison(text string) bool { return text[0] == '<' || text[0] == '>' }
 
-// isPrefix reports whether a semantic version is v1 or v1.2.
-func isPrefix(v string) bool {
-	return strings.Count(strings.TrimSuffix(v, semver.Prerelease(v)+semver.Build(v)), ".") < 2
+// ForGo returns a query as the go command has to be asked, to which v1.2 is v1.2.0 in a bound.
+func ForGo(text string) string {
+	if r, err := pattern.ParseRange(text); err == nil && isComparison(text) {
+		return r.Explicit()
+	}
+	return text
 }
 
 func (q *query) matchesMajor(v string) bool {
@@ -102,13 +93,11 @@ func (q *query) matchesMajor(v string) bool {
 	return ok && module.CheckPathMajor(v, major) == nil
 }
 
-func (q *query) allows(v string) bool {
-	return strings.HasPrefix(v, q.prefix) && (q.filter == nil || q.filter(v))
-}
+func (q *query) allows(v string) bool { return q.filter == nil || q.filter(v) }
 
 // Resolve finds the version that a query means; see the go command's
-// reference for the queries. A version that has its canonical form and fits its
-// path resolves to itself without a request, so it may not exist.
+// reference for the queries, and package [pattern] for v1.2 as a bound. A version that has
+// its canonical form and fits its path resolves to itself without a request, so it may not exist.
 func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Version, error) {
 	q, err := ParseQuery(path, text)
 	if err != nil {
@@ -122,7 +111,7 @@ func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Versi
 	err = u.walk(ctx, goproxy.File{Version: m, Kind: goproxy.Info}, func(e entry) (err error) {
 		switch {
 		case e.direct != nil:
-			version, err = e.direct.resolve(ctx, m)
+			version, err = e.direct.resolve(ctx, module.Version{Path: path, Version: ForGo(text)})
 		case q.Revision:
 			version, err = u.revision(ctx, e, m)
 		default:

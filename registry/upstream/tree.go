@@ -41,7 +41,7 @@ func newHTTPClient() *http.Client {
 			return errors.New("stopped after 10 redirects")
 		}
 		if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" {
-			return fmt.Errorf("redirected from HTTPS to %s", req.URL.Redacted())
+			return fmt.Errorf("redirected from HTTPS to %s://%s", req.URL.Scheme, req.URL.Host) // a query may be secret
 		}
 		return nil
 	}}

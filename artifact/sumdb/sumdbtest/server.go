@@ -30,7 +30,7 @@ type GoSum func(path, version string) ([]byte, error)
 // Server is a checksum database that records what is true of a version when it is first asked.
 type Server struct {
 	*httptest.Server
-	Private, Public string                                   // keys
+	Private, Public string                                  // keys
 	Tamper          func(path string, answer []byte) []byte // of every answer; nil = honest
 
 	mu       sync.Mutex

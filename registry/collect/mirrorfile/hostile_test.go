@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/registry/redact/redacttest"
 )
 
 // bomb is a file whose aliases, written out, are 10^levels texts.
@@ -42,6 +44,28 @@ func TestParseSurvivesHostileFiles(t *testing.T) {
 		}
 		if n := len(err.Error()); n > 50_000 {
 			t.Errorf("%s: the error has %d bytes", name, n)
+		}
+	}
+}
+
+func TestParseShowsNoPartOfCredentials(t *testing.T) {
+	for _, user := range redacttest.Users() {
+		for _, line := range []string{
+			"upstream: 'https://%s@proxy.example x'", "upstream: ['https://%s@proxy.example']", "private: ['https://%s@proxy.example']",
+			"private: ['https://%s@proxy.example,x']", "platforms: ['https://%s@proxy.example']", "modules: ['https://%s@proxy.example/x']",
+			"modules: ['https://%s@proxy.example@latest']", "modules: [{module: 'https://%s@proxy.example', query: latest}]",
+			"modules: [{module: example.com/a, versions: 'https://%s@proxy.example'}]", "tools: ['https://%s@proxy.example@latest']",
+			"tools: [{package: 'https://%s@proxy.example', query: latest}]", "toolchains: ['https://%s@proxy.example']",
+			"allow: ['https://%s@proxy.example']", "deny: ['https://%s@proxy.example']", "deny: [{modules: ['https://%s@proxy.example']}]",
+			"'https://%s@proxy.example': 1", "downloadAll: 'https://%s@proxy.example'",
+		} {
+			line = fmt.Sprintf(line, user)
+			_, err := Parse("modferry.yaml", []byte("version: 1\n"+line+"\n"))
+			if err == nil {
+				t.Errorf("%s: no error", line)
+				continue
+			}
+			redacttest.Check(t, err.Error())
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"go/version"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -12,7 +13,9 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/pattern"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // MaxSize is how large a mirror file may be, in bytes.
@@ -149,7 +152,7 @@ func (p *parser) module(n *yaml.Node) {
 		field{"query", &v.Query},
 		field{"deps", &deps}) {
 		v.Alone = !deps
-		add(p, n, &p.file.Modules, v, v.ID(), cmp.Or(module.CheckPath(v.Path), v.checkVersions()))
+		add(p, n, &p.file.Modules, v, v.ID(), cmp.Or(goproxy.CheckNoURL(v.Path), module.CheckPath(v.Path), v.checkVersions()))
 	}
 }
 
@@ -177,7 +180,7 @@ func (p *parser) tool(n *yaml.Node) {
 	v := Tool{Platforms: p.file.Platforms, Line: n.Line}
 	if p.entry(n, func(s string) { v.Package, v.Query, _ = strings.Cut(s, "@") },
 		field{"package", &v.Package}, field{"query", &v.Query}, field{"platforms", p.texts(&v.Platforms, CheckPlatform)}) {
-		add(p, n, &p.file.Tools, v, v.ID(), cmp.Or(module.CheckImportPath(v.Package), checkQuery(v.Package, v.Query)))
+		add(p, n, &p.file.Tools, v, v.ID(), cmp.Or(goproxy.CheckNoURL(v.Package), module.CheckImportPath(v.Package), checkQuery(v.Package, v.Query)))
 	}
 }
 
@@ -186,7 +189,11 @@ func (p *parser) toolchain(n *yaml.Node) {
 	v := Toolchain{Platforms: p.file.Platforms, Line: n.Line}
 	if p.entry(n, func(s string) { v.Release = s },
 		field{"release", &v.Release}, field{"platforms", p.texts(&v.Platforms, CheckPlatform)}) {
-		add(p, n, &p.file.Toolchains, v, v.ID(), nil)
+		var invalid error
+		if v.Release != "latest" && !version.IsValid(v.Release) {
+			invalid = fmt.Errorf("%.100q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", redact.Text(v.Release))
+		}
+		add(p, n, &p.file.Toolchains, v, v.ID(), invalid)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // maxProblems is how many problems of one file are told.
@@ -23,6 +25,12 @@ type problem struct {
 	err  error
 }
 
+// hidden is an error whose text shows no credentials of URLs.
+type hidden struct{ err error }
+
+func (e hidden) Error() string { return redact.Text(e.err.Error()) }
+func (e hidden) Unwrap() error { return e.err }
+
 // add adds a problem, unless there are very many.
 func (p *problems) add(line int, format string, args ...any) {
 	place := p.name
@@ -30,7 +38,7 @@ func (p *problems) add(line int, format string, args ...any) {
 		place = fmt.Sprintf("%s:%d", p.name, line)
 	}
 	if len(p.found) < maxProblems {
-		p.found = append(p.found, problem{line, fmt.Errorf("%s: %w", place, fmt.Errorf(format, args...))})
+		p.found = append(p.found, problem{line, hidden{fmt.Errorf("%s: %w", place, fmt.Errorf(format, args...))}})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // Report is what a check finds out. Its methods may not be called concurrently, but for Failed.
@@ -49,14 +50,14 @@ func (r *Report) Warn(err error) {
 	fmt.Fprintf(r.Err, "modferry: %s\n", printable(err.Error()))
 }
 
-// printable is text that others wrote, on one line and without what a terminal would obey.
+// printable is text that others wrote, on one line, without what a terminal would obey and without the credentials of URLs.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {
 			return r
 		}
 		return ' '
-	}, strings.ToValidUTF8(text, "?"))
+	}, strings.ToValidUTF8(redact.Text(text), "?"))
 }
 
 // command is a result as JSON.

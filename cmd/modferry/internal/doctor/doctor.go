@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // Status is how things are with what a [Finding] is about.
@@ -70,22 +71,33 @@ type examination struct {
 }
 
 // Examine looks at the go command's settings, at the shim that they lead to, at the newest snapshot, and at what the
-// go command has seen of the log, in this order. It is [ErrNoGo] where there is no go command.
+// go command has seen of the log, in this order. Findings show no credentials of URLs. It is [ErrNoGo] where there is
+// no go command.
 func Examine(ctx context.Context, o Options) ([]Finding, error) {
 	env, err := readGoEnv(ctx, o.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	e := examination{o, env}
+	findings := e.all(ctx)
+	for i := range findings {
+		for _, text := range []*string{&findings[i].Value, &findings[i].Detail, &findings[i].Mend} {
+			*text = redact.Text(*text)
+		}
+	}
+	return findings, nil
+}
+
+func (e *examination) all(ctx context.Context) []Finding {
 	proxy := e.proxy(ctx)
 	findings := append(e.settings(), proxy)
 	s, err := e.Snapshot(ctx)
 	findings = append(findings, e.snapshot(s, err))
 	if s == nil {
-		return findings, nil
+		return findings
 	}
 	if proxy.Status == OK {
 		findings = append(findings, e.shimHead(ctx, s))
 	}
-	return append(findings, e.clientHead(s)), nil
+	return append(findings, e.clientHead(s))
 }

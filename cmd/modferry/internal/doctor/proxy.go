@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
+
+	"github.com/modferry/modferry/registry/redact"
 )
 
 // probeTime is how long doctor waits for the shim.
@@ -18,8 +21,8 @@ const probeTime = 5 * time.Second
 func (e *examination) firstProxy() (u *url.URL, rest string) {
 	first, rest, _ := strings.Cut(strings.ReplaceAll(e.env.values["GOPROXY"], "|", ","), ",")
 	u, err := url.Parse(first)
-	if err != nil {
-		u = new(url.URL)
+	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		u = new(url.URL) // of the latter, what looks like the host may be part of a password
 	}
 	return u, rest
 }
@@ -45,8 +48,23 @@ func (e *examination) proxy(ctx context.Context) Finding {
 	default:
 		f = e.probe(ctx, u, mend)
 	}
-	f.Check, f.Value, f.From = "GOPROXY", redactList(e.env.values["GOPROXY"]), e.env.from("GOPROXY")
+	f.Check, f.Value, f.From = "GOPROXY", shownList(e.env.values["GOPROXY"]), e.env.from("GOPROXY")
 	return f
+}
+
+// listEntry is an entry of a GOPROXY list.
+var listEntry = regexp.MustCompile(`[^,|]+`)
+
+// shownList returns a GOPROXY list without credentials. Its entries may lack their scheme, without which nobody could
+// tell a token from the name of a module, and the go command takes a space for a part of the URL.
+func shownList(list string) string {
+	return redact.Text(listEntry.ReplaceAllStringFunc(redact.Text(list), func(entry string) string {
+		entry = strings.ReplaceAll(strings.TrimSpace(entry), " ", "%20")
+		if strings.Contains(entry, "@") && !strings.Contains(entry, "://") {
+			return "https://" + entry
+		}
+		return entry
+	}))
 }
 
 // isShim says whether u can be taken for the shim without asking it.

@@ -3,8 +3,6 @@ package doctor
 import (
 	"cmp"
 	"errors"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -65,7 +63,7 @@ func (e *examination) sumDB(value string) Finding {
 	case err != nil:
 		return wrong(err.Error(), mend)
 	case address != "":
-		return wrong("the go command asks "+redact(address)+" itself, and not the shim", mend)
+		return wrong("the go command asks "+address+" itself, and not the shim", mend)
 	case log.Key() != e.Log.Key():
 		return wrong("the go command asks for "+log.Name()+", and --sumdb is "+e.Log.Name(), mend)
 	}
@@ -99,17 +97,3 @@ func toolchain(value string) Finding {
 	}
 	return ok("toolchains that go.mod files ask for come through the shim: modferry mirror toolchain@go1.X brings them")
 }
-
-// redact takes the password out of a URL.
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(malformed)"
-	}
-	return u.Redacted()
-}
-
-var proxyEntry = regexp.MustCompile(`[^,|]+`)
-
-// redactList takes passwords out of a GOPROXY list.
-func redactList(list string) string { return proxyEntry.ReplaceAllStringFunc(list, redact) }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/modferry/modferry/"
+
+// layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
+// is not part of it.
+var layers = [][]string{
+	{"artifact/goproxy", "registry/redact", "registry/requirement", "registry/httpclient"},
+	{"artifact", "registry/safetext"},
+	{"artifact/sign", "artifact/sumdb"},
+	{"registry", "registry/gocmd"},
+	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
+	{"registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
+	{"registry/collect/closure", "proxyshim"},
+	{"registry/collect", "proxyshim/check"},
+	{"registry/mirror"},
+	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile"},
+	{"cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
+	{"cmd/modferry/internal/checkreport"},
+	{"cmd/modferry"},
+}
+
+// only names who may import a library that decides much.
+var only = map[string][]string{
+	"github.com/sigstore/cosign/": {"artifact/sign"},
+	"oras.land/oras-go/":          {"registry/remote", "registry/ocilayout"},
+	"github.com/urfave/cli/":      {"cmd/modferry"},
+}
+
+func TestPackagesImportOneWay(t *testing.T) {
+	rank := make(map[string]int)
+	for i, layer := range layers {
+		for _, name := range layer {
+			rank[name] = i + 1
+		}
+	}
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, modulePath)
+		if strings.HasSuffix(name, "test") || strings.HasPrefix(name, "e2e/") {
+			continue
+		}
+		if rank[name] == 0 {
+			t.Errorf("%s has no place in the order: give it one", name)
+		}
+		for _, imported := range p.Imports {
+			own, ours := strings.CutPrefix(imported, modulePath)
+			switch {
+			case ours && rank[own] >= rank[name]:
+				t.Errorf("%s imports %s, which is not below it", name, own)
+			case ours && strings.HasSuffix(own, "test"):
+				t.Errorf("%s imports %s, which is for tests", name, own)
+			}
+			for library, users := range only {
+				if strings.HasPrefix(imported, library) && !slices.Contains(users, name) {
+					t.Errorf("%s imports %s, which is for %v", name, imported, users)
+				}
+			}
+		}
+	}
+}
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []listedPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", modulePath+"...")
+	out, err := cmd.Output()
+	must(t, err)
+	var list []listedPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listedPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}

@@ -1,0 +1,205 @@
+package proxyshim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
+)
+
+// snapshotRetry is how soon stores are asked for a snapshot again, if the recheck
+// interval is longer, after they failed to give one and when something newer than
+// the snapshot at hand is needed.
+const snapshotRetry = 10 * time.Second
+
+// checksums is what the handler knows of the checksum database. One snapshot counts:
+// the newest of all stores that was accepted, which must prove that the
+// highest head ever accepted is part of it. Another one does not replace it
+// unless it is accepted, too.
+type checksums struct {
+	log   *sumdb.Log
+	files *snapshotFiles
+
+	mu  sync.Mutex
+	now *newest
+}
+
+// newest is the outcome of looking for snapshots. It never changes.
+type newest struct {
+	*verify.Newest
+	verifier string    // fingerprint of what accepted the snapshot's signature
+	checked  time.Time // when the stores were last asked
+}
+
+func (s *checksums) get() *newest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *checksums) set(n *newest) *newest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = n
+	return n
+}
+
+// stale reports whether the stores have to be asked again, at the earliest
+// reasonable moment if early.
+func (h *Handler) stale(n *newest, early bool) bool {
+	interval := h.recheck
+	if early || len(n.Faults) > 0 {
+		interval = min(interval, snapshotRetry)
+	}
+	return h.age(n.checked) >= interval || n.verifier != h.verifier.Fingerprint()
+}
+
+// newest returns the snapshot to go by. The error is the client's or the
+// shutdown's; what stores fail with is in the result. With early, a new snapshot
+// is noticed before the next re-check.
+func (h *Handler) newest(ctx context.Context, early bool) (*newest, error) {
+	if n := h.sums.get(); n != nil && !h.stale(n, early) {
+		return n, nil
+	}
+	return share(ctx, h, "checksum snapshot", func(ctx context.Context) (*newest, error) {
+		return h.refreshSnapshot(ctx, early)
+	})
+}
+
+// snapshotFor is the verify.Checker's source of snapshots.
+func (h *Handler) snapshotFor(ctx context.Context, store *registry.Store, newer bool) (*sumdb.Snapshot, error) {
+	n, err := h.newest(ctx, newer)
+	if err != nil {
+		return nil, err
+	}
+	return n.For(store)
+}
+
+// refreshSnapshot asks the stores for newer snapshots, unless that was just done.
+func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, error) {
+	fingerprint := h.verifier.Fingerprint()
+	old := h.sums.get()
+	if old == nil || old.verifier != fingerprint {
+		old = h.sums.files.load(ctx, fingerprint, h.stores.Stores())
+	}
+	if old != nil && !h.stale(old, early) {
+		return h.sums.set(old), nil
+	}
+	base := verify.Newest{}
+	if old != nil {
+		base = *old.Newest
+	}
+	if base.Snapshot != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	next := &newest{verifier: fingerprint, checked: h.now(), Newest: h.search(base.Snapshot != nil).Run(ctx, base)}
+	if h.ctx.Err() != nil {
+		return nil, errClosed
+	}
+	next.Seen = h.sums.files.hasHead()
+	h.logSnapshot(old, next)
+	if next.Snapshot != nil {
+		if err := h.sums.files.save(next); err != nil {
+			h.log.Warn("keeping the checksum snapshot in the cache", "log", h.sums.log.Name(), "error", err)
+		}
+	}
+	return h.sums.set(next), nil
+}
+
+// search returns a search that accepts what goes on from the highest head ever accepted. With one at hand, stores that
+// did not answer a moment ago are left alone.
+func (h *Handler) search(atHand bool) *verify.Search {
+	return &verify.Search{
+		Log: h.sums.log, Verifier: h.verifier, Stores: h.stores.Stores(),
+		Find: func(ctx context.Context, store *registry.Store) (*registry.Snapshot, error) {
+			if atHand && h.outages.holds(store.String()) {
+				return nil, fmt.Errorf("%s: %w a moment ago", store, registry.ErrUnavailable)
+			}
+			found, err := store.Snapshot(ctx, h.sums.log, h.verifier)
+			h.classify(store, err)
+			return found, err
+		},
+		Read: func(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
+			s, err := h.sums.files.read(ctx, c)
+			if err == nil {
+				err = h.sums.files.remember(ctx, s)
+			}
+			return s, err
+		},
+	}
+}
+
+// logSnapshot says what changed. Stores that fail are asked often.
+func (h *Handler) logSnapshot(old, next *newest) {
+	name := h.sums.log.Name()
+	for store, err := range next.Faults {
+		switch {
+		case old != nil && old.Faults[store] != nil && old.Faults[store].Error() == err.Error():
+		case isSecurity(err):
+			h.report(Failure{Kind: Refused, Err: err}, "checksum snapshot", "log", name, "store", store)
+		case verify.Classify(err) != verify.Unavailable: // which is logged as an outage
+			h.log.Warn("the checksum snapshot cannot be read", "log", name, "store", store, "error", err)
+		}
+	}
+	switch {
+	case next.Snapshot != nil && (old == nil || old.Manifest != next.Manifest):
+		h.log.Info("checksum snapshot", "log", name, "store", next.Store, "records", next.Head().N, "captured", snapshotDay(next.Snapshot))
+	case next.Snapshot == nil && old == nil && len(next.Faults) == 0:
+		h.log.Warn("no store has a checksum snapshot, so modules are not checked against the log", "log", name)
+	}
+}
+
+// lacksRecord reports whether e was accepted without a record, but would not be now: before there was a snapshot, or
+// by other options.
+func (h *Handler) lacksRecord(e *cache.Entry) bool {
+	if e.Record != nil || h.checker.AllowUnrecorded || h.checker.IsPrivate(e.Module.Path) {
+		return false
+	}
+	n := h.sums.get()
+	if n == nil { // nothing was asked for since the start
+		n = h.sums.files.load(h.ctx, h.verifier.Fingerprint(), h.stores.Stores())
+	}
+	return n != nil && n.Snapshot != nil
+}
+
+// known returns what e tells about its version: evidence with the tile that is in the cache, if there is one.
+func (s *checksums) known(e *cache.Entry) verify.Known {
+	if e == nil {
+		return verify.Known{}
+	}
+	known := verify.Known{Manifest: e.Manifest.Digest}
+	if evidence, err := sumdb.ParseEvidence(s.log, e.Record, nil); err == nil {
+		evidence.Tile = s.files.tile(evidence.TileIndex())
+		known.Evidence = &evidence
+	}
+	return known
+}
+
+// recall returns the evidence of e, verified, with the tile in the snapshot or in
+// the cache. It is sumdb.ErrNoTile if neither has a tile that is good.
+func (s *checksums) recall(snap *sumdb.Snapshot, e *cache.Entry) (sumdb.Evidence, error) {
+	evidence, err := sumdb.ParseEvidence(s.log, e.Record, nil)
+	if err == nil {
+		err = snap.Verify(e.Module, e.Sum, e.GoModSum, evidence)
+	}
+	if !errors.Is(err, sumdb.ErrNoTile) {
+		return evidence, err
+	}
+	n := evidence.TileIndex()
+	if evidence.Tile = s.files.tile(n); evidence.Tile == nil {
+		return evidence, err
+	}
+	if snap.CheckTile(n, evidence.Tile) != nil {
+		s.files.dropTile(n) // changed on disk
+		return evidence, err
+	}
+	return evidence, snap.Verify(e.Module, e.Sum, e.GoModSum, evidence)
+}

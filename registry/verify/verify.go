@@ -1,0 +1,117 @@
+// Package verify decides whether a module version in a store may be used: its manifest must be of the version that was
+// asked for and signed by somebody trusted, its files must have the digests and sums that the manifest states, and where
+// the store has a snapshot of the checksum database, the log must have those sums for a public module.
+//
+// [Checker.Check] looks at all but the zip, which [Zip] fetches. [Classify] says what their errors, and those of the
+// store, mean.
+package verify
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry"
+)
+
+// A Checker checks module versions. Verifier, Log and Snapshot are required. It is safe for concurrent use.
+type Checker struct {
+	Verifier sign.Verifier // decides whose signatures count
+	Log      *sumdb.Log
+	Private  string // patterns, as in GONOSUMDB, of modules that the log does not have
+
+	// AllowUnrecorded accepts versions of other modules as well, of which no record leads to the head of the snapshot.
+	// Without a snapshot they are accepted anyway. A record that contradicts a version is never accepted.
+	AllowUnrecorded bool
+
+	// Snapshot returns what confirms the records of versions in store: nil if there is no snapshot. With newer set,
+	// the one it returned before does not cover a record, so that it is worth asking whether there is a newer one.
+	Snapshot func(ctx context.Context, store *registry.Store, newer bool) (*sumdb.Snapshot, error)
+}
+
+// Known is what an earlier check has found out about a version. The zero value is nothing.
+type Known struct {
+	Manifest digest.Digest   // that was accepted
+	Evidence *sumdb.Evidence // that confirmed it then
+}
+
+// Result is what was found out about a version that may be used.
+type Result struct {
+	Keys     []string       // the names of the keys that vouch for it
+	Meta     *artifact.Meta // nil if it was not read, because the manifest was accepted before
+	Logged   Logged
+	Evidence *sumdb.Evidence // with which the log confirms it, nil if it does not
+	Snapshot *sumdb.Snapshot // by which it does
+}
+
+// Check checks the version that mod is the manifest of, found in store. What is known saves requests; evidence among it
+// counts for another manifest as well, for the log says the same of a version to everyone.
+func (c *Checker) Check(ctx context.Context, store *registry.Store, mod *registry.Module, known Known) (*Result, error) {
+	keys, err := store.Verify(ctx, mod, c.Verifier)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Keys: keys, Logged: None}
+	accepted := known.Manifest == mod.Descriptor.Digest
+	if !accepted {
+		if r.Meta, err = Meta(ctx, store, mod); err != nil {
+			return nil, err
+		}
+	}
+	if c.IsPrivate(mod.Module.Path) {
+		return r, nil
+	}
+	if r.Snapshot, err = c.Snapshot(ctx, store, false); err != nil && !accepted {
+		return nil, unconfirmed(mod, err)
+	}
+	if r.Snapshot == nil && accepted { // that there is none right now does not matter
+		r.Evidence = known.Evidence
+		return r, nil
+	}
+	if r.Snapshot != nil && known.Evidence != nil {
+		err := r.confirm(mod, known.Evidence)
+		if err == nil || errors.Is(err, sumdb.ErrMismatch) {
+			return r, err
+		}
+	}
+	return r, c.search(ctx, store, mod, r)
+}
+
+// IsPrivate reports whether the log is nobody's business for a module.
+func (c *Checker) IsPrivate(path string) bool {
+	return c.Private != "" && module.MatchPrefixPatterns(c.Private, path)
+}
+
+// Meta returns .info and go.mod of mod, checked.
+func Meta(ctx context.Context, store *registry.Store, mod *registry.Module) (meta *artifact.Meta, err error) {
+	err = Repeat(ctx, func() error {
+		meta, err = store.Meta(ctx, mod)
+		return err
+	})
+	return meta, err
+}
+
+// attempts is how often a broken download is made in all.
+const attempts = 3
+
+// Repeat calls fn again when a download broke off or arrived damaged. (The store
+// itself repeats what failed before the first byte.)
+func Repeat(ctx context.Context, fn func() error) error {
+	var err error
+	for range attempts {
+		err = fn()
+		broken := errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, io.ErrUnexpectedEOF) ||
+			errors.Is(err, syscall.ECONNRESET)
+		if !broken || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}

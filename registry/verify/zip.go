@@ -1,0 +1,31 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/modferry/modferry/registry"
+)
+
+// Zip streams the zip of mod, which was checked, into f, and checks it: the layer's digest and the sum of what is in
+// it. After an error f holds a useless part.
+func Zip(ctx context.Context, store *registry.Store, mod *registry.Module, f *os.File) error {
+	err := Repeat(ctx, func() error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		if err := f.Truncate(0); err != nil {
+			return err
+		}
+		return store.Zip(ctx, mod, f)
+	})
+	if err != nil {
+		return err
+	}
+	if err := mod.CheckZipFile(f.Name()); err != nil {
+		return fmt.Errorf("%v: %w", mod.Module, err)
+	}
+	return nil
+}
