@@ -27,8 +27,7 @@ func (h *Handler) version(ctx context.Context, m module.Version) (*cache.Entry, 
 	return ask(ctx, h, h.versions, m, h.recheck, false)
 }
 
-// fetch reads, verifies and caches m. When the manifest is the one of old, its
-// files stay.
+// fetch reads, verifies and caches m. When the manifest is the one of old, its files stay.
 func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Version, old *cache.Entry) (*cache.Entry, error) {
 	e, err := h.fetchVersion(ctx, store, m, old)
 	if err == nil {
@@ -115,8 +114,7 @@ func (h *Handler) withZip(ctx context.Context, e *cache.Entry) (*cache.Entry, er
 	})
 }
 
-// fetchZip gets the zip of e: the one on disk if it has the right sum, else the
-// one in the store.
+// fetchZip gets the zip of e: the one on disk if it has the right sum, else the one in the store.
 func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *cache.Entry) (*cache.Entry, error) {
 	mod := &registry.Module{
 		Manifest:   &artifact.Manifest{Module: e.Module, Sum: e.Sum, GoModSum: e.GoModSum, Zip: e.ZipLayer},

@@ -1,9 +1,7 @@
-// Package proxyshim answers the go command's requests for modules, as
-// https://go.dev/ref/mod#goproxy-protocol has them, out of a store of signed OCI
-// artifacts. Nothing is served or cached before it is verified, and nothing but
-// "the store does not have it" ever becomes a 404. It answers for the checksum
-// database too, from a snapshot in the store, so that the go command can verify
-// what it gets without a network.
+// Package proxyshim answers the go command's requests for modules, as https://go.dev/ref/mod#goproxy-protocol has them,
+// out of a store of signed OCI artifacts. Nothing is served or cached before it is verified, and nothing but "the store
+// does not have it" ever becomes a 404. It answers for the checksum database too, from a snapshot in the store, so that
+// the go command can verify what it gets without a network.
 package proxyshim
 
 import (
@@ -67,8 +65,7 @@ type Handler struct {
 	wishes    *wishes
 	outages   *outages
 
-	// Work for clients is detached from them: it runs under ctx, one flight per
-	// key, and Close waits for it.
+	// Work for clients is detached from them: it runs under ctx, one flight per key, and Close waits for it.
 	flights singleflight.Group
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -142,8 +139,7 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// ServeHTTP answers one request. Errors are text/plain, because the go command
-// shows them to its user then.
+// ServeHTTP answers one request. Errors are text/plain, because the go command shows them to its user then.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -179,31 +175,25 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 	}
 }
 
-// servePage answers what is not about modules.
+// servePage answers what is not about modules. Requests can be served, and so the shim is ready, if the cache directory
+// takes files. The store may be down, for that is what the cache is for.
 func (h *Handler) servePage(w http.ResponseWriter, q request) error {
+	text := "ok"
 	switch {
 	case q.kind == kindRoot:
-		answer(w, http.StatusOK, "modferry: Go modules from "+h.stores.String()+"\nSet GOPROXY to this address to use it.")
+		text = "modferry: Go modules from " + h.stores.String() + "\nSet GOPROXY to this address to use it."
 	case q.name == "healthz":
-		answer(w, http.StatusOK, "ok")
 	case q.name == "readyz":
-		return h.serveReady(w)
+		if err := h.cache.Ready(); err != nil {
+			return err
+		}
+		if h.ctx.Err() != nil {
+			return errClosed
+		}
+		text = "ready"
 	default:
 		return errNoModule
 	}
-	return nil
-}
-
-// serveReady answers whether requests can be served: that needs a cache
-// directory which takes files. The store may be down, for that is what the cache
-// is for.
-func (h *Handler) serveReady(w http.ResponseWriter) error {
-	if err := h.cache.Ready(); err != nil {
-		return err
-	}
-	if h.ctx.Err() != nil {
-		return errClosed
-	}
-	answer(w, http.StatusOK, "ready")
+	answer(w, http.StatusOK, text)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
@@ -69,7 +68,7 @@ func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m mod
 	return l, nil
 }
 
-// listing returns the listing of a module, if it was not found out anew, as good as absence is believed.
+// listing returns the listing of a module. If anew is set, something was not in the one that is kept.
 func (h *Handler) listing(ctx context.Context, path string, anew bool) (*cache.Answer[listing], error) {
 	return ask(ctx, h, h.listings, module.Version{Path: path}, h.maxAge(anew), anew)
 }
@@ -88,10 +87,7 @@ func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) e
 	if err != nil {
 		return err
 	}
-	header := w.Header()
-	header.Set("Content-Type", typeText)
-	header.Set("Content-Length", strconv.Itoa(len(l.Value.body)))
-	_, _ = w.Write(l.Value.body)
+	send(w, typeText, l.Value.body)
 	return nil
 }
 

@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// lru is a map of bounded size that forgets what was not written for longest.
-// It is safe for concurrent use.
+// lru is a map of bounded size that forgets what was not written for longest. It is safe for concurrent use.
 type lru[K comparable, V any] struct {
 	max int
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -28,6 +29,14 @@ const (
 
 var contentTypes = map[kind]string{kindInfo: typeJSON, kindMod: typeText, kindZip: typeZip}
 
+// send answers with data.
+func send(w http.ResponseWriter, contentType string, data []byte) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(data)))
+	_, _ = w.Write(data)
+}
+
 // serveFile serves one of the files of m.
 func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Version, k kind) error {
 	f, written, err := h.open(r.Context(), m, k)
@@ -40,15 +49,14 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 	return nil
 }
 
-// open opens a file of m that was verified and is still the one that was, and
-// returns when it was written.
+// open opens a file of m that was verified and is still the one that was, and returns when it was written.
 func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSeekCloser, time.Time, error) {
 	if e := fresh(h, h.versions, m, h.recheck); e != nil {
 		if f, written, err := h.cache.Open(e, k); err == nil {
 			return f, written, nil
 		}
 	}
-	defer h.cache.Pin(m)()
+	defer h.cache.Hold(m)()
 	for range openings {
 		e, err := h.version(ctx, m)
 		if err == nil && k == kindZip {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,7 @@ import (
 //	.sumdb/<log>+<key hash>/blobs/<hex> its manifest and blobs
 //	sumdb/<log>/tile/8/0/…              full level-0 tiles that came with module versions
 //
-// The last is where a GOPROXY tree has them. Nothing read from here is believed
-// without the log's signature.
+// The last is where a GOPROXY tree has them. Nothing read from here is believed without the log's signature.
 type snapshotFiles struct {
 	cache *cache.Cache
 	log   *sumdb.Log
@@ -76,8 +76,7 @@ func (f *snapshotFiles) remembered() (h sumdb.Head, ok bool, err error) {
 	return h, true, nil
 }
 
-// compare checks that s goes on from the remembered head; newer is set if it has
-// more records.
+// compare checks that s goes on from the remembered head; newer is set if it has more records.
 func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
 	seen, ok, err := f.remembered()
 	if err != nil || !ok {
@@ -100,9 +99,8 @@ func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
 	}
 }
 
-// remember makes the head of s the highest one, for this and all other processes
-// with this cache directory. Its errors match sumdb.ErrShrunk, sumdb.ErrForked or
-// sumdb.ErrUnproven if s does not go on from that.
+// remember makes the head of s the highest one, for this and all other processes with this cache directory. Its errors
+// match sumdb.ErrShrunk, sumdb.ErrForked or sumdb.ErrUnproven if s does not go on from that.
 func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err := os.MkdirAll(f.dir, 0o777); err != nil {
 		return err
@@ -131,8 +129,7 @@ type savedSnapshot struct {
 	Checked  time.Time     `json:"checked"`
 }
 
-// save records that n, whose blobs are here already, counts, and removes the
-// blobs of others.
+// save records that n, whose blobs are here already, counts, and removes the blobs of others.
 func (f *snapshotFiles) save(n *newest) error {
 	saved := savedSnapshot{snapshotFormat, n.Store, n.Manifest, n.verifier, n.checked}
 	if len(n.Faults) > 0 {
@@ -144,15 +141,15 @@ func (f *snapshotFiles) save(n *newest) error {
 	return f.sweep(n.Manifest)
 }
 
-// load returns what save has saved, or nil if that cannot be used: the blobs are
-// not all there and good, the store is not among these, or another verifier
-// accepted it.
+// load returns what save has saved, or nil if that cannot be used: the blobs are not all there and good, the store is
+// not among these, or another verifier accepted it.
 func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*registry.Store) *newest {
 	var saved savedSnapshot
 	if _, err := cache.ReadJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
 		return nil
 	}
-	if saved.Format != snapshotFormat || saved.Verifier != verifier || !isStore(stores, saved.Store) || saved.Manifest.Validate() != nil {
+	isIt := func(s *registry.Store) bool { return s.String() == saved.Store }
+	if saved.Format != snapshotFormat || saved.Verifier != verifier || !slices.ContainsFunc(stores, isIt) || saved.Manifest.Validate() != nil {
 		return nil
 	}
 	raw, err := f.blob(saved.Manifest, artifact.MaxManifest)
@@ -170,15 +167,6 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 		Newest:   &verify.Newest{Snapshot: s, Manifest: saved.Manifest, Store: saved.Store, Seen: true},
 		verifier: verifier, checked: saved.Checked,
 	}
-}
-
-func isStore(stores []*registry.Store, name string) bool {
-	for _, s := range stores {
-		if s.String() == name {
-			return true
-		}
-	}
-	return false
 }
 
 // read reads and checks a snapshot, by way of the blobs that are here.

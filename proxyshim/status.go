@@ -17,13 +17,11 @@ import (
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// maxText is how much of an answer the go command shows, in bytes (8 lines of 81);
-// a longer line it drops altogether.
+// maxText is how much of an answer the go command shows, in bytes (8 lines of 81); a longer line it drops altogether.
 const maxText = 640
 
-// fail answers a request that cannot be served. Only what does not exist gets a
-// 404, for the go command then asks the next proxy in its list; everything else
-// stops it.
+// fail answers a request that cannot be served. Only what does not exist gets a 404, for the go command then asks the
+// next proxy in its list; everything else stops it.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err error) {
 	if r.Context().Err() != nil {
 		// Most likely nobody is there to read it. But a client may have closed its half of the
@@ -132,8 +130,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, plain(text)+"\n")
 }
 
-// plain returns text as the go command is willing to show it: graphic characters
-// and single line feeds, not too long.
+// plain returns text as the go command is willing to show it: graphic characters and single line feeds, not too long.
 func plain(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsGraphic(r) {

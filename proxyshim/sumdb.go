@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
@@ -49,10 +48,7 @@ func (h *Handler) serveSumDB(w http.ResponseWriter, r *http.Request, q request) 
 	if err != nil {
 		return err
 	}
-	header := w.Header()
-	header.Set("Content-Type", kind)
-	header.Set("Content-Length", strconv.Itoa(len(data)))
-	_, _ = w.Write(data)
+	send(w, kind, data)
 	return nil
 }
 
@@ -128,8 +124,7 @@ func (s *checksums) lookup(snap *sumdb.Snapshot, e *cache.Entry) ([]byte, error)
 	return snap.Lookup(evidence)
 }
 
-// complete asks the stores for a newer snapshot and for the evidence of e, unless
-// that was done a moment ago.
+// complete asks the stores for a newer snapshot and for the evidence of e, unless that was done a moment ago.
 func (h *Handler) complete(ctx context.Context, e *cache.Entry) (*sumdb.Snapshot, *cache.Entry, error) {
 	s, err := h.snapshot(ctx, true)
 	if err != nil {

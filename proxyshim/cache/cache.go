@@ -43,7 +43,7 @@ type Cache struct {
 
 	mu      sync.RWMutex
 	entries map[module.Version]*Entry
-	pins    map[module.Version]int // being served right now: not to be evicted
+	held    map[module.Version]int // being served right now: not to be evicted
 
 	writing  sync.Mutex   // held while a verdict is written or removed
 	evicting sync.Mutex   // held while the directory is looked through
@@ -63,7 +63,7 @@ func New(o Options) (*Cache, error) {
 	}
 	c := &Cache{
 		dir: dir, max: o.Max, now: o.Now, log: o.Log,
-		entries: make(map[module.Version]*Entry), pins: make(map[module.Version]int),
+		entries: make(map[module.Version]*Entry), held: make(map[module.Version]int),
 	}
 	c.working.Go(func() {
 		c.sweep()

@@ -22,16 +22,16 @@ const (
 	touchInterval = time.Minute
 )
 
-// Pin keeps m from being evicted until the function it returns is called.
-func (c *Cache) Pin(m module.Version) (unpin func()) {
+// Hold keeps m from being evicted until the function it returns is called.
+func (c *Cache) Hold(m module.Version) (release func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pins[m]++
+	c.held[m]++
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.pins[m]--; c.pins[m] == 0 {
-			delete(c.pins, m)
+		if c.held[m]--; c.held[m] == 0 {
+			delete(c.held, m)
 		}
 	}
 }
@@ -77,18 +77,18 @@ type evictable struct {
 	used   int64          // nanoseconds since 1970
 }
 
-// evictOne removes v, unless it is pinned.
+// evictOne removes v, unless it is being served.
 func (c *Cache) evictOne(v evictable) error {
 	if v.module.Path == "" {
 		return c.Remove(v.file)
 	}
 	c.mu.Lock()
-	pinned := c.pins[v.module] > 0
-	if !pinned {
+	held := c.held[v.module] > 0
+	if !held {
 		delete(c.entries, v.module)
 	}
 	c.mu.Unlock()
-	if pinned {
+	if held {
 		return nil
 	}
 	return c.removeVersion(v.file)

@@ -14,9 +14,8 @@ import (
 // maxHosts bounds how many hosts a blocker remembers.
 const maxHosts = 100
 
-// blocker is the HTTP proxy of the commands. It lets nobody through, and remembers
-// where they wanted to go. Loopback addresses are not asked of a proxy, so the shim
-// is reached and nothing beyond this machine is.
+// blocker is the HTTP proxy of the commands. It lets nobody through, and remembers where they wanted to go. Loopback
+// addresses are not asked of a proxy, so the shim is reached and nothing beyond this machine is.
 type blocker struct {
 	server http.Server
 	url    string

@@ -1,7 +1,6 @@
-// Package check proves that a Go project works from a shim alone. It runs the go
-// commands people use on a copy of the project, with an empty module cache and
-// with nobody but the shim to ask, and notices when something they start tries to
-// reach somebody else.
+// Package check proves that a Go project works from a shim alone. It runs the go commands people use on a copy of the
+// project, with an empty module cache and with nobody but the shim to ask, and notices when something they start tries
+// to reach somebody else.
 package check
 
 import (
@@ -49,22 +48,19 @@ type Result struct {
 	OK       bool          // it did what it should
 	Skipped  string        // why it did not run, or proves nothing; OK is false then
 	Untidy   bool          // nothing is wrong but that go.mod or go.sum is not as "go mod tidy" leaves it
-	Output   string        // the first lines of what a command that failed said, or what is untidy; no control characters
+	Output   string        // the first lines of what a command that failed wrote, or what is untidy; no control characters
 	Elapsed  time.Duration // what it took
 }
 
 // Failed reports whether the command ran and came to no good end.
 func (r Result) Failed() bool { return !r.OK && r.Skipped == "" }
 
-// Run runs the commands, in a copy of the project, and returns what became of
-// each, in order, and whom besides the shim something wanted to reach:
-// "host:port", sorted, each once. That is what HTTP clients say which honour
-// HTTPS_PROXY, as those of the go command and of git do; who looks names up or opens
-// connections without asking a proxy is not noticed.
+// Run runs the commands, in a copy of the project, and returns what became of each, in order, and whom besides the shim
+// something wanted to reach: "host:port", sorted, each once. That is what HTTP clients say which honour HTTPS_PROXY, as
+// those of the go command and of git do; who looks names up or opens connections without asking a proxy is not noticed.
 //
-// When a command fails, the shim is asked for everything the project's go.sum files
-// list, so that it knows all that is missing of it, and not only what the go
-// command stopped at.
+// When a command fails, the shim is asked for everything the project's go.sum files list, so that it knows all that is
+// missing of it, and not only what the go command stopped at.
 //
 // That the project fails is no error. An error says why nothing could be proved, or
 // not everything: [ErrPlatform], gocmd.ErrNoGo, the end of ctx, or a full disk.

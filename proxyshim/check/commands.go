@@ -42,9 +42,8 @@ func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) (*runner, 
 	return &runner{o: o, scratch: scratch, goCmd: goCmd, files: kept, words: originals(o.Project, scratch)}, nil
 }
 
-// invoke runs a go command on what the project has, not on what another command
-// has made of it: "go mod download" adds to an incomplete go.sum what keeps everything
-// after it from building where it did not run.
+// invoke runs a go command on what the project has, not on what another command has made of it: "go mod download" adds
+// to an incomplete go.sum what keeps everything after it from building where it did not run.
 func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
 	if err := r.files.restore(); err != nil {
 		return nil, err
@@ -52,8 +51,7 @@ func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, dir string, args 
 	return goCmd.Run(ctx, dir, args...)
 }
 
-// originals puts the project's own directories in the place of the copy's: nobody
-// finds those afterwards.
+// originals puts the project's own directories in the place of the copy's: nobody finds those afterwards.
 func originals(p, scratch *project.Project) *strings.Replacer {
 	pairs := []string{scratch.Root, p.Root}
 	for _, m := range scratch.Modules { // a copy keeps everything in the same places relative to one another
@@ -62,8 +60,7 @@ func originals(p, scratch *project.Project) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// runAll runs every command, whatever became of those before. It fails when one
-// could not be run.
+// runAll runs every command, whatever became of those before. It fails when one could not be run.
 func (r *runner) runAll(ctx context.Context) error {
 	if err := r.run(ctx, r.goCmd, Result{}, "mod", "download"); err != nil {
 		return err
@@ -132,8 +129,7 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 	return nil
 }
 
-// runTidy finds out whether a main module is tidy, and whether that can be found
-// out.
+// runTidy finds out whether a main module is tidy, and whether that can be found out.
 func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	result := Result{Command: "go mod tidy -diff", Dir: relative(r.scratch.Root, m.Dir)}
 	start := time.Now()
@@ -187,8 +183,8 @@ func relative(root, dir string) string {
 	return filepath.ToSlash(rel)
 }
 
-// finish completes the result of a command that ended with err, of which Said is what
-// introduces what a failing command said. It fails when it was not the command that failed.
+// finish completes the result of a command that ended with err, of which Output is what
+// introduces what a failing command wrote. It fails when it was not the command that failed.
 func (r *runner) finish(ctx context.Context, result Result, start time.Time, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

@@ -16,10 +16,9 @@ import (
 // probeJobs is how many files are asked for at a time.
 const probeJobs = 8
 
-// probe asks the shim for every file that the go.sum files of a project list. What it
-// answers does not matter here: it remembers what it does not have. The go command
-// stops asking at the first go.mod it cannot have, and every further one would cost
-// a journey to the connected side.
+// probe asks the shim for every file that the go.sum files of a project list. What it answers does not matter here: it
+// remembers what it does not have. The go command stops asking at the first go.mod it cannot have, and every further
+// one would cost a journey to the connected side.
 func probe(ctx context.Context, proxy string, p *project.Project) {
 	client := &http.Client{
 		Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: probeJobs},
