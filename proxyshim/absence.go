@@ -43,14 +43,9 @@ type absentUntil struct {
 // knownAbsent returns the absence of m if it was found out a moment ago. Without a
 // version m stands for the whole module.
 func (h *Handler) knownAbsent(m module.Version) error {
-	a, ok := h.absences.get(m)
-	if !ok {
-		return nil
-	}
-	if h.now().Before(a.until) {
+	if a, ok := h.absences.get(m); ok && h.now().Before(a.until) {
 		return a.absence
 	}
-	h.absences.remove(m)
 	return nil
 }
 

@@ -177,7 +177,7 @@ func BenchmarkStart(b *testing.B) {
 	e := newEnv(b, func(o *Options) { o.Now = time.Now; o.CacheMax = 1 << 30 })
 	e.publish(content{m: lib})
 	e.want(libURL+".zip", http.StatusOK, "PK")
-	e.handler.cache.saver.flush()
+
 	at := filepath.Join(e.options.CacheDir, "example.com/lib/@v")
 	for i := range 1000 {
 		dir := filepath.Join(e.options.CacheDir, fmt.Sprintf("example.com/m%d/@v", i))

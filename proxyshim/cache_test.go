@@ -1,7 +1,6 @@
 package proxyshim
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,7 +17,7 @@ import (
 // temporary lists the temporary files in the cache directory.
 func (e *env) temporary() []string {
 	e.t.Helper()
-	files, err := filepath.Glob(filepath.Join(e.options.CacheDir, tempDir, "*"))
+	files, err := filepath.Glob(filepath.Join(e.options.CacheDir, ".tmp", "*"))
 	check(e.t, err)
 	return files
 }
@@ -57,7 +56,7 @@ func TestTheLeastRecentlyUsedIsEvicted(t *testing.T) {
 	}
 	use := func(i int) {
 		t.Helper()
-		e.clock.advance(2 * touchInterval)
+		e.clock.advance(2 * time.Minute)
 		e.wantZip(i)
 		if n := e.size(); n > limit {
 			t.Errorf("cache has %d bytes", n)
@@ -156,7 +155,7 @@ func TestAnotherHandlersFilesNeedNoRequests(t *testing.T) {
 	e.publish(content{m: lib})
 	e.want(libURL+".zip", http.StatusOK, "PK")
 	e.want("/example.com/lib/@v/list", http.StatusOK, "v1.2.3")
-	e.handler.cache.saver.flush()
+
 	_, e.url = e.start(e.options)
 	got := e.requests(func() {
 		for _, path := range []string{libURL + ".info", libURL + ".mod", libURL + ".zip", "/example.com/lib/@v/list", "/example.com/lib/@latest"} {
@@ -172,7 +171,7 @@ func TestFilesRemovedUnderneathAreFetchedAgain(t *testing.T) {
 	e := newEnv(t)
 	e.publish(content{m: lib})
 	e.want(libURL+".zip", http.StatusOK, "PK")
-	e.handler.cache.saver.flush()
+
 	check(t, os.RemoveAll(e.options.CacheDir))
 	for _, ext := range []string{".info", ".mod", ".zip"} {
 		e.want(libURL+ext, http.StatusOK, "")
@@ -181,12 +180,12 @@ func TestFilesRemovedUnderneathAreFetchedAgain(t *testing.T) {
 
 func TestLeftoversOfAKilledProcessAreRemoved(t *testing.T) {
 	e := newEnv(t)
-	dir := filepath.Join(e.options.CacheDir, tempDir)
+	dir := filepath.Join(e.options.CacheDir, ".tmp")
 	old, recent := filepath.Join(dir, "old"), filepath.Join(dir, "recent")
 	for _, name := range []string{old, recent} {
 		check(t, os.WriteFile(name, []byte("part"), 0o644))
 	}
-	long := time.Now().Add(-2 * tempAge)
+	long := time.Now().Add(-2 * time.Hour)
 	check(t, os.Chtimes(old, long, long))
 	e.restart()
 	check(t, e.handler.Close())
@@ -221,7 +220,7 @@ func TestAVersionThatBecameModOnly(t *testing.T) {
 	e.clock.advance(time.Hour)
 	e.want(libURL+".zip", http.StatusNotFound, "only go.mod")
 	e.want(libURL+".mod", http.StatusOK, "module")
-	e.handler.cache.saver.flush()
+
 	if _, err := os.Stat(e.options.CacheDir + libURL + ".zip"); !os.IsNotExist(err) {
 		t.Error("the zip is still there")
 	}
@@ -240,11 +239,11 @@ func TestTilesAreEvictedToo(t *testing.T) {
 	e := newEnv(t, withLog(l), func(o *Options) { o.CacheMax = limit })
 	e.mirror(l, l.snapshot(nil), versions...)
 	for _, v := range versions {
-		e.clock.advance(2 * touchInterval)
+		e.clock.advance(2 * time.Minute)
 		e.client(l, nil).verify(t, v)
 	}
-	e.handler.cache.saver.flush()
-	check(t, e.handler.cache.evict())
+	e.restart()
+	e.restart() // what is too much is removed by now
 	var size, tiles int64
 	for _, name := range e.files() {
 		fi, err := os.Stat(name)
@@ -260,10 +259,32 @@ func TestTilesAreEvictedToo(t *testing.T) {
 	e.client(l, nil).verify(t, versions...) // what is gone is fetched again
 }
 
-func TestSavingWhatWasEvictedMeanwhileIsNoVersion(t *testing.T) {
-	c, err := newCache(t.TempDir(), 0, time.Now)
-	check(t, err)
-	if e, err := c.save(version(1)); e != nil || !errors.Is(err, errReplaced) {
-		t.Errorf("got %v, %v", e, err)
+func TestWhatWasServedNeedsNoRequestsAfterARestart(t *testing.T) {
+	e := newEnv(t)
+	const versions = 20
+	for i := range versions {
+		e.publish(content{m: version(i), modOnly: true})
+	}
+	ask := func() {
+		for i := range versions {
+			e.want(fmt.Sprintf("/example.com/big/@v/v1.0.%d.mod", i), http.StatusOK, "module")
+		}
+	}
+	ask()
+	e.restart()
+	if got := e.requests(ask); len(got) > 0 {
+		t.Errorf("requests after a restart: %v", got)
+	}
+}
+
+func TestALargeGoModIsServedToo(t *testing.T) {
+	e := newEnv(t)
+	c := content{m: lib, comment: strings.Repeat("// comment\n", 20_000)}
+	e.publish(c)
+	for range 2 {
+		if status, body := e.get(libURL + ".mod"); status != http.StatusOK || body != string(c.gomod()) {
+			t.Errorf("%d, %d bytes", status, len(body))
+		}
+		e.restart()
 	}
 }

@@ -44,7 +44,7 @@ func TestAFullDiskIsAnErrorAndPasses(t *testing.T) {
 	}{{10, libURL + ".info"}, {64 << 10, libURL + ".zip"}} {
 		restore := limitFileSize(t, test.limit)
 		e.get(test.path) // may be answered before it is saved
-		e.handler.cache.saver.flush()
+
 		for range 2 {
 			e.want(test.path, http.StatusInsufficientStorage, "cache directory is full")
 		}
@@ -54,9 +54,6 @@ func TestAFullDiskIsAnErrorAndPasses(t *testing.T) {
 		}
 		restore()
 		e.want(test.path, http.StatusOK, "")
-		if e.handler.cache.saver.failing.Load() {
-			t.Error("the disk still counts as full")
-		}
 	}
 }
 
@@ -65,6 +62,6 @@ func TestNotReadyWhenTheCacheCannotBeWritten(t *testing.T) {
 		t.Skip("root may write anywhere")
 	}
 	e := newEnv(t)
-	check(t, syscall.Chmod(e.options.CacheDir+"/"+tempDir, 0o555))
+	check(t, syscall.Chmod(e.options.CacheDir+"/.tmp", 0o555))
 	e.want("/-/readyz", http.StatusInternalServerError, "")
 }

@@ -5,7 +5,7 @@ import "golang.org/x/mod/module"
 // FailureKind says why something was not answered as asked.
 type FailureKind int
 
-// The kinds of failures. That the store lacks what was asked for is none of them: see [Handler.Misses].
+// The kinds of failures. That the store lacks what was asked for is none of them: see [Handler.Wishes].
 const (
 	Refused     FailureKind = iota + 1 // verification failed
 	Denied                             // the registry, its policy or a route does not give it

@@ -1,9 +1,7 @@
-// Package proxyshim answers the go command's requests for modules, as
-// https://go.dev/ref/mod#goproxy-protocol has them, out of a store of signed OCI
-// artifacts. Nothing is served or cached before it is verified, and nothing but
-// "the store does not have it" ever becomes a 404. It answers for the checksum
-// database too, from a snapshot in the store, so that the go command can verify
-// what it gets without a network.
+// Package proxyshim answers the go command's requests for modules, as https://go.dev/ref/mod#goproxy-protocol has them,
+// out of a store of signed OCI artifacts. Nothing is served or cached before it is verified, and nothing but "the store
+// does not have it" ever becomes a 404. It answers for the checksum database too, from a snapshot in the store, so that
+// the go command can verify what it gets without a network.
 package proxyshim
 
 import (
@@ -20,6 +18,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -36,6 +35,7 @@ type Options struct {
 	Absent   time.Duration    // how long absence is remembered; 0 = 10 s, negative = not at all
 	Log      *slog.Logger     // nil = discard
 	Now      func() time.Time // nil = time.Now
+	Exact    bool             // nobody names versions by hand: each that is asked for is required by something, and none is merely tried
 	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
 
 	// AllowUnrecorded serves modules that are not private without a record of the database, too, where a store has a
@@ -55,23 +55,22 @@ type Handler struct {
 	now      func() time.Time
 	failed   func(Failure) // may be nil
 
-	cache     *cache
+	cache     *cache.Cache
 	sums      *checksums
-	listings  *keeper[listing]
-	revisions *keeper[recorded]
+	versions  *source[*cache.Entry]
+	listings  *source[*cache.Answer[listing]]
+	listed    *cache.Answers[listing]
+	revisions *source[*cache.Answer[module.Version]]
 	absences  *lru[module.Version, absentUntil]
-	misses    *misses
+	wishes    *wishes
 	outages   *outages
 
-	// Work for clients is detached from them: it runs under ctx, one flight per
-	// key, and Close waits for it.
+	// Work for clients is detached from them: it runs under ctx, one flight per key, and Close waits for it.
 	flights singleflight.Group
 	ctx     context.Context
 	cancel  context.CancelFunc
-	mu      sync.Mutex
-	closed  bool
+	mu      sync.Mutex // held while ctx ends, and while work begins
 	working sync.WaitGroup
-	saved   chan struct{} // closed when the cache has nothing left to save
 }
 
 // defaultAbsent is how long absence is remembered unless Options.Absent says.
@@ -101,7 +100,7 @@ func New(o Options) (*Handler, error) {
 			return nil, err
 		}
 	}
-	c, err := newCache(o.CacheDir, o.CacheMax, o.Now)
+	c, err := cache.New(cache.Options{Dir: o.CacheDir, Max: o.CacheMax, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, fmt.Errorf("creating the cache directory: %w", err)
 	}
@@ -110,77 +109,37 @@ func New(o Options) (*Handler, error) {
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
 		absences: newLRU[module.Version, absentUntil](maxMisses),
-		misses:   newMisses(),
+		wishes:   newWishes(o.Exact),
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
-		saved:    make(chan struct{}),
 	}
 	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor}
-	h.listings, h.revisions = h.newListings(), h.newRevisions()
+	h.versions, h.listings, h.revisions = h.newVersions(), h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	go h.saveVersions()
-	h.background(func() {
-		c.sweep()
-		if err := c.evict(); err != nil {
-			h.log.Warn("looking through the cache directory", "error", err)
-		}
-	})
 	return h, nil
-}
-
-// background runs fn in a goroutine Close waits for; after Close it does nothing.
-func (h *Handler) background(fn func()) {
-	if h.begin() {
-		go func() {
-			defer h.working.Done()
-			fn()
-		}()
-	}
 }
 
 // begin announces work Close has to wait for, unless Close was called.
 func (h *Handler) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.ctx.Err() != nil {
 		return false
 	}
 	h.working.Add(1)
 	return true
 }
 
-// saveVersions saves what was put into the cache until it is closed.
-func (h *Handler) saveVersions() {
-	defer close(h.saved)
-	h.cache.saver.run(func(m module.Version) error {
-		_, err := h.cache.save(m)
-		if errors.Is(err, errReplaced) {
-			return nil
-		}
-		if err != nil {
-			h.log.Warn("keeping a version in the cache", "module", m.Path, "version", m.Version, "error", err)
-		}
-		return err
-	})
-}
-
-// Close cancels what is being fetched, waits for it to end and saves what is not
-// on disk yet. What is cached can still be served afterwards.
+// Close cancels what is being fetched, and waits for it to end. What is cached can still be served afterwards.
 func (h *Handler) Close() error {
 	h.mu.Lock()
-	closed := h.closed
-	h.closed = true
-	h.mu.Unlock()
 	h.cancel()
+	h.mu.Unlock()
 	h.working.Wait()
-	if !closed {
-		h.cache.saver.close()
-	}
-	<-h.saved
+	h.cache.Close()
 	return nil
 }
 
-// ServeHTTP answers one request. Errors are text/plain, because the go command
-// shows them to its user then.
+// ServeHTTP answers one request. Errors are text/plain, because the go command shows them to its user then.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -198,7 +157,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, q, err)
 		return
 	}
-	h.misses.found(q, h.now())
+	h.wishes.answered(q, false, true, h.now())
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {
@@ -207,48 +166,34 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 		return h.servePage(w, q)
 	case kindList:
 		return h.serveList(w, r, q)
-	case kindLatest:
-		return h.serveLatest(w, r, q)
-	case kindRevision:
-		return h.serveRevision(w, r, q)
-	case kindInfo:
-		return h.serveFile(w, r, q.module, infoExt)
-	case kindMod:
-		return h.serveFile(w, r, q.module, modExt)
-	case kindZip:
-		return h.serveFile(w, r, q.module, zipExt)
+	case kindLatest, kindRevision:
+		return h.serveQuery(w, r, q)
+	case kindInfo, kindMod, kindZip:
+		return h.serveFile(w, r, q.module, q.kind)
 	default:
 		return h.serveSumDB(w, r, q)
 	}
 }
 
-// servePage answers what is not about modules.
+// servePage answers what is not about modules. Requests can be served, and so the shim is ready, if the cache directory
+// takes files. The store may be down, for that is what the cache is for.
 func (h *Handler) servePage(w http.ResponseWriter, q request) error {
+	text := "ok"
 	switch {
 	case q.kind == kindRoot:
-		answer(w, http.StatusOK, "modferry: Go modules from "+h.stores.String()+"\nSet GOPROXY to this address to use it.")
+		text = "modferry: Go modules from " + h.stores.String() + "\nSet GOPROXY to this address to use it."
 	case q.name == "healthz":
-		answer(w, http.StatusOK, "ok")
 	case q.name == "readyz":
-		return h.serveReady(w)
+		if err := h.cache.Ready(); err != nil {
+			return err
+		}
+		if h.ctx.Err() != nil {
+			return errClosed
+		}
+		text = "ready"
 	default:
 		return errNoModule
 	}
-	return nil
-}
-
-// serveReady answers whether requests can be served: that needs a cache
-// directory which takes files. The store may be down, for that is what the cache
-// is for.
-func (h *Handler) serveReady(w http.ResponseWriter) error {
-	f, err := h.cache.temp()
-	if err != nil {
-		return err
-	}
-	discard(f)
-	if h.ctx.Err() != nil {
-		return errClosed
-	}
-	answer(w, http.StatusOK, "ready")
+	answer(w, http.StatusOK, text)
 	return nil
 }

@@ -2,155 +2,135 @@ package proxyshim
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
 
-// listingExt is the extension of a stored listing; the file "list" beside it is
-// for those who use the directory as a proxy.
+// listingExt is the extension of a stored listing; the file "list" beside it is for those who use the directory as a
+// proxy.
 const listingExt = ".json"
 
-// listing is what a store has of a module. It never changes.
+// listing is what a store has of a module.
 type listing struct {
-	Format   int       `json:"format"`
-	Path     string    `json:"path"`
-	Store    string    `json:"store"`
-	Checked  time.Time `json:"checked"`
-	Withheld bool      `json:"withheld,omitempty"` // when last asked, the store did not give one
-	Versions []string  `json:"versions"`           // full versions, in semver order
-	// Revisions are the names of the recorded revisions that a tag can show, sorted. None
-	// is not nil.
-	Revisions []string `json:"revisions"`
+	Versions  []string `json:"versions"`  // full versions, in semver order
+	Revisions []string `json:"revisions"` // the names of the recorded revisions that a tag can show, sorted
 
 	body   []byte // the answer to @v/list
 	latest string // the answer to @latest, or ""
 }
 
 // derive fills in what follows from the versions.
-func (l *listing) derive() *listing {
-	var body []byte
+func (l *listing) derive() {
+	l.body = nil
 	for _, v := range l.Versions {
 		if !module.IsPseudoVersion(v) {
-			body = append(append(body, v...), '\n')
+			l.body = append(append(l.body, v...), '\n')
 		}
 	}
-	l.body, l.latest = body, latest(l.Versions)
-	return l
+	l.latest = latest(l.Versions)
 }
 
-// newListings returns the keeper of listings, each under its module's path.
-func (h *Handler) newListings() *keeper[listing] {
-	return &keeper[listing]{
-		kind: "list", fetch: h.fetchListing, load: h.cache.loadListing, drop: h.cache.dropListing,
-		withhold: func(l listing) error { l.Withheld = true; return h.cache.putListing(&l) },
-		checked:  func(l *listing) time.Time { return l.Checked },
-		trusted:  func(l *listing) bool { return !l.Withheld }, // for what it leads to is verified
-	}
+// newListings returns the source of listings, each under its module's path. Nobody has to accept a listing, for what it
+// leads to is verified.
+func (h *Handler) newListings() *source[*cache.Answer[listing]] {
+	h.listed = cache.NewAnswers(h.cache, cache.AnswersOptions[listing]{
+		Name: listName, Ext: listingExt, Derive: (*listing).derive, Text: func(l *listing) []byte { return l.body },
+	})
+	return &source[*cache.Answer[listing]]{kind: "list", verifier: func() string { return "" }, fetch: h.fetchListing, cache: h.listed}
 }
 
-// serveList answers <module>/@v/list.
-func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) error {
-	l, err := ask(r.Context(), h, h.listings, q.module, false)
-	if err != nil {
-		return err
-	}
-	header := w.Header()
-	header.Set("Content-Type", typeText)
-	header.Set("Content-Length", strconv.Itoa(len(l.body)))
-	_, _ = w.Write(l.body)
-	return nil
+// listName returns the name of the file "list" of a module.
+func listName(m module.Version) (string, error) {
+	return goproxy.File{Version: m, Kind: goproxy.List}.Name()
 }
 
-func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m module.Version) (*listing, error) {
-	listed, revisions, err := store.Listing(ctx, m.Path)
+func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m module.Version, _ *cache.Answer[listing]) (*cache.Answer[listing], error) {
+	versions, revisions, err := store.Listing(ctx, m.Path)
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{Format: verdictFormat, Path: m.Path, Store: store.String(), Checked: h.now()}
-	l.Revisions = append([]string{}, revisions...)
-	for _, v := range listed {
+	l := &cache.Answer[listing]{Confirmation: h.confirmation(m, store, ""), Value: listing{Revisions: revisions}}
+	for _, v := range versions {
 		if !v.ModOnly {
-			l.Versions = append(l.Versions, v.Version)
+			l.Value.Versions = append(l.Value.Versions, v.Version)
 		}
 	}
-	l.derive()
-	if err := h.cache.putListing(l); err != nil {
+	if err := h.listed.Put(l); err != nil {
 		h.log.Warn("keeping a listing in the cache", "module", m.Path, "error", err)
 	}
 	return l, nil
 }
 
+// listing returns the listing of a module. If anew is set, something was not in the one that is kept.
+func (h *Handler) listing(ctx context.Context, path string, anew bool) (*cache.Answer[listing], error) {
+	return ask(ctx, h, h.listings, module.Version{Path: path}, h.maxAge(anew), anew)
+}
+
 // extendListing makes a listing that lacks a version just read from the store due.
-func (h *Handler) extendListing(e *entry) {
-	l := h.listings.get(module.Version{Path: e.Module.Path})
-	if l == nil || e.ZipLayer == nil || slices.Contains(l.Versions, e.Module.Version) {
-		return
+func (h *Handler) extendListing(e *cache.Entry) {
+	m := module.Version{Path: e.Module.Path}
+	if l := h.listed.Get(m); l != nil && e.ZipLayer != nil && !slices.Contains(l.Value.Versions, e.Module.Version) {
+		h.listed.Outdate(m)
 	}
-	h.outdate(l)
 }
 
-// outdate makes l due.
-func (h *Handler) outdate(l *listing) {
-	outdated := *l
-	outdated.Checked = time.Time{}
-	h.listings.set(module.Version{Path: l.Path}, &outdated)
-}
-
-// listName returns the file of a module's listing, without the directory.
-func listName(path string) (string, error) {
-	return goproxy.File{Version: module.Version{Path: path}, Kind: goproxy.List}.Name()
-}
-
-func (c *cache) loadListing(m module.Version, store string) *listing {
-	name, err := listName(m.Path)
-	if err != nil {
-		return nil
-	}
-	var l listing
-	if _, err := readJSON(c.path(name)+listingExt, &l); err != nil {
-		return nil
-	}
-	if l.Format != verdictFormat || l.Path != m.Path || l.Store != store {
-		return nil
-	}
-	if l.Revisions == nil {
-		l.Checked = time.Time{} // written when there were no revisions, or by who knows none
-	}
-	return l.derive()
-}
-
-func (c *cache) putListing(l *listing) error {
-	name, err := listName(l.Path)
+// serveList answers <module>/@v/list.
+func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) error {
+	l, err := h.listing(r.Context(), q.module.Path, false)
 	if err != nil {
 		return err
 	}
-	if _, err := c.writeFile(c.path(name), l.body); err != nil {
-		return err
-	}
-	return c.writeVerdict(c.path(name)+listingExt, l)
+	send(w, typeText, l.Value.body)
+	return nil
 }
 
-func (c *cache) dropListing(m module.Version) error {
-	name, err := listName(m.Path)
-	if err != nil {
-		return err
+// latest returns what @latest means among versions: the highest release, else the highest pre-release, else the newest
+// pseudo-version; "" among none.
+func latest(versions []string) string {
+	best := ""
+	for _, v := range versions {
+		if best == "" || prefer(v, best) {
+			best = v
+		}
 	}
-	if err := remove(c.path(name) + listingExt); err != nil {
-		return err
-	}
-	return remove(c.path(name))
+	return best
 }
 
-// noLatest says that a known module has nothing to choose from.
-func noLatest(path, store string) error {
-	return &absence{text: plain(fmt.Sprintf("not found: no full version of %s is in %s", path, strings.TrimSpace(store)))}
+// prefer reports whether @latest is a rather than b.
+func prefer(a, b string) bool {
+	if ra, rb := rank(a), rank(b); ra != rb {
+		return ra > rb
+	}
+	if rank(a) == pseudo {
+		ta, _ := module.PseudoVersionTime(a)
+		tb, _ := module.PseudoVersionTime(b)
+		if !ta.Equal(tb) {
+			return ta.After(tb)
+		}
+	}
+	return semver.Compare(a, b) > 0
+}
+
+const (
+	pseudo = iota
+	preRelease
+	release
+)
+
+func rank(v string) int {
+	switch {
+	case module.IsPseudoVersion(v):
+		return pseudo
+	case semver.Prerelease(v) != "":
+		return preRelease
+	default:
+		return release
+	}
 }

@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// lru is a map of bounded size that forgets what was not written for longest.
-// It is safe for concurrent use.
+// lru is a map of bounded size that forgets what was not written for longest. It is safe for concurrent use.
 type lru[K comparable, V any] struct {
 	max int
 
@@ -49,15 +48,6 @@ func (l *lru[K, V]) update(key K, change func(*V)) {
 	}
 	l.order.MoveToFront(e)
 	change(&e.Value.(*pair[K, V]).value)
-}
-
-func (l *lru[K, V]) remove(key K) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if e, ok := l.items[key]; ok {
-		l.order.Remove(e)
-		delete(l.items, key)
-	}
 }
 
 func (l *lru[K, V]) values() []V {

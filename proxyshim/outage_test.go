@@ -118,6 +118,6 @@ func TestBrokenDownloadsAreRepeated(t *testing.T) {
 		if broken != 0 {
 			t.Errorf("%s: no fault happened", name)
 		}
-		check(t, e.handler.cache.drop(lib))
+		check(t, e.handler.cache.Drop(lib))
 	}
 }

@@ -27,22 +27,22 @@ import (
 //
 // No module path begins with "-" or with an element that has no dot, so the
 // alternatives of the first line collide with nothing. A slash is never escaped.
-type kind int
+type kind = goproxy.Kind
 
 const (
-	kindRoot kind = iota
-	kindPage
-	kindSumDB // any checksum database; parseSumDB makes one of the next four of it
-	kindSupported
-	kindHead
-	kindLookup
-	kindTile
-	kindList
-	kindLatest
-	kindInfo
-	kindMod
-	kindZip
-	kindRevision
+	kindRoot      kind = "root"
+	kindPage      kind = "page"
+	kindSumDB     kind = "checksum database" // any; parseSumDB makes one of the next four of it
+	kindSupported kind = "supported"
+	kindHead      kind = "tree head"
+	kindLookup    kind = "lookup"
+	kindTile      kind = "tile"
+	kindList           = goproxy.List
+	kindLatest         = goproxy.Latest
+	kindInfo           = goproxy.Info
+	kindMod            = goproxy.Mod
+	kindZip            = goproxy.Zip
+	kindRevision  kind = "revision"
 )
 
 // request is a parsed request path.
@@ -126,11 +126,6 @@ func hasEscapedSlash(raw string) bool {
 	return raw != "" && (strings.Contains(raw, "%2F") || strings.Contains(raw, "%2f"))
 }
 
-// kinds are the kinds of request that are for files of the GOPROXY protocol.
-var kinds = map[goproxy.Kind]kind{
-	goproxy.List: kindList, goproxy.Latest: kindLatest, goproxy.Info: kindInfo, goproxy.Mod: kindMod, goproxy.Zip: kindZip,
-}
-
 // parseFile parses the name of a file of the GOPROXY protocol.
 func parseFile(name string) (request, error) {
 	f, err := goproxy.Parse(name)
@@ -140,7 +135,7 @@ func parseFile(name string) (request, error) {
 	case !hasShortElements(name):
 		return request{}, fmt.Errorf("%w: path element or version too long", errSyntax)
 	case f.Kind == goproxy.List, f.Kind == goproxy.Latest, goproxy.IsVersion(f.Version):
-		return request{kind: kinds[f.Kind], module: f.Version}, nil
+		return request{kind: f.Kind, module: f.Version}, nil
 	case f.Kind == goproxy.Info:
 		return request{kind: kindRevision, module: module.Version{Path: f.Path}, name: f.Version.Version}, nil
 	}

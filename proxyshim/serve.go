@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/proxyshim/cache"
 )
 
 // openings is how often a file is fetched that is gone when it is to be opened:
@@ -24,59 +27,52 @@ const (
 	typeZip  = "application/zip"
 )
 
-func contentType(ext string) string {
-	switch ext {
-	case infoExt:
-		return typeJSON
-	case modExt:
-		return typeText
-	default:
-		return typeZip
-	}
+var contentTypes = map[kind]string{kindInfo: typeJSON, kindMod: typeText, kindZip: typeZip}
+
+// send answers with data.
+func send(w http.ResponseWriter, contentType string, data []byte) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(data)))
+	_, _ = w.Write(data)
 }
 
 // serveFile serves one of the files of m.
-func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Version, ext string) error {
-	f, written, err := h.open(r.Context(), m, ext)
+func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Version, k kind) error {
+	f, written, err := h.open(r.Context(), m, k)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	w.Header().Set("Content-Type", contentType(ext))
+	w.Header().Set("Content-Type", contentTypes[k])
 	http.ServeContent(w, r, "", written, f)
 	return nil
 }
 
-// open opens a file of m that was verified and is still the one that was, and
-// returns when it was written.
-func (h *Handler) open(ctx context.Context, m module.Version, ext string) (io.ReadSeekCloser, time.Time, error) {
-	if e := h.fresh(m); e != nil {
-		if f, written, err := h.cache.open(e, ext); err == nil {
-			h.cache.use(e, h.now())
+// open opens a file of m that was verified and is still the one that was, and returns when it was written.
+func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSeekCloser, time.Time, error) {
+	if e := fresh(h, h.versions, m, h.recheck); e != nil {
+		if f, written, err := h.cache.Open(e, k); err == nil {
 			return f, written, nil
 		}
 	}
-	defer h.cache.pin(m)()
+	defer h.cache.Hold(m)()
 	for range openings {
 		e, err := h.version(ctx, m)
-		if err == nil && ext == zipExt {
+		if err == nil && k == kindZip {
 			e, err = h.withZip(ctx, e)
 		}
-		if errors.Is(err, errReplaced) {
+		if errors.Is(err, cache.ErrReplaced) {
 			continue
 		}
 		if err != nil {
 			return nil, time.Time{}, err
 		}
-		f, written, err := h.cache.open(e, ext)
-		if err == nil {
-			h.cache.use(e, h.now())
-			return f, written, nil
+		f, written, err := h.cache.Open(e, k)
+		if !errors.Is(err, cache.ErrUnverified) {
+			return f, written, err
 		}
-		if !errors.Is(err, errUnverified) {
-			return nil, time.Time{}, err
-		}
-		h.cache.forget(e)
+		h.cache.Forget(e)
 	}
 	return nil, time.Time{}, errBusy
 }

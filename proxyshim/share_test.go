@@ -80,7 +80,7 @@ func TestAClientThatGoesAwayDoesNotCancelOthers(t *testing.T) {
 		leave()
 		close(g.open)
 		clients.Wait()
-		check(t, e.handler.cache.drop(lib))
+		check(t, e.handler.cache.Drop(lib))
 	}
 }
 

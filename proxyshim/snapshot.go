@@ -4,29 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// snapshotRetry is how soon stores are asked for a snapshot again, if the recheck
-// interval is longer, after they failed to give one and when something newer than
-// the snapshot at hand is needed.
+// snapshotRetry is how soon stores are asked for a snapshot again, if the recheck interval is longer, after they failed
+// to give one and when something newer than the snapshot at hand is needed.
 const snapshotRetry = 10 * time.Second
 
-// checksums is what the handler knows of the checksum database. One snapshot counts:
-// the newest of all stores that was accepted, which must prove that the
-// highest head ever accepted is part of it. Another one does not replace it
-// unless it is accepted, too.
+// checksums is what the handler knows of the checksum database. One snapshot counts: the newest of all stores that was
+// accepted, which must prove that the highest head ever accepted is part of it. Another one does not replace it unless
+// it is accepted, too.
 type checksums struct {
 	log   *sumdb.Log
 	files *snapshotFiles
-
-	mu  sync.Mutex
-	now *newest
+	now   atomic.Pointer[newest] // nil: nothing was asked for since the start
 }
 
 // newest is the outcome of looking for snapshots. It never changes.
@@ -36,21 +33,7 @@ type newest struct {
 	checked  time.Time // when the stores were last asked
 }
 
-func (s *checksums) get() *newest {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
-func (s *checksums) set(n *newest) *newest {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = n
-	return n
-}
-
-// stale reports whether the stores have to be asked again, at the earliest
-// reasonable moment if early.
+// stale reports whether the stores have to be asked again, at the earliest reasonable moment if early.
 func (h *Handler) stale(n *newest, early bool) bool {
 	interval := h.recheck
 	if early || len(n.Faults) > 0 {
@@ -59,11 +42,10 @@ func (h *Handler) stale(n *newest, early bool) bool {
 	return h.age(n.checked) >= interval || n.verifier != h.verifier.Fingerprint()
 }
 
-// newest returns the snapshot to go by. The error is the client's or the
-// shutdown's; what stores fail with is in the result. With early, a new snapshot
-// is noticed before the next re-check.
+// newest returns the snapshot to go by. The error is the client's or the shutdown's; what stores fail with is in the
+// result. With early, a new snapshot is noticed before the next re-check.
 func (h *Handler) newest(ctx context.Context, early bool) (*newest, error) {
-	if n := h.sums.get(); n != nil && !h.stale(n, early) {
+	if n := h.sums.now.Load(); n != nil && !h.stale(n, early) {
 		return n, nil
 	}
 	return share(ctx, h, "checksum snapshot", func(ctx context.Context) (*newest, error) {
@@ -83,12 +65,13 @@ func (h *Handler) snapshotFor(ctx context.Context, store *registry.Store, newer 
 // refreshSnapshot asks the stores for newer snapshots, unless that was just done.
 func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, error) {
 	fingerprint := h.verifier.Fingerprint()
-	old := h.sums.get()
+	old := h.sums.now.Load()
 	if old == nil || old.verifier != fingerprint {
 		old = h.sums.files.load(ctx, fingerprint, h.stores.Stores())
 	}
 	if old != nil && !h.stale(old, early) {
-		return h.sums.set(old), nil
+		h.sums.now.Store(old)
+		return old, nil
 	}
 	base := verify.Newest{}
 	if old != nil {
@@ -110,7 +93,8 @@ func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, err
 			h.log.Warn("keeping the checksum snapshot in the cache", "log", h.sums.log.Name(), "error", err)
 		}
 	}
-	return h.sums.set(next), nil
+	h.sums.now.Store(next)
+	return next, nil
 }
 
 // search returns a search that accepts what goes on from the highest head ever accepted. With one at hand, stores that
@@ -158,11 +142,11 @@ func (h *Handler) logSnapshot(old, next *newest) {
 
 // lacksRecord reports whether e was accepted without a record, but would not be now: before there was a snapshot, or
 // by other options.
-func (h *Handler) lacksRecord(e *entry) bool {
+func (h *Handler) lacksRecord(e *cache.Entry) bool {
 	if e.Record != nil || h.checker.AllowUnrecorded || h.checker.IsPrivate(e.Module.Path) {
 		return false
 	}
-	n := h.sums.get()
+	n := h.sums.now.Load()
 	if n == nil { // nothing was asked for since the start
 		n = h.sums.files.load(h.ctx, h.verifier.Fingerprint(), h.stores.Stores())
 	}
@@ -170,7 +154,7 @@ func (h *Handler) lacksRecord(e *entry) bool {
 }
 
 // known returns what e tells about its version: evidence with the tile that is in the cache, if there is one.
-func (s *checksums) known(e *entry) verify.Known {
+func (s *checksums) known(e *cache.Entry) verify.Known {
 	if e == nil {
 		return verify.Known{}
 	}
@@ -184,7 +168,7 @@ func (s *checksums) known(e *entry) verify.Known {
 
 // recall returns the evidence of e, verified, with the tile in the snapshot or in
 // the cache. It is sumdb.ErrNoTile if neither has a tile that is good.
-func (s *checksums) recall(snap *sumdb.Snapshot, e *entry) (sumdb.Evidence, error) {
+func (s *checksums) recall(snap *sumdb.Snapshot, e *cache.Entry) (sumdb.Evidence, error) {
 	evidence, err := sumdb.ParseEvidence(s.log, e.Record, nil)
 	if err == nil {
 		err = snap.Verify(e.Module, e.Sum, e.GoModSum, evidence)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -29,10 +31,9 @@ import (
 //	.sumdb/<log>+<key hash>/blobs/<hex> its manifest and blobs
 //	sumdb/<log>/tile/8/0/…              full level-0 tiles that came with module versions
 //
-// The last is where a GOPROXY tree has them. Nothing read from here is believed
-// without the log's signature.
+// The last is where a GOPROXY tree has them. Nothing read from here is believed without the log's signature.
 type snapshotFiles struct {
-	cache *cache
+	cache *cache.Cache
 	log   *sumdb.Log
 	dir   string
 }
@@ -43,10 +44,10 @@ const sumdbDir = ".sumdb"
 // lockRetry is how often a lock that another process holds is tried.
 const lockRetry = 10 * time.Millisecond
 
-func newSnapshotFiles(c *cache, log *sumdb.Log) *snapshotFiles {
+func newSnapshotFiles(c *cache.Cache, log *sumdb.Log) *snapshotFiles {
 	name, rest, _ := strings.Cut(log.Key(), "+")
 	hash, _, _ := strings.Cut(rest, "+")
-	return &snapshotFiles{cache: c, log: log, dir: c.path(sumdbDir + "/" + name + "+" + hash)}
+	return &snapshotFiles{cache: c, log: log, dir: c.Path(sumdbDir + "/" + name + "+" + hash)}
 }
 
 func (f *snapshotFiles) headFile() string { return filepath.Join(f.dir, "head") }
@@ -75,8 +76,7 @@ func (f *snapshotFiles) remembered() (h sumdb.Head, ok bool, err error) {
 	return h, true, nil
 }
 
-// compare checks that s goes on from the remembered head; newer is set if it has
-// more records.
+// compare checks that s goes on from the remembered head; newer is set if it has more records.
 func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
 	seen, ok, err := f.remembered()
 	if err != nil || !ok {
@@ -99,9 +99,8 @@ func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
 	}
 }
 
-// remember makes the head of s the highest one, for this and all other processes
-// with this cache directory. Its errors match sumdb.ErrShrunk, sumdb.ErrForked or
-// sumdb.ErrUnproven if s does not go on from that.
+// remember makes the head of s the highest one, for this and all other processes with this cache directory. Its errors
+// match sumdb.ErrShrunk, sumdb.ErrForked or sumdb.ErrUnproven if s does not go on from that.
 func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err := os.MkdirAll(f.dir, 0o777); err != nil {
 		return err
@@ -115,9 +114,11 @@ func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err != nil || !newer {
 		return err
 	}
-	_, err = f.cache.writeFile(f.headFile(), s.Head().Note)
-	return err
+	return f.cache.WriteFile(f.headFile(), s.Head().Note)
 }
+
+// snapshotFormat is raised when the file "snapshot" written earlier must not be believed.
+const snapshotFormat = 1
 
 // savedSnapshot is the file "snapshot".
 type savedSnapshot struct {
@@ -128,28 +129,27 @@ type savedSnapshot struct {
 	Checked  time.Time     `json:"checked"`
 }
 
-// save records that n, whose blobs are here already, counts, and removes the
-// blobs of others.
+// save records that n, whose blobs are here already, counts, and removes the blobs of others.
 func (f *snapshotFiles) save(n *newest) error {
-	saved := savedSnapshot{verdictFormat, n.Store, n.Manifest, n.verifier, n.checked}
+	saved := savedSnapshot{snapshotFormat, n.Store, n.Manifest, n.verifier, n.checked}
 	if len(n.Faults) > 0 {
 		saved.Checked = time.Time{} // ask again after a restart
 	}
-	if err := f.cache.writeVerdict(filepath.Join(f.dir, "snapshot"), saved); err != nil {
+	if err := f.cache.WriteJSON(filepath.Join(f.dir, "snapshot"), saved); err != nil {
 		return err
 	}
 	return f.sweep(n.Manifest)
 }
 
-// load returns what save has saved, or nil if that cannot be used: the blobs are
-// not all there and good, the store is not among these, or another verifier
-// accepted it.
+// load returns what save has saved, or nil if that cannot be used: the blobs are not all there and good, the store is
+// not among these, or another verifier accepted it.
 func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*registry.Store) *newest {
 	var saved savedSnapshot
-	if _, err := readJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
+	if _, err := cache.ReadJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
 		return nil
 	}
-	if saved.Format != verdictFormat || saved.Verifier != verifier || !isStore(stores, saved.Store) || saved.Manifest.Validate() != nil {
+	isIt := func(s *registry.Store) bool { return s.String() == saved.Store }
+	if saved.Format != snapshotFormat || saved.Verifier != verifier || !slices.ContainsFunc(stores, isIt) || saved.Manifest.Validate() != nil {
 		return nil
 	}
 	raw, err := f.blob(saved.Manifest, artifact.MaxManifest)
@@ -169,15 +169,6 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 	}
 }
 
-func isStore(stores []*registry.Store, name string) bool {
-	for _, s := range stores {
-		if s.String() == name {
-			return true
-		}
-	}
-	return false
-}
-
 // read reads and checks a snapshot, by way of the blobs that are here.
 func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
 	s, err := sumdb.Read(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
@@ -186,14 +177,14 @@ func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Sn
 		}
 		data, err := c.Blob(ctx, f.log, d)
 		if err == nil {
-			_, _ = f.cache.writeFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
+			_ = f.cache.WriteFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
 		}
 		return data, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	_, _ = f.cache.writeFile(f.blobFile(c.Descriptor.Digest), c.Raw)
+	_ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw)
 	return s, nil
 }
 
@@ -205,11 +196,11 @@ func (f *snapshotFiles) blob(d digest.Digest, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if fi.Size() > limit {
-		return nil, errUnverified
+		return nil, cache.ErrUnverified
 	}
 	data, err := os.ReadFile(name)
 	if err == nil && digest.FromBytes(data) != d {
-		err = errUnverified
+		err = cache.ErrUnverified
 	}
 	return data, err
 }
@@ -217,12 +208,18 @@ func (f *snapshotFiles) blob(d digest.Digest, limit int64) ([]byte, error) {
 // sweep removes all blobs but those of the snapshot with that manifest.
 func (f *snapshotFiles) sweep(manifest digest.Digest) error {
 	files, err := os.ReadDir(filepath.Join(f.dir, "blobs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return ignoreGone(err)
+		return err
 	}
 	raw, err := f.blob(manifest, artifact.MaxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return ignoreGone(err)
+		return err
 	}
 	var m ocispec.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
@@ -233,11 +230,10 @@ func (f *snapshotFiles) sweep(manifest digest.Digest) error {
 		keep[d.Digest.Encoded()] = true
 	}
 	for _, file := range files {
-		if fi, err := file.Info(); err == nil && !keep[file.Name()] {
-			if err := remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
+		if !keep[file.Name()] {
+			if err := f.cache.Remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
 				return err
 			}
-			f.cache.grow(-fi.Size())
 		}
 	}
 	return nil

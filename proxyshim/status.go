@@ -17,13 +17,11 @@ import (
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// maxText is how much of an answer the go command shows, in bytes (8 lines of 81);
-// a longer line it drops altogether.
+// maxText is how much of an answer the go command shows, in bytes (8 lines of 81); a longer line it drops altogether.
 const maxText = 640
 
-// fail answers a request that cannot be served. Only what does not exist gets a
-// 404, for the go command then asks the next proxy in its list; everything else
-// stops it.
+// fail answers a request that cannot be served. Only what does not exist gets a 404, for the go command then asks the
+// next proxy in its list; everything else stops it.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err error) {
 	if r.Context().Err() != nil {
 		// Most likely nobody is there to read it. But a client may have closed its half of the
@@ -32,11 +30,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 		return
 	}
 	status, text := describe(q.module, err)
-	switch {
-	case status != http.StatusNotFound && !errors.Is(err, verify.ErrUnrecorded): // both are what mirror mends
-		h.misses.note(q, false, h.now())
-	case q.module.Path != "" && (q.kind != kindLookup || !h.checker.IsPrivate(q.module.Path)):
-		h.misses.add(q, h.now())
+	if q.kind != kindLookup || !h.checker.IsPrivate(q.module.Path) {
+		missed := status == http.StatusNotFound || errors.Is(err, verify.ErrUnrecorded) // both are what mirror mends
+		h.wishes.answered(q, missed, false, h.now())
 	}
 	switch {
 	case isSecurity(err):
@@ -134,12 +130,8 @@ func answer(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, plain(text)+"\n")
 }
 
-// plain returns text as the go command is willing to show it: graphic characters
-// and single line feeds, not too long.
+// plain returns text as the go command is willing to show it: graphic characters and single line feeds, not too long.
 func plain(text string) string {
-	if len(text) <= maxText && isPlain(text) {
-		return text
-	}
 	text = strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsGraphic(r) {
 			return r
@@ -150,14 +142,4 @@ func plain(text string) string {
 		text = strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
 	}
 	return text
-}
-
-// isPlain is a fast test for text that plain need not touch.
-func isPlain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c != '\n' && (c < ' ' || c > '~') {
-			return false
-		}
-	}
-	return true
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/cache"
 )
 
 // typeTile is the content type of tiles.
@@ -48,10 +48,7 @@ func (h *Handler) serveSumDB(w http.ResponseWriter, r *http.Request, q request) 
 	if err != nil {
 		return err
 	}
-	header := w.Header()
-	header.Set("Content-Type", kind)
-	header.Set("Content-Length", strconv.Itoa(len(data)))
-	_, _ = w.Write(data)
+	send(w, kind, data)
 	return nil
 }
 
@@ -116,7 +113,7 @@ func lacking(err error) bool {
 }
 
 // lookup answers from what is in memory and in the cache.
-func (s *checksums) lookup(snap *sumdb.Snapshot, e *entry) ([]byte, error) {
+func (s *checksums) lookup(snap *sumdb.Snapshot, e *cache.Entry) ([]byte, error) {
 	if e.Record == nil {
 		return nil, errNoRecord
 	}
@@ -127,18 +124,13 @@ func (s *checksums) lookup(snap *sumdb.Snapshot, e *entry) ([]byte, error) {
 	return snap.Lookup(evidence)
 }
 
-// complete asks the stores for a newer snapshot and for the evidence of e, unless
-// that was done a moment ago.
-func (h *Handler) complete(ctx context.Context, e *entry) (*sumdb.Snapshot, *entry, error) {
+// complete asks the stores for a newer snapshot and for the evidence of e, unless that was done a moment ago.
+func (h *Handler) complete(ctx context.Context, e *cache.Entry) (*sumdb.Snapshot, *cache.Entry, error) {
 	s, err := h.snapshot(ctx, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	if h.age(e.Checked) >= snapshotRetry {
-		e, err = share(ctx, h, "version "+e.Module.String(), func(ctx context.Context) (*entry, error) {
-			return h.refresh(ctx, e.Module, snapshotRetry)
-		})
-	}
+	e, err = ask(ctx, h, h.versions, e.Module, snapshotRetry, false)
 	return s, e, err
 }
 
@@ -150,7 +142,7 @@ func (h *Handler) tile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	}
 	data, err := h.sums.tile(s, t)
 	if errors.Is(err, sumdb.ErrNoTile) {
-		if e := h.cache.inTile(t.N); e != nil {
+		if e := h.inTile(t.N); e != nil {
 			if s, _, err = h.complete(ctx, e); err != nil {
 				return nil, err
 			}
@@ -191,13 +183,9 @@ func (s *checksums) tile(snap *sumdb.Snapshot, t tlog.Tile) ([]byte, error) {
 }
 
 // inTile returns a version in memory whose record is in the level-0 tile n, or nil.
-func (c *cache) inTile(n int64) *entry {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	for _, e := range c.entries {
-		if r, err := sumdb.ParseRecord(e.Record); err == nil && r.ID>>sumdb.TileHeight == n {
-			return e
-		}
-	}
-	return nil
+func (h *Handler) inTile(n int64) *cache.Entry {
+	return h.cache.Any(func(e *cache.Entry) bool {
+		r, err := sumdb.ParseRecord(e.Record)
+		return err == nil && r.ID>>sumdb.TileHeight == n
+	})
 }

@@ -26,7 +26,7 @@ func (e *env) wantRefused(c content, part string) {
 	e.t.Helper()
 	file, err := goproxy.Base(c.m)
 	check(e.t, err)
-	for _, ext := range []string{infoExt, modExt, zipExt} {
+	for _, ext := range []string{".info", ".mod", ".zip"} {
 		e.want("/"+file+ext, http.StatusForbidden, "SECURITY: ")
 	}
 	path, err := sumdb.LookupPath(c.m)
@@ -240,7 +240,7 @@ func TestRollbackAndForkAreRefused(t *testing.T) {
 			e.client(l, l.note(1150)).verify(t, logged...)
 
 			check(t, os.RemoveAll(filepath.Join(e.handler.sums.files.dir, "blobs")))
-			check(t, e.handler.cache.drop(logged[0].m))
+			check(t, e.handler.cache.Drop(logged[0].m))
 			e.restart()
 			e.want(logURL+"latest", http.StatusForbidden, test.part)
 			e.want(libURL+".zip", http.StatusForbidden, test.part)
@@ -335,7 +335,7 @@ func TestATileAskedForWithoutALookupIsFetchedAgain(t *testing.T) {
 	e := newEnv(t, withLog(l))
 	e.mirror(l, l.snapshot(nil), logged...)
 	e.client(l, nil).verify(t, logged...)
-	check(t, os.RemoveAll(e.handler.cache.path("sumdb")))
+	check(t, os.RemoveAll(e.handler.cache.Path("sumdb")))
 	e.clock.advance(snapshotRetry)
 	e.want(logURL+"tile/8/0/000", http.StatusOK, "")
 	e.want(logURL+"tile/8/0/001.p/45", http.StatusOK, "")

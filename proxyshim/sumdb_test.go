@@ -59,7 +59,7 @@ func TestAFreshClientVerifiesEverything(t *testing.T) {
 	if strings.Contains(e.log.String(), "WARN") || strings.Contains(e.log.String(), "without the word") {
 		t.Errorf("log:\n%s", e.log)
 	}
-	e.handler.cache.saver.flush()
+
 	e.restart()
 	e.transport.inject(down)
 	e.client(l, nil).verify(t, logged...) // from the cache alone
@@ -299,7 +299,7 @@ func TestAPartialStoreServesWhatItHas(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "not found: example.com/lib@v1.2.3 is not in ") || !strings.Contains(err.Error(), "modferry mirror") {
 		t.Error(err)
 	}
-	if misses := e.handler.Misses(); len(misses) != 1 || misses[0].Module != logged[0].m {
+	if misses := e.handler.Wishes(true); len(misses) != 1 || misses[0].Module != logged[0].m {
 		t.Errorf("misses: %v", misses)
 	}
 }
@@ -336,7 +336,7 @@ func TestPrivateModulesAreNotLookedAt(t *testing.T) {
 	if strings.Contains(strings.Join(got, "\n"), "sumdb") {
 		t.Errorf("requests: %v", got)
 	}
-	if misses := e.handler.Misses(); len(misses) > 0 {
+	if misses := e.handler.Wishes(true); len(misses) > 0 {
 		t.Errorf("misses: %v", misses)
 	}
 }

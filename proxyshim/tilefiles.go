@@ -8,7 +8,7 @@ import (
 )
 
 // tileFile returns where the full level-0 tile n is kept.
-func (f *snapshotFiles) tileFile(n int64) string { return f.cache.path(f.log.TileEntry(n)) }
+func (f *snapshotFiles) tileFile(n int64) string { return f.cache.Path(f.log.TileEntry(n)) }
 
 // tile returns the full level-0 tile n, unverified, or nil if it is not here.
 func (f *snapshotFiles) tile(n int64) []byte {
@@ -21,10 +21,7 @@ func (f *snapshotFiles) tile(n int64) []byte {
 	if err != nil {
 		return nil
 	}
-	// A tile's time is that of its last use, by which it is evicted.
-	if now := f.cache.now(); now.Sub(fi.ModTime()).Abs() > touchInterval {
-		_ = os.Chtimes(name, time.Time{}, now)
-	}
+	f.cache.Touch(name, fi.ModTime()) // by which it is evicted
 	return data
 }
 
@@ -36,15 +33,12 @@ func (f *snapshotFiles) keepTile(s *sumdb.Snapshot, e sumdb.Evidence) error {
 		return nil
 	}
 	name := f.tileFile(n)
-	if _, err := f.cache.writeFile(name, e.Tile); err != nil {
+	if err := f.cache.WriteFile(name, e.Tile); err != nil {
 		return err
 	}
-	return os.Chtimes(name, time.Time{}, f.cache.now())
+	f.cache.Touch(name, time.Time{})
+	return nil
 }
 
 // dropTile removes a tile that is not the log's.
-func (f *snapshotFiles) dropTile(n int64) {
-	if os.Remove(f.tileFile(n)) == nil {
-		f.cache.grow(-sumdb.TileSize)
-	}
-}
+func (f *snapshotFiles) dropTile(n int64) { _ = f.cache.Remove(f.tileFile(n)) }

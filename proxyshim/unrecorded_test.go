@@ -56,7 +56,7 @@ func TestAPublicVersionNeedsARecordThatLeadsToTheHead(t *testing.T) {
 			e.replace(evil, test.evidence)
 			e.wantRefused(evil, test.why)
 			e.want(libURL+".zip", http.StatusForbidden, "run modferry mirror example.com/lib@v1.2.3 on the connected side")
-			if misses := e.handler.Misses(); len(misses) != 1 || misses[0].Module != evil.m {
+			if misses := e.handler.Wishes(true); len(misses) != 1 || misses[0].Module != evil.m {
 				t.Errorf("misses %v: mirror would complete it", misses)
 			}
 			e.restart(func(o *Options) { o.AllowUnrecorded = true })
@@ -68,7 +68,7 @@ func TestAPublicVersionNeedsARecordThatLeadsToTheHead(t *testing.T) {
 			e.want(libURL+".zip", http.StatusOK, "PK")
 
 			// What was accepted by other options is not served by these, not even in an outage.
-			e.handler.cache.saver.flush()
+
 			e.restart(func(o *Options) { o.Private = "" })
 			e.transport.inject(down)
 			e.want(libURL+".zip", http.StatusBadGateway, "")
@@ -118,7 +118,7 @@ func TestAVersionCachedBeforeThereWasASnapshotWaitsForItsRecord(t *testing.T) {
 	s := l.snapshot(nil)
 	e.publish(logged[0])
 	e.want(libURL+".zip", http.StatusOK, "PK")
-	zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + zipExt
+	zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + ".zip"
 	before, err := os.Stat(zip)
 	check(t, err)
 	e.publishSnapshot(s)

@@ -134,7 +134,7 @@ func TestEvidenceThatCannotBeHadRemovesNothing(t *testing.T) {
 				test.publish(e)
 				e.want(libURL+".zip", http.StatusOK, "PK")
 				test.change(e)
-				zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + zipExt
+				zip := filepath.Join(e.options.CacheDir, filepath.FromSlash(libURL)) + ".zip"
 				before, err := os.Stat(zip)
 				check(t, err)
 

@@ -16,6 +16,7 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
+	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -126,7 +127,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 		return err
 	}
 	defer func() { err = errors.Join(err, removeCache()) }()
-	s, err := a.newShim(c, warnings(a.err), report.Failed)
+	s, err := a.newShim(c, warnings(a.err), proxyshim.Options{Failed: report.Failed, Exact: true})
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	}
 	report.Dialled = dialled
 	if slices.ContainsFunc(results, check.Result.Failed) {
-		report.Missing, report.Own = check.Wanted(s.Misses(), s.Wishes(true), p)
+		report.Missing, report.Own = check.Missing(s.Wishes(true), p)
 	}
 	return nil
 }

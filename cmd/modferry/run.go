@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
+	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry/gocmd"
 )
 
@@ -44,7 +45,7 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, warnings(a.err), nil)
+	s, err := a.newShim(c, warnings(a.err), proxyshim.Options{})
 	if err != nil {
 		return err
 	}

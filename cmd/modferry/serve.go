@@ -83,7 +83,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, log, nil)
+	s, err := a.newShim(c, log, proxyshim.Options{})
 	if err != nil {
 		return err
 	}

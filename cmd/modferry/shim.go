@@ -25,8 +25,8 @@ type shim struct {
 	log    *slog.Logger
 }
 
-// newShim builds the shim that the options describe. Failed may be nil, as in proxyshim.Options.
-func (a *app) newShim(c *cli.Context, log *slog.Logger, failed func(proxyshim.Failure)) (*shim, error) {
+// newShim builds the shim that the options describe; of o, Failed and Exact count.
+func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
 	limit, err := cacheMax(c)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,8 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, failed func(proxyshim.Fa
 		SumDB:    sums,
 		Private:  a.privatePatterns(c),
 		Log:      log,
-		Failed:   failed,
+		Failed:   o.Failed,
+		Exact:    o.Exact,
 
 		AllowUnrecorded: c.Bool(flagUnrecorded),
 	})

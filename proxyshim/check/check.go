@@ -1,7 +1,6 @@
-// Package check proves that a Go project works from a shim alone. It runs the go
-// commands people use on a copy of the project, with an empty module cache and
-// with nobody but the shim to ask, and notices when something they start tries to
-// reach somebody else.
+// Package check proves that a Go project works from a shim alone. It runs the go commands people use on a copy of the
+// project, with an empty module cache and with nobody but the shim to ask, and notices when something they start tries
+// to reach somebody else.
 package check
 
 import (
@@ -49,22 +48,19 @@ type Result struct {
 	OK       bool          // it did what it should
 	Skipped  string        // why it did not run, or proves nothing; OK is false then
 	Untidy   bool          // nothing is wrong but that go.mod or go.sum is not as "go mod tidy" leaves it
-	Said     string        // the first lines of what a command that failed said, or what is untidy; no control characters
+	Output   string        // the first lines of what a command that failed wrote, or what is untidy; no control characters
 	Elapsed  time.Duration // what it took
 }
 
 // Failed reports whether the command ran and came to no good end.
 func (r Result) Failed() bool { return !r.OK && r.Skipped == "" }
 
-// Run runs the commands, in a copy of the project, and returns what became of
-// each, in order, and whom besides the shim something wanted to reach:
-// "host:port", sorted, each once. That is what HTTP clients say which honour
-// HTTPS_PROXY, as those of the go command and of git do; who looks names up or opens
-// connections without asking a proxy is not noticed.
+// Run runs the commands, in a copy of the project, and returns what became of each, in order, and whom besides the shim
+// something wanted to reach: "host:port", sorted, each once. That is what HTTP clients say which honour HTTPS_PROXY, as
+// those of the go command and of git do; who looks names up or opens connections without asking a proxy is not noticed.
 //
-// When a command fails, the shim is asked for everything the project's go.sum files
-// list, so that it knows all that is missing of it, and not only what the go
-// command stopped at.
+// When a command fails, the shim is asked for everything the project's go.sum files list, so that it knows all that is
+// missing of it, and not only what the go command stopped at.
 //
 // That the project fails is no error. An error says why nothing could be proved, or
 // not everything: [ErrPlatform], gocmd.ErrNoGo, the end of ctx, or a full disk.
@@ -80,15 +76,15 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, gocmd.RemoveAll(temp)) }()
-	t, err := setTrap()
+	b, err := newBlocker()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer t.close()
+	defer b.close()
 	goCmd, err := gocmd.New(ctx, gocmd.Options{
 		Go: o.Go, Scratch: filepath.Join(temp, "go"),
 		GOPROXY: o.Proxy, GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
-		Env: append(t.environ(o.Proxy), "GOTMPDIR="+temp), // which an interrupted go command does not clear
+		Env: append(b.environ(o.Proxy), "GOTMPDIR="+temp), // which an interrupted go command does not clear
 	})
 	if err != nil {
 		return nil, nil, err
@@ -113,7 +109,7 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	if err == nil && r.failed {
 		probe(ctx, o.Proxy, o.Project)
 	}
-	return r.results, t.dialled(), err
+	return r.results, b.dialled(), err
 }
 
 // ownSettings changes what the user's settings say that does not suit a proof.
@@ -122,7 +118,7 @@ func ownSettings(goCmd *gocmd.Cmd, temp string) *gocmd.Cmd {
 		name, value, _ := strings.Cut(env, "=")
 		switch fields := strings.Fields(value); {
 		case name == "GOSUMDB" && len(fields) > 1:
-			// An address on this machine would be asked, and the trap would not notice.
+			// An address on this machine would be asked, and the blocker would not notice.
 			goCmd = goCmd.With("GOSUMDB=" + fields[0])
 		case name == "GOCACHE" && value == "off":
 			// Without a home directory there is no build cache, and without that no build.

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -41,9 +42,8 @@ func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) (*runner, 
 	return &runner{o: o, scratch: scratch, goCmd: goCmd, files: kept, words: originals(o.Project, scratch)}, nil
 }
 
-// invoke runs a go command on what the project has, not on what another command
-// has made of it: "go mod download" adds to an incomplete go.sum what keeps everything
-// after it from building where it did not run.
+// invoke runs a go command on what the project has, not on what another command has made of it: "go mod download" adds
+// to an incomplete go.sum what keeps everything after it from building where it did not run.
 func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
 	if err := r.files.restore(); err != nil {
 		return nil, err
@@ -51,26 +51,18 @@ func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, dir string, args 
 	return goCmd.Run(ctx, dir, args...)
 }
 
-// originals puts the project's own directories in the place of the copy's: nobody
-// finds those afterwards.
+// originals puts the project's own directories in the place of the copy's: nobody finds those afterwards.
 func originals(p, scratch *project.Project) *strings.Replacer {
 	pairs := []string{scratch.Root, p.Root}
-	for _, m := range scratch.Modules {
-		pairs = append(pairs, m.Dir, originalDir(p, scratch, m.Dir))
+	for _, m := range scratch.Modules { // a copy keeps everything in the same places relative to one another
+		pairs = append(pairs, m.Dir, filepath.Join(p.Root, filepath.FromSlash(relative(scratch.Root, m.Dir))))
 	}
 	return strings.NewReplacer(pairs...)
 }
 
-// originalDir returns of what a directory is the copy. A copy keeps everything in the
-// same places relative to one another.
-func originalDir(p, scratch *project.Project, dir string) string {
-	return filepath.Join(p.Root, filepath.FromSlash(relative(scratch.Root, dir)))
-}
-
-// runAll runs every command, whatever became of those before. It fails when one
-// could not be run.
+// runAll runs every command, whatever became of those before. It fails when one could not be run.
 func (r *runner) runAll(ctx context.Context) error {
-	if err := r.run(ctx, Result{}, "mod", "download"); err != nil {
+	if err := r.run(ctx, r.goCmd, Result{}, "mod", "download"); err != nil {
 		return err
 	}
 	platforms := r.o.Platforms
@@ -85,7 +77,7 @@ func (r *runner) runAll(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.run(ctx, Result{}, "mod", "verify"); err != nil {
+	if err := r.run(ctx, r.goCmd, Result{}, "mod", "verify"); err != nil {
 		return err
 	}
 	for _, m := range r.scratch.Modules {
@@ -93,17 +85,17 @@ func (r *runner) runAll(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.run(ctx, Result{}, "list", "-m", "all"); err != nil || !r.o.DownloadAll {
+	if err := r.run(ctx, r.goCmd, Result{}, "list", "-m", "all"); err != nil || !r.o.DownloadAll {
 		return err
 	}
-	return r.run(ctx, Result{}, "mod", "download", "all")
+	return r.run(ctx, r.goCmd, Result{}, "mod", "download", "all")
 }
 
-// run runs a command at the root of the copy.
-func (r *runner) run(ctx context.Context, result Result, args ...string) error {
-	result.Command = "go " + strings.Join(args, " ")
+// run runs a command at the root of the copy, which result calls Command if it has one.
+func (r *runner) run(ctx context.Context, goCmd *gocmd.Cmd, result Result, args ...string) error {
+	result.Command = cmp.Or(result.Command, "go "+strings.Join(args, " "))
 	start := time.Now()
-	_, err := r.invoke(ctx, r.goCmd, r.scratch.Root, args...)
+	_, err := r.invoke(ctx, goCmd, r.scratch.Root, args...)
 	return r.finish(ctx, result, start, err)
 }
 
@@ -111,44 +103,33 @@ func (r *runner) run(ctx context.Context, result Result, args ...string) error {
 func (r *runner) runBuilds(ctx context.Context, platform string) error {
 	goos, goarch, _ := strings.Cut(platform, "/")
 	goCmd := r.goCmd.With("GOOS="+goos, "GOARCH="+goarch)
-	var note string
+	result := Result{Platform: platform}
 	if _, set := os.LookupEnv("CGO_ENABLED"); !set && platform != here() {
 		goCmd = goCmd.With("CGO_ENABLED=0") // there is no C compiler for it, as far as anybody said
-		note = "with CGO_ENABLED=0, unless the environment says otherwise:\n"
+		result.Output = "with CGO_ENABLED=0, unless the environment says otherwise:\n"
 	}
 	packages := r.scratch.Patterns()
 	if r.o.Tags != "" {
 		packages = append([]string{"-tags=" + r.o.Tags}, packages...)
 	}
-	builds := []struct {
-		name   string
-		hidden []string // options that do not change what is fetched
-	}{
-		{"build", []string{"-o", os.DevNull}}, // a binary may have the name of a directory
-		{"vet", nil},
-	}
 	// Nothing to build is a success for build and a failure for vet, and proves nothing.
 	listed, err := r.invoke(ctx, goCmd, r.scratch.Root, append([]string{"list"}, packages...)...)
 	none := err == nil && len(bytes.TrimSpace(listed)) == 0
-	for _, b := range builds {
-		result := Result{Command: "go " + strings.Join(append([]string{b.name}, packages...), " "), Platform: platform}
-		start := time.Now()
+	// Not shown is the option that changes nothing of what is fetched: a binary may have the name of a directory.
+	for _, command := range [][]string{{"build", "-o", os.DevNull}, {"vet"}} {
+		result.Command = "go " + command[0] + " " + strings.Join(packages, " ")
 		if none {
-			result.Skipped = "the project has no package for it"
-			r.report(result)
+			r.report(Result{Command: result.Command, Platform: platform, Skipped: "the project has no package for it"})
 			continue
 		}
-		_, err := r.invoke(ctx, goCmd, r.scratch.Root, append(append([]string{b.name}, b.hidden...), packages...)...)
-		result.Said = note
-		if err := r.finish(ctx, result, start, err); err != nil {
+		if err := r.run(ctx, goCmd, result, append(command, packages...)...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// runTidy finds out whether a main module is tidy, and whether that can be found
-// out.
+// runTidy finds out whether a main module is tidy, and whether that can be found out.
 func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	result := Result{Command: "go mod tidy -diff", Dir: relative(r.scratch.Root, m.Dir)}
 	start := time.Now()
@@ -156,7 +137,7 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	var failure *gocmd.Error
 	switch {
 	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
-	case r.relies(m, string(diff)):
+	case relies(m, string(diff)):
 		// The difference may be what those need, which the project could not do away with.
 		result.Skipped = "the copy has modules of the workspace in the place of versions that were not published, so what is untidy cannot be told"
 		r.report(result)
@@ -169,21 +150,19 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	return r.finish(ctx, result, start, err)
 }
 
-// relies reports whether a module, as it is or with the difference that makes it tidy,
-// requires what the copy has replaced and the module itself does not. All that
-// the workspace has may be replaced in the copy.
-func (r *runner) relies(m project.Module, diff string) bool {
-	dir := originalDir(r.o.Project, r.scratch, m.Dir)
-	i := slices.IndexFunc(r.o.Project.Modules, func(o project.Module) bool { return o.Dir == dir })
-	if i < 0 || m.File == nil || r.o.Project.Modules[i].File == nil {
+// relies reports whether a module of the copy, as it is or with the difference that makes it tidy, requires what only the
+// copy has replaced.
+func relies(m project.Module, diff string) bool {
+	if m.File == nil {
 		return false
 	}
-	original := r.o.Project.Modules[i].File.Replace
-	return slices.ContainsFunc(m.File.Replace, func(added *modfile.Replace) bool {
-		path := added.Old.Path
-		return !slices.ContainsFunc(original, func(o *modfile.Replace) bool { return o.Old == added.Old }) &&
-			(slices.ContainsFunc(m.File.Require, func(q *modfile.Require) bool { return q.Mod.Path == path }) || adds(diff, path))
-	})
+	for path := range m.Added {
+		required := func(r *modfile.Require) bool { return r.Mod.Path == path }
+		if slices.ContainsFunc(m.File.Require, required) || adds(diff, path) {
+			return true
+		}
+	}
+	return false
 }
 
 // adds reports whether a difference adds a requirement of a module.
@@ -204,8 +183,8 @@ func relative(root, dir string) string {
 	return filepath.ToSlash(rel)
 }
 
-// finish completes the result of a command that ended with err, of which Said is what
-// introduces what a failing command said. It fails when it was not the command that failed.
+// finish completes the result of a command that ended with err, of which Output is what
+// introduces what a failing command wrote. It fails when it was not the command that failed.
 func (r *runner) finish(ctx context.Context, result Result, start time.Time, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -217,9 +196,9 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 	result.Elapsed = time.Since(start)
 	result.OK = err == nil
 	if failure == nil {
-		result.Said = ""
+		result.Output = ""
 	} else {
-		result.Said += r.words.Replace(excerpt(failure.Stderr))
+		result.Output += r.words.Replace(excerpt(failure.Stderr))
 	}
 	r.report(result)
 	return nil

@@ -208,7 +208,7 @@ func run(t *testing.T, p *project.Project, x *proxy, o Options) proof {
 		t.Errorf("the project was changed:\n%s\nbefore:\n%s", after, before)
 	}
 	for _, r := range results {
-		if r.OK && (r.Said != "" || r.Skipped != "") || r.Failed() && r.Said == "" || strings.Contains(r.Said, o.TempDir) && !strings.Contains(r.Said, "gopath") {
+		if r.OK && (r.Output != "" || r.Skipped != "") || r.Failed() && r.Output == "" || strings.Contains(r.Output, o.TempDir) && !strings.Contains(r.Output, "gopath") {
 			t.Errorf("a result that says the wrong things: %+v", r)
 		}
 	}
@@ -262,8 +262,8 @@ func (p proof) shows(want ...string) proof {
 func (p proof) said() string {
 	var b strings.Builder
 	for _, r := range p.results {
-		if r.Said != "" {
-			fmt.Fprintf(&b, "%s:\n%s\n", r.Command, r.Said)
+		if r.Output != "" {
+			fmt.Fprintf(&b, "%s:\n%s\n", r.Command, r.Output)
 		}
 	}
 	return b.String()

@@ -2,13 +2,10 @@ package check
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
-	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
@@ -16,27 +13,24 @@ import (
 	"github.com/modferry/modferry/registry/project"
 )
 
-const (
-	maxSum    = 64 << 20 // bytes read of a go.sum file
-	probeJobs = 8
-)
+// probeJobs is how many files are asked for at a time.
+const probeJobs = 8
 
-// probe asks the shim for every file that the go.sum files of a project list. What it
-// answers does not matter here: it remembers what it does not have. The go command
-// stops asking at the first go.mod it cannot have, and every further one would cost
-// a journey to the connected side.
+// probe asks the shim for every file that the go.sum files of a project list. What it answers does not matter here: it
+// remembers what it does not have. The go command stops asking at the first go.mod it cannot have, and every further
+// one would cost a journey to the connected side.
 func probe(ctx context.Context, proxy string, p *project.Project) {
 	client := &http.Client{
 		Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: probeJobs},
 		Timeout:   10 * time.Minute, // a toolchain may have to come out of the store
 	}
 	defer client.CloseIdleConnections()
-	local := localPaths(p)
+	own := p.Own() // of its versions, a go.sum may list what is no longer needed
 	var group errgroup.Group
 	group.SetLimit(probeJobs)
 	asked := make(map[string]bool)
 	for _, name := range p.SumFiles() {
-		for _, file := range listedFiles(name, local) {
+		for _, file := range listedFiles(name, own) {
 			if asked[file] || ctx.Err() != nil {
 				continue
 			}
@@ -60,68 +54,26 @@ func head(ctx context.Context, client *http.Client, url string) {
 	}
 }
 
-// localPaths are the paths of modules that a project takes from directories: of their
-// versions, its go.sum may list what it no longer needs.
-func localPaths(p *project.Project) map[string]bool {
-	local := make(map[string]bool)
-	add := func(list []*modfile.Replace) {
-		for _, r := range list {
-			if r.New.Version == "" {
-				local[r.Old.Path] = true
-			}
-		}
-	}
-	if p.Work != nil {
-		add(p.Work.Replace)
-	}
-	for _, m := range p.Modules {
-		if m.File == nil {
-			continue
-		}
-		add(m.File.Replace)
-		if m.File.Module != nil {
-			local[m.File.Module.Mod.Path] = true
-		}
-	}
-	return local
-}
+// maxSumFile bounds a go.sum.
+const maxSumFile = 64 << 20
 
-// listedFiles returns the files, as a GOPROXY names them, of the versions that a
-// go.sum file lists. What it cannot read it leaves to the go command to complain of.
-//
-//	file = { path SP version [ "/go.mod" ] SP sum NL }
-func listedFiles(name string, local map[string]bool) []string {
-	f, err := os.Open(name)
+// listedFiles returns the files, as a GOPROXY names them, of the versions that a go.sum file lists. What cannot be read of
+// it is left to the go command to complain of.
+func listedFiles(name string, own func(module.Version) bool) []string {
+	data, err := project.ReadFile(name, maxSumFile)
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSum))
-	if err != nil {
-		return nil
-	}
+	lines, _ := project.ParseSums(name, data)
 	var files []string
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 3 && !local[f[0]] {
-			if file := fileOf(f[0], f[1]); file != "" {
-				files = append(files, file)
-			}
+	for _, l := range lines {
+		f := goproxy.File{Version: l.Module, Kind: goproxy.Zip}
+		if l.ModOnly {
+			f.Kind = goproxy.Mod
+		}
+		if name, err := f.Name(); err == nil && !own(module.Version{Path: l.Module.Path}) {
+			files = append(files, name)
 		}
 	}
 	return files
-}
-
-// fileOf returns the file that a line of a go.sum is about, or "".
-func fileOf(path, version string) string {
-	ext := ".zip"
-	version, isMod := strings.CutSuffix(version, "/go.mod")
-	if isMod {
-		ext = ".mod"
-	}
-	m := module.Version{Path: path, Version: version}
-	name, err := goproxy.Base(m)
-	if err != nil || !goproxy.IsVersion(m) {
-		return ""
-	}
-	return name + ext
 }

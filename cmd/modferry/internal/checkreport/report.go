@@ -94,11 +94,11 @@ func (r *Report) Result(c check.Result) {
 	}
 	if r.JSON {
 		seconds := math.Round(c.Elapsed.Seconds()*1000) / 1000
-		r.encode(command{c.Command, c.Dir, c.Platform, strings.ToLower(status), seconds, c.Skipped, c.Untidy, c.Said})
+		r.encode(command{c.Command, c.Dir, c.Platform, strings.ToLower(status), seconds, c.Skipped, c.Untidy, c.Output})
 		return
 	}
 	r.print("%-7s  %7s  %-13s  %s", status, took, c.Platform, name)
-	r.output(strings.TrimSuffix(name+" for "+c.Platform, " for "), c.Said)
+	r.output(strings.TrimSuffix(name+" for "+c.Platform, " for "), c.Output)
 }
 
 // outputLines is how much of the output of a command is shown. JSON has more.

@@ -82,7 +82,7 @@ func TestVerdictSaysWhatTheResultsMean(t *testing.T) {
 	why := errors.New("why")
 	a := module.Version{Path: "example.com/a", Version: "v1.0.0"}
 	well := check.Result{Command: "go build ./...", OK: true}
-	failed := check.Result{Command: "go vet ./...", Said: strings.Repeat("no\n", 20) + "no"}
+	failed := check.Result{Command: "go vet ./...", Output: strings.Repeat("no\n", 20) + "no"}
 	for _, tt := range []struct {
 		name     string
 		results  []check.Result
@@ -102,7 +102,7 @@ func TestVerdictSaysWhatTheResultsMean(t *testing.T) {
 			says: []string{"FAILED", "… and 13 more lines", "The store had everything that was asked for"},
 		},
 		{
-			name: "the same output is shown once", results: []check.Result{failed, {Command: "go build ./...", Said: failed.Said}},
+			name: "the same output is shown once", results: []check.Result{failed, {Command: "go build ./...", Output: failed.Output}},
 			reason: "2 of 2 commands failed", says: []string{"the same as go vet ./...\n"},
 		},
 		{

@@ -1,6 +1,7 @@
 package proxyshim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,23 +57,17 @@ func TestWishesAreWhatSomebodyMayWant(t *testing.T) {
 		{
 			"of the paths that a package may be in, the longest",
 			"example.org?list example.org/a?list example.org/a/b?list example.org?latest example.org/a?latest example.org/a/b?latest",
-			"example.org/a/b?latest example.org/a/b?list",
+			"example.org/a/b?latest",
 		},
 		{"whichever is answered first", "example.org/a/b?main example.org/a?main example.org?main", "example.org/a/b?main"},
-		{"a list and the latest are the same question", "example.org/a?latest 1s example.org/a/b?list", "example.org/a/b?list"},
+		{"a list and the latest are the same question", "example.org/a?latest 1s example.org/a/b?list", "example.org/a/b?latest"},
 		{"not what was tried on the way to what is there", "example.com/lib@v1.2.3 example.com@v1.2.3", ""},
 		{"different versions were named", "example.org/a@v1.0.0 example.org/a/b@v1.1.0", "example.org/a@v1.0.0 example.org/a/b@v1.1.0"},
 		{"a version and a branch were named", "example.org/a@v1.0.0 example.org/a/b?main", "example.org/a@v1.0.0 example.org/a/b?main"},
 		{"so were those at different times", "example.org/a@v1.0.0 3s example.org/a/b@v1.0.0", "example.org/a@v1.0.0 example.org/a/b@v1.0.0"},
 		{"one that was tried once, and named once", "example.org/a/b@v1.0.0 example.org/a@v1.0.0 1m example.org/a@v1.0.0", "example.org/a@v1.0.0 example.org/a/b@v1.0.0"},
 		{"what something requires was never merely tried", "example.org/a@v1.0.0 example.org/a@v1.0.0.mod example.org/a/b@v1.0.0", "example.org/a@v1.0.0 example.org/a/b@v1.0.0"},
-		{
-			"at a known host, the root of the repository besides", "golang.org/x/tools/cmd/stringer?list golang.org/x/tools/cmd?list golang.org/x/tools?list golang.org/x?list golang.org?list",
-			"golang.org/x/tools?list golang.org/x/tools/cmd/stringer?list",
-		},
-		{"… in the version that was named", "github.com/o/r/mod@v1.0.0 github.com/o/r@v1.0.0 github.com/o@v1.0.0", "github.com/o/r@v1.0.0 github.com/o/r/mod@v1.0.0"},
-		{"… of the major version", "github.com/o/r/v2/pkg?latest github.com/o/r/v2?latest github.com/o/r?latest", "github.com/o/r/v2?latest github.com/o/r/v2/pkg?latest"},
-		{"… unless something below it was found", "github.com/o/r/lib@v1.2.3 github.com/o/r@v1.2.3", ""},
+		{"nor anything above a package of a module that is there, in another version", "github.com/o/r/lib@v1.2.3 github.com/o/r@v1.2.3", ""},
 		{"not a package of what is there", "example.com/lib?latest example.com/lib/cmd/x?latest example.com/lib/cmd?latest example.com?latest", ""},
 		{"… in that version", "example.com/lib/cmd/x@v1.2.3 example.com/lib/cmd@v1.2.3 example.com/lib@v1.2.3", ""},
 		{"but a module within what is there", "example.com/lib/sub?latest example.com/lib?latest", "example.com/lib/sub?latest"},
@@ -107,17 +102,6 @@ func TestWishesAreJudgedOnceTheBurstIsOver(t *testing.T) {
 	if got := named(e.handler.Wishes(false)); !slices.Equal(got, []string{"example.org/a/b@v1.0.0"}) {
 		t.Errorf("wishes: %q", got)
 	}
-	// A busy time makes the handler forget what was asked of other paths, and changes nothing.
-	for range maxMisses {
-		e.handler.misses.tried.below.update(askedBelow{path: e.clock.Now().String()}, func(*answers) {})
-		e.clock.advance(time.Nanosecond)
-	}
-	if got := named(e.handler.Wishes(false)); !slices.Equal(got, []string{"example.org/a/b@v1.0.0"}) {
-		t.Errorf("later: wishes: %q", got)
-	}
-	if got := named(e.handler.Misses()); len(got) != 2 {
-		t.Errorf("misses: %q", got)
-	}
 }
 
 func TestWishesCountTheTimesSomebodyWished(t *testing.T) {
@@ -129,26 +113,31 @@ func TestWishesCountTheTimesSomebodyWished(t *testing.T) {
 	}
 }
 
-func TestTooManyMissesAtOnceAreWishes(t *testing.T) {
-	m := newMisses()
-	now := time.Now()
-	for range maxMisses {
-		m.tried.hold(occasion{at: now})
+func TestOfAnExactClientNoVersionWasMerelyTried(t *testing.T) {
+	e := newEnv(t, func(o *Options) { o.Exact = true })
+	e.asks("example.org/a@v1.0.0 example.org/a/b@v1.0.0 example.org/a?list example.org/a/b?list")
+	got := e.handler.Wishes(true)
+	if want := []string{"example.org/a@v1.0.0", "example.org/a/b?latest", "example.org/a/b@v1.0.0"}; !slices.Equal(named(got), want) {
+		t.Errorf("wishes: %q, want %q", named(got), want)
 	}
-	m.add(request{kind: kindInfo, module: lib}, now)
-	if len(m.tried.pending) != maxMisses || len(m.wishes.values()) != 1 {
-		t.Errorf("%d pending, %d wishes", len(m.tried.pending), len(m.wishes.values()))
+	if slices.ContainsFunc(got, func(m Miss) bool { return m.Named }) {
+		t.Errorf("named: %+v", got)
 	}
 }
 
-func TestRepositoryIsKnownAtHostsWithFixedPlaces(t *testing.T) {
-	for pkg, want := range map[string]string{
-		"github.com/o/r": "github.com/o/r", "github.com/o/r/a/b": "github.com/o/r", "github.com/o/r/v2/a": "github.com/o/r/v2",
-		"golang.org/x/text/language": "golang.org/x/text", "bitbucket.org/o/r/v12": "bitbucket.org/o/r/v12", "github.com/o/r/v1/a": "github.com/o/r",
-		"github.com/o": "", "golang.org/x": "", "example.com/a/b": "", "github.com.example/o/r": "",
-	} {
-		if got := Repository(pkg); got != want {
-			t.Errorf("%s: got %q, want %q", pkg, got, want)
-		}
+func TestTooManyMissesAtOnceAreJudgedEarly(t *testing.T) {
+	w, now := newWishes(false), time.Now()
+	ask := func(i int) {
+		w.answered(request{kind: kindInfo, module: module.Version{Path: fmt.Sprintf("example.com/m%d", i), Version: "v1.0.0"}}, true, false, now)
+	}
+	for i := range maxMisses {
+		ask(i)
+	}
+	if n := len(w.known.values()); n > 0 {
+		t.Fatalf("%d wishes within a burst", n)
+	}
+	ask(maxMisses)
+	if n := len(w.known.values()); n != maxMisses || w.size != 1 {
+		t.Errorf("%d wishes, and %d questions under way", n, w.size)
 	}
 }

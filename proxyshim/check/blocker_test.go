@@ -7,15 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/mod/module"
 )
 
-func TestTrapRemembersHostsAndLetsNobodyThrough(t *testing.T) {
-	trap, err := setTrap()
+func TestBlockerRemembersHostsAndLetsNobodyThrough(t *testing.T) {
+	b, err := newBlocker()
 	must(t, err)
-	defer trap.close()
-	proxy, err := url.Parse(trap.url)
+	defer b.close()
+	proxy, err := url.Parse(b.url)
 	must(t, err)
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true}}
 	for _, u := range []string{"http://b.example/x", "http://b.example/y", "https://a.example/x", "http://c.example:8080/", "http://[2001:db8::1]/", "ftp.example"} {
@@ -28,28 +26,28 @@ func TestTrapRemembersHostsAndLetsNobodyThrough(t *testing.T) {
 		}
 		resp.Body.Close()
 	}
-	resp, err := http.Get(trap.url + "/") // asks nobody else
+	resp, err := http.Get(b.url + "/") // asks nobody else
 	must(t, err)
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
 	want := []string{"[2001:db8::1]:80", "a.example:443", "b.example:80", "c.example:8080"}
-	if got := trap.dialled(); !slices.Equal(got, want) {
+	if got := b.dialled(); !slices.Equal(got, want) {
 		t.Errorf("dialled %q, want %q", got, want)
 	}
 }
 
-func TestOnlyTheShimIsOutsideTheTrap(t *testing.T) {
-	trap := &trap{url: "http://127.0.0.1:1"}
+func TestOnlyTheShimIsAskedDirectly(t *testing.T) {
+	b := &blocker{url: "http://127.0.0.1:1"}
 	for shim, want := range map[string]string{
 		"http://127.0.0.1:7070": "127.0.0.1:7070", "https://shim.corp.example/go": "shim.corp.example", "file:///srv/proxy": "", "%": "",
 	} {
-		env := trap.environ(shim)
+		env := b.environ(shim)
 		for _, name := range []string{"NO_PROXY", "no_proxy"} {
 			if !slices.Contains(env, name+"="+want) {
 				t.Errorf("%s: %q", shim, env)
 			}
 		}
-		if !slices.Contains(env, "HTTPS_PROXY="+trap.url) || !slices.Contains(env, "http_proxy="+trap.url) {
+		if !slices.Contains(env, "HTTPS_PROXY="+b.url) || !slices.Contains(env, "http_proxy="+b.url) {
 			t.Errorf("%s: %q", shim, env)
 		}
 	}
@@ -67,22 +65,4 @@ func TestExcerptHasTheFirstLinesThatMatter(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
 	}
-}
-
-func FuzzFileOf(f *testing.F) {
-	f.Add("example.com/A", "v1.0.0")
-	f.Add("example.com/a", "v2.0.0+incompatible/go.mod")
-	f.Add("../x", "v1")
-	f.Add("a..b//", "v1.0.0/../x")
-	f.Fuzz(func(t *testing.T, path, version string) {
-		file := fileOf(path, version)
-		if file == "" {
-			return
-		}
-		escaped, rest, ok := strings.Cut(file, "/@v/")
-		got, err := module.UnescapePath(escaped)
-		if !ok || err != nil || got != path || strings.Contains(rest, "/") {
-			t.Errorf("%q %q: %q", path, version, file)
-		}
-	})
 }

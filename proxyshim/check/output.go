@@ -5,19 +5,19 @@ import (
 	"unicode"
 )
 
-// maxSaid bounds what a result keeps of what a command said, in bytes.
-const maxSaid = 8 << 10
+// maxOutput bounds what a result keeps of what a command wrote, in bytes.
+const maxOutput = 8 << 10
 
-// excerpt returns the first lines of what a go command said, without the lines
+// excerpt returns the first lines of what a go command wrote, without the lines
 // that only tell of its progress and without control characters.
-func excerpt(said string) string {
+func excerpt(output string) string {
 	var b strings.Builder
-	for line := range strings.Lines(said) {
+	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, " \t\r\n")
 		if line == "" && b.Len() == 0 || strings.HasPrefix(line, "go: downloading ") {
 			continue
 		}
-		if b.Len()+len(line) > maxSaid {
+		if b.Len()+len(line) > maxOutput {
 			b.WriteString("…")
 			break
 		}

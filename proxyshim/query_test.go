@@ -1,10 +1,7 @@
 package proxyshim
 
 import (
-	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -133,7 +130,7 @@ func TestUnknownRevisionsAreMissesThatNameTheCommand(t *testing.T) {
 	e := newEnv(t)
 	e.publish(content{m: lib})
 	e.want(mainURL, http.StatusNotFound, "modferry mirror example.com/lib@main")
-	if misses := e.handler.Misses(); len(misses) != 1 || misses[0].Query != "main" || misses[0].Count != 1 {
+	if misses := e.handler.Wishes(true); len(misses) != 1 || misses[0].Query != "main" || misses[0].Count != 1 {
 		t.Errorf("%+v", misses)
 	}
 }
@@ -204,31 +201,4 @@ func TestRevisionsAreServedWhileTheStoreIsDown(t *testing.T) {
 	e.clock.advance(2 * time.Hour)
 	e.wantMeaning("main", "v1.2.3")
 	e.wantMeaning("none", "")
-}
-
-func TestListingsWithoutRevisionsAreReadAgain(t *testing.T) {
-	e := newEnv(t)
-	e.publish(content{m: lib})
-	e.record("main", lib.Version)
-	e.want("/example.com/lib/@v/list", http.StatusOK, "v1.2.3\n")
-	e.want(libURL+".info", http.StatusOK, "")
-	file := filepath.Join(e.options.CacheDir, "example.com", "lib", "@v", "list"+listingExt)
-	data, err := os.ReadFile(file)
-	check(t, err)
-	var saved map[string]any
-	check(t, json.Unmarshal(data, &saved))
-	if saved["revisions"] == nil {
-		t.Fatalf("saved without revisions: %s", data)
-	}
-	delete(saved, "revisions") // as the program before wrote it
-	data, err = json.Marshal(saved)
-	check(t, err)
-	check(t, os.WriteFile(file, data, 0o644))
-
-	e.restart()
-	e.transport.inject(down)
-	e.want("/example.com/lib/@v/list", http.StatusOK, "v1.2.3\n") // still good for that
-	e.transport.inject(nil)
-	e.restart()
-	e.wantMeaning("main", "v1.2.3")
 }

@@ -1,0 +1,139 @@
+package proxyshim
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
+)
+
+// patience bounds asking a store while there is a cached answer to fall back on.
+const patience = 30 * time.Second
+
+// confirmed is what the cache keeps: a version, or another answer about a module.
+type confirmed interface {
+	comparable // with nil
+	Confirmed() *cache.Confirmation
+}
+
+// source is where answers of one kind come from: from the cache, and from a store when they are not there or old. They
+// are good for as long as the store does not answer.
+type source[T confirmed] struct {
+	kind     string        // in flights and log records
+	verifier func() string // fingerprint of what has to accept them
+	lacks    func(T) bool  // whether it would not be accepted as it is now; nil: never
+	fetch    func(ctx context.Context, store *registry.Store, m module.Version, old T) (T, error)
+	cache    interface {
+		Get(m module.Version) T
+		Find(m module.Version, store, verifier string) T
+		Withhold(m module.Version) error
+		Drop(m module.Version) error
+	}
+}
+
+// fresh returns the answer about m that is in memory, if it can be used without asking, or nil.
+func fresh[T confirmed](h *Handler, s *source[T], m module.Version, maxAge time.Duration) (none T) {
+	v := s.cache.Get(m)
+	if s.usable(v) && h.age(v.Confirmed().Checked) < maxAge && v.Confirmed().Verifier == s.verifier() {
+		return v
+	}
+	return none
+}
+
+// usable reports whether v can be used if its store does not answer.
+func (s *source[T]) usable(v T) bool {
+	var none T
+	return v != none && !v.Confirmed().Withheld && (s.lacks == nil || !s.lacks(v))
+}
+
+// ask returns the answer about m, which a store confirmed less than maxAge ago, unless that does not answer. If anew is
+// set something was not found by what is kept: then no answer is an error.
+func ask[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Version, maxAge time.Duration, anew bool) (T, error) {
+	var none T
+	if v := fresh(h, s, m, maxAge); v != none {
+		return v, nil
+	}
+	if err := h.knownAbsent(m); err != nil {
+		return none, err
+	}
+	flight := s.kind + " " + m.String()
+	if anew {
+		flight = "new " + flight
+	}
+	return share(ctx, h, flight, func(ctx context.Context) (T, error) { return refresh(ctx, h, s, m, maxAge, anew) })
+}
+
+// refresh is ask, in a flight of its own.
+func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Version, maxAge time.Duration, anew bool) (T, error) {
+	var none T
+	store, err := h.stores.For(m.Path)
+	if err != nil {
+		return none, err
+	}
+	old := s.cache.Find(m, store.String(), s.verifier())
+	usable := s.usable(old)
+	if usable {
+		if h.age(old.Confirmed().Checked) < maxAge || !anew && h.outages.holds(store.String()) {
+			return old, nil
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	v, err := s.fetch(ctx, store, m, old)
+	var kept error
+	switch h.classify(store, err) {
+	case verify.Accepted:
+		return v, nil
+	case verify.Unavailable:
+		if usable && !anew {
+			return old, nil
+		}
+	case verify.Absent, verify.Denied, verify.Unconfirmed:
+		kept = s.cache.Withhold(m)
+	case verify.Refused:
+		kept = s.cache.Drop(m)
+	}
+	if kept != nil {
+		h.log.Error("recording in the cache that the store gives it no more", "kind", s.kind, "module", m.Path, "version", m.Version, "error", kept)
+	}
+	return none, h.explain(m, store, err)
+}
+
+// age returns how long ago that was. A time in the future is infinitely old: a clock that is set back must not prolong
+// anything.
+func (h *Handler) age(checked time.Time) time.Duration {
+	if age := h.now().Sub(checked); age >= 0 {
+		return age
+	}
+	return math.MaxInt64
+}
+
+// share runs fn once for all who ask for key at the same time. A caller that goes away leaves the others, and fn, alone.
+func share[T any](ctx context.Context, h *Handler, key string, fn func(context.Context) (T, error)) (T, error) {
+	done := h.flights.DoChan(key, func() (any, error) {
+		if !h.begin() {
+			return nil, errClosed
+		}
+		defer h.working.Done()
+		return fn(h.ctx)
+	})
+	var none T
+	select {
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case result := <-done:
+		if result.Err != nil && h.ctx.Err() != nil {
+			return none, errClosed
+		}
+		if result.Err != nil {
+			return none, result.Err
+		}
+		return result.Val.(T), nil
+	}
+}

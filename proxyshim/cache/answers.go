@@ -1,0 +1,121 @@
+package cache
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/mod/module"
+)
+
+// Answer is what a store answered about a module. It never changes.
+type Answer[T any] struct {
+	Confirmation
+	Value T `json:"value"`
+}
+
+// Answers keeps the answers of one kind, in memory and in a file of JSON each.
+type Answers[T any] struct {
+	c *Cache
+	o AnswersOptions[T]
+
+	mu     sync.RWMutex
+	memory map[module.Version]*Answer[T]
+}
+
+// AnswersOptions configures Answers. Name and Ext are required.
+type AnswersOptions[T any] struct {
+	Name   func(module.Version) (string, error) // of the file, slash-separated, without extension
+	Ext    string                               // its extension
+	Derive func(*T)                             // fills in what is not stored, if anything
+	Text   func(*T) []byte                      // content of a file of the name without extension, for those who use the directory as a proxy; nil = none
+}
+
+// NewAnswers returns the answers of one kind that are in c.
+func NewAnswers[T any](c *Cache, o AnswersOptions[T]) *Answers[T] {
+	return &Answers[T]{c: c, o: o, memory: make(map[module.Version]*Answer[T])}
+}
+
+// Get returns the answer about m in memory, or nil.
+func (a *Answers[T]) Get(m module.Version) *Answer[T] {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.memory[m]
+}
+
+// Find returns the answer about m in memory or on disk, or nil when there is none that can be believed, as [Cache.Find]
+// does.
+func (a *Answers[T]) Find(m module.Version, store, verifier string) *Answer[T] {
+	if v := a.Get(m); v != nil && v.Verifier == verifier {
+		return v
+	}
+	name, err := a.o.Name(m)
+	if err != nil {
+		return nil
+	}
+	v := new(Answer[T])
+	if _, err := ReadJSON(a.c.Path(name)+a.o.Ext, v); err != nil || !v.believed(m, store, verifier) {
+		return nil
+	}
+	return a.remember(v)
+}
+
+func (a *Answers[T]) remember(v *Answer[T]) *Answer[T] {
+	if a.o.Derive != nil {
+		a.o.Derive(&v.Value)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.memory[v.Module] = v
+	return v
+}
+
+// Put keeps v. The error is about the disk only: v counts until a restart.
+func (a *Answers[T]) Put(v *Answer[T]) error {
+	v.Format = format
+	a.remember(v)
+	name, err := a.o.Name(v.Module)
+	if err != nil {
+		return err
+	}
+	if a.o.Text != nil {
+		if err := a.c.WriteFile(a.c.Path(name), a.o.Text(&v.Value)); err != nil {
+			return err
+		}
+	}
+	return a.c.WriteJSON(a.c.Path(name)+a.o.Ext, v)
+}
+
+// Outdate makes the answer about m in memory, if there is one, so old that its store is asked again.
+func (a *Answers[T]) Outdate(m module.Version) {
+	if now := a.Get(m); now != nil {
+		v := *now
+		v.Checked = time.Time{}
+		a.remember(&v)
+	}
+}
+
+// Withhold records that the answer about m, if there is one, is not to be used until its store confirms it again.
+func (a *Answers[T]) Withhold(m module.Version) error {
+	now := a.Get(m)
+	if now == nil || now.Withheld {
+		return nil
+	}
+	v := *now
+	v.Withheld = true
+	return a.Put(&v)
+}
+
+// Drop removes the answer about m.
+func (a *Answers[T]) Drop(m module.Version) error {
+	a.mu.Lock()
+	delete(a.memory, m)
+	a.mu.Unlock()
+	name, err := a.o.Name(m)
+	if err != nil {
+		return err
+	}
+	if err := a.c.Remove(a.c.Path(name) + a.o.Ext); err != nil || a.o.Text == nil {
+		return err
+	}
+	return a.c.Remove(a.c.Path(name))
+}

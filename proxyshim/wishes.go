@@ -1,0 +1,227 @@
+package proxyshim
+
+import (
+	"archive/zip"
+	"cmp"
+	"context"
+	"io"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/module"
+)
+
+// Miss is something that was asked for and that the store does not have.
+type Miss struct {
+	Module      module.Version // without Version for a query
+	Query       string         // "latest", for a list, too, or a revision; empty when Module has a Version
+	Named       bool           // it was the .info of Module that was asked for first, as when somebody names a version to "go get"
+	Count       int            // how often it was asked for
+	First, Last time.Time      // when
+}
+
+// plus adds what was asked for again.
+func (m *Miss) plus(again Miss) {
+	if m.Count == 0 {
+		*m = again
+		return
+	}
+	m.Count += again.Count
+	if again.First.Before(m.First) {
+		m.First = again.First
+	}
+	if again.Last.After(m.Last) {
+		m.Last = again.Last
+	}
+}
+
+const (
+	// maxMisses bounds what is remembered of misses and of absence, in entries.
+	maxMisses = 10_000
+	// burst is how close together the answers are to what the go command asks in parallel.
+	burst = 2 * time.Second
+)
+
+// missKey tells misses apart.
+type missKey struct {
+	module module.Version
+	query  string
+}
+
+// wishes is what a handler remembers of what it did not have. It is safe for concurrent use.
+type wishes struct {
+	exact bool // as in Options
+	known *lru[missKey, Miss]
+
+	mu     sync.Mutex
+	bursts map[string]*questions // under way, by what is asked of each path: its latest version, a version, or a revision
+	size   int                   // questions in all bursts
+	doubts []*question
+}
+
+// questions are what was asked within one burst, by module path.
+type questions struct {
+	began time.Time
+	asked map[string]*question
+}
+
+// question is what was asked of one path. If the same was asked of a path above, and found, there is doubt: either that module
+// has it as a package, and nothing is missing, or it is a module that is missing.
+type question struct {
+	request
+	found bool
+	miss  Miss
+	above []*question // those that were found, the longest path first
+}
+
+func newWishes(exact bool) *wishes {
+	return &wishes{exact: exact, known: newLRU[missKey, Miss](maxMisses), bursts: make(map[string]*questions)}
+}
+
+// answered records that q was answered: with the absence of what it asks for, with that, or, in case of a failure, neither.
+func (w *wishes) answered(q request, missed, found bool, now time.Time) {
+	if q.module.Path == "" {
+		return
+	}
+	named := q.kind == kindInfo && !w.exact
+	miss := Miss{Module: q.module, Named: named, Count: 1, First: now, Last: now}
+	switch {
+	case q.kind == kindList, q.kind == kindLatest:
+		q.kind, miss.Query = kindLatest, "latest"
+	case q.kind == kindRevision:
+		miss.Query = q.name
+	case !named: // something requires the version
+		if missed {
+			w.add(miss)
+		}
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	what := cmp.Or(q.module.Version, miss.Query)
+	b, full := w.bursts[what], w.size >= maxMisses
+	if full || b != nil && now.Sub(b.began) >= burst {
+		w.settle(func(other *questions) bool { return full || other == b })
+		b = nil
+	}
+	if b == nil {
+		b = &questions{began: now, asked: make(map[string]*question)}
+		w.bursts[what] = b
+	}
+	asked := b.asked[q.module.Path]
+	if asked == nil {
+		asked = &question{request: q}
+		b.asked[q.module.Path] = asked
+		w.size++
+	}
+	asked.found = asked.found || found
+	if missed {
+		asked.miss.plus(miss)
+	}
+}
+
+func (w *wishes) add(m Miss) {
+	w.known.update(missKey{m.Module, m.Query}, func(known *Miss) { known.plus(m) })
+}
+
+// settle decides of the bursts that are over what was wished for. Call it with w.mu held.
+func (w *wishes) settle(over func(*questions) bool) {
+	for what, b := range w.bursts {
+		if !over(b) {
+			continue
+		}
+		delete(w.bursts, what)
+		w.size -= len(b.asked)
+		below := make(map[string]bool) // paths that have one below them
+		for path := range b.asked {
+			for above := range parents(path) {
+				below[above] = true
+			}
+		}
+		for path, q := range b.asked {
+			if q.found || q.miss.Count == 0 || below[path] {
+				continue
+			}
+			for above := range parents(path) {
+				if a := b.asked[above]; a != nil && a.found {
+					q.above = append(q.above, a)
+				}
+			}
+			if len(q.above) == 0 || len(w.doubts) >= maxMisses {
+				w.add(q.miss)
+			} else {
+				w.doubts = append(w.doubts, q)
+			}
+		}
+	}
+}
+
+// parents yields the element-wise proper prefixes of a path, the longest first.
+func parents(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := strings.LastIndexByte(path, '/'); i > 0 && yield(path[:i]); i = strings.LastIndexByte(path[:i], '/') {
+		}
+	}
+}
+
+// Wishes returns what was asked for and not found since the start, each thing once, with how often and when, sorted by
+// module, version and query. Of very many the latest are kept.
+//
+// Left out is what the go command merely tried. For a package of which it does not know the module it asks in parallel for
+// every path that could be: for example.com/a/b@v1.0.0 about example.com/a/b, example.com/a and example.com. So of what
+// is asked of paths within two seconds, be it for the same version, the same revision or what there is, only the longest
+// paths are wishes, unless one is that of a package of a module above that was asked the same and found. The zip of that
+// module tells, which is fetched for that if need be. If the longest path is a package's, mirror goes up from it. A file that
+// something requires, .mod or .zip, was never merely tried.
+//
+// What was asked for within the last two seconds is returned later, unless last says that there will be no later.
+func (h *Handler) Wishes(last bool) []Miss {
+	w, now := h.wishes, h.now()
+	w.mu.Lock()
+	w.settle(func(b *questions) bool { return last || now.Sub(b.began) >= burst })
+	doubts := w.doubts
+	w.doubts = nil
+	w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(h.ctx, patience)
+	defer cancel()
+	for _, q := range doubts {
+		if !slices.ContainsFunc(q.above, func(above *question) bool { return h.isPackage(ctx, q.module.Path, above.request) }) {
+			w.add(q.miss)
+		}
+	}
+	return slices.SortedFunc(slices.Values(w.known.values()), func(a, b Miss) int {
+		return cmp.Or(
+			cmp.Compare(a.Module.Path, b.Module.Path), cmp.Compare(a.Module.Version, b.Module.Version), cmp.Compare(a.Query, b.Query))
+	})
+}
+
+// isPackage reports whether the zip of the version that was asked for has Go files in the directory of a package. What cannot
+// be found out is not so.
+func (h *Handler) isPackage(ctx context.Context, pkg string, of request) bool {
+	m, err := of.module, error(nil)
+	if m.Version == "" {
+		m, err = h.meaning(ctx, of, false)
+	}
+	if err != nil {
+		return false
+	}
+	f, _, err := h.open(ctx, m, kindZip)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	r, ok := f.(io.ReaderAt)
+	if err != nil || !ok {
+		return false
+	}
+	z, err := zip.NewReader(r, size)
+	dir := m.String() + strings.TrimPrefix(pkg, m.Path)
+	return err == nil && slices.ContainsFunc(z.File, func(file *zip.File) bool {
+		return path.Ext(file.Name) == ".go" && path.Dir(file.Name) == dir
+	})
+}
