@@ -39,6 +39,8 @@ var wrong = []struct{ line, want string }{
 	{`private: ["Corp.Example"]`, "no module can match it"},
 	{`private: ["corp"]`, "missing dot in first path element"},
 	{`private: ["corp.example//x"]`, "no module can match it"},
+	{`private: ["corp/*"]`, "missing dot in first path element"},
+	{`private: ["corp/[a-z]*"]`, "missing dot in first path element"},
 	{"platforms: [linux]", "write it os/arch with Go's names, like linux/amd64"},
 	{"platforms: [linux/x86_64]", "like linux/amd64"},
 	{"platforms: [macos/aarch64]", "darwin/arm64"},
