@@ -95,7 +95,9 @@ func (r Range) contradiction() (low, high comparator, found bool) {
 	for _, low := range r.all {
 		for _, high := range r.all {
 			order := semver.Compare(low.floor(), high.floor())
-			if low.isLower() && high.isUpper() && (order > 0 || order == 0 && (low.isStrict() || high.isStrict())) {
+			empty := high.isUpper() && (order > 0 || order == 0 && (low.isStrict() || high.isStrict()))
+			beyond := high.isPrefix() && order > 0 && !high.holds(low.floor()) // as in v1 v2, which does not mean one or the other
+			if low.isLower() && (empty || beyond) {
 				return low, high, true
 			}
 		}
@@ -104,6 +106,7 @@ func (r Range) contradiction() (low, high comparator, found bool) {
 }
 
 func (c comparator) isExact() bool  { return c.op == "" && !IsPrefix(c.bound) }
+func (c comparator) isPrefix() bool { return c.op == "" && IsPrefix(c.bound) }
 func (c comparator) isLower() bool  { return c.op == "" || c.op == ">" || c.op == ">=" }
 func (c comparator) isUpper() bool  { return c.isExact() || c.op == "<" || c.op == "<=" }
 func (c comparator) isStrict() bool { return c.op == "<" || c.op == ">" }
@@ -137,7 +140,7 @@ func (c comparator) holds(version string) bool {
 	case "!=":
 		return order != 0
 	}
-	if IsPrefix(c.bound) {
+	if c.isPrefix() {
 		return strings.HasPrefix(semver.Canonical(version), c.bound+".")
 	}
 	return order == 0

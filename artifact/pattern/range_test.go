@@ -68,6 +68,17 @@ func TestExplicitWritesPrefixesOut(t *testing.T) {
 	}
 }
 
+func TestParseRangeTakesComparatorsThatOverlap(t *testing.T) {
+	for text, version := range map[string]string{
+		"v1 v1.2": "v1.2.0", "v1 >v1.9.0": "v1.9.1", "v1.2 >=v1.2": "v1.2.0-0", "v1.2 >v1.2.0-0": "v1.2.0-1", "v1.2 v1.2.3": "v1.2.3",
+		"v1.2 <v1.3": "v1.2.9", "v1 >v1.99.0": "v1.100.0",
+	} {
+		if r, err := ParseRange(text); err != nil || !r.Contains(version) {
+			t.Errorf("%q: %v, and it should contain %s", text, err, version)
+		}
+	}
+}
+
 func TestZeroRangeContainsEverything(t *testing.T) {
 	var r Range
 	if !r.Contains("v1.0.0") || !r.Contains("v0.0.0-0") || !r.Contains("main") || r.String() != "" || r.HasPrerelease() {
@@ -103,6 +114,11 @@ func TestParseRangeSaysWhatIsWrong(t *testing.T) {
 		"v1.2.3 v1.2.4":               "no version can be in",
 		"v1.2.3 <v1.2.3":              "no version can be in",
 		"v2 <v1.5":                    "no version can be in",
+		"v1,v2":                       "no version can be in the range v1 v2: v2 contradicts v1",
+		"v1.2 v1.3":                   "no version can be in",
+		"v1 >=v2":                     "no version can be in",
+		"v1.2 >v1.3.0":                "no version can be in",
+		"v1.2 v1.3.0":                 "no version can be in",
 		">=v1.0.0\t<v2":               "is not a semantic version",
 		strings.Repeat("x", MaxLen+1): "longer than 1024 bytes",
 	} {

@@ -1,6 +1,7 @@
 package mirrorfile
 
 import (
+	"go/version"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ func (f *File) CheckLock(name string, l *Lock) error {
 		p.check(l.Source(t.ID()), true, func(v module.Version) bool { return answers(v, t.Package, t.Query) })
 	}
 	for _, t := range f.Toolchains {
-		p.check(l.Source(t.ID()), false, goproxy.IsToolchain)
+		p.check(l.Source(t.ID()), false, t.admits)
 	}
 	return p.err()
 }
@@ -52,6 +53,14 @@ func (p *problems) check(l *Locked, single bool, admits func(module.Version) boo
 			p.add(l.Line, "source %s: it cannot mean %s", l.ID, m)
 		}
 	}
+}
+
+// admits reports whether a version can be what the entry asks for.
+func (t Toolchain) admits(m module.Version) bool {
+	release := goproxy.ReleaseOf(m.Version)
+	isAsked := t.Release == "latest" || release == t.Release || version.Lang(release) == t.Release
+	isFor := func(platform string) bool { return m.Version == goproxy.Toolchain(release, platform).Version }
+	return goproxy.IsToolchain(m) && release != "" && isAsked && (len(t.Platforms) == 0 || slices.ContainsFunc(t.Platforms, isFor))
 }
 
 // answers reports whether path@query, of a module or a package, may lead to a module version. Of

@@ -17,7 +17,7 @@ modules:
   - {module: example.com/r, versions: ">=v1.4.0 <v2"}
   - {module: example.com/n, latest: 2}
 tools: [example.com/t/cmd/x@v1.2.3]
-toolchains: [{release: go1.26, platforms: [linux/amd64]}]
+toolchains: [{release: go1.26, platforms: [linux/amd64]}, go1.25.3, latest]
 projects: [./p]
 `
 	f, err := Parse("modferry.yaml", []byte(file))
@@ -55,6 +55,11 @@ projects: [./p]
 		{"another module for a tool", Locked{ID: "tool example.com/t/cmd/x@v1.2.3", Means: mods("example.com/t/cmd v1.2.3")}, ""},
 		{"a module that cannot have the tool", Locked{ID: "tool example.com/t/cmd/x@v1.2.3", Means: mods("example.com/t/cm v1.2.3")}, "it cannot mean example.com/t/cm@v1.2.3"},
 		{"a toolchain", Locked{ID: "toolchain go1.26 linux/amd64", Needs: needs("golang.org/toolchain v0.0.1-go1.26.8.linux-amd64")}, ""},
+		{"a toolchain of another line", Locked{ID: "toolchain go1.26 linux/amd64", Means: mods("golang.org/toolchain v0.0.1-go1.2.8.linux-amd64")}, "it cannot mean golang.org/toolchain@v0.0.1-go1.2.8.linux-amd64"},
+		{"a toolchain for another platform", Locked{ID: "toolchain go1.26 linux/amd64", Needs: needs("golang.org/toolchain v0.0.1-go1.26.8.linux-arm64")}, "no line below it names a version"},
+		{"a release", Locked{ID: "toolchain go1.25.3", Needs: needs("golang.org/toolchain v0.0.1-go1.25.3.windows-386")}, ""},
+		{"another release", Locked{ID: "toolchain go1.25.3", Needs: needs("golang.org/toolchain v0.0.1-go1.25.30.windows-386")}, "no line below it names a version"},
+		{"the latest toolchain", Locked{ID: "toolchain latest", Needs: needs("golang.org/toolchain v0.0.1-go1.27rc1.linux-amd64")}, ""},
 		{"no toolchain", Locked{ID: "toolchain go1.26 linux/amd64", Needs: needs("example.com/m v1.0.0")}, "no line below it names a version"},
 		{"a project without needs", Locked{ID: "project ./p"}, ""},
 	} {

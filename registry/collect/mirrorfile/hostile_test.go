@@ -32,6 +32,7 @@ func TestParseSurvivesHostileFiles(t *testing.T) {
 		"a file that is too large": {"version: 1\n" + strings.Repeat(" ", MaxSize), "at most 1048576 are read"},
 		"a field that is too long": {"version: 1\n\"" + strings.Repeat("x", 1000) + "\": 1\n", `xxx": there are version, store`},
 		"very many problems":       {"version: 1\nmodules:\n" + fill("- a\n"), "modferry.yaml:102: "},
+		"UTF-16":                   {"\xff\xfev\x00e\x00r\x00s\x00i\x00o\x00n\x00:\x00 \x001\x00", "modferry.yaml:1: the line is not UTF-8 text"},
 		"a broken end":             {"version: 1\nmodules:\n" + strings.Repeat("- a\n", 20_000) + "}", "this is not YAML"},
 	} {
 		_, err := Parse("modferry.yaml", []byte(tt.text))

@@ -180,7 +180,7 @@ func TestParseLockRefusesWhatWasEdited(t *testing.T) {
 		{"comments alone", "# x\n\n", ": this is not a lock of version: 1"},
 		{"a newer version", "version: 2\nnews: x\n", ": this is not a lock of version: 1"},
 		{"something else", "- a\n", ": this is not a lock: yaml: "},
-		{"not UTF-8", "version: 1\nsources:\n  - source: \"\xff\"\n", ": this is not a lock: yaml: "},
+		{"not UTF-8", "version: 1\nsources:\n  - source: \"\xff\"\n", ":3: the line is not UTF-8 text"},
 		{"broken indentation", a + "   needs:\n", ": this is not a lock: yaml: line 2: did not find expected '-' indicator"},
 		{"a break that only YAML knows", a + "# x\u2028    needs:\n", ":4: the line has a control character"},
 		{"too much", strings.Repeat("\n", MaxLockSize+1), ": the file has 33554433 bytes; at most 33554432 are read"},

@@ -229,8 +229,8 @@ func checkPrivate(s string) error {
 	}
 	sample := strings.TrimSuffix(globs.ReplaceAllString(s, "x"), "/")
 	host, _, _ := strings.Cut(sample, "/")
-	if strings.Contains(s, "*") && !strings.Contains(host, ".") {
-		host += ".x" // the star may stand for it
+	if first, _, _ := strings.Cut(s, "/"); strings.ContainsAny(first, "*?[") && !strings.Contains(host, ".") {
+		host += ".x" // what stands for characters may stand for it
 	}
 	_, err := path.Match(s, "")
 	if err = cmp.Or(err, module.CheckPath(host), module.CheckImportPath(sample)); err != nil {

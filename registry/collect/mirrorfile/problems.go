@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/modferry/modferry/registry/redact"
 )
@@ -55,7 +56,7 @@ func (p *problems) err() error {
 // conflict matches the lines with which git marks a merge conflict.
 var conflict = regexp.MustCompile(`^(<{7}|\|{7}|={7}|>{7})`)
 
-// isText reports whether a file has at most limit bytes, and its lines neither mark conflicts nor have what only YAML
+// isText reports whether a file has at most limit bytes, and its lines are UTF-8, and neither mark conflicts nor have what only YAML
 // takes for a line break: a rule after one looks like a part of the comment before.
 func (p *problems) isText(data []byte, limit int) bool {
 	if len(data) > limit {
@@ -68,6 +69,9 @@ func (p *problems) isText(data []byte, limit int) bool {
 		switch {
 		case conflict.MatchString(line):
 			p.add(number, `this is a merge conflict: resolve it; of a lock, take one side and run "modferry mirror --update"`)
+			return false
+		case !utf8.ValidString(line): // YAML may be UTF-16, of which this would see no lines
+			p.add(number, "the line is not UTF-8 text")
 			return false
 		case strings.ContainsAny(strings.TrimRight(line, "\r\n"), "\r\u0085\u2028\u2029"):
 			p.add(number, "the line has a control character in it")

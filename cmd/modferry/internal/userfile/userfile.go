@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2/maybe"
 )
 
 // ErrNotRegular: a name is that of a directory, a device or the like.
@@ -60,11 +59,21 @@ func Replace(name string, data []byte) error {
 	if errors.Is(there, ErrNotRegular) {
 		return there
 	}
-	err := maybe.WriteFile(name, data, 0o666)
+	err := writeOver(name, data)
 	if isFixed(err) && there == nil {
-		return os.WriteFile(name, data, 0o666)
+		return writeTo(name, data)
 	}
 	return err
+}
+
+// writeTo writes to a file that is there, and may be somebody else's: see [Lock] for why it is not opened with O_CREATE.
+func writeTo(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // resolve returns what a symbolic link leads to, be it there or not.
@@ -109,7 +118,7 @@ const (
 )
 
 // Lock keeps other processes that ask for the same from a file: by a lock file beside it, .NAME.lock, which is left
-// behind, or by the file itself where there is none and none can be made. One that is there but cannot be opened is an
+// behind for all that the file is for, or by the file itself where there is none and none can be made. One that is there but cannot be opened is an
 // error: others hold it while they put another file in the place of the one that would be locked instead.
 func Lock(name string) (unlock func(), err error) {
 	name = resolve(name)
@@ -119,6 +128,9 @@ func Lock(name string) (unlock func(), err error) {
 		flag |= os.O_CREATE // not without need: in a sticky directory, Linux would refuse to open the file of somebody else
 	}
 	unlock, err = acquire(lock, flag)
+	if info, e := os.Stat(name); e == nil && err == nil && flag != os.O_RDONLY {
+		_ = os.Chmod(lock, info.Mode().Perm()&0o666) // whatever the umask; else it is for some, and the others are told
+	}
 	if flag != os.O_RDONLY && isFixed(err) && checkRegular(name) == nil {
 		lock = name
 		unlock, err = acquire(lock, os.O_RDONLY)

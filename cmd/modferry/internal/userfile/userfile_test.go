@@ -75,3 +75,42 @@ func TestLinkToAFileThatIsNotThereYetStaysOne(t *testing.T) {
 		}
 	}
 }
+
+func TestReplacedFileHasTheGroupThatItsDirectoryGives(t *testing.T) {
+	group := -1
+	groups, err := os.Getgroups()
+	must(t, err)
+	for _, g := range append(groups, 4711) {
+		if g != os.Getegid() && os.Chown(t.TempDir(), -1, g) == nil {
+			group = g
+		}
+	}
+	if group < 0 {
+		t.Skip("this user has one group only")
+	}
+	dir := t.TempDir()
+	must(t, os.Chown(dir, -1, group))
+	must(t, os.Chmod(dir, 0o770|fs.ModeSetgid))
+	file := filepath.Join(dir, "wishes.txt")
+	for range 2 { // a new one and one that is there
+		must(t, Replace(file, []byte("x")))
+		info, err := os.Stat(file)
+		must(t, err)
+		if got := info.Sys().(*syscall.Stat_t).Gid; int(got) != group {
+			t.Errorf("group %d, want %d", got, group)
+		}
+	}
+}
+
+func TestLockIsForAllThatTheFileIsFor(t *testing.T) {
+	umask(t, 0o077)
+	file := filepath.Join(t.TempDir(), "wishes.txt")
+	must(t, os.WriteFile(file, nil, 0o600))
+	must(t, os.Chmod(file, 0o666))
+	unlock, err := Lock(file)
+	must(t, err)
+	unlock()
+	if info, err := os.Stat(filepath.Join(filepath.Dir(file), ".wishes.txt.lock")); err != nil || info.Mode() != 0o666 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
