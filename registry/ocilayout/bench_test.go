@@ -22,7 +22,7 @@ func BenchmarkLayoutPublish(b *testing.B) {
 	for _, have := range []int{0, 5_000, 20_000} {
 		b.Run(fmt.Sprintf("into=%d", have), func(b *testing.B) {
 			l := filledLayout(b, have)
-			benchmarkPublish(b, func(img layoutImage) error { return img.publish(b.Context(), l) })
+			benchmarkPublish(b, func(img image) error { return img.publish(b.Context(), l) })
 			if err := l.Close(); err != nil {
 				b.Fatal(err)
 			}
@@ -33,18 +33,18 @@ func BenchmarkLayoutPublish(b *testing.B) {
 		if err := os.MkdirAll(filepath.Join(dir, tmpDir), 0o777); err != nil {
 			b.Fatal(err)
 		}
-		benchmarkPublish(b, func(img layoutImage) error { return writeFiles(dir, img) })
+		benchmarkPublish(b, func(img image) error { return writeFiles(dir, img) })
 	})
 }
 
-func benchmarkPublish(b *testing.B, publish func(layoutImage) error) {
+func benchmarkPublish(b *testing.B, publish func(image) error) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	var g errgroup.Group
 	g.SetLimit(4)
 	for i := range b.N {
 		g.Go(func() error {
-			return publish(newLayoutImage(fmt.Sprintf("example.com/m%d", i/10), fmt.Sprintf("v1.%d.0", i)))
+			return publish(newImage(fmt.Sprintf("example.com/m%d", i/10), fmt.Sprintf("v1.%d.0", i)))
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -64,9 +64,9 @@ func filledLayout(b *testing.B, n int) *layout {
 		b.Fatal(err)
 	}
 	for i := range n {
-		img := newLayoutImage(fmt.Sprintf("old.example/m%d", i/10), fmt.Sprintf("v1.%d.0", i))
+		img := newImage(fmt.Sprintf("old.example/m%d", i/10), fmt.Sprintf("v1.%d.0", i))
 		for _, tag := range []string{img.tag, img.sigTag()} {
-			e, err := newLayoutEntry(img.repo, tag, img.desc)
+			e, err := newEntry(img.repo, tag, img.desc)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -81,11 +81,11 @@ func filledLayout(b *testing.B, n int) *layout {
 	return l
 }
 
-func writeFiles(dir string, img layoutImage) error {
+func writeFiles(dir string, img image) error {
 	blobs := append(img.blobs, img.sigBlobs...)
 	blobs = append(blobs, artifact.NewBlob("x", img.manifest), artifact.NewBlob("x", img.sigData))
 	for _, blob := range blobs {
-		err := replaceFile(dir, filepath.Join(dir, blob.Descriptor.Digest.Encoded()), 0o444, func(w io.Writer) error {
+		err := (&layout{dir: dir}).replaceFile(filepath.Join(dir, blob.Descriptor.Digest.Encoded()), 0o444, func(w io.Writer) error {
 			r, err := blob.Open()
 			if err != nil {
 				return err
@@ -105,7 +105,7 @@ func writeFiles(dir string, img layoutImage) error {
 // reading that file.
 func BenchmarkLayoutManifest(b *testing.B) {
 	l := filledLayout(b, 5_000)
-	img := newLayoutImage("example.com/a", "v1.0.0")
+	img := newImage("example.com/a", "v1.0.0")
 	mustPublish(b, l, img)
 	b.Run("layout", func(b *testing.B) {
 		for b.Loop() {
@@ -132,6 +132,6 @@ func BenchmarkLayoutOpen(b *testing.B) {
 		if err := v.read(func(*index) {}); err != nil {
 			b.Fatal(err)
 		}
-		v.Close()
+		v.close()
 	}
 }

@@ -35,10 +35,11 @@ func TestLayoutChild(t *testing.T) {
 	if mode == "" {
 		t.Skip("the other tests run this")
 	}
-	l, err := newLayout(os.Getenv(childDir), options{FoldSize: 4 << 10})
+	l, err := newLayout(os.Getenv(childDir))
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.foldSize = 4 << 10
 	map[string]func(*testing.T, *layout){
 		"publish":  childPublish,
 		"hold":     childHold,
@@ -57,8 +58,8 @@ func childCommand(mode, dir, name string) *exec.Cmd {
 
 const childVersions = 20
 
-func childImage(name string, i int) layoutImage {
-	return newLayoutImage("example.com/"+name, fmt.Sprintf("v1.%d.0", i))
+func childImage(name string, i int) image {
+	return newImage("example.com/"+name, fmt.Sprintf("v1.%d.0", i))
 }
 
 // childPublish says "ack i" after each version.
@@ -81,7 +82,7 @@ func childPublish(t *testing.T, l *layout) {
 
 // runChild publishes name's versions in another process, which is killed after n of
 // them unless n is negative, and returns those that were acknowledged.
-func runChild(dir, name string, n int) (acked []layoutImage, err error) {
+func runChild(dir, name string, n int) (acked []image, err error) {
 	cmd := childCommand("publish", dir, name)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -112,10 +113,10 @@ func TestLayoutSurvivesKilledWriters(t *testing.T) {
 	for range 3 {
 		dir := filepath.Join(t.TempDir(), "store")
 		here := openLayout(t, dir)
-		var want []layoutImage
+		var want []image
 		for round := range 4 {
 			var g errgroup.Group
-			var killed, other []layoutImage
+			var killed, other []image
 			g.Go(func() (err error) {
 				killed, err = runChild(dir, fmt.Sprint("killed", round), rand.IntN(childVersions))
 				return err
@@ -140,7 +141,7 @@ func TestLayoutSurvivesKilledWriters(t *testing.T) {
 }
 
 // checkSurvivors checks that all of want is there, and that whatever is there is whole.
-func checkSurvivors(t *testing.T, l *layout, want []layoutImage) {
+func checkSurvivors(t *testing.T, l *layout, want []image) {
 	t.Helper()
 	for _, img := range want {
 		if _, err := l.Resolve(t.Context(), img.repo, img.tag); err != nil {
@@ -178,15 +179,15 @@ func TestLayoutKilledBetweenAppendAndFold(t *testing.T) {
 	}
 	cmd.Process.Kill()
 	_ = cmd.Wait()
-	journal := layoutFile(t, dir, journalFile)
-	if strings.Contains(layoutFile(t, dir, "index.json"), "v1.0.0") || !strings.Contains(journal, "v1.0.0") {
+	journal := fileText(t, dir, journalFile)
+	if strings.Contains(fileText(t, dir, "index.json"), "v1.0.0") || !strings.Contains(journal, "v1.0.0") {
 		t.Fatal("the child was not killed before the fold")
 	}
 	reader, img := openLayout(t, dir), childImage("a", 0)
 	if err := img.check(ctx, reader); err != nil {
 		t.Error(err)
 	}
-	if err := reader.Close(); err != nil || layoutFile(t, dir, journalFile) != journal {
+	if err := reader.Close(); err != nil || fileText(t, dir, journalFile) != journal {
 		t.Errorf("a reader changed the layout (%v)", err)
 	}
 
@@ -195,8 +196,8 @@ func TestLayoutKilledBetweenAppendAndFold(t *testing.T) {
 	if err := writer.PushBlob(ctx, "example.com/b", artifact.NewBlob("x", []byte("x"))); err != nil {
 		t.Fatal(err)
 	}
-	index := layoutFile(t, dir, "index.json")
-	if !strings.Contains(index, "v1.0.0") || layoutFile(t, dir, journalFile) != "" {
+	index := fileText(t, dir, "index.json")
+	if !strings.Contains(index, "v1.0.0") || fileText(t, dir, journalFile) != "" {
 		t.Error("the journal was not folded")
 	}
 
@@ -207,31 +208,30 @@ func TestLayoutKilledBetweenAppendAndFold(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := writer.Close(); err != nil || layoutFile(t, dir, "index.json") != index {
-		t.Errorf("%v, index.json is now\n%s", err, layoutFile(t, dir, "index.json"))
+	if err := writer.Close(); err != nil || fileText(t, dir, "index.json") != index {
+		t.Errorf("%v, index.json is now\n%s", err, fileText(t, dir, "index.json"))
 	}
 }
 
 func TestLayoutIgnoresTornLinesAndCutsThemOff(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
-	whole := []layoutImage{childImage("a", 0), childImage("a", 1)}
+	whole := []image{childImage("a", 0), childImage("a", 1)}
 	mustPublish(t, openLayout(t, dir), whole...)
-	journal := layoutFile(t, dir, journalFile)
+	journal := fileText(t, dir, journalFile)
 	for cut := 0; cut <= len(journal); cut += 1 + rand.IntN(40) {
 		writeFile(t, filepath.Join(dir, journalFile), journal[:cut])
 		lines, tags := strings.Count(journal[:cut], "\n"), 0
 		l := openLayout(t, dir)
-		if err := l.view.read(func(x *index) { tags = len(x.named) }); err != nil || tags != lines {
+		if err := l.view.read(func(x *index) { tags = len(x.entries) }); err != nil || tags != lines {
 			t.Fatalf("cut at %d: %d tags, %v, want %d", cut, tags, err, lines)
 		}
-		// Not through prepare, which would fold the torn line away.
-		l.prepared = true
+		l.prepared = true // which would fold the torn line away
 		mustPublish(t, l, childImage("b", 0))
 		if err := childImage("b", 0).check(ctx, openLayout(t, dir)); err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
-		after := layoutFile(t, dir, journalFile)
+		after := fileText(t, dir, journalFile)
 		if strings.Count(after, "\n") != lines+2 || !strings.HasSuffix(after, "\n") {
 			t.Fatalf("cut at %d: journal\n%s", cut, after)
 		}
@@ -243,7 +243,7 @@ func TestLayoutSkipsLinesThatAPowerCutGarbled(t *testing.T) {
 	dir := t.TempDir()
 	l := openLayout(t, dir)
 	mustPublish(t, l, childImage("a", 0))
-	journal := layoutFile(t, dir, journalFile)
+	journal := fileText(t, dir, journalFile)
 	garbage := strings.Repeat("\x00", 300) + "\n{\"mediaType\":\"x\"}\nnull\n\n" + foreignIndex3 + "\n" + journal[40:]
 	writeFile(t, filepath.Join(dir, journalFile), journal+garbage)
 	mustPublish(t, l, childImage("a", 1))
@@ -301,7 +301,7 @@ func TestLayoutInAReadOnlyDirectory(t *testing.T) {
 	if out, err := childCommand("readonly", dir, "").Output(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if journal := layoutFile(t, dir, journalFile); !strings.Contains(journal, "v1.1.0") {
+	if journal := fileText(t, dir, journalFile); !strings.Contains(journal, "v1.1.0") {
 		t.Errorf("journal: %q", journal)
 	}
 }
@@ -322,7 +322,7 @@ func childFull(t *testing.T, l *layout) {
 	const unlimited = 1 << 62
 	ctx := context.Background()
 	mustPublish(t, l, childImage("a", 0))
-	before := layoutFile(t, l.dir, journalFile)
+	before := fileText(t, l.dir, journalFile)
 
 	big := artifact.NewBlob("x", make([]byte, 1<<20))
 	limit(300 << 10)

@@ -14,7 +14,7 @@ func TestLayoutWithoutItsMarkerKeepsItsTags(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
 	before := openLayout(t, dir)
-	folded, inJournal := newLayoutImage("example.com/a", "v1.0.0"), newLayoutImage("example.com/a", "v1.1.0")
+	folded, inJournal := newImage("example.com/a", "v1.0.0"), newImage("example.com/a", "v1.1.0")
 	mustPublish(t, before, folded)
 	if err := before.Close(); err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestLayoutWithoutItsMarkerKeepsItsTags(t *testing.T) {
 		t.Errorf("reading: %v", err)
 	}
 	l := openLayout(t, dir)
-	mustPublish(t, l, newLayoutImage("example.com/b", "v1.0.0"))
+	mustPublish(t, l, newImage("example.com/b", "v1.0.0"))
 	if err := errors.Join(folded.check(ctx, l), inJournal.check(ctx, l)); err != nil {
 		t.Error(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -18,68 +17,56 @@ import (
 // emptyIndex is the index.json of a new layout.
 const emptyIndex = `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}`
 
-// How encode arranges index.json: one entry a line, for people and for splitIndex.
-const (
-	beforeEntries  = "\"manifests\":[\n"
-	betweenEntries = ",\n"
-	afterEntries   = "\n]\n}\n"
-)
-
-// layoutIndex is an index.json in memory. What this package has no use for is kept
-// as it was read: members of the document, members of an entry, entries
-// without a ref name or with one that is no "<repository>:<tag>".
+// index is an index.json in memory. What this package has no use for is kept as it
+// was read: members of the document, members of an entry, entries without a
+// ref name or with one that is no "<repository>:<tag>".
 type index struct {
-	members map[string]json.RawMessage   // of the document, without manifests
-	unnamed []json.RawMessage            // entries without a ref name, in their order
-	named   map[string][]json.RawMessage // entries by ref name, those of one name in their order
-	tags    map[string]map[string]ocispec.Descriptor
+	members map[string]json.RawMessage               // of the document, without manifests
+	entries map[string][]json.RawMessage             // by ref name, "" for none; those of one name in their order
+	tags    map[string]map[string]ocispec.Descriptor // by repository and tag
 }
 
-// layoutEntry is one entry of index.json and one line of the journal.
+// entry is one entry of index.json and one line of the journal.
 type entry struct {
-	ref, repo, tag string
-	desc           ocispec.Descriptor // without annotations; only if repo != ""
-	raw            json.RawMessage    // one line
+	ref, repo, tag string             // repo and tag are empty if ref is no "<repository>:<tag>"
+	desc           ocispec.Descriptor // without annotations; only if repo is not empty
+	raw            json.RawMessage
 }
 
-// newLayoutEntry returns the entry that makes tag of repo name d.
-func newLayoutEntry(repo, tag string, d ocispec.Descriptor) (entry, error) {
-	e := entry{ref: repo + ":" + tag, repo: repo, tag: tag}
-	e.desc = ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-	named := e.desc
-	named.Annotations = map[string]string{ocispec.AnnotationRefName: e.ref}
-	var err error
-	e.raw, err = json.Marshal(named)
-	return e, err
+// newEntry returns the entry that makes tag of repo name d.
+func newEntry(repo, tag string, d ocispec.Descriptor) (entry, error) {
+	d = ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	named, ref := d, repo+":"+tag
+	named.Annotations = map[string]string{ocispec.AnnotationRefName: ref}
+	raw, err := json.Marshal(named)
+	return entry{ref: ref, repo: repo, tag: tag, desc: d, raw: raw}, err
 }
 
 // parseEntry reads an entry. One with a "<repository>:<tag>" must be a whole
 // descriptor, so that a name never silently points nowhere.
-func (x *index) parseEntry(data []byte) (entry, error) {
-	e := entry{raw: data}
-	d, ok := parseOwnEntry(string(data))
-	if !ok {
-		var foreign *ocispec.Descriptor
-		if err := json.Unmarshal(data, &foreign); err != nil {
-			return e, err
-		}
-		if foreign == nil {
-			return e, errors.New("null is no descriptor")
-		}
-		var line bytes.Buffer
-		if err := json.Compact(&line, data); err != nil {
-			return e, err
-		}
-		d, e.raw = *foreign, line.Bytes()
+func parseEntry(raw []byte) (entry, error) {
+	e := entry{raw: raw}
+	var d *struct { // of a Descriptor what is needed, as thousands are read at a start
+		MediaType   string        `json:"mediaType"`
+		Digest      digest.Digest `json:"digest"`
+		Size        int64         `json:"size"`
+		Annotations struct {
+			RefName string `json:"org.opencontainers.image.ref.name"`
+		} `json:"annotations"`
 	}
-	e.ref = d.Annotations[ocispec.AnnotationRefName]
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return e, err
+	}
+	if d == nil {
+		return e, errors.New("null is no descriptor")
+	}
+	e.ref = d.Annotations.RefName
 	i := strings.LastIndexByte(e.ref, ':')
 	if i < 0 {
 		return e, nil
 	}
 	name := oras.Reference{Repository: e.ref[:i], Reference: e.ref[i+1:]}
-	known := x.tags[name.Repository] != nil
-	if !known && name.ValidateRepository() != nil || name.ValidateReferenceAsTag() != nil {
+	if name.ValidateRepository() != nil || name.ValidateReferenceAsTag() != nil {
 		return e, nil
 	}
 	if err := d.Digest.Validate(); err != nil {
@@ -93,77 +80,25 @@ func (x *index) parseEntry(data []byte) (entry, error) {
 	return e, nil
 }
 
-// parseOwnEntry reads an entry written by newLayoutEntry. It is here because a start
-// reads thousands of them, and encoding/json takes ten times as long.
-func parseOwnEntry(line string) (ocispec.Descriptor, bool) {
-	rest, ok1 := strings.CutPrefix(line, `{"mediaType":"`)
-	mediaType, rest, ok2 := strings.Cut(rest, `","digest":"`)
-	dgst, rest, ok3 := strings.Cut(rest, `","size":`)
-	size, rest, ok4 := strings.Cut(rest, `,"annotations":{"`+ocispec.AnnotationRefName+`":"`)
-	ref, ok5 := strings.CutSuffix(rest, `"}}`)
-	n, err := strconv.ParseInt(size, 10, 64)
-	if !(ok1 && ok2 && ok3 && ok4 && ok5) || err != nil || strconv.FormatInt(n, 10) != size {
-		return ocispec.Descriptor{}, false
-	}
-	for _, s := range []string{mediaType, dgst, ref} {
-		for i := range len(s) {
-			if s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
-				return ocispec.Descriptor{}, false // not as short as JSON can be
-			}
-		}
-	}
-	return ocispec.Descriptor{
-		MediaType:   mediaType,
-		Digest:      digest.Digest(dgst),
-		Size:        n,
-		Annotations: map[string]string{ocispec.AnnotationRefName: ref},
-	}, true
-}
-
 // parseIndex reads an index.json (image-spec 1.1, image-index.md).
 func parseIndex(data []byte) (*index, error) {
-	x, err := buildIndex(splitIndex(data))
-	if err != nil {
-		x, err = buildIndex(data, nil)
-	}
-	return x, err
-}
-
-// splitIndex takes an index.json that encode wrote apart into a document without
-// manifests and the entries. On any other it returns what buildIndex refuses: an
-// entry cut through is no JSON, nor is a document cut open.
-func splitIndex(data []byte) (document []byte, entries [][]byte) {
-	head, list, _ := bytes.Cut(data, []byte(beforeEntries))
-	list, ok := bytes.CutSuffix(list, []byte(afterEntries))
-	if !ok {
-		return nil, nil
-	}
-	document = slices.Concat(head, []byte(`"manifests":[]}`))
-	return document, bytes.Split(list, []byte(betweenEntries))
-}
-
-// buildIndex reads the document and adds entries to those it has.
-func buildIndex(document []byte, entries [][]byte) (*index, error) {
 	x := &index{
-		named: map[string][]json.RawMessage{},
-		tags:  map[string]map[string]ocispec.Descriptor{},
+		entries: map[string][]json.RawMessage{},
+		tags:    map[string]map[string]ocispec.Descriptor{},
 	}
-	if err := json.Unmarshal(document, &x.members); err != nil {
+	if err := json.Unmarshal(data, &x.members); err != nil {
 		return nil, err
 	}
 	if v := string(x.members["schemaVersion"]); v != "2" {
 		return nil, fmt.Errorf("schemaVersion is %q, not 2", v)
 	}
-	var inside []json.RawMessage
-	if err := json.Unmarshal(x.members["manifests"], &inside); err != nil {
+	var entries []json.RawMessage
+	if err := json.Unmarshal(x.members["manifests"], &entries); err != nil {
 		return nil, fmt.Errorf("manifests: %w", err)
 	}
 	delete(x.members, "manifests")
-	for _, raw := range inside {
-		entries = append(entries, raw)
-	}
 	for i, raw := range entries {
-		e, err := x.parseEntry(raw)
+		e, err := parseEntry(raw)
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", i, err)
 		}
@@ -174,11 +109,7 @@ func buildIndex(document []byte, entries [][]byte) (*index, error) {
 
 // add appends e; of several entries with one name the last is what the name resolves to.
 func (x *index) add(e entry) {
-	if e.ref == "" {
-		x.unnamed = append(x.unnamed, e.raw)
-		return
-	}
-	x.named[e.ref] = append(x.named[e.ref], e.raw)
+	x.entries[e.ref] = append(x.entries[e.ref], e.raw)
 	if e.repo == "" {
 		return
 	}
@@ -190,7 +121,7 @@ func (x *index) add(e entry) {
 
 // has reports whether the index has exactly the entry e, so that adding it changes nothing.
 func (x *index) has(e entry) bool {
-	have := x.named[e.ref]
+	have := x.entries[e.ref]
 	return len(have) == 1 && bytes.Equal(have[0], e.raw)
 }
 
@@ -199,42 +130,34 @@ func (x *index) has(e entry) bool {
 // and those around it are good or fail this check as well.
 func (x *index) apply(lines []byte) {
 	for line := range bytes.Lines(lines) {
-		if e, err := x.parseEntry(bytes.TrimSuffix(line, []byte("\n"))); err == nil && e.repo != "" {
-			delete(x.named, e.ref)
+		if e, err := parseEntry(bytes.TrimSuffix(line, []byte("\n"))); err == nil && e.repo != "" {
+			delete(x.entries, e.ref)
 			x.add(e)
 		}
 	}
 }
 
-// encode returns the same bytes for the same content, whatever its history.
+// encode returns the same bytes for the same content, whatever its history: one
+// entry a line, for people.
 func (x *index) encode() ([]byte, error) {
 	var out bytes.Buffer
-	out.WriteString("{\n")
-	for _, key := range slices.Sorted(maps.Keys(x.members)) {
-		name, err := json.Marshal(key)
-		if err != nil {
-			return nil, err
-		}
-		out.Write(name)
-		out.WriteByte(':')
-		if err := json.Compact(&out, x.members[key]); err != nil {
-			return nil, err
-		}
-		out.WriteString(",\n")
+	document := json.NewEncoder(&out)
+	document.SetEscapeHTML(false)
+	if err := document.Encode(x.members); err != nil {
+		return nil, err
 	}
-	out.WriteString(beforeEntries)
-	sep := ""
-	write := func(entries []json.RawMessage) {
-		for _, raw := range entries {
+	out.Truncate(out.Len() - len("}\n"))
+	out.WriteString(`,"manifests":[`)
+	sep := "\n"
+	for _, ref := range slices.Sorted(maps.Keys(x.entries)) {
+		for _, raw := range x.entries[ref] {
 			out.WriteString(sep)
-			out.Write(raw)
-			sep = betweenEntries
+			if err := json.Compact(&out, raw); err != nil {
+				return nil, err
+			}
+			sep = ",\n"
 		}
 	}
-	write(x.unnamed)
-	for _, ref := range slices.Sorted(maps.Keys(x.named)) {
-		write(x.named[ref])
-	}
-	out.WriteString(afterEntries)
+	out.WriteString("\n]}\n")
 	return out.Bytes(), nil
 }

@@ -27,17 +27,17 @@ import (
 
 var _ registry.Backend = (*layout)(nil)
 
-// layoutImage is a small version to publish: an image of three blobs, and a signature.
-type layoutImage struct {
+// image is a small version to publish: an image of three blobs, and a signature.
+type image struct {
 	repo, tag         string
 	blobs, sigBlobs   []artifact.Blob
 	desc, sigDesc     ocispec.Descriptor
 	manifest, sigData []byte
 }
 
-func newLayoutImage(repo, tag string) layoutImage {
-	img := layoutImage{repo: repo, tag: tag}
-	image := func(parts ...string) (ocispec.Descriptor, []byte, []artifact.Blob) {
+func newImage(repo, tag string) image {
+	img := image{repo: repo, tag: tag}
+	build := func(parts ...string) (ocispec.Descriptor, []byte, []artifact.Blob) {
 		var blobs []artifact.Blob
 		for _, part := range parts {
 			blobs = append(blobs, artifact.NewBlob(ocispec.MediaTypeImageLayerGzip, []byte(part+" "+repo+":"+tag)))
@@ -54,15 +54,15 @@ func newLayoutImage(repo, tag string) layoutImage {
 		}
 		return artifact.NewBlob(m.MediaType, raw).Descriptor, raw, blobs
 	}
-	img.desc, img.manifest, img.blobs = image("config", "meta", "zip "+strings.Repeat("z", 2000))
-	img.sigDesc, img.sigData, img.sigBlobs = image("sig config", "payload")
+	img.desc, img.manifest, img.blobs = build("config", "meta", "zip "+strings.Repeat("z", 2000))
+	img.sigDesc, img.sigData, img.sigBlobs = build("sig config", "payload")
 	return img
 }
 
-func (img layoutImage) sigTag() string { return "sha256-" + img.desc.Digest.Encoded() + ".sig" }
+func (img image) sigTag() string { return "sha256-" + img.desc.Digest.Encoded() + ".sig" }
 
 // publish pushes img in the order of the publishing rules.
-func (img layoutImage) publish(ctx context.Context, b registry.Backend) error {
+func (img image) publish(ctx context.Context, b registry.Backend) error {
 	for _, blob := range append(img.blobs, img.sigBlobs...) {
 		if err := b.PushBlob(ctx, img.repo, blob); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (img layoutImage) publish(ctx context.Context, b registry.Backend) error {
 }
 
 // check reads all of img back.
-func (img layoutImage) check(ctx context.Context, b registry.Backend) error {
+func (img image) check(ctx context.Context, b registry.Backend) error {
 	for tag, want := range map[string][]byte{img.tag: img.manifest, img.sigTag(): img.sigData} {
 		_, raw, err := b.Manifest(ctx, img.repo, tag)
 		if err != nil {
@@ -124,7 +124,7 @@ func readBlob(ctx context.Context, b registry.Backend, repo string, d ocispec.De
 
 func openLayout(t testing.TB, dir string) *layout {
 	t.Helper()
-	l, err := newLayout(dir, options{})
+	l, err := newLayout(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func collect(t testing.TB, seq iter.Seq2[string, error]) []string {
 	return all
 }
 
-func mustPublish(t testing.TB, b registry.Backend, images ...layoutImage) {
+func mustPublish(t testing.TB, b registry.Backend, images ...image) {
 	t.Helper()
 	for _, img := range images {
 		if err := img.publish(t.Context(), b); err != nil {
@@ -157,7 +157,7 @@ func mustPublish(t testing.TB, b registry.Backend, images ...layoutImage) {
 	}
 }
 
-func layoutFile(t testing.TB, dir, name string) string {
+func fileText(t testing.TB, dir, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -169,8 +169,8 @@ func layoutFile(t testing.TB, dir, name string) string {
 func TestLayoutReturnsWhatWasPushed(t *testing.T) {
 	ctx := t.Context()
 	l := openLayout(t, filepath.Join(t.TempDir(), "new", "store"))
-	img := newLayoutImage("example.com/a", "v1.0.0")
-	mustPublish(t, l, img, newLayoutImage("example.com/a", "v1.1.0"), newLayoutImage("example.com/b", "v0.1.0"))
+	img := newImage("example.com/a", "v1.0.0")
+	mustPublish(t, l, img, newImage("example.com/a", "v1.1.0"), newImage("example.com/b", "v0.1.0"))
 	if err := img.check(ctx, l); err != nil {
 		t.Error(err)
 	}
@@ -192,7 +192,7 @@ func TestLayoutReturnsWhatWasPushed(t *testing.T) {
 func TestLayoutMovesATag(t *testing.T) {
 	ctx := t.Context()
 	l := openLayout(t, t.TempDir())
-	first, second := newLayoutImage("example.com/a", "x"), newLayoutImage("example.com/a", "y")
+	first, second := newImage("example.com/a", "x"), newImage("example.com/a", "y")
 	mustPublish(t, l, first, second)
 	if err := l.PushManifest(ctx, first.repo, second.desc, second.manifest, "x"); err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func TestLayoutMovesATag(t *testing.T) {
 func TestLayoutSaysNotFoundOnlyForWhatIsAbsent(t *testing.T) {
 	ctx := t.Context()
 	l := openLayout(t, t.TempDir())
-	img := newLayoutImage("example.com/a", "v1.0.0")
+	img := newImage("example.com/a", "v1.0.0")
 	mustPublish(t, l, img)
 	zip := img.blobs[2].Descriptor
 	if err := os.Remove(l.blobPath(img.sigDesc.Digest)); err != nil {
@@ -252,7 +252,7 @@ func TestLayoutSaysNotFoundOnlyForWhatIsAbsent(t *testing.T) {
 func TestLayoutRefusesIncompletePushes(t *testing.T) {
 	ctx := t.Context()
 	l := openLayout(t, t.TempDir())
-	img := newLayoutImage("example.com/a", "v1.0.0")
+	img := newImage("example.com/a", "v1.0.0")
 	wrong := artifact.NewBlob("x", []byte("right"))
 	wrong.Descriptor.Digest = digest.FromString("wrong")
 	short := artifact.NewBlob("x", []byte("short"))
@@ -299,13 +299,12 @@ func TestLayoutPushStopsWithItsContext(t *testing.T) {
 	if err := l.PushBlob(ctx, "example.com/a", artifact.NewBlob("x", []byte("x"))); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	img := newLayoutImage("example.com/a", "v1.0.0")
+	img := newImage("example.com/a", "v1.0.0")
 	mustPublish(t, l, img)
 	unlock, err := openLayout(t, l.dir).lock(context.Background()) // a process that was stopped
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unlock()
 	for name, l := range map[string]*layout{"prepared": l, "new": openLayout(t, l.dir)} {
 		ctx, cancel := context.WithCancel(t.Context())
 		go cancel()
@@ -313,20 +312,26 @@ func TestLayoutPushStopsWithItsContext(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	unlock()
+	mustPublish(t, l, newImage("example.com/a", "v1.1.0"))
+	if _, err := l.Resolve(t.Context(), img.repo, "other"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("the tag of a push that gave up: %v", err)
+	}
 }
 
 func TestLayoutIndexDoesNotDependOnTheOrderOfPushes(t *testing.T) {
-	var images []layoutImage
+	var images []image
 	for i := range 40 {
-		images = append(images, newLayoutImage(fmt.Sprintf("example.com/m%d", i%7), fmt.Sprintf("v1.%d.0", i)))
+		images = append(images, newImage(fmt.Sprintf("example.com/m%d", i%7), fmt.Sprintf("v1.%d.0", i)))
 	}
 	var want string
 	for round := range 4 {
 		dir := t.TempDir()
-		l, err := newLayout(dir, options{FoldSize: int64(1 + round*3000)})
+		l, err := newLayout(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
+		l.foldSize = int64(1 + round*3000)
 		rand.Shuffle(len(images), func(i, j int) { images[i], images[j] = images[j], images[i] })
 		var g errgroup.Group
 		g.SetLimit(1 + round)
@@ -336,11 +341,11 @@ func TestLayoutIndexDoesNotDependOnTheOrderOfPushes(t *testing.T) {
 		if err := errors.Join(g.Wait(), l.Close(), l.Close()); err != nil {
 			t.Fatal(err)
 		}
-		got := layoutFile(t, dir, "index.json")
+		got := fileText(t, dir, "index.json")
 		if round == 0 {
 			want = got
 		}
-		if got != want || layoutFile(t, dir, journalFile) != "" {
+		if got != want || fileText(t, dir, journalFile) != "" {
 			t.Fatalf("round %d: another index.json, or a journal left\n%s\n%s", round, got, want)
 		}
 	}
@@ -352,7 +357,7 @@ func TestTwoLayoutsOnOneDirectorySeeEachOther(t *testing.T) {
 	a, b, reader := openLayout(t, dir), openLayout(t, dir), openLayout(t, dir)
 	var g errgroup.Group
 	for i := range 60 {
-		img := newLayoutImage("example.com/m", fmt.Sprintf("v1.%d.0", i))
+		img := newImage("example.com/m", fmt.Sprintf("v1.%d.0", i))
 		writer, other := a, b
 		if i%2 == 1 {
 			writer, other = b, a
@@ -367,25 +372,25 @@ func TestTwoLayoutsOnOneDirectorySeeEachOther(t *testing.T) {
 	if err := errors.Join(g.Wait(), a.Close()); err != nil {
 		t.Fatal(err)
 	}
-	mustPublish(t, b, newLayoutImage("example.com/m", "v2.0.0"))
+	mustPublish(t, b, newImage("example.com/m", "v2.0.0"))
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if tags := collect(t, reader.Tags(ctx, "example.com/m")); len(tags) != 122 {
 		t.Errorf("%d tags", len(tags))
 	}
-	if n := strings.Count(layoutFile(t, dir, "index.json"), `"example.com/m:`); n != 122 {
+	if n := strings.Count(fileText(t, dir, "index.json"), `"example.com/m:`); n != 122 {
 		t.Errorf("%d entries in index.json", n)
 	}
 }
 
 func TestLayoutPublishedTwiceIsNotWrittenTwice(t *testing.T) {
 	l := openLayout(t, t.TempDir())
-	img := newLayoutImage("example.com/a", "v1.0.0")
+	img := newImage("example.com/a", "v1.0.0")
 	mustPublish(t, l, img)
-	before := layoutFile(t, l.dir, journalFile)
+	before := fileText(t, l.dir, journalFile)
 	mustPublish(t, l, img)
-	if after := layoutFile(t, l.dir, journalFile); after != before || strings.Count(after, "\n") != 2 {
+	if after := fileText(t, l.dir, journalFile); after != before || strings.Count(after, "\n") != 2 {
 		t.Errorf("journal:\n%s", after)
 	}
 }
@@ -428,14 +433,15 @@ func TestReplaceFileLeavesNothingHalf(t *testing.T) {
 	if err := os.WriteFile(target, []byte("old"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	err := replaceFile(dir, target, 0o666, func(w io.Writer) error {
+	l := &layout{dir: dir}
+	err := l.replaceFile(target, 0o666, func(w io.Writer) error {
 		_, err := io.Copy(w, &brokenReader{5000})
 		return err
 	})
-	if !errors.Is(err, errBroken) || layoutFile(t, dir, "target") != "old" {
-		t.Errorf("%v, %q", err, layoutFile(t, dir, "target"))
+	if !errors.Is(err, errBroken) || fileText(t, dir, "target") != "old" {
+		t.Errorf("%v, %q", err, fileText(t, dir, "target"))
 	}
-	err = replaceFile(dir, filepath.Join(dir, "no", "such", "directory"), 0o666, func(io.Writer) error { return nil })
+	err = l.replaceFile(filepath.Join(dir, "no", "such", "directory"), 0o666, func(io.Writer) error { return nil })
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}

@@ -2,11 +2,11 @@ package ocilayout
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,19 +17,10 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// Below a layout's directory.
-const (
-	ownDir      = ".modferry"
-	journalFile = ownDir + "/journal"
-	lockFile    = ownDir + "/lock"
-	tmpDir      = ownDir + "/tmp"
-	blobsDir    = ocispec.ImageBlobsDir + "/sha256"
-)
-
 // maxIndex bounds what is read of index.json, and of the journal: about a million tags.
 const maxIndex = 512 << 20
 
-// layoutView is what a layout's index and journal say, brought up to date at each use.
+// view is what a layout's index.json and journal say, brought up to date at each use.
 type view struct {
 	dir string
 
@@ -40,7 +31,7 @@ type view struct {
 	end     int64       // after a newline
 }
 
-// read calls fn with the present index, which fn must not keep.
+// read calls fn with the present index, which fn must not keep. While it runs, the other fields go with the index.
 func (v *view) read(fn func(*index)) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -51,17 +42,7 @@ func (v *view) read(fn func(*index)) error {
 	return nil
 }
 
-// sizes returns where the journal's whole lines end, and the size of index.json.
-func (v *view) sizes() (journal, index int64, err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err := v.refresh(); err != nil {
-		return 0, 0, err
-	}
-	return v.end, v.file.Size(), nil
-}
-
-func (v *view) Close() {
+func (v *view) close() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forget()
@@ -74,59 +55,55 @@ func (v *view) forget() {
 	v.index, v.file, v.journal, v.end = nil, nil, nil, 0
 }
 
-// refresh costs two stats when nothing has changed.
+// refresh costs three stats when nothing has changed. The journal is opened before the index is read, and read once both
+// are known to be those of one moment: should it be folded then, removing the file does not empty it.
 func (v *view) refresh() error {
-	if v.index != nil {
-		info, err := os.Stat(filepath.Join(v.dir, ocispec.ImageIndexFile))
-		if err == nil && sameVersion(info, v.file) {
-			same, err := v.sameJournal(v.journal)
-			if err != nil {
-				return err
-			}
-			if same {
-				return v.readJournal()
-			}
-		}
-	}
-	v.forget()
-	for {
-		same, err := v.load()
-		if err != nil {
+	for !v.current() {
+		v.forget()
+		if err := v.load(); err != nil {
 			v.forget()
 			return err
 		}
-		if same {
-			return nil
-		}
-		v.forget()
 	}
+	return v.readJournal()
 }
 
-// load reads journal and index. It reports false if the journal was folded
-// meanwhile, so that the two may not fit together.
-func (v *view) load() (bool, error) {
-	if err := requireLayout(v.dir); err != nil {
-		return false, err
+// current reports whether index.json and the journal are the files that were opened.
+func (v *view) current() bool {
+	if v.index == nil {
+		return false
+	}
+	index, err := os.Stat(filepath.Join(v.dir, ocispec.ImageIndexFile))
+	if err != nil || !sameVersion(index, v.file) {
+		return false
+	}
+	journal, err := os.Stat(filepath.Join(v.dir, journalFile))
+	if err != nil || v.journal == nil {
+		return errors.Is(err, fs.ErrNotExist) && v.journal == nil
+	}
+	opened, err := v.journal.Stat()
+	return err == nil && os.SameFile(journal, opened)
+}
+
+// sameVersion notices a file that was replaced, and one that another tool rewrote in place.
+func sameVersion(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// load opens the journal and reads the index.
+func (v *view) load() error {
+	switch is, err := isLayout(v.dir); {
+	case err != nil:
+		return err
+	case !is:
+		return fmt.Errorf("%w: is the path right? Publishing creates it", registry.ErrNoLayout)
 	}
 	journal, err := os.Open(filepath.Join(v.dir, journalFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
 	if err == nil {
 		v.journal = journal
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	// The journal must have been opened before the index is read. Its lines may
-	// be read afterwards: removing the file does not empty it.
-	if err := v.loadIndex(); err != nil {
-		return false, err
-	}
-	if err := v.readJournal(); err != nil {
-		return false, err
-	}
-	return v.sameJournal(v.journal)
-}
-
-func (v *view) loadIndex() error {
 	f, err := os.Open(filepath.Join(v.dir, ocispec.ImageIndexFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: index.json is missing", errDamaged)
@@ -138,7 +115,7 @@ func (v *view) loadIndex() error {
 	if v.file, err = f.Stat(); err != nil {
 		return err
 	}
-	data, err := readSized(f, v.file.Size(), maxIndex)
+	data, err := readAll(f)
 	if err != nil {
 		return fmt.Errorf("index.json: %w", err)
 	}
@@ -154,12 +131,7 @@ func (v *view) readJournal() error {
 	if v.journal == nil {
 		return nil
 	}
-	info, err := v.journal.Stat()
-	if err != nil || info.Size() <= v.end {
-		return err
-	}
-	size := info.Size() - v.end
-	data, err := readSized(io.NewSectionReader(v.journal, v.end, size), size, maxIndex)
+	data, err := readAll(io.NewSectionReader(v.journal, v.end, math.MaxInt64-v.end))
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -169,94 +141,10 @@ func (v *view) readJournal() error {
 	return nil
 }
 
-// sameJournal reports whether journal, nil for none, is the file of that name.
-func (v *view) sameJournal(journal *os.File) (bool, error) {
-	now, err := os.Stat(filepath.Join(v.dir, journalFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return journal == nil, nil
+func readAll(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxIndex+1))
+	if len(data) > maxIndex {
+		err = fmt.Errorf("more than %d bytes: %w", maxIndex, artifact.ErrLimit)
 	}
-	if err != nil || journal == nil {
-		return false, err
-	}
-	held, err := journal.Stat()
-	if err != nil {
-		return false, err
-	}
-	return os.SameFile(now, held), nil
+	return data, err
 }
-
-// sameVersion notices a file that was replaced, and one that another tool rewrote in place.
-func sameVersion(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
-}
-
-// readSized reads size bytes, or fewer if a file was cut meanwhile.
-func readSized(r io.Reader, size, limit int64) ([]byte, error) {
-	if size > limit {
-		return nil, fmt.Errorf("%d bytes, more than %d: %w", size, limit, artifact.ErrLimit)
-	}
-	data := make([]byte, size)
-	n, err := io.ReadFull(r, data)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil
-	}
-	return data[:n], err
-}
-
-// requireLayout returns nil if dir is a layout.
-func requireLayout(dir string) error {
-	is, err := isLayout(dir)
-	if err == nil && !is {
-		err = fmt.Errorf("%w: is the path right? Publishing creates it", registry.ErrNoLayout)
-	}
-	return err
-}
-
-// isLayout reports whether dir is an OCI image layout of the version known here.
-// False without an error means that dir can become one: it is missing, empty, or
-// its creation was interrupted.
-func isLayout(dir string) (bool, error) {
-	f, err := os.Open(filepath.Join(dir, ocispec.ImageLayoutFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, checkVacant(dir)
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	var l ocispec.ImageLayout
-	if err := json.NewDecoder(io.LimitReader(f, 4<<10)).Decode(&l); err != nil {
-		return false, fmt.Errorf("%w: %s: %w", errDamaged, ocispec.ImageLayoutFile, err)
-	}
-	if l.Version != ocispec.ImageLayoutVersion {
-		return false, fmt.Errorf("OCI image layout version %q: %w", l.Version, registry.ErrUnsupported)
-	}
-	return true, nil
-}
-
-// checkVacant keeps a mistyped path from scattering blobs over someone's directory.
-func checkVacant(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	ours := false
-	for _, e := range entries {
-		switch e.Name() {
-		case ownDir:
-			ours = true
-		case ocispec.ImageIndexFile, ocispec.ImageBlobsDir:
-		default:
-			return errNotLayout
-		}
-	}
-	if !ours {
-		return errNotLayout
-	}
-	return nil
-}
-
-var errNotLayout = errors.New("the directory has other content and is no OCI image layout (no file oci-layout): give a new or an empty directory")
