@@ -58,6 +58,7 @@ func (h *Handler) fetchVersion(ctx context.Context, store *registry.Store, m mod
 		if v.Record, err = e.Record.Format(); err != nil {
 			return nil, err
 		}
+		v.Log = h.sums.log.Key()
 		if e != known.Evidence {
 			h.keepTile(m, found)
 		}

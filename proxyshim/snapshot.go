@@ -143,7 +143,7 @@ func (h *Handler) logSnapshot(old, next *newest) {
 // lacksRecord reports whether e was accepted without a record, but would not be now: before there was a snapshot, or
 // by other options.
 func (h *Handler) lacksRecord(e *cache.Entry) bool {
-	if e.Record != nil || h.checker.AllowUnrecorded || h.checker.IsPrivate(e.Module.Path) {
+	if h.sums.record(e) != nil || h.checker.AllowUnrecorded || h.checker.IsPrivate(e.Module.Path) {
 		return false
 	}
 	n := h.sums.now.Load()
@@ -153,13 +153,21 @@ func (h *Handler) lacksRecord(e *cache.Entry) bool {
 	return n != nil && n.Snapshot != nil
 }
 
+// record returns the record of e, nil if none is known: one of another log, which was served before, counts for nothing.
+func (s *checksums) record(e *cache.Entry) []byte {
+	if e.Log != s.log.Key() {
+		return nil
+	}
+	return e.Record
+}
+
 // known returns what e tells about its version: evidence with the tile that is in the cache, if there is one.
 func (s *checksums) known(e *cache.Entry) verify.Known {
 	if e == nil {
 		return verify.Known{}
 	}
 	known := verify.Known{Manifest: e.Manifest.Digest}
-	if evidence, err := sumdb.ParseEvidence(s.log, e.Record, nil); err == nil {
+	if evidence, err := sumdb.ParseEvidence(s.log, s.record(e), nil); err == nil {
 		evidence.Tile = s.files.tile(evidence.TileIndex())
 		known.Evidence = &evidence
 	}

@@ -114,7 +114,7 @@ func lacking(err error) bool {
 
 // lookup answers from what is in memory and in the cache.
 func (s *checksums) lookup(snap *sumdb.Snapshot, e *cache.Entry) ([]byte, error) {
-	if e.Record == nil {
+	if s.record(e) == nil {
 		return nil, errNoRecord
 	}
 	evidence, err := s.recall(snap, e)

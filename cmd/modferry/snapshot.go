@@ -55,9 +55,16 @@ func newestSnapshot(ctx context.Context, stores *registry.Router, log *sumdb.Log
 }
 
 // snapshotOnce is the source of snapshots of a verify.Checker, which asks the stores once, when the first version asks for it.
-func snapshotOnce(ctx context.Context, stores *registry.Router, log *sumdb.Log, v sign.Verifier) func(context.Context, *registry.Store, bool) (*sumdb.Snapshot, error) {
+// It warns if nothing is confirmed because the account may not read whether there is a snapshot.
+func (a *app) snapshotOnce(ctx context.Context, stores *registry.Router, log *sumdb.Log, v sign.Verifier) func(context.Context, *registry.Store, bool) (*sumdb.Snapshot, error) {
 	search := &verify.Search{Log: log, Verifier: v, Stores: stores.Stores()}
-	run := sync.OnceValue(func() *verify.Newest { return search.Run(ctx, verify.Newest{}) })
+	run := sync.OnceValue(func() *verify.Newest {
+		found := search.Run(ctx, verify.Newest{})
+		if err := found.Fault(); found.Snapshot == nil && verify.Classify(err) == verify.Denied {
+			a.warn("public modules need no record: the account may not read a checksum snapshot, if there is one: %v", err)
+		}
+		return found
+	})
 	return func(_ context.Context, store *registry.Store, _ bool) (*sumdb.Snapshot, error) {
 		return run().For(store)
 	}

@@ -34,7 +34,7 @@ One line per version; what is wrong with one goes to standard error:
    REFUSED  path version          it was read and is not to be trusted; exit code 4
    FAILED   path version          it is missing, or the store cannot be read; exit code 3
 
-With --all, a repository that cannot be read is named at the end, and counts as one version.`, `
+With --all, a repository that cannot be read is named at the end, and counts as one version; a store without any is an error.`, `
 modferry verify --key cosign.pub golang.org/x/text@v0.14.0
 modferry verify --key cosign.pub go.sum
 modferry verify --key cosign.pub --all --json`),
@@ -78,10 +78,13 @@ func (a *app) verify(c *cli.Context) error {
 			a.nameBroken(broken)
 			return err
 		}
+		if len(list)+len(broken) == 0 {
+			return withHint(fmt.Errorf("nothing was verified: there is no module version in %s", stores), "check --"+flagRegistry+", and what the account may list")
+		}
 	}
 	ch := &checker{stores: stores, Checker: verify.Checker{
 		Verifier: v, Log: log, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded),
-		Snapshot: snapshotOnce(c.Context, stores, log, v),
+		Snapshot: a.snapshotOnce(c.Context, stores, log, v),
 	}}
 	return a.printVerdicts(c, ch.checkAll(c.Context, list, n), broken)
 }

@@ -53,6 +53,7 @@ type Verdict struct {
 	ZipLayer   *ocispec.Descriptor `json:"zipLayer,omitempty"` // nil: mod-only
 	Keys       []string            `json:"keys,omitempty"`     // who vouched for it
 	Record     []byte              `json:"record,omitempty"`   // of the checksum database; nil: none is known
+	Log        string              `json:"log,omitempty"`      // verifier key of the database that Record is of
 
 	files
 }

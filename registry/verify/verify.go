@@ -68,14 +68,22 @@ func (c *Checker) Check(ctx context.Context, store *registry.Store, mod *registr
 	if c.IsPrivate(mod.Module.Path) {
 		return r, nil
 	}
-	if r.Snapshot, err = c.Snapshot(ctx, store, false); err != nil && !accepted {
+	r.Snapshot, err = c.Snapshot(ctx, store, false)
+	if r.Snapshot == nil && known.Evidence != nil { // what the log said once, it says for ever
+		if mismatch := known.Evidence.Record.Check(mod.Module, mod.Sum, mod.GoModSum); mismatch != nil {
+			return nil, mismatch
+		}
+		if accepted || err == nil {
+			r.Evidence = known.Evidence
+			return r, nil
+		}
+	}
+	switch {
+	case err != nil:
 		return nil, unconfirmed(mod, err)
-	}
-	if r.Snapshot == nil && accepted { // that there is none right now does not matter
-		r.Evidence = known.Evidence
+	case r.Snapshot == nil && accepted:
 		return r, nil
-	}
-	if r.Snapshot != nil && known.Evidence != nil {
+	case r.Snapshot != nil && known.Evidence != nil:
 		err := r.confirm(mod, known.Evidence)
 		if err == nil || errors.Is(err, sumdb.ErrMismatch) {
 			return r, err
