@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -65,7 +66,7 @@ func (i *info) source() string {
 func (i *info) revision() string {
 	const maxHash = 128
 	h := i.Origin.Hash
-	if len(h) > maxHash || !isHex(h) {
+	if len(h) > maxHash || strings.Trim(h, "0123456789abcdef") != "" {
 		return ""
 	}
 	return h
@@ -107,4 +108,13 @@ func fieldsOf(data []byte) (map[string]string, error) {
 	delete(fields, "Origin")
 	fields["Origin.Hash"] = i.Origin.Hash
 	return fields, nil
+}
+
+// OriginHash returns the commit that a .info file says the version is of, or "" if it does not.
+func OriginHash(info []byte) string {
+	var i struct{ Origin struct{ Hash string } }
+	if json.Unmarshal(info, &i) != nil {
+		return ""
+	}
+	return i.Origin.Hash
 }

@@ -63,7 +63,7 @@ func (r Revision) Module() module.Version {
 // no other name, and some names no go command can ask a proxy for.
 func RevisionName(asked, version, hash string) (name string, ok bool) {
 	name = asked
-	if len(asked) >= MinCommit && strings.HasPrefix(hash, asked) {
+	if goproxy.IsAbbreviatedHash(asked) && strings.HasPrefix(hash, asked) {
 		name = hash
 	}
 	_, err := RevisionTag(name)

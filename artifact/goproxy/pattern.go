@@ -1,4 +1,4 @@
-package pattern
+package goproxy
 
 import (
 	"errors"
@@ -8,8 +8,12 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// Pattern is a set of module versions: those whose path a glob matches and whose
-// version is in a range, if there is one.
+// Pattern is a set of module versions, in a mirror file or in a trust policy's deny list: those whose path a
+// glob matches and whose version is in a range, if there is one.
+//
+//	pattern = glob [ "@" range ]
+//	glob    = element { "/" element }
+//	element = "**" | { character | "*" }
 //
 // In the glob, * stands for one or more characters within one element of the
 // path, and ** as an element of its own for any number of elements, also none:
@@ -23,12 +27,12 @@ type Pattern struct {
 	versions Range
 }
 
-// Parse parses a pattern, as in "github.com/evil/**" or "example.com/lib@<v1.4.2".
+// ParsePattern parses a pattern, as in "github.com/evil/**" or "example.com/lib@<v1.4.2".
 // It is an error if the glob has characters or elements that no module path can
 // have, and what ParseRange refuses.
-func Parse(s string) (Pattern, error) {
-	if len(s) > MaxLen {
-		return Pattern{}, fmt.Errorf("the pattern is longer than %d bytes", MaxLen)
+func ParsePattern(s string) (Pattern, error) {
+	if len(s) > maxPattern {
+		return Pattern{}, fmt.Errorf("the pattern is longer than %d bytes", maxPattern)
 	}
 	glob, versions, ranged := strings.Cut(s, "@")
 	p := Pattern{elements: strings.Split(glob, "/")}

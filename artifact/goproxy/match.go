@@ -1,4 +1,4 @@
-package pattern
+package goproxy
 
 // matchElements matches the elements of a path with those of a glob, in which **
 // stands for any number of them.

@@ -1,4 +1,4 @@
-package pattern
+package goproxy
 
 import (
 	"strings"
@@ -34,9 +34,9 @@ func TestPatternMatchesPaths(t *testing.T) {
 		{"**/*", []string{"example.com", "example.com/a"}, nil},
 	}
 	for _, tt := range tests {
-		p, err := Parse(tt.pattern)
+		p, err := ParsePattern(tt.pattern)
 		if err != nil {
-			t.Errorf("Parse(%q): %v", tt.pattern, err)
+			t.Errorf("ParsePattern(%q): %v", tt.pattern, err)
 			continue
 		}
 		for _, path := range tt.matches {
@@ -56,7 +56,7 @@ func TestPatternMatchesPaths(t *testing.T) {
 }
 
 func TestPatternWithARangeMatchesSomeVersions(t *testing.T) {
-	p, err := Parse("example.com/lib/**@<v1.4.2")
+	p, err := ParsePattern("example.com/lib/**@<v1.4.2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,23 +105,23 @@ func TestParseSaysWhatIsWrongWithAPattern(t *testing.T) {
 		"example.com/lib@<1.4.2":        "did you mean v1.4.2?",
 		"example.com/lib@<=v1":          "ambiguous",
 		"example.com/lib@v1.0.0@v2.0.0": "is not a semantic version",
-		"example.com/" + strings.Repeat("x", MaxLen): "longer than 1024 bytes",
+		"example.com/" + strings.Repeat("x", maxPattern): "longer than 1024 bytes",
 	} {
-		_, err := Parse(pattern)
+		_, err := ParsePattern(pattern)
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Parse(%q): %v, want %q", pattern, err, want)
+			t.Errorf("ParsePattern(%q): %v, want %q", pattern, err, want)
 		}
 	}
 }
 
 func TestMatchingManyStarsIsQuick(t *testing.T) {
 	start := time.Now()
-	elements, err := Parse("a.b/" + strings.Repeat("**/x/", 200) + "y")
+	elements, err := ParsePattern("a.b/" + strings.Repeat("**/x/", 200) + "y")
 	if err != nil {
 		t.Fatal(err)
 	}
 	elements.MatchPath("a.b/" + strings.Repeat("x/", 50_000) + "z")
-	stars, err := Parse("a.b/" + strings.Repeat("*x", 500) + "y")
+	stars, err := ParsePattern("a.b/" + strings.Repeat("*x", 500) + "y")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,16 +131,16 @@ func TestMatchingManyStarsIsQuick(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParsePattern(f *testing.F) {
 	for _, s := range []string{"**", "github.com/evil/**", "example.com/lib@<v1.4.2", "*.x/y*z", "gopkg.in/yaml.v3@>=v3 !=v3.0.1", "a.b/**/c@v1,v1.2"} {
 		f.Add(s, "github.com/evil/x", "v1.4.1")
 	}
 	f.Fuzz(func(t *testing.T, s, path, version string) {
-		p, err := Parse(s)
+		p, err := ParsePattern(s)
 		if err != nil {
 			return
 		}
-		again, err := Parse(p.String())
+		again, err := ParsePattern(p.String())
 		if err != nil {
 			t.Fatalf("%q is written %q: %v", s, p, err)
 		}

@@ -1,4 +1,4 @@
-package pattern
+package goproxy
 
 import (
 	"errors"
@@ -8,12 +8,33 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// MaxLen is the length, in bytes, that no pattern or range may exceed.
-const MaxLen = 1024
+// maxPattern is the length, in bytes, that no pattern or range may exceed.
+const maxPattern = 1024
 
 // Range is a set of versions: comparators of which all must hold, as in
 // ">=v1.4.0 <v2", "v1.2.3" (exactly that one), "v1.2" (all that begin so) or
 // "!=v1.3.0". The zero value contains every version.
+//
+//	range      = comparator { separator comparator }
+//	separator  = " " | ","  (one or more)
+//	comparator = version | prefix | operator bound
+//	operator   = ">=" | ">" | "<=" | "<" | "!="
+//	bound      = version | prefix  (a prefix after >= and < only)
+//
+// A version is a semantic version, as in v1.2.3-rc.1; a prefix is one that
+// lacks its end, as in v1 or v1.2. It stands for all versions that begin so, and as a bound for the lowest of them,
+// which is a pre-release:
+//
+//	         v1.9.9  v2.0.0-rc.1  v2.0.0  v2.9.9  v3.0.0-rc.1
+//	<v2        in        -          -       -         -
+//	>=v2       -         in         in      in        in
+//	v2         -         in         in      in        -
+//	<v2.0.0    in        in         -       -         -
+//	>=v2.0.0   -         -          in      in        in
+//
+// That is what deny lists need: nobody who lets in <v2 wants v2.0.0-rc.1, and who keeps out >=v2 keeps out that as well.
+// The bounds of a [Query] mean the same. To the go command v2 is v2.0.0, in bounds too: where no release
+// matches, its <v2 may choose v2.0.0-rc.1, and its >=v2 does not. [Range.Explicit] says to it what is meant here.
 type Range struct {
 	all []comparator
 }
@@ -27,11 +48,10 @@ type comparator struct {
 // operators in the order in which to look for them.
 var operators = [...]string{">=", "<=", "!=", ">", "<"}
 
-// ParseRange parses a range. For what a prefix like v1 or v1.2 means in it, see the package's
-// documentation. An empty range is an error, and so is one whose bounds contradict each other.
+// ParseRange parses a range. An empty range is an error, and so is one whose bounds contradict each other.
 func ParseRange(s string) (Range, error) {
-	if len(s) > MaxLen {
-		return Range{}, fmt.Errorf("the range is longer than %d bytes", MaxLen)
+	if len(s) > maxPattern {
+		return Range{}, fmt.Errorf("the range is longer than %d bytes", maxPattern)
 	}
 	var r Range
 	for _, text := range strings.FieldsFunc(s, func(c rune) bool { return c == ' ' || c == ',' }) {
