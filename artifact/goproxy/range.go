@@ -176,23 +176,23 @@ func (r Range) HasPrerelease() bool {
 
 // String returns the range as it was written, but with single spaces between
 // the comparators; "" for the zero value.
-func (r Range) String() string {
-	texts := make([]string, len(r.all))
-	for i, c := range r.all {
-		texts[i] = c.String()
-	}
-	return strings.Join(texts, " ")
-}
+func (r Range) String() string { return r.join(comparator.String) }
 
 // Explicit returns the range with whole versions as bounds: "<v2.0.0-0" for "<v2". It contains the same versions, and
 // the go command, which takes one comparator for a query, understands it.
 func (r Range) Explicit() string {
+	return r.join(func(c comparator) string {
+		if c.op == "" {
+			return c.bound
+		}
+		return c.op + c.floor()
+	})
+}
+
+func (r Range) join(text func(comparator) string) string {
 	texts := make([]string, len(r.all))
 	for i, c := range r.all {
-		texts[i] = c.String()
-		if c.op != "" {
-			texts[i] = c.op + c.floor()
-		}
+		texts[i] = text(c)
 	}
 	return strings.Join(texts, " ")
 }
