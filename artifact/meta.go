@@ -86,8 +86,7 @@ func readEntries(v module.Version, d ocispec.Descriptor, layer io.Reader) (*Meta
 // readEntry reads one entry of the layer into the field that its name says.
 func (meta *Meta) readEntry(l *layerReader, tree, name string, size int64) (err error) {
 	read := func(limit int64) (data []byte) {
-		if size > limit {
-			err = fmt.Errorf("%s: %d bytes, at most %d are accepted: %w", path.Base(name), size, limit, ErrLimit)
+		if err = CheckSize(path.Base(name), size, limit); err != nil {
 			return nil
 		}
 		if data, err = io.ReadAll(l); err != nil {

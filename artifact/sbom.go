@@ -8,11 +8,9 @@ import (
 
 	"github.com/CycloneDX/cyclonedx-go"
 	"golang.org/x/mod/module"
-)
 
-// toolchainPath is the module path of the Go distributions that the go command
-// downloads, with versions like v0.0.1-go1.26.2.linux-amd64.
-const toolchainPath = "golang.org/toolchain"
+	"github.com/modferry/modferry/artifact/goproxy"
+)
 
 // sbom returns a CycloneDX document with m as its only component. Its bytes
 // depend on m alone.
@@ -50,8 +48,8 @@ func sbom(m module.Version) ([]byte, error) {
 // as the standard library of its release.
 func component(m module.Version) cyclonedx.Component {
 	name, version := m.Path, m.Version
-	if release, ok := toolchainRelease(m); ok {
-		name, version = "stdlib", release
+	if release := goproxy.ReleaseOf(m.Version); goproxy.IsToolchain(m) && release != "" {
+		name, version = "stdlib", strings.TrimPrefix(release, "go")
 	}
 	purl := "pkg:golang/" + name + "@" + url.QueryEscape(version) // escapes the + of +incompatible
 	return cyclonedx.Component{
@@ -61,17 +59,4 @@ func component(m module.Version) cyclonedx.Component {
 		Version:    version,
 		PackageURL: purl,
 	}
-}
-
-// toolchainRelease returns the Go release ("1.26.2") that m is a distribution of.
-func toolchainRelease(m module.Version) (release string, ok bool) {
-	if m.Path != toolchainPath {
-		return "", false
-	}
-	rest, ok := strings.CutPrefix(m.Version, "v0.0.1-go")
-	dot := strings.LastIndexByte(rest, '.') // before GOOS-GOARCH
-	if !ok || dot <= 0 {
-		return "", false
-	}
-	return rest[:dot], true
 }

@@ -88,8 +88,8 @@ func corruptZip(err error) error {
 	return fmt.Errorf("module zip: %w: %w", ErrCorrupt, err)
 }
 
-// isSum reports whether s is an h1: sum.
-func isSum(s string) bool {
+// IsSum reports whether s is an h1: sum, of a zip or a go.mod file.
+func IsSum(s string) bool {
 	b64, ok := strings.CutPrefix(s, "h1:")
 	if !ok {
 		return false

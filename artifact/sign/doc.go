@@ -34,8 +34,8 @@
 // To verify, with the manifest found at that tag:
 //
 //	keys, err := sign.LoadKeys("cosign.pub")
-//	layers, err := sign.Parse(manifest)
-//	// for each layer: fetch its payload if l.Fetch(), then collect l.With(payload)
+//	sigs, err := sign.Parse(manifest)
+//	// for each one with sig.Fetch(): sig.SetPayload with what was fetched
 //	ids, err := keys.Verify(ctx, sign.Subject{Module: m, Digest: digest}, sigs)
 //
 // A signature covers a digest and nothing else. It does not say which module
