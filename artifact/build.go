@@ -43,8 +43,10 @@ type Artifact struct {
 	// Manifest is Raw, parsed.
 	Manifest *Manifest
 
-	files Files      // it was built of
-	zip   *packedZip // nil for a mod-only version
+	// What it was built of; zip is nil for a mod-only version.
+	files Files
+	info  *info
+	zip   *packedZip
 }
 
 // Build packages a module version. Equal files give equal artifacts.
@@ -144,26 +146,18 @@ func packZip(f Files, mtime time.Time) (*packedZip, error) {
 func (a *Artifact) With(infoFile, sumDB []byte, tiles map[string][]byte) (*Artifact, error) {
 	f := a.files
 	f.Info, f.SumDB, f.Tiles = infoFile, sumDB, tiles
-	b, err := a.with(f)
+	info, err := parseInfo(f.Module, f.Info)
+	if err == nil && !info.time().Equal(a.info.time()) {
+		err = errors.New("the zip layer has the time of the .info file, which is another one")
+	}
+	var b *Artifact
+	if err == nil {
+		b, err = pack(f, info, a.zip)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("packaging %s: %w", f.Module, err)
 	}
 	return b, nil
-}
-
-func (a *Artifact) with(f Files) (*Artifact, error) {
-	old, err := parseInfo(f.Module, a.files.Info)
-	if err != nil {
-		return nil, err
-	}
-	info, err := parseInfo(f.Module, f.Info)
-	if err != nil {
-		return nil, err
-	}
-	if !info.time().Equal(old.time()) {
-		return nil, errors.New("the zip layer has the time of the .info file, which is another one")
-	}
-	return pack(f, info, a.zip)
 }
 
 // pack makes the artifact of files that belong together.
@@ -201,7 +195,7 @@ func pack(f Files, info *info, zip *packedZip) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Image: *image, Manifest: parsed, files: f, zip: zip}, nil
+	return &Artifact{Image: *image, Manifest: parsed, files: f, info: info, zip: zip}, nil
 }
 
 // packMeta makes the meta layer.

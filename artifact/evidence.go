@@ -43,25 +43,11 @@ type Evidence struct {
 // EvidenceTag returns the tag of the companion with the evidence for a version,
 // "sumdb-" and the version's tag. It is not the tag of any version. It fails as
 // [Tag] does.
-func EvidenceTag(version string) (string, error) {
-	tag, err := tagOf(version)
-	if err != nil {
-		return "", err
-	}
-	return checkTagLen(version, "sumdb-"+tag)
-}
+func EvidenceTag(version string) (string, error) { return tagOf("sumdb-", version, "") }
 
 // BuildEvidence packages the companion with evidence. Equal evidence gives equal
 // images. Errors match [ErrCorrupt] or [ErrLimit].
 func BuildEvidence(e Evidence) (*Image, error) {
-	image, err := buildEvidence(e)
-	if err != nil {
-		return nil, fmt.Errorf("packaging the checksum database evidence of %s: %w", e.Module, err)
-	}
-	return image, nil
-}
-
-func buildEvidence(e Evidence) (*Image, error) {
 	if err := goproxy.Check(e.Module); err != nil {
 		return nil, err
 	}
@@ -111,14 +97,6 @@ func evidenceFiles(tree string, record []byte, tiles map[string][]byte) ([]tarFi
 // matches [ErrCorrupt] or [ErrLimit]. Whether it is about the module version
 // asked for is for the caller to check.
 func ParseEvidence(manifest []byte) (*Evidence, error) {
-	e, err := parseEvidence(manifest)
-	if err != nil {
-		return nil, fmt.Errorf("checksum database evidence: %w", err)
-	}
-	return e, nil
-}
-
-func parseEvidence(manifest []byte) (*Evidence, error) {
 	a, layer, err := parseCompanion(manifest, ArtifactTypeEvidence, MediaTypeEvidenceConfig)
 	if err != nil {
 		return nil, err

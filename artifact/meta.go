@@ -34,19 +34,14 @@ type Meta struct {
 // layer to its end and checks size, digest, names and the sum of the go.mod
 // file. The error matches [ErrCorrupt] or [ErrLimit], or is the one that reading failed with.
 func (m *Manifest) ReadMeta(layer io.Reader) (*Meta, error) {
-	meta, err := m.readMeta(layer)
+	meta, err := readEntries(m.Module, m.Meta, layer)
+	if err == nil {
+		err = meta.check(m)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("meta layer: %w", err)
 	}
 	return meta, nil
-}
-
-func (m *Manifest) readMeta(layer io.Reader) (*Meta, error) {
-	meta, err := readEntries(m.Module, m.Meta, layer)
-	if err != nil {
-		return nil, err
-	}
-	return meta, meta.check(m)
 }
 
 // readEntries reads a layer of v's small files.

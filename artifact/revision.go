@@ -132,7 +132,7 @@ func (r Revision) check() error {
 // error matches [ErrRevision] if the name cannot be recorded.
 func BuildRevision(r Revision) (*Image, error) {
 	if err := r.check(); err != nil {
-		return nil, fmt.Errorf("packaging revision %s: %w", r.Query(), err)
+		return nil, err
 	}
 	annotations := map[string]string{AnnotationModule: r.Path, AnnotationRevision: r.Name, AnnotationVersion: r.Version}
 	empty := []byte("{}")
@@ -145,14 +145,14 @@ func BuildRevision(r Revision) (*Image, error) {
 func ParseRevision(manifest []byte) (*Revision, error) {
 	a, layer, err := parseCompanion(manifest, ArtifactTypeRevision, MediaTypeRevisionConfig)
 	if err != nil {
-		return nil, fmt.Errorf("recorded revision: %w", err)
+		return nil, err
 	}
 	r := &Revision{Path: a[AnnotationModule], Name: a[AnnotationRevision], Version: a[AnnotationVersion]}
 	if layer.MediaType != ocispec.MediaTypeEmptyJSON || string(layer.Data) != "{}" {
-		return nil, fmt.Errorf("recorded revision: %w: unexpected layer of type %q", ErrCorrupt, layer.MediaType)
+		return nil, fmt.Errorf("%w: unexpected layer of type %q", ErrCorrupt, layer.MediaType)
 	}
 	if err := r.check(); err != nil {
-		return nil, fmt.Errorf("recorded revision: %w: %w", ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return r, nil
 }

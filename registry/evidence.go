@@ -57,7 +57,7 @@ func (s *Store) companion(ctx context.Context, repo string, m module.Version) (*
 		err = artifact.Identify(e.Module, m)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%v: %s: %w", m, s.Reference(repo, tag), err)
+		return nil, fmt.Errorf("%v: checksum database evidence %s: %w", m, s.Reference(repo, tag), err)
 	}
 	return &companion{Evidence: e, digest: d.Digest}, nil
 }

@@ -86,14 +86,12 @@ func Parse(name string) (File, error) {
 		return f, nil
 	}
 	ext := path.Ext(file)
-	switch ext {
-	case ".info":
-		f.Kind = Info
-	case ".mod":
-		f.Kind = Mod
-	case ".zip":
-		f.Kind = Zip
-	default:
+	for kind, e := range extensions {
+		if ext == e {
+			f.Kind = kind
+		}
+	}
+	if f.Kind == "" {
 		return f, fmt.Errorf("%q is not a name of the GOPROXY protocol", name)
 	}
 	f.Version.Version, err = module.UnescapeVersion(strings.TrimSuffix(file, ext))

@@ -55,7 +55,7 @@ func ParseQuery(path, text string) (*Query, error) {
 		return nil, fmt.Errorf("%s@%s has several bounds: a query is one, and for a range there is the mirror file", path, text)
 	case isComparison(text):
 		q.lowest = text[0] == '>'
-	case semver.IsValid(text) && IsPrefix(text):
+	case semver.IsValid(text) && isPrefix(text):
 		text += " >=" + semver.Canonical(text) // for v1.2 the go command does not choose v1.2.0-rc.1
 	default:
 		q.Revision = true

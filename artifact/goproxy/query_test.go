@@ -16,7 +16,7 @@ func FuzzParseQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		choice := isComparison(text) || semver.IsValid(text) && IsPrefix(text)
+		choice := isComparison(text) || semver.IsValid(text) && isPrefix(text)
 		if (q.Revision || q.Latest) == choice {
 			t.Errorf("%q: %+v", text, q)
 		}

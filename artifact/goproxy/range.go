@@ -83,7 +83,7 @@ func parseComparator(text string) (comparator, error) {
 		return c, fmt.Errorf("%s lacks its version: write it like %sv1.2.3, without a space", c.op, c.op)
 	case !semver.IsValid(c.bound):
 		return c, notAVersion(c.bound)
-	case IsPrefix(c.bound) && c.op != "" && c.op != ">=" && c.op != "<":
+	case isPrefix(c.bound) && c.op != "" && c.op != ">=" && c.op != "<":
 		return c, fmt.Errorf("%s is ambiguous: give the bound as vX.Y.Z", c)
 	}
 	return c, nil
@@ -97,14 +97,14 @@ func notAVersion(bound string) error {
 	return fmt.Errorf("%q is not a semantic version: %s", bound, want)
 }
 
-// IsPrefix reports whether a semantic version is v1 or v1.2.
-func IsPrefix(v string) bool {
+// isPrefix reports whether a semantic version is v1 or v1.2.
+func isPrefix(v string) bool {
 	return strings.Count(strings.TrimSuffix(v, semver.Prerelease(v)+semver.Build(v)), ".") < 2
 }
 
 // floor is the lowest version that a bound stands for.
 func (c comparator) floor() string {
-	if IsPrefix(c.bound) {
+	if isPrefix(c.bound) {
 		return semver.Canonical(c.bound) + "-0" // nothing precedes it
 	}
 	return c.bound
@@ -123,7 +123,7 @@ func (r Range) contradiction() (low, high comparator, found bool) {
 	return low, high, false
 }
 
-func (c comparator) isExact() bool  { return c.op == "" && !IsPrefix(c.bound) }
+func (c comparator) isExact() bool  { return c.op == "" && !isPrefix(c.bound) }
 func (c comparator) isLower() bool  { return c.op == "" || c.op == ">" || c.op == ">=" }
 func (c comparator) isUpper() bool  { return c.isExact() || c.op == "<" || c.op == "<=" }
 func (c comparator) isStrict() bool { return c.op == "<" || c.op == ">" }
@@ -157,7 +157,7 @@ func (c comparator) holds(version string) bool {
 	case "!=":
 		return order != 0
 	}
-	if IsPrefix(c.bound) {
+	if isPrefix(c.bound) {
 		return strings.HasPrefix(semver.Canonical(version), c.bound+".")
 	}
 	return order == 0

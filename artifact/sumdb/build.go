@@ -70,11 +70,17 @@ func Build(ctx context.Context, log *Log, note []byte, fetch TileFunc, o BuildOp
 	if !o.Captured.IsZero() {
 		s.captured = o.Captured.UTC().Truncate(24 * time.Hour)
 	}
-	if err := fetchTiles(ctx, fetch, s.missing(o.Base), o); err != nil {
+	jobs := s.missing(o.Base)
+	err = each(ctx, len(jobs), o.Jobs, o.Progress, func(ctx context.Context, i int) error {
+		data, err := fetchTile(ctx, fetch, jobs[i].tile)
+		copy(jobs[i].dst, data)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := s.check(); err != nil {
-		return nil, cmp.Or(checkPrefix(ctx, log, head, fetch, o), err)
+		return nil, cmp.Or(checkPrefix(ctx, log, head, fetch, o.Base), err)
 	}
 	return s, nil
 }
@@ -137,13 +143,12 @@ func (s *Snapshot) missing(base *Snapshot) []job {
 
 // checkPrefix tells a fork from tiles that are corrupt, once what was built does not fit the head: nothing
 // that is built upon the base's spine does if the head of the base is not of a prefix of the log.
-func checkPrefix(ctx context.Context, log *Log, head Head, fetch TileFunc, o BuildOptions) error {
-	if o.Base == nil {
+func checkPrefix(ctx context.Context, log *Log, head Head, fetch TileFunc, base *Snapshot) error {
+	if base == nil {
 		return nil
 	}
-	old := o.Base.head
-	o.Progress = nil
-	hash, err := tlog.TreeHash(old.N, tlog.TileHashReader(head.Tree, tileReader{ctx, fetch, o}))
+	old := base.head
+	hash, err := tlog.TreeHash(old.N, tlog.TileHashReader(head.Tree, tileReader{ctx, fetch}))
 	if err == nil && hash != old.Hash {
 		return &HistoryError{Log: log.Name(), Old: old, New: head, Err: ErrForked}
 	}

@@ -45,15 +45,6 @@ func newJob(level int, n int64, dst []byte) job {
 	return job{tile: tlog.Tile{H: TileHeight, L: level, N: n, W: len(dst) / tlog.HashSize}, dst: dst}
 }
 
-// fetchTiles does the jobs.
-func fetchTiles(ctx context.Context, fetch TileFunc, jobs []job, o BuildOptions) error {
-	return each(ctx, len(jobs), o.Jobs, o.Progress, func(ctx context.Context, i int) error {
-		data, err := fetchTile(ctx, fetch, jobs[i].tile)
-		copy(jobs[i].dst, data)
-		return err
-	})
-}
-
 // each calls do for each index below n, as many at the same time as jobs says (0 = 8), until one fails. It
 // reports progress (nil = none) after each, one at a time.
 func each(ctx context.Context, n, jobs int, progress func(done, total int), do func(ctx context.Context, i int) error) error {
@@ -91,21 +82,20 @@ func each(ctx context.Context, n, jobs int, progress func(done, total int), do f
 type tileReader struct {
 	ctx   context.Context
 	fetch TileFunc
-	o     BuildOptions
 }
 
 // Height implements tlog.TileReader.
 func (r tileReader) Height() int { return TileHeight }
 
 // ReadTiles implements tlog.TileReader.
-func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
-	jobs := make([]job, len(tiles))
-	data := make([][]byte, len(tiles))
+func (r tileReader) ReadTiles(tiles []tlog.Tile) (data [][]byte, err error) {
+	data = make([][]byte, len(tiles))
 	for i, t := range tiles {
-		data[i] = make([]byte, t.W*tlog.HashSize)
-		jobs[i] = job{tile: t, dst: data[i]}
+		if data[i], err = fetchTile(r.ctx, r.fetch, t); err != nil {
+			return nil, err
+		}
 	}
-	return data, fetchTiles(r.ctx, r.fetch, jobs, r.o)
+	return data, nil
 }
 
 // SaveTiles implements tlog.TileReader. It keeps nothing.
