@@ -93,10 +93,11 @@ func writeTar(mtime time.Time, files ...tarFile) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	for _, f := range files {
-		if err := w.WriteHeader(tarHeader(f.name, int64(len(f.data)), mtime)); err != nil {
-			return nil, fmt.Errorf("tar entry %s: %w", f.name, err)
+		err := w.WriteHeader(tarHeader(f.name, int64(len(f.data)), mtime))
+		if err == nil {
+			_, err = w.Write(f.data)
 		}
-		if _, err := w.Write(f.data); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("tar entry %s: %w", f.name, err)
 		}
 	}

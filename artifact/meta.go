@@ -79,38 +79,38 @@ func readEntries(v module.Version, d ocispec.Descriptor, layer io.Reader) (*Meta
 }
 
 // readEntry reads one entry of the layer into the field that its name says.
-func (meta *Meta) readEntry(l *layerReader, tree, name string, size int64) (err error) {
-	read := func(limit int64) (data []byte) {
-		if err = CheckSize(path.Base(name), size, limit); err != nil {
-			return nil
-		}
-		if data, err = io.ReadAll(l); err != nil {
-			err = l.fault(err)
-		}
-		return data
-	}
+func (meta *Meta) readEntry(l *layerReader, tree, name string, size int64) error {
+	field, limit := (*[]byte)(nil), int64(0)
 	switch name {
 	case tree + ".info":
-		meta.Info = read(maxInfo)
+		field, limit = &meta.Info, maxInfo
 	case tree + ".mod":
-		meta.GoMod = read(modzip.MaxGoMod)
+		field, limit = &meta.GoMod, modzip.MaxGoMod
 	case tree + ".cdx.json":
-		meta.SBOM = read(MaxMeta)
+		field, limit = &meta.SBOM, MaxMeta
 	case tree + ".sumdb":
-		if size == 0 {
-			return l.fault(fmt.Errorf("%s is empty", path.Base(name)))
-		}
-		meta.SumDB = read(maxRecord)
-	default:
-		if !isTile(name, size) {
-			return l.fault(fmt.Errorf("unexpected entry %q of %d bytes", name, size))
-		}
-		if meta.Tiles == nil {
-			meta.Tiles = make(map[string][]byte)
-		}
-		meta.Tiles[name] = read(size)
+		field, limit = &meta.SumDB, maxRecord
 	}
-	return err
+	if field == nil && !isTile(name, size) || field == &meta.SumDB && size == 0 {
+		return l.fault(fmt.Errorf("unexpected entry %q of %d bytes", name, size))
+	}
+	if field != nil {
+		if err := CheckSize(path.Base(name), size, limit); err != nil {
+			return err
+		}
+	}
+	data, err := io.ReadAll(l)
+	switch {
+	case err != nil:
+		return l.fault(err)
+	case field != nil:
+		*field = data
+	case meta.Tiles == nil:
+		meta.Tiles = map[string][]byte{name: data}
+	default:
+		meta.Tiles[name] = data
+	}
+	return nil
 }
 
 // check checks what must be there against the manifest.

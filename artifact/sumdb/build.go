@@ -28,9 +28,6 @@ type BuildOptions struct {
 	// Captured is the day to record, for people. The zero time records none.
 	Captured time.Time
 
-	// Jobs is the number of tiles fetched at the same time; 0 means 8.
-	Jobs int
-
 	// Progress, if not nil, is called after each tile with the number of tiles
 	// there and the number needed. Calls do not overlap.
 	Progress func(done, total int)
@@ -71,7 +68,7 @@ func Build(ctx context.Context, log *Log, note []byte, fetch TileFunc, o BuildOp
 		s.captured = o.Captured.UTC().Truncate(24 * time.Hour)
 	}
 	jobs := s.missing(o.Base)
-	err = each(ctx, len(jobs), o.Jobs, o.Progress, func(ctx context.Context, i int) error {
+	err = each(ctx, len(jobs), o.Progress, func(ctx context.Context, i int) error {
 		data, err := fetchTile(ctx, fetch, jobs[i].tile)
 		copy(jobs[i].dst, data)
 		return err

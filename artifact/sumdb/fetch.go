@@ -12,8 +12,8 @@ import (
 // It may be called concurrently. Retries are its business.
 type TileFunc func(ctx context.Context, t tlog.Tile) ([]byte, error)
 
-// defaultJobs is the number of fetches at the same time.
-const defaultJobs = 8
+// maxJobs is the number of fetches at the same time.
+const maxJobs = 8
 
 // fetchTile fetches a tile and checks its size. As the go command does, it takes
 // the beginning of the full tile where a partial one is no longer to be had.
@@ -45,16 +45,13 @@ func newJob(level int, n int64, dst []byte) job {
 	return job{tile: tlog.Tile{H: TileHeight, L: level, N: n, W: len(dst) / tlog.HashSize}, dst: dst}
 }
 
-// each calls do for each index below n, as many at the same time as jobs says (0 = 8), until one fails. It
+// each calls do for each index below n, maxJobs at the same time, until one fails. It
 // reports progress (nil = none) after each, one at a time.
-func each(ctx context.Context, n, jobs int, progress func(done, total int), do func(ctx context.Context, i int) error) error {
-	if jobs <= 0 {
-		jobs = defaultJobs
-	}
+func each(ctx context.Context, n int, progress func(done, total int), do func(ctx context.Context, i int) error) error {
 	var mu sync.Mutex
 	done := 0
 	g, groupCtx := errgroup.WithContext(ctx)
-	g.SetLimit(jobs)
+	g.SetLimit(maxJobs)
 	for i := range n {
 		if groupCtx.Err() != nil {
 			break

@@ -50,7 +50,7 @@ func Read(ctx context.Context, log *Log, manifest []byte, read BlobFunc) (*Snaps
 	if err := m.checkSections(layers); err != nil {
 		return nil, err
 	}
-	err = each(ctx, len(layers), 0, nil, func(ctx context.Context, i int) error {
+	err = each(ctx, len(layers), nil, func(ctx context.Context, i int) error {
 		if i == 0 {
 			return nil // the head is there
 		}

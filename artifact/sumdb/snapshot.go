@@ -109,11 +109,7 @@ const (
 
 // String returns the relation in lower case.
 func (r Relation) String() string {
-	names := [...]string{"unproven", "older", "equal", "newer", "forked"}
-	if r < 0 || int(r) >= len(names) {
-		return fmt.Sprintf("relation %d", int(r))
-	}
-	return names[r]
+	return [...]string{"unproven", "older", "equal", "newer", "forked"}[r]
 }
 
 // Compare says what the head h, which must come from OpenHead of the same log, is

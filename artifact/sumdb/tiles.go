@@ -58,15 +58,15 @@ func (s *Snapshot) CheckTile(n int64, full []byte) error {
 	if err := s.covers(tlog.Tile{H: TileHeight, N: n, W: 1}); err != nil {
 		return err
 	}
-	same := false
-	if n == s.fullTiles() {
-		same = bytes.HasPrefix(full, s.edge)
-	} else {
-		hash := hashTile(full)
-		same = bytes.Equal(hash[:], s.levels[0][n*tlog.HashSize:][:tlog.HashSize])
-	}
-	if !same {
-		return corrupt("%s of %s is not the one in the signed log", fullTile(n).Path(), s.log.Name())
+	switch n {
+	case s.fullTiles():
+		if !bytes.HasPrefix(full, s.edge) {
+			return corrupt("%s of %s does not begin with the hashes of the signed log", fullTile(n).Path(), s.log.Name())
+		}
+	default:
+		if hash := hashTile(full); !bytes.Equal(hash[:], s.levels[0][n*tlog.HashSize:][:tlog.HashSize]) {
+			return corrupt("%s of %s has not the hash it has in the signed log", fullTile(n).Path(), s.log.Name())
+		}
 	}
 	return nil
 }
