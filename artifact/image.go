@@ -114,7 +114,8 @@ func ParseImage(manifest []byte, artifactType string, wrong error) (*ocispec.Man
 	}
 	for _, d := range append([]ocispec.Descriptor{im.Config}, im.Layers...) {
 		if d.Digest.Validate() != nil || d.Digest.Algorithm() != digest.SHA256 || d.Size <= 0 {
-			return nil, fmt.Errorf("%w: blob %q of %d bytes with the digest %q, which must be SHA-256", wrong, d.MediaType, d.Size, d.Digest)
+			return nil, fmt.Errorf("%w: %q of %d bytes with the digest %q, which must be SHA-256",
+				wrong, d.MediaType, d.Size, d.Digest)
 		}
 	}
 	return &im.Manifest, nil
@@ -151,14 +152,14 @@ func Inlined(d ocispec.Descriptor) (data []byte, ok bool, err error) {
 //	config    {}
 //	layer     one, always carried inside the manifest
 //
-// The error matches ErrCorrupt or ErrLimit.
-func parseCompanion(manifest []byte, artifactType, configType string) (annotations map[string]string, layer ocispec.Descriptor, err error) {
+// It returns what the annotations say and the layer. The error matches ErrCorrupt or ErrLimit.
+func parseCompanion(manifest []byte, artifactType, configType string) (about map[string]string, layer ocispec.Descriptor, err error) {
 	im, err := ParseImage(manifest, artifactType, ErrCorrupt)
 	if err != nil {
 		return nil, layer, err
 	}
 	if im.Config.MediaType != configType || len(im.Layers) != 1 {
-		return nil, layer, fmt.Errorf("%w: config of type %q, and %d layers instead of 1", ErrCorrupt, im.Config.MediaType, len(im.Layers))
+		return nil, layer, fmt.Errorf("%w: config of type %q, %d layers", ErrCorrupt, im.Config.MediaType, len(im.Layers))
 	}
 	layer = im.Layers[0]
 	if _, ok, err := Inlined(layer); err != nil || !ok {

@@ -118,7 +118,8 @@ func (m *Manifest) Identify(want module.Version) error { return Identify(m.Modul
 // names both and matches [ErrIdentity].
 func Identify(found, want module.Version) error {
 	if found != want {
-		return fmt.Errorf("%w: manifest found for %s belongs to %s: it was re-tagged or copied to the wrong repository", ErrIdentity, want, found)
+		return fmt.Errorf("%w: manifest found for %s belongs to %s: it was re-tagged or copied to the wrong repository",
+			ErrIdentity, want, found)
 	}
 	return nil
 }

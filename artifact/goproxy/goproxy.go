@@ -1,6 +1,7 @@
 // Package goproxy has the words of the GOPROXY protocol (https://go.dev/ref/mod#goproxy-protocol): the names of its files,
-// what a canonical version is, how versions are ordered, queries, patterns that stand for many module versions, what stands
-// for a Go toolchain, and what the go command makes up for modules from before modules. Everything here is pure: no function reads a file or asks anybody.
+// what a canonical version is, how versions are ordered, queries, patterns that stand for many module versions, what
+// stands for a Go toolchain, and what the go command makes up for modules from before modules. Everything here is pure:
+// no function reads a file or asks anybody.
 package goproxy
 
 import (

@@ -48,7 +48,9 @@ func ParsePattern(s string) (Pattern, error) {
 			expr.WriteString("/" + strings.ReplaceAll(regexp.QuoteMeta(e), `\*`, "[^/]+"))
 		}
 	}
-	p := Pattern{glob: glob, path: regexp.MustCompile("^" + expr.String() + "$"), anyCase: regexp.MustCompile("(?i)^" + expr.String() + "$")}
+	p := Pattern{glob: glob}
+	p.path = regexp.MustCompile("^" + expr.String() + "$")
+	p.anyCase = regexp.MustCompile("(?i)" + p.path.String())
 	if !ranged {
 		return p, nil
 	}

@@ -28,7 +28,8 @@ type image struct {
 }
 
 // noSignatures is a .sig manifest without any.
-const noSignatures = `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageManifest + `","config":{"mediaType":"` + ocispec.MediaTypeImageConfig + `"}}`
+const noSignatures = `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageManifest +
+	`","config":{"mediaType":"` + ocispec.MediaTypeImageConfig + `"}}`
 
 func parseImage(manifest []byte) (*image, error) {
 	if err := artifact.CheckSize("signature manifest", int64(len(manifest)), artifact.MaxManifest); err != nil {

@@ -105,7 +105,8 @@ func parseConfig(log *Log, head Head, data []byte) (c config, earlier []Head, er
 		return config{}, nil, corrupt("checksum snapshot of %s: config: previous snapshot %q is no digest", log.Name(), c.Previous)
 	}
 	if len(c.Earlier) > MaxEarlier {
-		return config{}, nil, fmt.Errorf("checksum snapshot of %s: %d earlier heads, at most %d are accepted: %w", log.Name(), len(c.Earlier), MaxEarlier, artifact.ErrLimit)
+		return config{}, nil, fmt.Errorf("checksum snapshot of %s: %d earlier heads, at most %d are accepted: %w",
+			log.Name(), len(c.Earlier), MaxEarlier, artifact.ErrLimit)
 	}
 	for _, note := range c.Earlier {
 		h, err := log.OpenHead([]byte(note))
