@@ -25,9 +25,7 @@ package artifact
 
 import (
 	"errors"
-	"fmt"
 
-	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
 )
 
@@ -84,7 +82,7 @@ var (
 	// format that this package does not know.
 	ErrNotModule = errors.New("not a module version")
 
-	// ErrIdentity: the manifest belongs to another module version. See [IdentityError].
+	// ErrIdentity: the manifest belongs to another module version than the one asked for. See [Identify].
 	ErrIdentity = errors.New("another module version")
 
 	// ErrCorrupt: bytes contradict their digest, size or sum, or are not what they
@@ -98,19 +96,3 @@ var (
 	// path. The path is in the [AnnotationModule] of each of its manifests.
 	ErrLongName = errors.New("repository name does not hold the whole module path")
 )
-
-// An IdentityError says that a manifest belongs to another module version
-// than the one asked for: it was tagged with another version's tag or copied to
-// another module's repository. It matches [ErrIdentity].
-type IdentityError struct {
-	Want module.Version // asked for
-	Got  module.Version // named by the manifest's annotations
-}
-
-// Error names both versions.
-func (e *IdentityError) Error() string {
-	return fmt.Sprintf("manifest found for %s belongs to %s: it was re-tagged or copied to the wrong repository", e.Want, e.Got)
-}
-
-// Is makes errors.Is(e, ErrIdentity) true.
-func (e *IdentityError) Is(target error) bool { return target == ErrIdentity }

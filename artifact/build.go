@@ -3,12 +3,11 @@ package artifact
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -36,20 +35,18 @@ type Files struct {
 	Tiles map[string][]byte
 }
 
-// An Artifact is a module version ready to be pushed.
+// An Artifact is a module version ready to be pushed: its blobs are config, meta layer and, for a full
+// version, zip layer, in this order.
 type Artifact struct {
+	Image
+
 	// Manifest is Raw, parsed.
 	Manifest *Manifest
 
-	// Descriptor and Raw are the manifest to push.
-	Descriptor ocispec.Descriptor
-	Raw        []byte
-
-	// Blobs are config, meta layer and, for a full version, zip layer, in this order.
-	Blobs []Blob
-
-	files     Files         // it was built of
-	zipDiffID digest.Digest // of the zip layer; "" = there is none
+	// What it was built of; zip is nil for a mod-only version.
+	files Files
+	info  *info
+	zip   *packedZip
 }
 
 // Build packages a module version. Equal files give equal artifacts.
@@ -84,39 +81,25 @@ func build(f Files) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	goModSum, err := GoModSum(f.GoMod)
-	if err != nil {
+	if f.ZipFile == "" {
+		return pack(f, info, nil)
+	}
+	zip, err := packZip(f, info.time())
+	switch {
+	case err != nil:
 		return nil, err
+	case zip.hasGoMod && !bytes.Equal(zip.goMod, f.GoMod):
+		return nil, fmt.Errorf("%w: the go.mod file in the module zip differs from the .mod file", ErrCorrupt)
+	case !zip.hasGoMod && declared != f.Module.Path:
+		return nil, fmt.Errorf("%w: the module zip has no go.mod file, so the .mod file must declare %q, not %q", ErrCorrupt, f.Module.Path, declared)
 	}
-	tree, err := goproxy.Base(f.Module)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPacker(f, tree, info, goModSum)
-	if err != nil {
-		return nil, err
-	}
-	if f.ZipFile != "" {
-		zip, err := packZip(f, tree, info.time())
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case zip.hasGoMod && !bytes.Equal(zip.goMod, f.GoMod):
-			return nil, fmt.Errorf("%w: the go.mod file in the module zip differs from the .mod file", ErrCorrupt)
-		case !zip.hasGoMod && declared != f.Module.Path:
-			return nil, fmt.Errorf("%w: the module zip has no go.mod file, so the .mod file must declare %q, not %q", ErrCorrupt, f.Module.Path, declared)
-		}
-		p.sum = zip.sum
-		p.add(zip.blob, zip.diffID)
-	}
-	return p.pack(f)
+	return pack(f, info, zip)
 }
 
 // declaredPath returns the module path in the go.mod file, which may be missing.
 func declaredPath(goMod []byte) (string, error) {
-	if len(goMod) > modzip.MaxGoMod {
-		return "", fmt.Errorf("go.mod file: %d bytes, at most %d are accepted: %w", len(goMod), modzip.MaxGoMod, ErrLimit)
+	if err := CheckSize("go.mod file", int64(len(goMod)), modzip.MaxGoMod); err != nil {
+		return "", err
 	}
 	f, err := modfile.ParseLax("go.mod", goMod, nil)
 	if err != nil {
@@ -131,20 +114,12 @@ func declaredPath(goMod []byte) (string, error) {
 // A packedZip is a checked zip as a layer.
 type packedZip struct {
 	checkedZip
-	blob   Blob
-	diffID digest.Digest
+	packedLayer
 }
 
 // packZip makes the zip layer and checks the zip meanwhile.
-func packZip(f Files, tree string, mtime time.Time) (*packedZip, error) {
-	st, err := os.Stat(f.ZipFile)
-	if err != nil {
-		return nil, err
-	}
-	if st.Size() > MaxZip {
-		return nil, fmt.Errorf("module zip: %d bytes, at most %d are accepted: %w", st.Size(), MaxZip, ErrLimit)
-	}
-	layer, err := newZipLayer(f.ZipFile, tree+".zip", st.Size(), mtime)
+func packZip(f Files, mtime time.Time) (*packedZip, error) {
+	tree, err := goproxy.Base(f.Module)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +128,7 @@ func packZip(f Files, tree string, mtime time.Time) (*packedZip, error) {
 		g errgroup.Group
 	)
 	g.Go(func() (err error) {
-		z.blob, z.diffID, err = layer.blob()
+		z.packedLayer, err = packZipLayer(f.ZipFile, tree+".zip", mtime)
 		return err
 	})
 	g.Go(func() (err error) {
@@ -166,115 +141,80 @@ func packZip(f Files, tree string, mtime time.Time) (*packedZip, error) {
 	return &z, nil
 }
 
-// A packer collects what the manifest refers to.
-type packer struct {
-	module   module.Version
-	info     *info
-	sum      string // empty for a mod-only version
-	goModSum string
-	layers   []Blob
-	diffIDs  []digest.Digest
+// With returns the artifact that [Build] makes of the same zip and go.mod with another .info file, of the same time, and
+// other checksum database evidence, which may be nil. The zip is not read again.
+func (a *Artifact) With(infoFile, sumDB []byte, tiles map[string][]byte) (*Artifact, error) {
+	f := a.files
+	f.Info, f.SumDB, f.Tiles = infoFile, sumDB, tiles
+	info, err := parseInfo(f.Module, f.Info)
+	if err == nil && !info.time().Equal(a.info.time()) {
+		err = errors.New("the zip layer has the time of the .info file, which is another one")
+	}
+	var b *Artifact
+	if err == nil {
+		b, err = pack(f, info, a.zip)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("packaging %s: %w", f.Module, err)
+	}
+	return b, nil
 }
 
-// newPacker returns one that has the meta layer.
-func newPacker(f Files, tree string, info *info, goModSum string) (*packer, error) {
-	meta, metaID, err := metaBlob(f, tree, info.time())
+// pack makes the artifact of files that belong together.
+func pack(f Files, info *info, zip *packedZip) (*Artifact, error) {
+	meta, err := packMeta(f, info.time())
 	if err != nil {
 		return nil, err
 	}
-	p := &packer{module: f.Module, info: info, goModSum: goModSum}
-	p.add(meta, metaID)
-	return p, nil
-}
-
-func (p *packer) add(layer Blob, diffID digest.Digest) {
-	p.layers = append(p.layers, layer)
-	p.diffIDs = append(p.diffIDs, diffID)
-}
-
-// pack makes the artifact of files.
-func (p *packer) pack(f Files) (*Artifact, error) {
-	config, err := p.config()
+	goModSum, err := GoModSum(f.GoMod)
 	if err != nil {
 		return nil, err
 	}
-	m := ocispec.Manifest{
-		Versioned:   specs.Versioned{SchemaVersion: 2},
-		MediaType:   ocispec.MediaTypeImageManifest,
-		Config:      config.Descriptor,
-		Annotations: p.annotations(),
+	annotations := info.annotations(f.Module)
+	annotations[AnnotationGoModSum] = goModSum
+	configType, layers, diffIDs := MediaTypeGoModConfig, []Blob{meta.blob}, []digest.Digest{meta.diffID}
+	if zip != nil {
+		annotations[AnnotationSum] = zip.sum
+		configType, layers, diffIDs = ocispec.MediaTypeImageConfig, append(layers, zip.blob), append(diffIDs, zip.diffID)
 	}
-	for _, layer := range p.layers {
-		m.Layers = append(m.Layers, layer.Descriptor)
+	created := info.time()
+	config, err := json.Marshal(ocispec.Image{ // of no system: it cannot be run
+		Created:  &created,
+		Platform: ocispec.Platform{OS: "linux", Architecture: "unknown"},
+		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: diffIDs},
+	})
+	if err != nil {
+		return nil, err
 	}
-	if m.Layers[0].Size <= MaxInlineMeta {
-		if m.Layers[0].Data, err = readBlob(p.layers[0]); err != nil {
-			return nil, err
-		}
-	}
-	raw, err := json.Marshal(m)
+	image, err := NewImage("", annotations, NewBlob(configType, config), layers...)
 	if err != nil {
 		return nil, err
 	}
 	// What cannot be read back must not be published.
-	parsed, err := ParseManifest(raw)
+	parsed, err := ParseManifest(image.Raw)
 	if err != nil {
 		return nil, err
 	}
-	a := &Artifact{
-		files:    f,
-		Manifest: parsed,
-		Descriptor: ocispec.Descriptor{
-			MediaType: ocispec.MediaTypeImageManifest,
-			Digest:    digest.FromBytes(raw),
-			Size:      int64(len(raw)),
-		},
-		Raw:   raw,
-		Blobs: append([]Blob{config}, p.layers...),
-	}
-	if p.sum != "" {
-		a.zipDiffID = p.diffIDs[1]
-	}
-	return a, nil
+	return &Artifact{Image: *image, Manifest: parsed, files: f, info: info, zip: zip}, nil
 }
 
-// config returns the image config. There is no system that the image is for: it cannot be run.
-func (p *packer) config() (Blob, error) {
-	created := p.info.time()
-	data, err := json.Marshal(ocispec.Image{
-		Created:  &created,
-		Platform: ocispec.Platform{OS: "linux", Architecture: "unknown"},
-		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: p.diffIDs},
-	})
+// packMeta makes the meta layer.
+func packMeta(f Files, mtime time.Time) (packedLayer, error) {
+	tree, err := goproxy.Base(f.Module)
 	if err != nil {
-		return Blob{}, err
+		return packedLayer{}, err
 	}
-	mediaType := ocispec.MediaTypeImageConfig
-	if p.sum == "" {
-		mediaType = MediaTypeGoModConfig
+	evidence, err := evidenceFiles(tree, f.SumDB, f.Tiles)
+	if err != nil {
+		return packedLayer{}, err
 	}
-	return NewBlob(mediaType, data), nil
-}
-
-func (p *packer) annotations() map[string]string {
-	a := map[string]string{
-		AnnotationFormat:          FormatVersion,
-		AnnotationModule:          p.module.Path,
-		AnnotationVersion:         p.module.Version,
-		AnnotationGoModSum:        p.goModSum,
-		ocispec.AnnotationTitle:   p.module.Path,
-		ocispec.AnnotationVersion: p.module.Version,
-	}
-	known := func(key, value string) {
-		if value != "" {
-			a[key] = value
+	files := []tarFile{{tree + ".info", f.Info}, {tree + ".mod", f.GoMod}}
+	if f.ZipFile != "" {
+		bom, err := sbom(f.Module)
+		if err != nil {
+			return packedLayer{}, err
 		}
+		files = append(files, tarFile{tree + ".cdx.json", bom})
 	}
-	known(AnnotationSum, p.sum)
-	known(ocispec.AnnotationSource, p.info.source())
-	known(ocispec.AnnotationRevision, p.info.revision())
-	if !p.info.Time.IsZero() {
-		a[ocispec.AnnotationCreated] = p.info.time().Format(time.RFC3339)
-	}
-	return a
+	return packLayer(mtime, append(files, evidence...))
 }

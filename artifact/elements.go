@@ -1,14 +1,29 @@
 package artifact
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 )
 
-// encodeElem encodes one element of a valid module path.
+// Forms of elements in repository names, as "Repository names" has them. What looks encoded is a matter of the syntax
+// only: the patch need not fit the base.
+var (
+	natural      = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
+	long         = regexp.MustCompile(`^` + longPrefix + `[0-9a-f]{64}$`)
+	looksEncoded = regexp.MustCompile(`(?s)^.+_(n|([0-9]*[udlhtx])+)$|` + long.String())
+)
+
+// dropped are the punctuation that a repository name may lack, and their steps' ops.
+const (
+	dropped = "~._-"
+	dropOps = "tdlh"
+)
+
+// encodeElem encodes one element of a module path. What it makes of other text does not decode to that.
 func encodeElem(elem string) string {
-	if isNatural(elem) {
-		if elem == "referrers" || looksEncoded(elem) {
+	if natural.MatchString(elem) {
+		if elem == "referrers" || looksEncoded.MatchString(elem) {
 			return elem + "_n"
 		}
 		return elem
@@ -16,7 +31,7 @@ func encodeElem(elem string) string {
 	var (
 		base, patch []byte
 		keep        int64 // characters kept since the last step
-		lastAlnum   = lastIndexAlnum(elem)
+		lastAlnum   = len(strings.TrimRight(elem, dropped)) - 1
 	)
 	step := func(op byte) {
 		if keep > 0 {
@@ -37,7 +52,7 @@ func encodeElem(elem string) string {
 			keep++
 			base = append(base, c)
 		default:
-			step(dropOp(c))
+			step(dropOps[max(0, strings.IndexByte(dropped, c))]) // what no module path has need not come back
 		}
 	}
 	if len(base) == 0 {
@@ -51,10 +66,10 @@ func encodeElem(elem string) string {
 // caller encodes the result again and compares.
 func decodeElem(enc string) (elem string, ok bool) {
 	i := strings.LastIndexByte(enc, '_')
-	if i < 0 || !looksEncoded(enc) {
+	if i < 0 || !looksEncoded.MatchString(enc) {
 		return enc, enc != ""
 	}
-	if isLong(enc) {
+	if long.MatchString(enc) {
 		return "", false
 	}
 	base, patch := enc[:i], enc[i+1:]
@@ -92,104 +107,12 @@ func decodeElem(enc string) (elem string, ok bool) {
 			}
 			base = ""
 		default:
-			b.WriteByte(droppedBy(op))
+			b.WriteByte(dropped[strings.IndexByte(dropOps, op)])
 		}
 		patch = patch[digits+1:]
 	}
 	b.WriteString(base)
 	return b.String(), true
-}
-
-// looksEncoded reports whether s ends like an encoded element. It is a matter
-// of the syntax only: the patch need not fit the base.
-func looksEncoded(s string) bool {
-	i := strings.LastIndexByte(s, '_')
-	if i <= 0 {
-		return false
-	}
-	patch := s[i+1:]
-	if patch == "n" || isLong(s) {
-		return true
-	}
-	op := false // whether the last character seen was an op
-	for j := range len(patch) {
-		switch c := patch[j]; {
-		case strings.IndexByte("udlhtx", c) >= 0:
-			op = true
-		case isDigit(c):
-			op = false
-		default:
-			return false
-		}
-	}
-	return op
-}
-
-// isLong reports whether elem is a hash of a module path.
-func isLong(elem string) bool {
-	digits, ok := strings.CutPrefix(elem, longPrefix)
-	if !ok || len(elem) != longLen {
-		return false
-	}
-	for i := range len(digits) {
-		if c := digits[i]; !isDigit(c) && (c < 'a' || 'f' < c) {
-			return false
-		}
-	}
-	return true
-}
-
-// isNatural reports whether elem can stand in a repository name as it is.
-func isNatural(elem string) bool {
-	punct := true // whether the last character seen was punctuation, or there was none
-	for i := range len(elem) {
-		switch c := elem[i]; {
-		case isAlnum(c):
-			punct = false
-		case punct || isUpper(c) || c == '~':
-			return false
-		default:
-			punct = true
-		}
-	}
-	return !punct
-}
-
-// dropOp returns the op that records the dropping of the punctuation c.
-func dropOp(c byte) byte {
-	switch c {
-	case '.':
-		return 'd'
-	case '_':
-		return 'l'
-	case '-':
-		return 'h'
-	default: // '~': module.CheckPath allows no other
-		return 't'
-	}
-}
-
-// droppedBy undoes dropOp.
-func droppedBy(op byte) byte {
-	switch op {
-	case 'd':
-		return '.'
-	case 'l':
-		return '_'
-	case 'h':
-		return '-'
-	default:
-		return '~'
-	}
-}
-
-func lastIndexAlnum(s string) int {
-	for i := len(s) - 1; i >= 0; i-- {
-		if isAlnum(s[i]) || isUpper(s[i]) {
-			return i
-		}
-	}
-	return -1
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
@@ -44,25 +43,11 @@ type Evidence struct {
 // EvidenceTag returns the tag of the companion with the evidence for a version,
 // "sumdb-" and the version's tag. It is not the tag of any version. It fails as
 // [Tag] does.
-func EvidenceTag(version string) (string, error) {
-	tag, err := tagOf(version)
-	if err != nil {
-		return "", err
-	}
-	return checkTagLen(version, "sumdb-"+tag)
-}
+func EvidenceTag(version string) (string, error) { return tagOf("sumdb-", version, "") }
 
 // BuildEvidence packages the companion with evidence. Equal evidence gives equal
 // images. Errors match [ErrCorrupt] or [ErrLimit].
-func BuildEvidence(e Evidence) (*CompanionImage, error) {
-	image, err := buildEvidence(e)
-	if err != nil {
-		return nil, fmt.Errorf("packaging the checksum database evidence of %s: %w", e.Module, err)
-	}
-	return image, nil
-}
-
-func buildEvidence(e Evidence) (*CompanionImage, error) {
+func BuildEvidence(e Evidence) (*Image, error) {
 	if err := goproxy.Check(e.Module); err != nil {
 		return nil, err
 	}
@@ -77,25 +62,20 @@ func buildEvidence(e Evidence) (*CompanionImage, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, _, err := packLayer(time.Unix(0, 0).UTC(), files)
+	layer, err := packLayer(time.Unix(0, 0).UTC(), files)
 	if err != nil {
 		return nil, err
 	}
-	return evidenceType().build(map[string]string{
-		AnnotationModule:  e.Module.Path,
-		AnnotationVersion: e.Module.Version,
-	}, layer)
-}
-
-func evidenceType() companionType {
-	return companionType{ArtifactTypeEvidence, MediaTypeEvidenceConfig}
+	annotations := map[string]string{AnnotationModule: e.Module.Path, AnnotationVersion: e.Module.Version}
+	return NewImage(ArtifactTypeEvidence, annotations, NewBlob(MediaTypeEvidenceConfig, []byte("{}")), layer.blob)
 }
 
 // evidenceFiles returns evidence as entries of a layer.
 func evidenceFiles(tree string, record []byte, tiles map[string][]byte) ([]tarFile, error) {
+	if err := CheckSize("checksum database record", int64(len(record)), maxRecord); err != nil {
+		return nil, err
+	}
 	switch {
-	case len(record) > maxRecord:
-		return nil, fmt.Errorf("checksum database record: %d bytes, at most %d are accepted: %w", len(record), maxRecord, ErrLimit)
 	case len(tiles) > 1:
 		return nil, fmt.Errorf("%d tiles of the checksum database, at most 1 is accepted: %w", len(tiles), ErrLimit)
 	case len(record) == 0 && len(tiles) > 0:
@@ -117,36 +97,22 @@ func evidenceFiles(tree string, record []byte, tiles map[string][]byte) ([]tarFi
 // matches [ErrCorrupt] or [ErrLimit]. Whether it is about the module version
 // asked for is for the caller to check.
 func ParseEvidence(manifest []byte) (*Evidence, error) {
-	e, err := parseEvidence(manifest)
-	if err != nil {
-		return nil, fmt.Errorf("checksum database evidence: %w", err)
-	}
-	return e, nil
-}
-
-func parseEvidence(manifest []byte) (*Evidence, error) {
-	a, layer, err := evidenceType().parse(manifest)
+	a, layer, err := parseCompanion(manifest, ArtifactTypeEvidence, MediaTypeEvidenceConfig)
 	if err != nil {
 		return nil, err
 	}
-	e := &Evidence{Module: module.Version{Path: a[AnnotationModule], Version: a[AnnotationVersion]}}
-	if err := errors.Join(goproxy.Check(e.Module), checkLayer("layer", layer, MaxInlineMeta)); err != nil {
+	m := module.Version{Path: a[AnnotationModule], Version: a[AnnotationVersion]}
+	if err := errors.Join(goproxy.Check(m), checkLayer("layer", layer, MaxInlineMeta)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return e, e.read(layer)
-}
-
-// read reads the layer.
-func (e *Evidence) read(d ocispec.Descriptor) error {
-	meta, err := readEntries(e.Module, d, bytes.NewReader(d.Data))
+	meta, err := readEntries(m, layer, bytes.NewReader(layer.Data))
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case len(meta.SumDB) == 0 || meta.Info != nil || meta.GoMod != nil || meta.SBOM != nil:
-		return fmt.Errorf("%w: the layer has not just a record", ErrCorrupt)
+		return nil, fmt.Errorf("%w: the layer has not just a record", ErrCorrupt)
 	case len(meta.Tiles) > 1:
-		return fmt.Errorf("%w: the layer has %d tiles", ErrCorrupt, len(meta.Tiles))
+		return nil, fmt.Errorf("%w: the layer has %d tiles", ErrCorrupt, len(meta.Tiles))
 	}
-	e.Record, e.Tiles = meta.SumDB, meta.Tiles
-	return nil
+	return &Evidence{Module: m, Record: meta.SumDB, Tiles: meta.Tiles}, nil
 }

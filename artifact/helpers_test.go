@@ -85,7 +85,12 @@ func mustBuild(tb testing.TB, f Files) *Artifact {
 // content returns the content of a blob after checking it against its descriptor.
 func content(tb testing.TB, b Blob) []byte {
 	tb.Helper()
-	data, err := readBlob(b)
+	r, err := b.Open()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -7,8 +7,10 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 )
 
@@ -24,8 +26,8 @@ type info struct {
 
 // parseInfo parses the .info file of m.
 func parseInfo(m module.Version, data []byte) (*info, error) {
-	if len(data) > maxInfo {
-		return nil, fmt.Errorf(".info: %d bytes, at most %d are accepted: %w", len(data), maxInfo, ErrLimit)
+	if err := CheckSize(".info", int64(len(data)), maxInfo); err != nil {
+		return nil, err
 	}
 	var i info
 	if err := json.Unmarshal(data, &i); err != nil {
@@ -49,6 +51,26 @@ func (i *info) time() time.Time {
 	return i.Time.UTC().Truncate(time.Second)
 }
 
+// annotations returns what is said about m, as far as it is known.
+func (i *info) annotations(m module.Version) map[string]string {
+	a := map[string]string{
+		AnnotationModule:          m.Path,
+		AnnotationVersion:         m.Version,
+		ocispec.AnnotationTitle:   m.Path,
+		ocispec.AnnotationVersion: m.Version,
+	}
+	if source := i.source(); source != "" {
+		a[ocispec.AnnotationSource] = source
+	}
+	if h := i.Origin.Hash; h != "" && len(h) <= 128 && strings.Trim(h, "0123456789abcdef") == "" {
+		a[ocispec.AnnotationRevision] = h
+	}
+	if !i.Time.IsZero() {
+		a[ocispec.AnnotationCreated] = i.time().Format(time.RFC3339)
+	}
+	return a
+}
+
 // source returns where the version comes from, or "" if that is not known. It
 // is an address to follow, so it leaves out what a URL says about the account.
 func (i *info) source() string {
@@ -61,16 +83,6 @@ func (i *info) source() string {
 	return u.String()
 }
 
-// revision returns the commit, or "" if that is not known.
-func (i *info) revision() string {
-	const maxHash = 128
-	h := i.Origin.Hash
-	if len(h) > maxHash || !isHex(h) {
-		return ""
-	}
-	return h
-}
-
 // InfoDifference compares two .info files of one version and says in which field they differ, or "" if in none that
 // matters: that is all of them but those of Origin, of which only the commit counts. Where that was fetched from is for
 // people to know, and not the same for everybody.
@@ -80,14 +92,13 @@ func InfoDifference(a, b []byte) string {
 	if err != nil || errY != nil {
 		return "form"
 	}
-	for _, name := range slices.Sorted(maps.Keys(x)) {
-		if value, ok := y[name]; !ok || value != x[name] {
+	names := maps.Clone(x)
+	maps.Copy(names, y)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		value, ok := x[name]
+		if other, too := y[name]; ok != too || value != other {
 			return name
 		}
-		delete(y, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(y)) {
-		return name
 	}
 	return ""
 }
@@ -107,4 +118,13 @@ func fieldsOf(data []byte) (map[string]string, error) {
 	delete(fields, "Origin")
 	fields["Origin.Hash"] = i.Origin.Hash
 	return fields, nil
+}
+
+// OriginHash returns the commit that a .info file says the version is of, or "" if it does not.
+func OriginHash(info []byte) string {
+	var i struct{ Origin struct{ Hash string } }
+	if json.Unmarshal(info, &i) != nil {
+		return ""
+	}
+	return i.Origin.Hash
 }

@@ -25,3 +25,17 @@ func TestInfoFilesDifferInWhatMatters(t *testing.T) {
 		}
 	}
 }
+
+func TestOriginHash(t *testing.T) {
+	for info, want := range map[string]string{
+		`{"Version":"v1.0.0","Origin":{"VCS":"git","Hash":"0123"}}`: "0123",
+		`{"Version":"v1.0.0","Origin":{"VCS":"git"}}`:               "",
+		`{"Version":"v1.0.0"}`:                                      "",
+		`{"Origin":{"Hash":1}}`:                                     "",
+		`no JSON`:                                                   "",
+	} {
+		if got := OriginHash([]byte(info)); got != want {
+			t.Errorf("%s: got %q; want %q", info, got, want)
+		}
+	}
+}

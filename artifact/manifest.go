@@ -1,10 +1,8 @@
 package artifact
 
 import (
-	"encoding/json"
 	"fmt"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
@@ -36,27 +34,11 @@ type Manifest struct {
 // describes is larger than accepted. Whether it is the manifest that was asked
 // for is for the caller to check: by its digest, and with [Manifest.Identify].
 func ParseManifest(data []byte) (*Manifest, error) {
-	if len(data) > MaxManifest {
-		return nil, fmt.Errorf("manifest: %d bytes, at most %d are accepted: %w", len(data), MaxManifest, ErrLimit)
-	}
-	var im struct {
-		ocispec.Manifest
-		Manifests json.RawMessage `json:"manifests"` // of an index that pretends
-	}
-	if err := json.Unmarshal(data, &im); err != nil {
-		return nil, notModule("%w", err)
+	im, err := ParseImage(data, "", ErrNotModule)
+	if err != nil {
+		return nil, err
 	}
 	a := im.Annotations
-	switch format := a[AnnotationFormat]; {
-	case im.SchemaVersion != 2 || im.MediaType != ocispec.MediaTypeImageManifest || im.Manifests != nil:
-		return nil, notModule("not an OCI image manifest but %q", im.MediaType)
-	case format == "":
-		return nil, notModule("annotation %s is missing", AnnotationFormat)
-	case format != FormatVersion:
-		return nil, notModule("format %q, known is %q: a newer modferry may read it", format, FormatVersion)
-	case im.ArtifactType != "":
-		return nil, notModule("unexpected artifact type %q", im.ArtifactType)
-	}
 	m := &Manifest{
 		Module:      module.Version{Path: a[AnnotationModule], Version: a[AnnotationVersion]},
 		Sum:         a[AnnotationSum],
@@ -70,7 +52,7 @@ func ParseManifest(data []byte) (*Manifest, error) {
 	if err := m.setLayers(im.Layers); err != nil {
 		return nil, err
 	}
-	if !isSum(m.GoModSum) || !m.ModOnly() && !isSum(m.Sum) || m.ModOnly() && m.Sum != "" {
+	if !IsSum(m.GoModSum) || !m.ModOnly() && !IsSum(m.Sum) || m.ModOnly() && m.Sum != "" {
 		return nil, notModule("annotations %s %q and %s %q are not the sums of a module version",
 			AnnotationSum, m.Sum, AnnotationGoModSum, m.GoModSum)
 	}
@@ -91,7 +73,7 @@ func (m *Manifest) setLayers(layers []ocispec.Descriptor) error {
 	if len(layers) != want {
 		return notModule("%d layers instead of %d", len(layers), want)
 	}
-	if err := checkBlob("config", m.Config, maxConfig); err != nil {
+	if err := CheckSize("config", m.Config.Size, maxConfig); err != nil {
 		return err
 	}
 	m.Meta = layers[0]
@@ -109,23 +91,7 @@ func checkLayer(name string, d ocispec.Descriptor, limit int64) error {
 	if d.MediaType != ocispec.MediaTypeImageLayerGzip && d.MediaType != ocispec.MediaTypeImageLayer {
 		return notModule("unexpected media type %q of the %s", d.MediaType, name)
 	}
-	return checkBlob(name, d, limit)
-}
-
-func checkBlob(name string, d ocispec.Descriptor, limit int64) error {
-	if err := d.Digest.Validate(); err != nil {
-		return notModule("digest %q of the %s: %w", d.Digest, name, err)
-	}
-	if d.Digest.Algorithm() != digest.SHA256 {
-		return notModule("digest %q of the %s is not SHA-256", d.Digest, name)
-	}
-	if d.Size <= 0 {
-		return notModule("size %d of the %s", d.Size, name)
-	}
-	if d.Size > limit {
-		return fmt.Errorf("%s: %d bytes, at most %d are accepted: %w", name, d.Size, limit, ErrLimit)
-	}
-	return nil
+	return CheckSize(name, d.Size, limit)
 }
 
 func notModule(format string, args ...any) error {
@@ -144,12 +110,16 @@ func (m *Manifest) Tag() (string, error) {
 	return Tag(m.Module.Version)
 }
 
-// Identify checks that the manifest is of the module version want. The error
-// is an [*IdentityError]. A signature does not cover the name that a manifest
-// was found under, so this must be asked of every manifest.
-func (m *Manifest) Identify(want module.Version) error {
-	if m.Module != want {
-		return &IdentityError{Want: want, Got: m.Module}
+// Identify checks that the manifest is of the module version want. A signature does not cover the name that a
+// manifest was found under, so this must be asked of every manifest. The error matches [ErrIdentity].
+func (m *Manifest) Identify(want module.Version) error { return Identify(m.Module, want) }
+
+// Identify checks that what was found for the module version want says that it is about that one. The error
+// names both and matches [ErrIdentity].
+func Identify(found, want module.Version) error {
+	if found != want {
+		return fmt.Errorf("%w: manifest found for %s belongs to %s: it was re-tagged or copied to the wrong repository",
+			ErrIdentity, want, found)
 	}
 	return nil
 }
@@ -163,13 +133,4 @@ func (m *Manifest) SameModule(o *Manifest) bool {
 
 // InlineMeta returns the meta layer as stored, if the manifest carries it (ok).
 // The error matches [ErrCorrupt] if what it carries is not what it describes.
-func (m *Manifest) InlineMeta() (data []byte, ok bool, err error) {
-	data = m.Meta.Data
-	if data == nil {
-		return nil, false, nil
-	}
-	if int64(len(data)) != m.Meta.Size || digest.FromBytes(data) != m.Meta.Digest {
-		return nil, false, fmt.Errorf("meta layer inside the manifest: %w: it does not match its digest and size", ErrCorrupt)
-	}
-	return data, true, nil
-}
+func (m *Manifest) InlineMeta() (data []byte, ok bool, err error) { return Inlined(m.Meta) }

@@ -100,9 +100,8 @@ func TestIdentifyRefusesAnotherModuleVersion(t *testing.T) {
 		{},
 	} {
 		err := m.Identify(want)
-		var ie *IdentityError
-		if !errors.Is(err, ErrIdentity) || !errors.As(err, &ie) || ie.Want != want || ie.Got != m.Module {
-			t.Errorf("Identify(%v): %v; want an IdentityError", want, err)
+		if !errors.Is(err, ErrIdentity) || !strings.Contains(err.Error(), want.String()) || !strings.Contains(err.Error(), m.Module.String()) {
+			t.Errorf("Identify(%v): %v; want ErrIdentity, with both versions", want, err)
 		}
 	}
 }

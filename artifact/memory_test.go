@@ -20,7 +20,7 @@ func bigFiles(tb testing.TB, n int) Files {
 }
 
 func TestZipsAreNeverHeldInMemory(t *testing.T) {
-	const size, limit = 64 << 20, 8 << 20
+	const size, limit = 8 << 20, 2 << 20
 	f := bigFiles(t, size)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -31,7 +31,7 @@ func TestZipsAreNeverHeldInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer layer.Close()
-	if err := a.Manifest.ExtractZip(onlyWriter{io.Discard}, layer); err != nil {
+	if err := a.Manifest.ExtractZip(io.Discard, layer); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Manifest.CheckZipFile(f.ZipFile); err != nil {
@@ -43,8 +43,6 @@ func TestZipsAreNeverHeldInMemory(t *testing.T) {
 		t.Errorf("%d bytes allocated for a zip of %d bytes, want at most %d", got, size, limit)
 	}
 }
-
-type onlyWriter struct{ io.Writer }
 
 // BenchmarkBuild packages a zip; its limit is what has to be hashed in any
 // case: the files of the zip, the layer and the layer's tar.

@@ -34,19 +34,14 @@ type Meta struct {
 // layer to its end and checks size, digest, names and the sum of the go.mod
 // file. The error matches [ErrCorrupt] or [ErrLimit], or is the one that reading failed with.
 func (m *Manifest) ReadMeta(layer io.Reader) (*Meta, error) {
-	meta, err := m.readMeta(layer)
+	meta, err := readEntries(m.Module, m.Meta, layer)
+	if err == nil {
+		err = meta.check(m)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("meta layer: %w", err)
 	}
 	return meta, nil
-}
-
-func (m *Manifest) readMeta(layer io.Reader) (*Meta, error) {
-	meta, err := readEntries(m.Module, m.Meta, layer)
-	if err != nil {
-		return nil, err
-	}
-	return meta, meta.check(m)
 }
 
 // readEntries reads a layer of v's small files.
@@ -84,39 +79,38 @@ func readEntries(v module.Version, d ocispec.Descriptor, layer io.Reader) (*Meta
 }
 
 // readEntry reads one entry of the layer into the field that its name says.
-func (meta *Meta) readEntry(l *layerReader, tree, name string, size int64) (err error) {
-	read := func(limit int64) (data []byte) {
-		if size > limit {
-			err = fmt.Errorf("%s: %d bytes, at most %d are accepted: %w", path.Base(name), size, limit, ErrLimit)
-			return nil
-		}
-		if data, err = io.ReadAll(l); err != nil {
-			err = l.fault(err)
-		}
-		return data
-	}
+func (meta *Meta) readEntry(l *layerReader, tree, name string, size int64) error {
+	field, limit := (*[]byte)(nil), int64(0)
 	switch name {
 	case tree + ".info":
-		meta.Info = read(maxInfo)
+		field, limit = &meta.Info, maxInfo
 	case tree + ".mod":
-		meta.GoMod = read(modzip.MaxGoMod)
+		field, limit = &meta.GoMod, modzip.MaxGoMod
 	case tree + ".cdx.json":
-		meta.SBOM = read(MaxMeta)
+		field, limit = &meta.SBOM, MaxMeta
 	case tree + ".sumdb":
-		if size == 0 {
-			return l.fault(fmt.Errorf("%s is empty", path.Base(name)))
-		}
-		meta.SumDB = read(maxRecord)
-	default:
-		if !isTile(name, size) {
-			return l.fault(fmt.Errorf("unexpected entry %q of %d bytes", name, size))
-		}
-		if meta.Tiles == nil {
-			meta.Tiles = make(map[string][]byte)
-		}
-		meta.Tiles[name] = read(size)
+		field, limit = &meta.SumDB, maxRecord
 	}
-	return err
+	if field == nil && !isTile(name, size) || field == &meta.SumDB && size == 0 {
+		return l.fault(fmt.Errorf("unexpected entry %q of %d bytes", name, size))
+	}
+	if field != nil {
+		if err := CheckSize(path.Base(name), size, limit); err != nil {
+			return err
+		}
+	}
+	data, err := io.ReadAll(l)
+	switch {
+	case err != nil:
+		return l.fault(err)
+	case field != nil:
+		*field = data
+	case meta.Tiles == nil:
+		meta.Tiles = map[string][]byte{name: data}
+	default:
+		meta.Tiles[name] = data
+	}
+	return nil
 }
 
 // check checks what must be there against the manifest.

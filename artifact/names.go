@@ -66,11 +66,11 @@ func Repository(path string) (string, error) {
 		return name, nil
 	}
 	sum := sha256.Sum256([]byte(path))
-	long := longPrefix + hex.EncodeToString(sum[:])
+	hashed := longPrefix + hex.EncodeToString(sum[:])
 	if fit == 0 {
-		return long, nil
+		return hashed, nil
 	}
-	return name[:fit] + "/" + long, nil
+	return name[:fit] + "/" + hashed, nil
 }
 
 // ModulePath returns the module path whose repository is repo: it is the
@@ -83,7 +83,7 @@ func ModulePath(repo string) (string, error) {
 	}
 	elems := strings.Split(repo, "/")
 	last := len(elems) - 1
-	if isLong(elems[last]) {
+	if long.MatchString(elems[last]) {
 		if isPrefix(elems[:last]) {
 			return "", fmt.Errorf("repository %q: %w", repo, ErrLongName)
 		}

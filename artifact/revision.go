@@ -36,6 +36,7 @@ const (
 	readablePrefix = "rev-"
 	hashedPrefix   = "rev_"
 	maxRevision    = 195 // a shim takes file names of 200 bytes, ".info" included
+	alphanumerics  = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 // A Revision records what a name meant when it was mirrored. It is stored in the
@@ -63,7 +64,7 @@ func (r Revision) Module() module.Version {
 // no other name, and some names no go command can ask a proxy for.
 func RevisionName(asked, version, hash string) (name string, ok bool) {
 	name = asked
-	if len(asked) >= MinCommit && strings.HasPrefix(hash, asked) {
+	if goproxy.IsAbbreviatedHash(asked) && strings.HasPrefix(hash, asked) {
 		name = hash
 	}
 	_, err := RevisionTag(name)
@@ -82,7 +83,7 @@ func RevisionTag(name string) (string, error) {
 	if err := checkRevisionName(name); err != nil {
 		return "", err
 	}
-	if tag := readablePrefix + name; len(tag) <= maxTag && isTagText(name) {
+	if tag := readablePrefix + name; len(tag) <= maxTag && strings.Trim(name, "-._"+alphanumerics) == "" {
 		return tag, nil
 	}
 	sum := sha256.Sum256([]byte(name))
@@ -112,18 +113,6 @@ func checkRevisionName(name string) error {
 	return nil
 }
 
-// isTagText reports whether s may follow the beginning of a tag.
-func isTagText(s string) bool {
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 // check checks the form of r. A version means nothing but itself, if need be with
 // +incompatible.
 func (r Revision) check() error {
@@ -139,42 +128,31 @@ func (r Revision) check() error {
 	return nil
 }
 
-func revisionType() companionType {
-	return companionType{ArtifactTypeRevision, MediaTypeRevisionConfig}
-}
-
 // BuildRevision packages a recorded revision. Equal revisions give equal images. The
 // error matches [ErrRevision] if the name cannot be recorded.
-func BuildRevision(r Revision) (*CompanionImage, error) {
-	err := r.check()
-	var image *CompanionImage
-	if err == nil {
-		image, err = revisionType().build(map[string]string{
-			AnnotationModule:   r.Path,
-			AnnotationRevision: r.Name,
-			AnnotationVersion:  r.Version,
-		}, NewBlob(ocispec.MediaTypeEmptyJSON, []byte("{}")))
+func BuildRevision(r Revision) (*Image, error) {
+	if err := r.check(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("packaging revision %s: %w", r.Query(), err)
-	}
-	return image, nil
+	annotations := map[string]string{AnnotationModule: r.Path, AnnotationRevision: r.Name, AnnotationVersion: r.Version}
+	empty := []byte("{}")
+	return NewImage(ArtifactTypeRevision, annotations, NewBlob(MediaTypeRevisionConfig, empty), NewBlob(ocispec.MediaTypeEmptyJSON, empty))
 }
 
 // ParseRevision reads a recorded revision from its manifest. The error matches
 // [ErrCorrupt] or [ErrLimit]. Whether it is about the module and the name asked for
 // is for the caller to check.
 func ParseRevision(manifest []byte) (*Revision, error) {
-	a, layer, err := revisionType().parse(manifest)
+	a, layer, err := parseCompanion(manifest, ArtifactTypeRevision, MediaTypeRevisionConfig)
 	if err != nil {
-		return nil, fmt.Errorf("recorded revision: %w", err)
+		return nil, err
 	}
 	r := &Revision{Path: a[AnnotationModule], Name: a[AnnotationRevision], Version: a[AnnotationVersion]}
 	if layer.MediaType != ocispec.MediaTypeEmptyJSON || string(layer.Data) != "{}" {
-		return nil, fmt.Errorf("recorded revision: %w: unexpected layer of type %q", ErrCorrupt, layer.MediaType)
+		return nil, fmt.Errorf("%w: unexpected layer of type %q", ErrCorrupt, layer.MediaType)
 	}
 	if err := r.check(); err != nil {
-		return nil, fmt.Errorf("recorded revision: %w: %w", ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return r, nil
 }

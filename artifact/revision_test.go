@@ -200,7 +200,7 @@ func FuzzParseRevisionTag(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(made) > maxTag || !isTagText(made) {
+		if len(made) > maxTag || !tagGrammar.MatchString(made) {
 			t.Errorf("%q has the tag %q", tag, made)
 		}
 	})

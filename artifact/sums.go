@@ -23,7 +23,7 @@ func GoModSum(data []byte) (string, error) {
 	})
 }
 
-// A checkedZip is what checkZip learns in its one pass over a zip.
+// A checkedZip is what checkZip learns of a zip.
 type checkedZip struct {
 	sum      string
 	goMod    []byte // the root go.mod
@@ -48,34 +48,15 @@ func checkZip(m module.Version, file string) (checkedZip, error) {
 		return c, corruptZip(err)
 	}
 	defer z.Close()
-
-	prefix := m.Path + "@" + m.Version + "/"
-	names := make([]string, 0, len(z.File))
-	files := make(map[string]*zip.File, len(z.File))
-	for _, f := range z.File {
-		if f.Name == prefix+"go.mod" {
-			if c.goMod, err = readZipped(f); err != nil {
-				return c, corruptZip(err)
-			}
-			c.hasGoMod = true
-		}
-		names = append(names, f.Name)
-		files[f.Name] = f
+	c.goMod, err = fs.ReadFile(z, m.String()+"/go.mod")
+	c.hasGoMod = err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, corruptZip(err)
 	}
-	c.sum, err = dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return files[name].Open() })
-	if err != nil {
+	if c.sum, err = dirhash.HashZip(file, dirhash.Hash1); err != nil {
 		return c, corruptZip(err)
 	}
 	return c, nil
-}
-
-func readZipped(f *zip.File) ([]byte, error) {
-	r, err := f.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(r)
 }
 
 // corruptZip marks err as a matter of the zip's content, unless it is one of
@@ -88,8 +69,8 @@ func corruptZip(err error) error {
 	return fmt.Errorf("module zip: %w: %w", ErrCorrupt, err)
 }
 
-// isSum reports whether s is an h1: sum.
-func isSum(s string) bool {
+// IsSum reports whether s is an h1: sum, of a zip or a go.mod file.
+func IsSum(s string) bool {
 	b64, ok := strings.CutPrefix(s, "h1:")
 	if !ok {
 		return false

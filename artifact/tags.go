@@ -23,22 +23,10 @@ const (
 // Tag returns the tag of the full version. It fails if version is not
 // canonical (see [module.CanonicalVersion]) or its tag would be longer than the 128
 // characters that registries allow.
-func Tag(version string) (string, error) {
-	tag, err := tagOf(version)
-	if err != nil {
-		return "", err
-	}
-	return checkTagLen(version, tag)
-}
+func Tag(version string) (string, error) { return tagOf("", version, "") }
 
 // ModTag returns the tag of the mod-only version. It fails as [Tag] does.
-func ModTag(version string) (string, error) {
-	tag, err := tagOf(version)
-	if err != nil {
-		return "", err
-	}
-	return checkTagLen(version, tag+modSuffix)
-}
+func ModTag(version string) (string, error) { return tagOf("", version, modSuffix) }
 
 // ParseTag returns the version whose [Tag], or if modOnly whose [ModTag], is tag. It
 // returns ok = false for every other tag, such as latest or sha256-….sig.
@@ -59,17 +47,15 @@ func ParseTag(tag string) (version string, modOnly, ok bool) {
 	return version, modOnly, true
 }
 
-func tagOf(version string) (string, error) {
+// tagOf returns the tag of what has to do with a version.
+func tagOf(prefix, version, suffix string) (string, error) {
 	if err := goproxy.CheckVersion(version); err != nil {
 		return "", err
 	}
+	tag := prefix + strings.Replace(version, "+", "_", 1) + suffix
 	if strings.HasSuffix(version, modSuffix) {
-		return version + "_", nil
+		tag = prefix + version + "_" + suffix
 	}
-	return strings.Replace(version, "+", "_", 1), nil
-}
-
-func checkTagLen(version, tag string) (string, error) {
 	if len(tag) > maxTag {
 		return "", fmt.Errorf("version %q: tag has %d characters, registries allow %d: %w", version, len(tag), maxTag, ErrLimit)
 	}

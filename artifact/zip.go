@@ -41,11 +41,11 @@ func (m *Manifest) extractZip(dst io.Writer, layer io.Reader) error {
 	if !isRegular(h) || h.Name != tree+".zip" {
 		return l.fault(fmt.Errorf("unexpected entry %q", h.Name))
 	}
-	if h.Size > MaxZip {
-		return fmt.Errorf("%d bytes, at most %d are accepted: %w", h.Size, MaxZip, ErrLimit)
+	if err := CheckSize("module zip", h.Size, MaxZip); err != nil {
+		return err
 	}
 	w := &errWriter{dst: dst}
-	if _, err := io.CopyBuffer(w, onlyReader{l}, make([]byte, 64<<10)); err != nil {
+	if _, err := io.Copy(w, l); err != nil {
 		if w.err != nil {
 			return w.err
 		}
@@ -91,7 +91,3 @@ func (w *errWriter) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// An onlyReader hides what else a reader can do from io.CopyBuffer, which
-// then uses its buffer.
-type onlyReader struct{ io.Reader }

@@ -17,7 +17,7 @@ type built struct {
 	repository string
 	tag        string
 	artifact   *artifact.Artifact
-	signature  *sign.SignatureImage
+	signature  *artifact.Image
 }
 
 func (f *benchFerry) build(b *testing.B) []built {

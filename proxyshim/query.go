@@ -134,12 +134,12 @@ type commitMatch struct {
 
 // matchCommit returns the one commit that begins with revision. The match is zero if there is none.
 func (l *listing) matchCommit(revision string) commitMatch {
-	if !artifact.IsAbbreviatedHash(revision) {
+	if !goproxy.IsAbbreviatedHash(revision) {
 		return commitMatch{}
 	}
 	var found commitMatch
 	for _, name := range l.Revisions {
-		if artifact.IsHash(name) && strings.HasPrefix(name, revision) {
+		if goproxy.IsHash(name) && strings.HasPrefix(name, revision) {
 			if found.hash != "" {
 				return commitMatch{ambiguous: true}
 			}

@@ -29,7 +29,7 @@ func (f *snapshotFiles) tile(n int64) []byte {
 // complete one that s knows only the beginning of may be wrong in its end.
 func (f *snapshotFiles) keepTile(s *sumdb.Snapshot, e sumdb.Evidence) error {
 	n := e.TileIndex()
-	if e.Tile == nil || n >= s.Spine().Len() {
+	if e.Tile == nil || n >= s.Head().N>>sumdb.TileHeight {
 		return nil
 	}
 	name := f.tileFile(n)

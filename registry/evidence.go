@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 )
@@ -33,11 +35,11 @@ func (s *Store) Evidence(ctx context.Context, m *Module, meta *artifact.Meta, v 
 // companion is evidence that is stored apart from its version.
 type companion struct {
 	*artifact.Evidence
-	image artifact.CompanionImage // without the blobs
+	digest digest.Digest // of its manifest
 }
 
 func (c *companion) subject() sign.Subject {
-	return sign.Subject{Module: c.Module, Digest: c.image.Descriptor.Digest}
+	return sign.Subject{Module: c.Module, Digest: c.digest}
 }
 
 // companion finds the companion of a version, with one request.
@@ -51,13 +53,13 @@ func (s *Store) companion(ctx context.Context, repo string, m module.Version) (*
 		return nil, fmt.Errorf("%v: checksum database evidence: %w", m, err)
 	}
 	e, err := artifact.ParseEvidence(raw)
-	if err == nil && e.Module != m {
-		err = &artifact.IdentityError{Want: m, Got: e.Module}
+	if err == nil {
+		err = artifact.Identify(e.Module, m)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%v: %s: %w", m, s.Reference(repo, tag), err)
+		return nil, fmt.Errorf("%v: checksum database evidence %s: %w", m, s.Reference(repo, tag), err)
 	}
-	return &companion{Evidence: e, image: artifact.CompanionImage{Descriptor: d, Raw: raw}}, nil
+	return &companion{Evidence: e, digest: d.Digest}, nil
 }
 
 // PublishEvidence stores evidence for a version that was stored without it, as
@@ -91,10 +93,7 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 	if err != nil {
 		return err
 	}
-	if err := s.pushUntagged(ctx, repo, image.Descriptor, image.Raw, image.Blobs); err != nil {
-		return err
-	}
-	if err := s.ensureSigned(ctx, repo, sign.Subject{Module: e.Module, Digest: image.Descriptor.Digest}, signer); err != nil {
+	if err := s.pushSigned(ctx, repo, e.Module, image, signer); err != nil {
 		return err
 	}
 	// What the record is, the log says, to everyone alike.
@@ -113,7 +112,7 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 func (s *Store) confirmEvidence(ctx context.Context, repo string, have *companion, e artifact.Evidence, signer *sign.Signer) error {
 	if !sameEvidence(have.Record, have.Tiles, e.Record, e.Tiles) {
 		return fmt.Errorf("%w: %s has another record or tile; nothing was overwritten: find out which one is right",
-			ErrConflict, s.Reference(repo, have.image.Descriptor.Digest.String()))
+			ErrConflict, s.Reference(repo, have.digest.String()))
 	}
 	return s.ensureSigned(ctx, repo, have.subject(), signer)
 }

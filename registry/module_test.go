@@ -103,20 +103,20 @@ func TestManifestInTheWrongPlaceIsRefused(t *testing.T) {
 
 	reg.SetManifest(fullRepo, "v1.2.4", raw)
 	_, _, err := load(t, s, module.Version{Path: artifacttest.Version.Path, Version: "v1.2.4"}, signer.Verifier())
-	wantIdentityError(t, err, "v1.2.4")
+	wantOtherIdentity(t, err, "v1.2.4")
 
 	reg.SetManifest(fullRepo, "v1.2.3.mod", raw)
 	_, err = s.FindKind(t.Context(), artifacttest.Version, true)
-	wantIdentityError(t, err, "v1.2.3")
+	wantOtherIdentity(t, err, "v1.2.3")
 
 	if err := reg.CopyRepository(fullRepo, namespace+"/evil.example/lib"); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = load(t, s, module.Version{Path: "evil.example/lib", Version: "v1.2.3"}, signer.Verifier())
-	wantIdentityError(t, err, "evil.example/lib")
+	wantOtherIdentity(t, err, "evil.example/lib")
 }
 
-func wantIdentityError(t *testing.T, err error, text string) {
+func wantOtherIdentity(t *testing.T, err error, text string) {
 	t.Helper()
 	storetest.WantMeaning(t, err, nil)
 	if !errors.Is(err, artifact.ErrIdentity) || !strings.Contains(err.Error(), text) {

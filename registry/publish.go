@@ -214,14 +214,10 @@ func (p *publisher) ourMeta() (*artifact.Meta, error) {
 // push stores a version that is not there, in the order that shows nobody a part
 // of it.
 func (p *publisher) push(ctx context.Context) (Outcome, error) {
-	d := p.a.Descriptor
-	if err := p.pushUntagged(ctx, p.repo, d, p.a.Raw, p.a.Blobs); err != nil {
+	if err := p.pushSigned(ctx, p.repo, p.a.Manifest.Module, &p.a.Image, p.Signer); err != nil {
 		return 0, err
 	}
-	if err := p.ensureSigned(ctx, p.repo, sign.Subject{Module: p.a.Manifest.Module, Digest: d.Digest}, p.Signer); err != nil {
-		return 0, err
-	}
-	err := p.b.CreateTag(ctx, p.repo, d, p.a.Raw, p.tag, p.Recorded)
+	err := p.b.CreateTag(ctx, p.repo, p.a.Descriptor, p.a.Raw, p.tag, p.Recorded)
 	if errors.Is(err, ErrTagExists) || errors.Is(err, ErrPolicy) {
 		// Someone else was faster. ErrPolicy is an immutable tag; it may be our
 		// own, if the answer to a first attempt got lost.

@@ -53,8 +53,8 @@ func (s *Store) findRevision(ctx context.Context, repo, tag string, want artifac
 		return nil, "", err
 	}
 	r, err := artifact.ParseRevision(raw)
-	if err == nil && r.Query() != want.Query() {
-		err = &artifact.IdentityError{Want: want.Query(), Got: r.Query()}
+	if err == nil {
+		err = artifact.Identify(r.Query(), want.Query())
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", s.Reference(repo, tag), err)
@@ -93,10 +93,7 @@ func (s *Store) publishRevision(ctx context.Context, r artifact.Revision, signer
 			return err
 		}
 	}
-	if err := s.pushUntagged(ctx, repo, image.Descriptor, image.Raw, image.Blobs); err != nil {
-		return err
-	}
-	if err := s.ensureSigned(ctx, repo, sign.Subject{Module: r.Module(), Digest: image.Descriptor.Digest}, signer); err != nil {
+	if err := s.pushSigned(ctx, repo, r.Module(), image, signer); err != nil {
 		return err
 	}
 	err = s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact"
@@ -33,19 +34,17 @@ func (s *Store) signatures(ctx context.Context, repo string, d digest.Digest) (r
 	if err != nil {
 		return nil, nil, err
 	}
-	layers, err := sign.Parse(raw)
+	sigs, err = sign.Parse(raw)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading signatures %s: %w", s.Reference(repo, tag), err)
 	}
 	var unread error
-	for _, l := range layers {
-		payload := l.Payload
-		if l.Fetch() {
-			if payload, l.Err = s.readPart(ctx, repo, l.Descriptor); l.Err != nil {
-				unread = errors.Join(unread, l.Err)
-			}
+	for i := range sigs {
+		if sigs[i].Fetch() {
+			payload, err := s.readPart(ctx, repo, sigs[i].Descriptor)
+			sigs[i].SetPayload(payload, err)
+			unread = errors.Join(unread, err)
 		}
-		sigs = append(sigs, l.With(payload))
 	}
 	return raw, sigs, unread
 }
@@ -71,27 +70,27 @@ func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing
 	if err != nil {
 		return fmt.Errorf("signing %s: %w", s.Reference(repo, d.String()), err)
 	}
-	if err := s.pushBlobs(ctx, repo, image.Blobs); err != nil {
-		return err
-	}
-	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, sign.Tag(d))
+	return s.pushImage(ctx, repo, image, sign.Tag(d))
 }
 
-// pushUntagged stores an artifact without a tag: blobs, then the manifest by digest.
-func (s *Store) pushUntagged(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, blobs []artifact.Blob) error {
-	if err := s.pushBlobs(ctx, repo, blobs); err != nil {
+// pushSigned stores the image of a module version without a tag, and signer's signature of it (nil = none).
+func (s *Store) pushSigned(ctx context.Context, repo string, m module.Version, image *artifact.Image, signer *sign.Signer) error {
+	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return err
 	}
-	return s.PushManifest(ctx, repo, d, raw, "")
+	return s.ensureSigned(ctx, repo, sign.Subject{Module: m, Digest: image.Descriptor.Digest}, signer)
 }
 
-// pushBlobs pushes the blobs of one artifact at the same time.
-func (s *Store) pushBlobs(ctx context.Context, repo string, blobs []artifact.Blob) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, b := range blobs {
-		g.Go(func() error { return s.PushBlob(ctx, repo, b) })
+// pushImage stores an image: its blobs, at the same time, then the manifest, with a tag or by digest alone ("").
+func (s *Store) pushImage(ctx context.Context, repo string, image *artifact.Image, tag string) error {
+	g, blobCtx := errgroup.WithContext(ctx)
+	for _, b := range image.Blobs {
+		g.Go(func() error { return s.PushBlob(blobCtx, repo, b) })
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
 }
 
 // ensureSigned adds signer's signature (nil = none) to those of a manifest that is in the

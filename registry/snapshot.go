@@ -112,7 +112,7 @@ func (s *Store) Heads(ctx context.Context, log *sumdb.Log) ([]int64, error) {
 //
 // A snapshot that is there already is signed, if it has no signature of ours,
 // and tagged.
-func (s *Store) PublishSnapshot(ctx context.Context, img *sumdb.Image, log *sumdb.Log, have *sumdb.Manifest, signer *sign.Signer) error {
+func (s *Store) PublishSnapshot(ctx context.Context, img *artifact.Image, log *sumdb.Log, have *sumdb.Manifest, signer *sign.Signer) error {
 	p := snapshotPublisher{Store: s, img: img, log: log, repo: log.Repository()}
 	if err := p.publish(ctx, have, signer); err != nil {
 		return fmt.Errorf("publishing the checksum snapshot of %s: %w", log.Name(), err)
@@ -123,7 +123,7 @@ func (s *Store) PublishSnapshot(ctx context.Context, img *sumdb.Image, log *sumd
 // snapshotPublisher is one call of PublishSnapshot.
 type snapshotPublisher struct {
 	*Store
-	img  *sumdb.Image
+	img  *artifact.Image
 	log  *sumdb.Log
 	repo string
 }
@@ -160,20 +160,13 @@ func (p *snapshotPublisher) publish(ctx context.Context, have *sumdb.Manifest, s
 
 // push stores blobs and manifest, without a tag.
 func (p *snapshotPublisher) push(ctx context.Context, have *sumdb.Manifest) error {
-	there := make(map[digest.Digest]bool)
+	image := *p.img
 	if have != nil {
-		for _, d := range have.Layers {
-			there[d.Digest] = true
-		}
+		image.Blobs = slices.DeleteFunc(slices.Clone(image.Blobs), func(b artifact.Blob) bool {
+			return slices.ContainsFunc(have.Layers, func(d ocispec.Descriptor) bool { return d.Digest == b.Descriptor.Digest })
+		})
 	}
-	var blobs []artifact.Blob
-	for _, b := range p.img.Blobs {
-		if !there[b.Descriptor.Digest] {
-			there[b.Descriptor.Digest] = true // once, should two chunks be equal
-			blobs = append(blobs, b)
-		}
-	}
-	return p.pushUntagged(ctx, p.repo, p.img.Descriptor, p.img.Raw, blobs)
+	return p.pushImage(ctx, p.repo, &image, "")
 }
 
 // moveLatest points the tag latest to the snapshot m, unless that were a step back.
@@ -186,7 +179,7 @@ func (p *snapshotPublisher) moveLatest(ctx context.Context, m *sumdb.Manifest) e
 	case err == nil && now.Descriptor.Digest == p.img.Descriptor.Digest:
 		return nil
 	case err == nil && now.Tree.N > m.Tree.N:
-		if _, signed, err := now.Head(p.log); signed && err == nil {
+		if _, err := now.Head(p.log); err == nil {
 			return nil
 		}
 	}

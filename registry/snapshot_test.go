@@ -47,7 +47,7 @@ func newLog(t testing.TB) *testLog {
 }
 
 // snapshot grows the log by n records and builds the snapshot at its head.
-func (l *testLog) snapshot(t testing.TB, n int, base *sumdb.Snapshot) (*sumdb.Snapshot, *sumdb.Image) {
+func (l *testLog) snapshot(t testing.TB, n int, base *sumdb.Snapshot) (*sumdb.Snapshot, *artifact.Image) {
 	t.Helper()
 	for range n {
 		l.size++
@@ -71,7 +71,7 @@ func (l *testLog) snapshot(t testing.TB, n int, base *sumdb.Snapshot) (*sumdb.Sn
 	return s, image
 }
 
-func publishSnapshot(t testing.TB, s *registry.Store, log *testLog, image *sumdb.Image, have *sumdb.Manifest, signer *sign.Signer) {
+func publishSnapshot(t testing.TB, s *registry.Store, log *testLog, image *artifact.Image, have *sumdb.Manifest, signer *sign.Signer) {
 	t.Helper()
 	if err := s.PublishSnapshot(t.Context(), image, log.Log, have, signer); err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestHostileSnapshotsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err) // its name is right
 	}
-	if _, _, err := found.Head(log.Log); !errors.Is(err, sumdb.ErrSignature) {
+	if _, err := found.Head(log.Log); !errors.Is(err, sumdb.ErrSignature) {
 		t.Errorf("of another key: %v", err)
 	}
 }

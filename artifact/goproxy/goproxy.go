@@ -1,6 +1,7 @@
 // Package goproxy has the words of the GOPROXY protocol (https://go.dev/ref/mod#goproxy-protocol): the names of its files,
-// what a canonical version is, how versions are ordered, what stands for a Go toolchain, and what the go command makes up
-// for modules from before modules. Everything here is pure: no function reads a file or asks anybody.
+// what a canonical version is, how versions are ordered, queries, patterns that stand for many module versions, what
+// stands for a Go toolchain, and what the go command makes up for modules from before modules. Everything here is pure:
+// no function reads a file or asks anybody.
 package goproxy
 
 import (
@@ -86,14 +87,12 @@ func Parse(name string) (File, error) {
 		return f, nil
 	}
 	ext := path.Ext(file)
-	switch ext {
-	case ".info":
-		f.Kind = Info
-	case ".mod":
-		f.Kind = Mod
-	case ".zip":
-		f.Kind = Zip
-	default:
+	for kind, e := range extensions {
+		if ext == e {
+			f.Kind = kind
+		}
+	}
+	if f.Kind == "" {
 		return f, fmt.Errorf("%q is not a name of the GOPROXY protocol", name)
 	}
 	f.Version.Version, err = module.UnescapeVersion(strings.TrimSuffix(file, ext))

@@ -25,19 +25,6 @@
 // one signature by a trusted key is enough: whatever else is in the image, from
 // other signers or broken, is passed over.
 //
-// To sign:
-//
-//	signer, err := sign.LoadSigner("cosign.key", password)
-//	sig, err := signer.Sign(ctx, digest, reference)
-//	image, err := sign.Append(existing, sig) // push image.Blobs, then image.Raw to sign.Tag(digest)
-//
-// To verify, with the manifest found at that tag:
-//
-//	keys, err := sign.LoadKeys("cosign.pub")
-//	layers, err := sign.Parse(manifest)
-//	// for each layer: fetch its payload if l.Fetch(), then collect l.With(payload)
-//	ids, err := keys.Verify(ctx, sign.Subject{Module: m, Digest: digest}, sigs)
-//
 // A signature covers a digest and nothing else. It does not say which module
 // version the manifest was asked for as, nor in which repository it belongs: the reference
 // in the payload is not compared with anything, since copies live elsewhere.

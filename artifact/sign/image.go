@@ -27,21 +27,13 @@ type image struct {
 	layers    []json.RawMessage
 }
 
-// newImage returns an image without signatures.
-func newImage() *image {
-	return &image{
-		members: map[string]json.RawMessage{
-			"schemaVersion": json.RawMessage("2"),
-			"mediaType":     json.RawMessage(`"` + ocispec.MediaTypeImageManifest + `"`),
-			"config":        json.RawMessage(`{"mediaType":"` + ocispec.MediaTypeImageConfig + `"}`),
-		},
-		mediaType: ocispec.MediaTypeImageManifest,
-	}
-}
+// noSignatures is a .sig manifest without any.
+const noSignatures = `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageManifest +
+	`","config":{"mediaType":"` + ocispec.MediaTypeImageConfig + `"}}`
 
 func parseImage(manifest []byte) (*image, error) {
-	if len(manifest) > artifact.MaxManifest {
-		return nil, fmt.Errorf("%w: signature manifest of over %d bytes", artifact.ErrLimit, artifact.MaxManifest)
+	if err := artifact.CheckSize("signature manifest", int64(len(manifest)), artifact.MaxManifest); err != nil {
+		return nil, err
 	}
 	m := &image{mediaType: ocispec.MediaTypeImageManifest}
 	if err := json.Unmarshal(manifest, &m.members); err != nil {

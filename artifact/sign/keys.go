@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -28,13 +26,12 @@ const maxKeyFile = 1 << 20
 // them counts. The zero value trusts none and accepts nothing. It may be used
 // concurrently.
 type Keys struct {
-	list        []key // no key twice
-	fingerprint string
+	list []key // no key twice
 }
 
 // key is a trusted public key.
 type key struct {
-	id       string
+	id       string // the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280)
 	verifier signature.Verifier
 }
 
@@ -87,16 +84,8 @@ func ParseKeys(data []byte) (*Keys, error) {
 
 // Fingerprint depends on the set of keys, not on their order.
 func (k *Keys) Fingerprint() string {
-	if k.fingerprint == "" {
-		return fingerprint(nil) // the zero value
-	}
-	return k.fingerprint
-}
-
-// fingerprint is computed once for each set of keys, for it is asked for often.
-func fingerprint(keys []key) string {
-	ids := make([]string, 0, len(keys))
-	for _, key := range keys {
+	ids := make([]string, 0, len(k.list))
+	for _, key := range k.list {
 		ids = append(ids, key.id)
 	}
 	slices.Sort(ids)
@@ -109,7 +98,6 @@ func (k *Keys) add(keys ...key) {
 			k.list = append(k.list, n)
 		}
 	}
-	k.fingerprint = fingerprint(k.list)
 }
 
 // parsePublicKey says what a block is when it is none of what we need.
@@ -132,38 +120,17 @@ func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
 func newKey(pub crypto.PublicKey) (key, error) {
 	p256, ok := pub.(*ecdsa.PublicKey)
 	if !ok || p256.Curve != elliptic.P256() {
-		return key{}, fmt.Errorf("%s keys are not supported, only ECDSA P-256 ones", algorithm(pub))
+		return key{}, fmt.Errorf("this key, %T, is not supported: only ECDSA P-256 ones are", pub)
 	}
 	verifier, err := signature.LoadECDSAVerifier(p256, crypto.SHA256)
 	if err != nil {
 		return key{}, err
 	}
-	id, err := keyID(p256)
+	der, err := cryptoutils.MarshalPublicKeyToDER(pub)
 	if err != nil {
 		return key{}, err
 	}
-	return key{id: id, verifier: verifier}, nil
-}
-
-// keyID names a key: the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280).
-func keyID(pub crypto.PublicKey) (string, error) {
-	der, err := cryptoutils.MarshalPublicKeyToDER(pub)
-	if err != nil {
-		return "", err
-	}
-	return digest.FromBytes(der).String(), nil
-}
-
-func algorithm(pub crypto.PublicKey) string {
-	switch k := pub.(type) {
-	case *ecdsa.PublicKey:
-		return "ECDSA " + k.Params().Name
-	case *rsa.PublicKey:
-		return "RSA"
-	case ed25519.PublicKey:
-		return "Ed25519"
-	}
-	return fmt.Sprintf("%T", pub)
+	return key{id: digest.FromBytes(der).String(), verifier: verifier}, nil
 }
 
 // readKeyFile reads a file of bounded size. Its errors name the file.

@@ -65,9 +65,9 @@ func TestParseKeysRefusesWhatItCannotUse(t *testing.T) {
 		"block with other bytes": {"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "not a usable public key"},
 		"private key":            {string(seal(t, p384, "")), "private key"},
 		"certificate":            {string(cryptoutils.PEMEncode(cryptoutils.CertificatePEMType, []byte{1})), "CERTIFICATE"},
-		"Ed25519":                {string(publicPEM(t, newEd25519(t).Public())), "Ed25519"},
-		"P-384":                  {string(publicPEM(t, p384.Public())), "P-384"},
-		"good then P-384":        {good + string(publicPEM(t, p384.Public())), "P-384"},
+		"Ed25519":                {string(publicPEM(t, newEd25519(t).Public())), "only ECDSA P-256"},
+		"P-384":                  {string(publicPEM(t, p384.Public())), "only ECDSA P-256"},
+		"good then P-384":        {good + string(publicPEM(t, p384.Public())), "only ECDSA P-256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys, err := ParseKeys([]byte(tt.data))

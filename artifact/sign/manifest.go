@@ -21,27 +21,20 @@ func Tag(d digest.Digest) string {
 	return strings.Replace(d.String(), ":", "-", 1) + ".sig"
 }
 
-// A SignatureImage is a .sig image, ready to be pushed to the tag [Tag].
-type SignatureImage struct {
-	Raw        []byte             // the manifest
-	Descriptor ocispec.Descriptor // of Raw
-	Blobs      []artifact.Blob    // to push before it: those that are new
-}
-
-// Append returns the .sig image with one more signature. existing is the
-// present .sig manifest, or nil if there is none. What it holds is kept: signatures
+// Append returns the .sig image, to be pushed to the tag [Tag], with one more signature; of the blobs it has those
+// that are new. existing is the present .sig manifest, or nil if there is none. What it holds is kept: signatures
 // are added, never replaced. The same input gives the same bytes. An existing
 // manifest that [Parse] refuses is an error here too, as is a result that it would refuse.
-func Append(existing []byte, sig Signature) (*SignatureImage, error) {
+func Append(existing []byte, sig Signature) (*artifact.Image, error) {
 	if err := checkForm(sig); err != nil {
 		return nil, fmt.Errorf("signature to add: %w", err)
 	}
-	m := newImage()
-	if existing != nil {
-		var err error
-		if m, err = parseImage(existing); err != nil {
-			return nil, err
-		}
+	if existing == nil {
+		existing = []byte(noSignatures)
+	}
+	m, err := parseImage(existing)
+	if err != nil {
+		return nil, err
 	}
 	if len(m.layers) >= maxLayers {
 		return nil, fmt.Errorf("%w: there are %d signatures already", artifact.ErrLimit, len(m.layers))
@@ -58,14 +51,14 @@ func Append(existing []byte, sig Signature) (*SignatureImage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > artifact.MaxManifest {
-		return nil, fmt.Errorf("%w: signature manifest of %d bytes", artifact.ErrLimit, len(raw))
+	if err := artifact.CheckSize("signature manifest", int64(len(raw)), artifact.MaxManifest); err != nil {
+		return nil, err
 	}
 	blobs := []artifact.Blob{payload}
 	if renewed {
 		blobs = append(blobs, config)
 	}
-	return &SignatureImage{Raw: raw, Descriptor: artifact.NewBlob(m.mediaType, raw).Descriptor, Blobs: blobs}, nil
+	return &artifact.Image{Raw: raw, Descriptor: artifact.NewBlob(m.mediaType, raw).Descriptor, Blobs: blobs}, nil
 }
 
 // addLayer adds a signature with its payload inlined, which saves the readers a request.
@@ -84,76 +77,63 @@ func (m *image) addLayer(d ocispec.Descriptor, sig Signature) error {
 	return m.encode("layers", m.layers)
 }
 
-// A Layer is one layer of a .sig manifest: a signature whose payload is inlined,
-// is still to be fetched, or cannot be had.
-type Layer struct {
-	Descriptor  ocispec.Descriptor // of the payload, without its Data
-	Annotations map[string]string
-	Signature   string // in base64
-	Payload     []byte // nil if not inlined, or not with the right digest and size
-	Err         error  // why the layer is no usable signature; a caller may set it
-}
-
-// Parse returns the layers of a .sig manifest, of at most 4 MiB and 128 layers. A
-// layer that is broken or no signature has its Err set and does not affect the
+// Parse returns the signatures of a .sig manifest, of at most 4 MiB and 128 layers. A
+// layer that is broken or no signature gives one that verifiers count as broken, and does not affect the
 // others. Errors match [artifact.ErrCorrupt] or [artifact.ErrLimit].
-func Parse(manifest []byte) ([]Layer, error) {
+func Parse(manifest []byte) ([]Signature, error) {
 	m, err := parseImage(manifest)
 	if err != nil {
 		return nil, err
 	}
-	layers := make([]Layer, 0, len(m.layers))
+	sigs := make([]Signature, 0, len(m.layers))
 	for _, raw := range m.layers {
-		l, err := parseLayer(raw)
+		s, err := parseLayer(raw)
 		if err != nil {
-			l = Layer{Err: err}
+			s = Signature{broken: err}
 		}
-		layers = append(layers, l)
+		sigs = append(sigs, s)
 	}
-	return layers, nil
+	return sigs, nil
 }
 
-func parseLayer(raw json.RawMessage) (Layer, error) {
+func parseLayer(raw json.RawMessage) (Signature, error) {
 	var d struct {
 		ocispec.Descriptor
 		Data json.RawMessage `json:"data"` // apart, so that bad base64 breaks nothing else
 	}
 	if err := json.Unmarshal(raw, &d); err != nil {
-		return Layer{}, err
+		return Signature{}, err
 	}
 	if err := d.Digest.Validate(); err != nil {
-		return Layer{}, err
+		return Signature{}, err
 	}
 	if d.Size <= 0 || d.Size > maxPayload {
-		return Layer{}, fmt.Errorf("payload of %d bytes, not 1 to %d", d.Size, maxPayload)
+		return Signature{}, fmt.Errorf("payload of %d bytes, not 1 to %d", d.Size, maxPayload)
 	}
-	l := Layer{Descriptor: d.Descriptor, Annotations: d.Annotations, Signature: d.Annotations[static.SignatureAnnotationKey]}
-	if l.Signature == "" {
-		return Layer{}, fmt.Errorf("no annotation %s", static.SignatureAnnotationKey)
+	s := Signature{Descriptor: d.Descriptor, Annotations: d.Annotations, Base64: d.Annotations[static.SignatureAnnotationKey]}
+	if s.Base64 == "" {
+		return Signature{}, fmt.Errorf("no annotation %s", static.SignatureAnnotationKey)
 	}
 	var data []byte
-	if json.Unmarshal(d.Data, &data) == nil && l.checkPayload(data) == nil {
-		l.Payload = data
+	if json.Unmarshal(d.Data, &data) == nil && s.describes(data) {
+		s.Payload = data
 	}
-	return l, nil
+	return s, nil
 }
 
-func (l Layer) checkPayload(data []byte) error {
-	if int64(len(data)) != l.Descriptor.Size || l.Descriptor.Digest.Algorithm().FromBytes(data) != l.Descriptor.Digest {
-		return errors.New("payload does not match its digest and size")
-	}
-	return nil
+func (s Signature) describes(payload []byte) bool {
+	d := s.Descriptor
+	return int64(len(payload)) == d.Size && d.Digest.Algorithm().FromBytes(payload) == d.Digest
 }
 
-// Fetch reports whether the payload has to be fetched, as the blob l.Descriptor.
-func (l Layer) Fetch() bool { return l.Payload == nil && l.Err == nil }
+// Fetch reports whether the payload has to be fetched, as the blob s.Descriptor.
+func (s Signature) Fetch() bool { return s.Payload == nil && s.broken == nil }
 
-// With returns the layer's signature. The payload is the one fetched if
-// [Layer.Fetch] asked for it, else it is ignored. A layer with an error gives a
-// signature that verifiers count as broken, with that error as the reason.
-func (l Layer) With(payload []byte) Signature {
-	if l.Fetch() {
-		l.Payload, l.Err = payload, l.checkPayload(payload)
+// SetPayload sets the payload of a signature for which [Signature.Fetch] asked, or why it cannot be had. With an
+// error, or another payload than the one described, the signature counts as broken.
+func (s *Signature) SetPayload(payload []byte, err error) {
+	if err == nil && !s.describes(payload) {
+		err = errors.New("payload does not match its digest and size")
 	}
-	return Signature{Payload: l.Payload, Base64: l.Signature, Annotations: l.Annotations, broken: l.Err}
+	s.Payload, s.broken = payload, err
 }

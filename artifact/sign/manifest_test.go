@@ -28,7 +28,7 @@ func readTestdata(t testing.TB, name string) []byte {
 	return data
 }
 
-func mustAppend(t testing.TB, existing []byte, sig Signature) *SignatureImage {
+func mustAppend(t testing.TB, existing []byte, sig Signature) *artifact.Image {
 	t.Helper()
 	m, err := Append(existing, sig)
 	if err != nil {
@@ -40,17 +40,14 @@ func mustAppend(t testing.TB, existing []byte, sig Signature) *SignatureImage {
 // signatures returns what a reader gets that fetches payloads from blobs.
 func signatures(t testing.TB, manifest []byte, blobs map[digest.Digest][]byte) []Signature {
 	t.Helper()
-	layers, err := Parse(manifest)
+	sigs, err := Parse(manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sigs []Signature
-	for _, l := range layers {
-		var payload []byte
-		if l.Fetch() {
-			payload = blobs[l.Descriptor.Digest]
+	for i := range sigs {
+		if sigs[i].Fetch() {
+			sigs[i].SetPayload(blobs[sigs[i].Descriptor.Digest], nil)
 		}
-		sigs = append(sigs, l.With(payload))
 	}
 	return sigs
 }
@@ -198,7 +195,7 @@ func TestAppendRefuses(t *testing.T) {
 		"a result that is too big": {manifestWith(), huge, artifact.ErrLimit},
 		"no signature":             {manifestWith(), Signature{Payload: good.Payload}, nil},
 		"no payload":               {manifestWith(), Signature{Base64: good.Base64}, nil},
-		"a broken signature":       {manifestWith(), Layer{Err: errors.New("cracked")}.With(nil), nil},
+		"a broken signature":       {manifestWith(), Signature{broken: errors.New("cracked")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			image, err := Append([]byte(tt.existing), tt.sig)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 )
 
@@ -24,9 +25,10 @@ var (
 // A Signature is one signature found with a manifest. Nothing about it has been
 // checked.
 type Signature struct {
-	Payload     []byte            // the signed bytes
-	Base64      string            // the signature over Payload in standard base64
-	Annotations map[string]string // of the layer that it was stored in; not signed
+	Descriptor  ocispec.Descriptor // of the payload, in the layer that it was stored in
+	Payload     []byte             // the signed bytes; nil if they are not known yet, see Fetch
+	Base64      string             // the signature over Payload in standard base64
+	Annotations map[string]string  // of the layer that it was stored in; not signed
 
 	broken error // why checking it is no use
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -88,16 +87,6 @@ func checkSealed(data []byte) error {
 		return errors.New("this key is not encrypted as cosign's are: convert it with cosign import-key-pair")
 	default:
 		return fmt.Errorf("this is a %.60q, not a %q", block.Type, cosign.SigstorePrivateKeyPemType)
-	}
-	var sealed struct {
-		KDF    struct{ Name string }
-		Cipher struct{ Name string }
-	}
-	if err := json.Unmarshal(block.Bytes, &sealed); err != nil {
-		return fmt.Errorf("the file is damaged: %w", err)
-	}
-	if sealed.KDF.Name != "scrypt" || sealed.Cipher.Name != "nacl/secretbox" {
-		return fmt.Errorf("encryption with %.60q and %.60q is not supported", sealed.KDF.Name, sealed.Cipher.Name)
 	}
 	return nil
 }

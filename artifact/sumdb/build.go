@@ -28,11 +28,8 @@ type BuildOptions struct {
 	// Captured is the day to record, for people. The zero time records none.
 	Captured time.Time
 
-	// Jobs is the number of tiles fetched at the same time; 0 means 8.
-	Jobs int
-
 	// Progress, if not nil, is called after each tile with the number of tiles
-	// there and the number needed, which may grow. Calls do not overlap.
+	// there and the number needed. Calls do not overlap.
 	Progress func(done, total int)
 }
 
@@ -55,124 +52,102 @@ func Build(ctx context.Context, log *Log, note []byte, fetch TileFunc, o BuildOp
 	if head.N == 0 {
 		return nil, corrupt("checksum database %s: the log is empty", log.Name())
 	}
-	b := &builder{log: log, head: head, base: o.Base, fetcher: newFetcher(fetch, o)}
-	if err := b.collectEarlier(o.Earlier); err != nil {
+	if o.Base != nil && o.Base.log.Key() != log.Key() {
+		return nil, corrupt("checksum snapshot of %s cannot be built upon one of %s", log.Key(), o.Base.log.Key())
+	}
+	earlier, err := earlierHeads(log, head, o)
+	if err != nil {
 		return nil, err
 	}
 	if o.Base != nil && o.Base.head.N == head.N {
 		return o.Base, nil
 	}
-	if err := b.checkBase(ctx); err != nil {
-		return nil, err
+	s := newSnapshot(log, head, earlier)
+	s.previous = o.BaseDigest
+	if !o.Captured.IsZero() {
+		s.captured = o.Captured.UTC().Truncate(24 * time.Hour)
 	}
-	p, err := b.collectParts(ctx)
+	jobs := s.missing(o.Base)
+	err = each(ctx, len(jobs), o.Progress, func(ctx context.Context, i int) error {
+		data, err := fetchTile(ctx, fetch, jobs[i].tile)
+		copy(jobs[i].dst, data)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	p.captured, p.previous = o.Captured, o.BaseDigest
-	return newSnapshot(p)
+	if err := s.check(); err != nil {
+		return nil, cmp.Or(checkPrefix(ctx, log, head, fetch, o.Base), err)
+	}
+	return s, nil
 }
 
-// A builder holds what Build knows so far.
-type builder struct {
-	log     *Log
-	head    Head
-	base    *Snapshot // may be nil
-	earlier []Head
-	fetcher *fetcher
-}
-
-// collectEarlier merges the heads of the base with more, and checks what can be
+// earlierHeads merges the heads of the base with those in the options, and checks what can be
 // seen without tiles.
-func (b *builder) collectEarlier(more []Head) error {
-	var heads []Head
-	if b.base != nil {
-		if b.base.log.Key() != b.log.Key() {
-			return corrupt("checksum snapshot of %s cannot be built upon one of %s", b.log.Key(), b.base.log.Key())
-		}
-		heads = append(b.base.Earlier(), b.base.head)
-		if b.base.Compare(b.head) == Forked {
-			return b.historyError(b.base.head, ErrForked)
+func earlierHeads(log *Log, head Head, o BuildOptions) ([]Head, error) {
+	var heads, earlier []Head
+	if o.Base != nil {
+		heads = append(o.Base.Earlier(), o.Base.head)
+		if o.Base.Compare(head) == Forked {
+			return nil, &HistoryError{Log: log.Name(), Old: o.Base.head, New: head, Err: ErrForked}
 		}
 	}
-	heads = append(heads, more...)
+	heads = append(heads, o.Earlier...)
 	slices.SortStableFunc(heads, func(x, y Head) int { return cmp.Compare(x.N, y.N) })
 	for _, h := range heads {
-		last := len(b.earlier) - 1
+		last := len(earlier) - 1
 		switch {
-		case h.N > b.head.N:
-			return b.historyError(h, ErrShrunk)
-		case h.N == b.head.N && h.Hash != b.head.Hash:
-			return b.historyError(h, ErrForked)
-		case h.N == b.head.N || h.N == 0:
+		case h.N > head.N:
+			return nil, &HistoryError{Log: log.Name(), Old: h, New: head, Err: ErrShrunk}
+		case h.N == head.N && h.Hash != head.Hash:
+			return nil, &HistoryError{Log: log.Name(), Old: h, New: head, Err: ErrForked}
+		case h.N == head.N || h.N == 0:
 			// It adds nothing.
-		case last < 0 || h.N > b.earlier[last].N:
-			b.earlier = append(b.earlier, h)
-		case h.Hash != b.earlier[last].Hash:
-			return &HistoryError{Log: b.log.Name(), Old: b.earlier[last], New: h, Err: ErrForked}
+		case last < 0 || h.N > earlier[last].N:
+			earlier = append(earlier, h)
+		case h.Hash != earlier[last].Hash:
+			return nil, &HistoryError{Log: log.Name(), Old: earlier[last], New: h, Err: ErrForked}
 		}
 	}
-	b.earlier = b.earlier[max(0, len(b.earlier)-MaxEarlier):]
-	return nil
+	return earlier[max(0, len(earlier)-MaxEarlier):], nil
 }
 
-func (b *builder) historyError(old Head, err error) error {
-	return &HistoryError{Log: b.log.Name(), Old: old, New: b.head, Err: err}
-}
-
-// checkBase checks, by tiles of the new head, that the base's head is a prefix of
-// it. Otherwise a fork would look like corrupt tiles: nothing built upon the
-// base's spine hashes to the new root.
-func (b *builder) checkBase(ctx context.Context) error {
-	if b.base == nil {
-		return nil
-	}
-	old := b.base.head
-	tiles := &tileReader{ctx: ctx, fetcher: b.fetcher}
-	hash, err := tlog.TreeHash(old.N, tlog.TileHashReader(b.head.Tree, tiles))
-	switch {
-	case tiles.err != nil:
-		return tiles.err
-	case err != nil:
-		return corrupt("checksum database %s: the tiles of the log do not fit the signed head of %d records: %v", b.log.Name(), b.head.N, err)
-	}
-	if hash != old.Hash {
-		return b.historyError(old, ErrForked)
-	}
-	return nil
-}
-
-// collectParts fetches what the base does not have.
-func (b *builder) collectParts(ctx context.Context) (parts, error) {
-	n := b.head.N
-	p := parts{
-		log: b.log, head: b.head, earlier: b.earlier,
-		spine: make([]byte, n>>TileHeight*tlog.HashSize),
-		edge:  make([]byte, n%TileWidth*tlog.HashSize),
-	}
+// missing copies what a base (nil = none) has, and returns the tiles to fetch for what it does not have.
+func (s *Snapshot) missing(base *Snapshot) []job {
 	var jobs []job
-	known := 0
-	if b.base != nil {
-		known = copy(p.spine, b.base.spine.Bytes())
+	known, spine := 0, s.levels[0]
+	if base != nil {
+		known = copy(spine, base.levels[0])
 	}
-	for start := known / TileSize * TileSize; start < len(p.spine); start += TileSize {
-		dst := p.spine[start:min(start+TileSize, len(p.spine))]
-		jobs = append(jobs, newJob(1, int64(start/TileSize), dst))
+	for start := known / TileSize * TileSize; start < len(spine); start += TileSize {
+		jobs = append(jobs, newJob(1, int64(start/TileSize), spine[start:min(start+TileSize, len(spine))]))
 	}
-	if len(p.edge) > 0 {
-		jobs = append(jobs, newJob(0, n>>TileHeight, p.edge))
+	if len(s.edge) > 0 {
+		jobs = append(jobs, newJob(0, s.fullTiles(), s.edge))
 	}
-	indexes := frontierTiles(n, b.earlier)
-	p.frontier = make([]byte, len(indexes)*TileSize)
-	for i, index := range indexes {
-		dst := p.frontier[i*TileSize:][:TileSize]
-		if b.base != nil {
-			if tile, ok := b.base.frontier.tile(index); ok {
+	for _, index := range s.frontier.indexes {
+		dst, _ := s.frontier.tile(index)
+		if base != nil {
+			if tile, ok := base.frontier.tile(index); ok {
 				copy(dst, tile)
 				continue
 			}
 		}
 		jobs = append(jobs, newJob(0, index, dst))
 	}
-	return p, b.fetcher.run(ctx, jobs)
+	return jobs
+}
+
+// checkPrefix tells a fork from tiles that are corrupt, once what was built does not fit the head: nothing
+// that is built upon the base's spine does if the head of the base is not of a prefix of the log.
+func checkPrefix(ctx context.Context, log *Log, head Head, fetch TileFunc, base *Snapshot) error {
+	if base == nil {
+		return nil
+	}
+	old := base.head
+	hash, err := tlog.TreeHash(old.N, tlog.TileHashReader(head.Tree, tileReader{ctx, fetch}))
+	if err == nil && hash != old.Hash {
+		return &HistoryError{Log: log.Name(), Old: old, New: head, Err: ErrForked}
+	}
+	return nil
 }

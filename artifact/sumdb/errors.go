@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/mod/module"
-
 	"github.com/modferry/modferry/artifact"
 )
 
@@ -30,8 +28,8 @@ var (
 	// ErrUnproven: a snapshot does not prove that a head seen before is part of the log.
 	ErrUnproven = errors.New("it does not prove that the newest tree head seen before is part of it")
 
-	// ErrMismatch: a sum differs from the one in the log. See [MismatchError].
-	ErrMismatch = errors.New("sum differs from the checksum database")
+	// ErrMismatch: a sum is not the one in the log. The error matches [artifact.ErrCorrupt] as well.
+	ErrMismatch = errors.New("differs from the checksum database")
 
 	// ErrBeyondHead: the record or tile is not in the snapshot because it is
 	// newer than the snapshot's head.
@@ -45,8 +43,8 @@ var (
 	// of another height, or one with record data.
 	ErrBadTile = errors.New("no such tile")
 
-	// ErrNotSnapshot: a manifest is not one of a snapshot, or of a format that
-	// this package does not know.
+	// ErrNotSnapshot: a manifest is not one of a snapshot, is malformed, or of a
+	// format that this package does not know.
 	ErrNotSnapshot = errors.New("not a checksum database snapshot")
 )
 
@@ -67,43 +65,7 @@ func (e *HistoryError) Error() string {
 // Unwrap returns ErrShrunk or ErrForked.
 func (e *HistoryError) Unwrap() error { return e.Err }
 
-// A MismatchError says that a module version's sum is not the one in the log.
-// It matches [ErrMismatch] and [artifact.ErrCorrupt].
-type MismatchError struct {
-	Module module.Version
-	File   string // "zip" or "go.mod"
-	Have   string // h1: sum of what is there
-	Log    string // h1: sum in the log
-}
-
-// Error names the version and both sums.
-func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%s: %s differs from the checksum database: have %s, the log says %s", e.Module, e.File, e.Have, e.Log)
-}
-
-// Is makes errors.Is(e, ErrMismatch) and errors.Is(e, artifact.ErrCorrupt) true.
-func (e *MismatchError) Is(target error) bool {
-	return target == ErrMismatch || target == artifact.ErrCorrupt
-}
-
 // corrupt returns an error that matches artifact.ErrCorrupt.
 func corrupt(format string, args ...any) error {
-	return &contentError{fmt.Sprintf(format, args...), artifact.ErrCorrupt}
+	return fmt.Errorf(format+": %w", append(args, artifact.ErrCorrupt)...)
 }
-
-// tooLarge returns an error that matches artifact.ErrLimit.
-func tooLarge(what string, size, limit int64) error {
-	return &contentError{fmt.Sprintf("%s: %d is over the limit of %d", what, size, limit), artifact.ErrLimit}
-}
-
-// A contentError says what is wrong with content, in its own words.
-type contentError struct {
-	text string
-	kind error
-}
-
-// Error is the text alone.
-func (e *contentError) Error() string { return e.text }
-
-// Unwrap gives the sentinel that the text stands for.
-func (e *contentError) Unwrap() error { return e.kind }

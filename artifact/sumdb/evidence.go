@@ -19,15 +19,6 @@ type Evidence struct {
 // TileIndex returns the index of the level-0 tile with the record's hash.
 func (e Evidence) TileIndex() int64 { return e.Record.ID >> TileHeight }
 
-// Size returns the number of bytes kept.
-func (e Evidence) Size() int {
-	record, err := e.Record.Format()
-	if err != nil {
-		return len(e.Tile)
-	}
-	return len(record) + len(e.Tile)
-}
-
 // ParseEvidence makes evidence of the files of a module version: its record, and
 // its tiles under the names [Log.TileEntry] gives. Other tiles are ignored. It
 // says nothing about truth; [Snapshot.Verify] does. Errors match
@@ -119,7 +110,7 @@ func (s *Snapshot) coversRecord(r Record) error {
 // Errors are those of [Snapshot.Verify], but never ErrNoTile; on [ErrBeyondHead] the
 // log has to be captured anew. Errors of fetch are wrapped.
 func (s *Snapshot) Capture(ctx context.Context, m module.Version, lookup []byte, fetch TileFunc) (Evidence, error) {
-	r, _, err := ParseLookup(lookup)
+	r, _, err := cutRecord(lookup)
 	if err != nil {
 		return Evidence{}, fmt.Errorf("%s: %w", m, err)
 	}
@@ -130,7 +121,7 @@ func (s *Snapshot) Capture(ctx context.Context, m module.Version, lookup []byte,
 	if err := s.coversRecord(r); err != nil {
 		return Evidence{}, fmt.Errorf("%s: %w", m, err)
 	}
-	if n := e.TileIndex(); n < s.spine.Len() {
+	if n := e.TileIndex(); n < s.fullTiles() {
 		var held bool
 		if e.Tile, held = s.level0(n); !held {
 			if e.Tile, err = fetchTile(ctx, fetch, fullTile(n)); err != nil {

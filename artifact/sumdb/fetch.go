@@ -12,16 +12,8 @@ import (
 // It may be called concurrently. Retries are its business.
 type TileFunc func(ctx context.Context, t tlog.Tile) ([]byte, error)
 
-// defaultJobs is the number of fetches at the same time.
-const defaultJobs = 8
-
-// jobsOr returns the number of fetches at the same time that an option stands for.
-func jobsOr(jobs int) int {
-	if jobs <= 0 {
-		return defaultJobs
-	}
-	return jobs
-}
+// maxJobs is the number of fetches at the same time.
+const maxJobs = 8
 
 // fetchTile fetches a tile and checks its size. As the go command does, it takes
 // the beginning of the full tile where a partial one is no longer to be had.
@@ -53,34 +45,28 @@ func newJob(level int, n int64, dst []byte) job {
 	return job{tile: tlog.Tile{H: TileHeight, L: level, N: n, W: len(dst) / tlog.HashSize}, dst: dst}
 }
 
-// A fetcher fetches each tile once, several at a time.
-type fetcher struct {
-	fetch    TileFunc
-	jobs     int
-	progress func(done, total int)
-
-	mu          sync.Mutex
-	tiles       map[tlog.Tile][]byte
-	done, total int
-}
-
-func newFetcher(fetch TileFunc, o BuildOptions) *fetcher {
-	return &fetcher{fetch: fetch, jobs: jobsOr(o.Jobs), progress: o.Progress, tiles: make(map[tlog.Tile][]byte)}
-}
-
-// run does the jobs.
-func (f *fetcher) run(ctx context.Context, jobs []job) error {
-	f.expect(jobs)
+// each calls do for each index below n, maxJobs at the same time, until one fails. It
+// reports progress (nil = none) after each, one at a time.
+func each(ctx context.Context, n int, progress func(done, total int), do func(ctx context.Context, i int) error) error {
+	var mu sync.Mutex
+	done := 0
 	g, groupCtx := errgroup.WithContext(ctx)
-	g.SetLimit(f.jobs)
-	for _, j := range jobs {
+	g.SetLimit(maxJobs)
+	for i := range n {
 		if groupCtx.Err() != nil {
-			break // a job failed: do not start the others
+			break
 		}
 		g.Go(func() error {
-			data, err := f.get(groupCtx, j.tile)
-			copy(j.dst, data)
-			return err
+			if err := do(groupCtx, i); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			if progress != nil {
+				progress(done, n)
+			}
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -89,61 +75,25 @@ func (f *fetcher) run(ctx context.Context, jobs []job) error {
 	return ctx.Err()
 }
 
-// expect adds to the total the jobs that are not done yet.
-func (f *fetcher) expect(jobs []job) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, j := range jobs {
-		if _, ok := f.tiles[j.tile]; !ok {
-			f.total++
-		}
-	}
+// A tileReader lets tlog read tiles of a log.
+type tileReader struct {
+	ctx   context.Context
+	fetch TileFunc
 }
 
-// get returns a tile that was expected.
-func (f *fetcher) get(ctx context.Context, t tlog.Tile) ([]byte, error) {
-	f.mu.Lock()
-	data, ok := f.tiles[t]
-	f.mu.Unlock()
-	if ok {
-		return data, nil
-	}
-	data, err := fetchTile(ctx, f.fetch, t)
-	if err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.tiles[t] = data
-	f.done++
-	if f.progress != nil {
-		f.progress(f.done, f.total)
+// Height implements tlog.TileReader.
+func (r tileReader) Height() int { return TileHeight }
+
+// ReadTiles implements tlog.TileReader.
+func (r tileReader) ReadTiles(tiles []tlog.Tile) (data [][]byte, err error) {
+	data = make([][]byte, len(tiles))
+	for i, t := range tiles {
+		if data[i], err = fetchTile(r.ctx, r.fetch, t); err != nil {
+			return nil, err
+		}
 	}
 	return data, nil
 }
 
-// A tileReader lets tlog read tiles through a fetcher. It remembers the error of
-// fetching, to tell it from tlog's own, which are about content.
-type tileReader struct {
-	ctx     context.Context
-	fetcher *fetcher
-	err     error
-}
-
-// Height is the height of the log's tiles.
-func (r *tileReader) Height() int { return TileHeight }
-
-// ReadTiles fetches tiles in parallel, within the bounds of the build.
-func (r *tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
-	jobs := make([]job, len(tiles))
-	data := make([][]byte, len(tiles))
-	for i, t := range tiles {
-		data[i] = make([]byte, t.W*tlog.HashSize)
-		jobs[i] = job{tile: t, dst: data[i]}
-	}
-	r.err = r.fetcher.run(r.ctx, jobs)
-	return data, r.err
-}
-
-// SaveTiles does nothing: tiles are kept only as long as a build takes.
-func (r *tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
+// SaveTiles implements tlog.TileReader. It keeps nothing.
+func (r tileReader) SaveTiles([]tlog.Tile, [][]byte) {}

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modferry/modferry/artifact"
 )
 
 // DefaultLog is the name of the log that the go command uses by default.
@@ -120,8 +122,8 @@ type Head struct {
 // command keeps in GOPATH/pkg/sumdb/<log>/latest (where an empty file stands for
 // no head). Errors match [ErrSignature], [artifact.ErrLimit] or [artifact.ErrCorrupt].
 func (l *Log) OpenHead(msg []byte) (Head, error) {
-	if len(msg) > MaxNote {
-		return Head{}, tooLarge("tree head of "+l.Name()+", in bytes", int64(len(msg)), MaxNote)
+	if err := artifact.CheckSize("tree head of "+l.Name(), int64(len(msg)), MaxNote); err != nil {
+		return Head{}, err
 	}
 	n, err := note.Open(msg, note.VerifierList(l.verifier))
 	if err != nil {
@@ -132,7 +134,7 @@ func (l *Log) OpenHead(msg []byte) (Head, error) {
 		return Head{}, corrupt("tree head of %s: %v", l.Name(), err)
 	}
 	if tree.N > MaxRecords {
-		return Head{}, tooLarge("records in "+l.Name(), tree.N, MaxRecords)
+		return Head{}, fmt.Errorf("%s has %d records, at most %d are accepted: %w", l.Name(), tree.N, int64(MaxRecords), artifact.ErrLimit)
 	}
 	return Head{Tree: tree, Note: bytes.Clone(msg)}, nil
 }

@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -26,24 +24,15 @@ type Manifest struct {
 // ParseManifest parses the manifest of a snapshot. Errors match
 // [ErrNotSnapshot], [artifact.ErrCorrupt] or [artifact.ErrLimit].
 func ParseManifest(data []byte) (*Manifest, error) {
-	if len(data) > artifact.MaxManifest {
-		return nil, tooLarge("manifest, in bytes", int64(len(data)), artifact.MaxManifest)
+	im, err := artifact.ParseImage(data, ArtifactType, ErrNotSnapshot)
+	if err != nil {
+		return nil, err
 	}
-	var raw ocispec.Manifest
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotSnapshot, err)
+	if im.Config.MediaType != MediaTypeConfig {
+		return nil, fmt.Errorf("%w: its config is of type %q", ErrNotSnapshot, im.Config.MediaType)
 	}
-	switch {
-	case raw.SchemaVersion != 2,
-		raw.MediaType != ocispec.MediaTypeImageManifest,
-		raw.ArtifactType != ArtifactType,
-		raw.Config.MediaType != MediaTypeConfig:
-		return nil, fmt.Errorf("%w: it is of type %q", ErrNotSnapshot, raw.ArtifactType)
-	case raw.Annotations[artifact.AnnotationFormat] != artifact.FormatVersion:
-		return nil, fmt.Errorf("%w: format %q is not known here", ErrNotSnapshot, raw.Annotations[artifact.AnnotationFormat])
-	}
-	m := &Manifest{Log: raw.Annotations[AnnotationLog], Config: raw.Config, Layers: raw.Layers}
-	if err := m.parseTree(raw.Annotations); err != nil {
+	m := &Manifest{Log: im.Annotations[AnnotationLog], Config: im.Config, Layers: im.Layers}
+	if err := m.parseTree(im.Annotations); err != nil {
 		return nil, err
 	}
 	return m, m.checkLayers()
@@ -59,67 +48,40 @@ func (m *Manifest) parseTree(annotations map[string]string) error {
 		return corrupt("checksum snapshot: a head of %d records", size)
 	}
 	if size > MaxRecords {
-		return tooLarge("records in the checksum snapshot", size, MaxRecords)
+		return fmt.Errorf("checksum snapshot of %d records, at most %d are accepted: %w", size, int64(MaxRecords), artifact.ErrLimit)
 	}
 	m.Tree = tlog.Tree{N: size, Hash: root}
 	return nil
 }
 
-// checkLayers checks what can be known without the earlier heads: number, order,
-// digests, and that no layer is larger than one of its kind can be.
+// checkLayers checks what bounds the reading of a snapshot whose heads are not known yet.
 func (m *Manifest) checkLayers() error {
-	if len(m.Layers) < 1 || len(m.Layers) > maxLayers {
+	if len(m.Layers) > maxLayers {
 		return corrupt("checksum snapshot: %d layers", len(m.Layers))
 	}
-	order := []string{mediaTypeHead, mediaTypeEdge, mediaTypeSpine, mediaTypeFrontier}
-	limits := []int64{MaxNote, TileSize, ChunkSize, ChunkSize}
-	at := 0
-	for i, d := range m.Layers {
-		kind := slices.Index(order, d.MediaType)
-		if kind < at || (kind == 0) != (i == 0) {
-			return corrupt("checksum snapshot: layer %d of type %q is out of place", i, d.MediaType)
-		}
-		at = kind
-		if err := checkDescriptor(d, limits[kind]); err != nil {
+	limit := int64(MaxNote)
+	for _, d := range m.Layers {
+		if err := artifact.CheckSize("checksum snapshot: "+d.MediaType, d.Size, limit); err != nil {
 			return err
 		}
+		limit = ChunkSize
 	}
-	return checkDescriptor(m.Config, maxConfig)
+	return artifact.CheckSize("checksum snapshot: "+m.Config.MediaType, m.Config.Size, maxConfig)
 }
 
-func checkDescriptor(d ocispec.Descriptor, limit int64) error {
-	if err := d.Digest.Validate(); err != nil || d.Digest.Algorithm() != digest.SHA256 {
-		return corrupt("checksum snapshot: digest %q is not sha256", d.Digest)
-	}
-	if d.Size < 1 {
-		return corrupt("checksum snapshot: %s of %d bytes", d.MediaType, d.Size)
-	}
-	if d.Size > limit {
-		return tooLarge("checksum snapshot: "+d.MediaType+", in bytes", d.Size, limit)
-	}
-	return nil
-}
-
-// Head returns the signed head that is inlined in the manifest; ok is false if
-// there is none. It is checked against the manifest and the log's key, but
+// Head returns the signed head, which the manifest carries. It is checked against the manifest and the log's key, but
 // nothing is known yet about the rest of the snapshot. Errors are those of
-// [Log.OpenHead], and [artifact.ErrCorrupt].
-func (m *Manifest) Head(log *Log) (h Head, ok bool, err error) {
-	d := m.Layers[0]
-	if d.Data == nil {
-		return Head{}, false, nil
-	}
-	if int64(len(d.Data)) != d.Size || digest.FromBytes(d.Data) != d.Digest {
-		return Head{}, false, corrupt("checksum snapshot: the inlined head does not match its digest")
-	}
-	h, err = m.openHead(log, d.Data)
-	return h, err == nil, err
-}
-
-// openHead checks the note that the manifest's first layer holds.
-func (m *Manifest) openHead(log *Log, note []byte) (Head, error) {
+// [Log.OpenHead], and [artifact.ErrCorrupt] or, for a snapshot of another log, [artifact.ErrIdentity].
+func (m *Manifest) Head(log *Log) (Head, error) {
 	if m.Log != log.Name() {
 		return Head{}, fmt.Errorf("checksum snapshot is of %s, not of %s: %w", m.Log, log.Name(), artifact.ErrIdentity)
+	}
+	note, ok, err := artifact.Inlined(m.Layers[0])
+	if err != nil {
+		return Head{}, fmt.Errorf("checksum snapshot of %s: %w", m.Log, err)
+	}
+	if !ok {
+		return Head{}, corrupt("checksum snapshot of %s: the manifest does not carry the signed head", m.Log)
 	}
 	head, err := log.OpenHead(note)
 	if err != nil {
@@ -143,7 +105,8 @@ func parseConfig(log *Log, head Head, data []byte) (c config, earlier []Head, er
 		return config{}, nil, corrupt("checksum snapshot of %s: config: previous snapshot %q is no digest", log.Name(), c.Previous)
 	}
 	if len(c.Earlier) > MaxEarlier {
-		return config{}, nil, tooLarge("earlier heads in the checksum snapshot of "+log.Name(), int64(len(c.Earlier)), MaxEarlier)
+		return config{}, nil, fmt.Errorf("checksum snapshot of %s: %d earlier heads, at most %d are accepted: %w",
+			log.Name(), len(c.Earlier), MaxEarlier, artifact.ErrLimit)
 	}
 	for _, note := range c.Earlier {
 		h, err := log.OpenHead([]byte(note))

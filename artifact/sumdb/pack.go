@@ -3,13 +3,12 @@ package sumdb
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
 )
@@ -60,53 +59,25 @@ type config struct {
 	Earlier  []string      `json:"earlier"` // signed notes, oldest first
 }
 
-// An Image is a snapshot as it is pushed: the blobs, in this order, then the
-// manifest.
-type Image struct {
-	Descriptor ocispec.Descriptor // of the manifest
-	Raw        []byte             // the manifest
-	Blobs      []artifact.Blob    // config, then layers
-}
-
-// Pack returns the snapshot as an OCI manifest with its blobs. Equal snapshots
-// give equal bytes. The error matches [artifact.ErrLimit].
-func (s *Snapshot) Pack() (*Image, error) {
+// Pack returns the snapshot as it is pushed. Equal snapshots give equal bytes. The error matches [artifact.ErrLimit].
+func (s *Snapshot) Pack() (*artifact.Image, error) {
 	data, err := s.config()
 	if err != nil {
 		return nil, err
 	}
-	blobs := []artifact.Blob{artifact.NewBlob(MediaTypeConfig, data)}
-	layers := []ocispec.Descriptor{}
-	for i, section := range s.sections() {
-		b := artifact.NewBlob(section.mediaType, section.data)
-		blobs = append(blobs, b)
-		layers = append(layers, b.Descriptor)
-		if i == 0 {
-			layers[0].Data = section.data // the note
-		}
+	var layers []artifact.Blob
+	for _, section := range s.sections() {
+		layers = append(layers, artifact.NewBlob(section.mediaType, section.data))
 	}
-	raw, err := json.Marshal(ocispec.Manifest{
-		Versioned:    specs.Versioned{SchemaVersion: 2},
-		MediaType:    ocispec.MediaTypeImageManifest,
-		ArtifactType: ArtifactType,
-		Config:       blobs[0].Descriptor,
-		Layers:       layers,
-		Annotations: map[string]string{
-			artifact.AnnotationFormat: artifact.FormatVersion,
-			AnnotationLog:             s.log.Name(),
-			AnnotationSize:            strconv.FormatInt(s.head.N, 10),
-			AnnotationRoot:            s.head.Hash.String(),
-		},
-	})
+	image, err := artifact.NewImage(ArtifactType, map[string]string{
+		AnnotationLog:  s.log.Name(),
+		AnnotationSize: strconv.FormatInt(s.head.N, 10),
+		AnnotationRoot: s.head.Hash.String(),
+	}, artifact.NewBlob(MediaTypeConfig, data), layers...)
 	if err != nil {
 		return nil, fmt.Errorf("checksum snapshot of %s: %w", s.log.Name(), err)
 	}
-	if len(raw) > artifact.MaxManifest {
-		return nil, tooLarge("manifest of the checksum snapshot of "+s.log.Name()+", in bytes", int64(len(raw)), artifact.MaxManifest)
-	}
-	desc := artifact.NewBlob(ocispec.MediaTypeImageManifest, raw).Descriptor
-	desc.ArtifactType = ArtifactType
-	return &Image{Descriptor: desc, Raw: raw, Blobs: blobs}, nil
+	return image, nil
 }
 
 // config returns the config blob.
@@ -125,10 +96,7 @@ func (s *Snapshot) config() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checksum snapshot of %s: %w", s.log.Name(), err)
 	}
-	if len(data) > maxConfig {
-		return nil, tooLarge("config of the checksum snapshot of "+s.log.Name()+", in bytes", int64(len(data)), maxConfig)
-	}
-	return data, nil
+	return data, artifact.CheckSize("config of the checksum snapshot of "+s.log.Name(), int64(len(data)), maxConfig)
 }
 
 // A section is the content of one layer.
@@ -137,28 +105,21 @@ type section struct {
 	data      []byte
 }
 
-// sections returns the layers of the snapshot.
-func (s *Snapshot) sections() []section {
-	return sections(s.head.Note, s.edge, s.spine.Bytes(), s.frontier.tiles)
-}
-
-// sections returns the layers for the given content, which they share. What is
+// sections returns the layers of the snapshot, which share its content. What is
 // empty has no layer.
-func sections(note, edge, spine, frontier []byte) []section {
-	list := []section{{mediaTypeHead, note}}
-	if len(edge) > 0 {
-		list = append(list, section{mediaTypeEdge, edge})
+func (s *Snapshot) sections() []section {
+	list := []section{{mediaTypeHead, s.head.Note}}
+	if len(s.edge) > 0 {
+		list = append(list, section{mediaTypeEdge, s.edge})
 	}
-	list = append(list, chunks(mediaTypeSpine, spine)...)
-	return append(list, chunks(mediaTypeFrontier, frontier)...)
+	list = append(list, chunks(mediaTypeSpine, s.levels[0])...)
+	return append(list, chunks(mediaTypeFrontier, s.frontier.tiles)...)
 }
 
 func chunks(mediaType string, data []byte) []section {
 	var list []section
-	for len(data) > 0 {
-		n := min(ChunkSize, len(data))
-		list = append(list, section{mediaType, data[:n:n]})
-		data = data[n:]
+	for chunk := range slices.Chunk(data, ChunkSize) {
+		list = append(list, section{mediaType, chunk})
 	}
 	return list
 }

@@ -7,8 +7,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/mod/sumdb/tlog"
-	"golang.org/x/sync/errgroup"
 )
 
 // A BlobFunc reads a blob of the repository that the manifest is in. It may be
@@ -29,65 +27,41 @@ func Read(ctx context.Context, log *Log, manifest []byte, read BlobFunc) (*Snaps
 	if err != nil {
 		return nil, err
 	}
-	head, err := m.readHead(ctx, log, read)
+	head, err := m.Head(log)
 	if err != nil {
 		return nil, err
 	}
-	data := make([]byte, m.Config.Size)
-	if err := readBlob(ctx, read, m.Config, data); err != nil {
+	data, err := readBlob(ctx, read, m.Config)
+	if err != nil {
 		return nil, err
 	}
 	c, earlier, err := parseConfig(log, head, data)
 	if err != nil {
 		return nil, err
 	}
-	p := parts{log: log, head: head, earlier: earlier, previous: c.Previous}
+	s := newSnapshot(log, head, earlier)
+	s.previous = c.Previous
 	if c.Captured != "" {
-		if p.captured, err = time.Parse(time.DateOnly, c.Captured); err != nil {
+		if s.captured, err = time.Parse(time.DateOnly, c.Captured); err != nil {
 			return nil, corrupt("checksum snapshot of %s: config: %v", log.Name(), err)
 		}
 	}
-	if err := m.readLayers(ctx, &p, read); err != nil {
+	layers := s.sections()
+	if err := m.checkSections(layers); err != nil {
 		return nil, err
 	}
-	return newSnapshot(p)
-}
-
-// readHead returns the head, which need not be inlined.
-func (m *Manifest) readHead(ctx context.Context, log *Log, read BlobFunc) (Head, error) {
-	if head, ok, err := m.Head(log); ok || err != nil {
-		return head, err
-	}
-	note := make([]byte, m.Layers[0].Size)
-	if err := readBlob(ctx, read, m.Layers[0], note); err != nil {
-		return Head{}, err
-	}
-	return m.openHead(log, note)
-}
-
-// readLayers fills in the spine, edge and frontier of p. Their sizes follow from
-// its heads, and the layers must have just these.
-func (m *Manifest) readLayers(ctx context.Context, p *parts, read BlobFunc) error {
-	n := p.head.N
-	p.spine = make([]byte, n>>TileHeight*tlog.HashSize)
-	p.edge = make([]byte, n%TileWidth*tlog.HashSize)
-	p.frontier = make([]byte, len(frontierTiles(n, p.earlier))*TileSize)
-	list := sections(p.head.Note, p.edge, p.spine, p.frontier)
-	if err := m.checkSections(list); err != nil {
-		return err
-	}
-	g, groupCtx := errgroup.WithContext(ctx)
-	g.SetLimit(defaultJobs)
-	for i, s := range list[1:] {
-		if groupCtx.Err() != nil {
-			break // a layer failed: do not start the others
+	err = each(ctx, len(layers), nil, func(ctx context.Context, i int) error {
+		if i == 0 {
+			return nil // the head is there
 		}
-		g.Go(func() error { return readBlob(groupCtx, read, m.Layers[i+1], s.data) })
-	}
-	if err := g.Wait(); err != nil {
+		data, err := readBlob(ctx, read, m.Layers[i])
+		copy(layers[i].data, data)
 		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return ctx.Err()
+	return s, s.check()
 }
 
 // checkSections checks that the layers are exactly these, as far as the manifest
@@ -106,16 +80,14 @@ func (m *Manifest) checkSections(list []section) error {
 	return nil
 }
 
-// readBlob reads a blob into dst, which has the size in its descriptor, and checks
-// its size and digest.
-func readBlob(ctx context.Context, read BlobFunc, d ocispec.Descriptor, dst []byte) error {
+// readBlob reads a blob and checks its size and digest.
+func readBlob(ctx context.Context, read BlobFunc, d ocispec.Descriptor) ([]byte, error) {
 	data, err := read(ctx, d)
 	if err != nil {
-		return fmt.Errorf("checksum snapshot: %s %s: %w", d.MediaType, d.Digest, err)
+		return nil, fmt.Errorf("checksum snapshot: %s %s: %w", d.MediaType, d.Digest, err)
 	}
-	if len(data) != len(dst) || digest.FromBytes(data) != d.Digest {
-		return corrupt("checksum snapshot: %s %s does not match its digest", d.MediaType, d.Digest)
+	if int64(len(data)) != d.Size || digest.FromBytes(data) != d.Digest {
+		return nil, corrupt("checksum snapshot: %s %s does not match its digest", d.MediaType, d.Digest)
 	}
-	copy(dst, data)
-	return nil
+	return data, nil
 }

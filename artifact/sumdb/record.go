@@ -3,7 +3,6 @@ package sumdb
 import (
 	"bytes"
 	"cmp"
-	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -33,29 +32,19 @@ func ParseRecord(data []byte) (Record, error) {
 	return r, err
 }
 
-// ParseLookup parses what a log answers to a lookup: a record, then the note of
-// a tree head. The note is not checked; [Log.OpenHead] does. Errors match
-// [artifact.ErrCorrupt] or [artifact.ErrLimit].
-func ParseLookup(data []byte) (r Record, note []byte, err error) {
-	r, note, err = cutRecord(data)
-	if err == nil && len(note) > MaxNote {
-		return Record{}, nil, tooLarge("tree head, in bytes", int64(len(note)), MaxNote)
-	}
-	return r, note, err
-}
-
-// cutRecord parses the record that data begins with and returns what follows.
+// cutRecord parses the record that data begins with and returns what follows: in what a log answers to a lookup,
+// the note of a tree head.
 func cutRecord(data []byte) (r Record, rest []byte, err error) {
 	if len(data) > MaxRecord+MaxNote {
-		return Record{}, nil, tooLarge("checksum database record, in bytes", int64(len(data)), MaxRecord)
+		return Record{}, nil, artifact.CheckSize("checksum database record", int64(len(data)), MaxRecord)
 	}
 	id, text, rest, err := tlog.ParseRecord(data)
 	if err != nil {
 		return Record{}, nil, corrupt("checksum database record: %v", err)
 	}
 	size := len(data) - len(rest)
-	if size > MaxRecord {
-		return Record{}, nil, tooLarge("checksum database record, in bytes", int64(size), MaxRecord)
+	if err := artifact.CheckSize("checksum database record", int64(size), MaxRecord); err != nil {
+		return Record{}, nil, err
 	}
 	r = Record{ID: id, Text: bytes.Clone(text)}
 	canonical, err := r.Format()
@@ -91,15 +80,10 @@ func (r Record) Sums(m module.Version) (zip, mod string, err error) {
 	switch {
 	case zip == "" || mod == "":
 		return "", "", fmt.Errorf("checksum database record %d is not the one of %s: %w", r.ID, m, artifact.ErrIdentity)
-	case !isSum(zip) || !isSum(mod):
+	case !artifact.IsSum(zip) || !artifact.IsSum(mod):
 		return "", "", corrupt("checksum database record %d: malformed sum for %s", r.ID, m)
 	}
 	return zip, mod, nil
-}
-
-func isSum(h1 string) bool {
-	hash, err := base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(h1, "h1:"))
-	return err == nil && len(hash) == tlog.HashSize
 }
 
 // Check checks that the record is m's and has these sums. zipSum may be "" for
@@ -111,9 +95,9 @@ func (r Record) Check(m module.Version, zipSum, modSum string) error {
 	case err != nil:
 		return err
 	case modSum != mod:
-		return &MismatchError{Module: m, File: "go.mod", Have: modSum, Log: mod}
+		return corrupt("%s: go.mod %w: have %s, the log says %s", m, ErrMismatch, modSum, mod)
 	case zipSum != "" && zipSum != zip:
-		return &MismatchError{Module: m, File: "zip", Have: zipSum, Log: zip}
+		return corrupt("%s: zip %w: have %s, the log says %s", m, ErrMismatch, zipSum, zip)
 	}
 	return nil
 }

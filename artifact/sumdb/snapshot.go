@@ -14,53 +14,35 @@ import (
 type Snapshot struct {
 	log      *Log
 	head     Head
-	spine    *Spine
+	levels   [][]byte // of the spine: levels[i] has all hashes at tile level i+1
 	edge     []byte
 	earlier  []Head
 	frontier frontier
-	captured time.Time
-	previous digest.Digest
+	captured time.Time     // a day in UTC
+	previous digest.Digest // "" if unknown
 }
 
-// parts are the unchecked content of a snapshot.
-type parts struct {
-	log      *Log
-	head     Head
-	spine    []byte
-	edge     []byte
-	earlier  []Head // from log.OpenHead
-	frontier []byte // the tiles of frontierTiles, concatenated
-	captured time.Time
-	previous digest.Digest
+// newSnapshot returns a snapshot with these heads, and room for its spine, edge and frontier. It is to be checked
+// once that is filled.
+func newSnapshot(log *Log, head Head, earlier []Head) *Snapshot {
+	indexes := frontierTiles(head.N, earlier)
+	s := &Snapshot{log: log, head: head, earlier: earlier, frontier: frontier{indexes, make([]byte, len(indexes)*TileSize)}}
+	s.levels = [][]byte{make([]byte, s.fullTiles()*tlog.HashSize)}
+	s.edge = make([]byte, head.N%TileWidth*tlog.HashSize)
+	return s
 }
 
-// newSnapshot checks everything that a snapshot promises, but for signatures.
-func newSnapshot(p parts) (*Snapshot, error) {
-	n := p.head.N
-	if n < 1 {
-		return nil, corrupt("checksum snapshot of %s: the log is empty", p.log.Name())
-	}
-	if err := checkEarlier(p.log, p.earlier, p.head); err != nil {
-		return nil, err
-	}
-	f := frontier{indexes: frontierTiles(n, p.earlier), tiles: p.frontier}
-	if int64(len(p.spine)) != n>>TileHeight*tlog.HashSize || int64(len(p.edge)) != n%TileWidth*tlog.HashSize || len(f.tiles) != len(f.indexes)*TileSize {
-		return nil, corrupt("checksum snapshot of %s: spine, edge and frontier of %d, %d and %d bytes do not fit %d records",
-			p.log.Name(), len(p.spine), len(p.edge), len(f.tiles), n)
-	}
-	spine, err := NewSpine(p.spine)
-	if err != nil {
-		return nil, err
-	}
-	s := &Snapshot{
-		log: p.log, head: p.head, spine: spine, edge: p.edge, earlier: p.earlier, frontier: f,
-		captured: day(p.captured), previous: p.previous,
-	}
-	return s, s.check()
-}
-
-// check compares the snapshot's content with the roots of its heads.
+// check derives the upper levels of the spine, and checks everything that a snapshot promises, but for signatures.
 func (s *Snapshot) check() error {
+	for i, h := range s.earlier {
+		if h.N < 1 || h.N >= s.head.N || i > 0 && h.N <= s.earlier[i-1].N {
+			return corrupt("checksum snapshot of %s: its earlier heads do not ascend to its head", s.log.Name())
+		}
+	}
+	s.levels = s.levels[:1]
+	for top := s.levels[0]; len(top) >= TileSize; s.levels = append(s.levels, top) {
+		top = hashTiles(top)
+	}
 	root, err := tlog.TreeHash(s.head.N, hashReader{s})
 	if err != nil {
 		return fmt.Errorf("checksum snapshot of %s: %w", s.log.Name(), err)
@@ -86,16 +68,6 @@ func (s *Snapshot) check() error {
 	return nil
 }
 
-// checkEarlier checks the order of the earlier heads.
-func checkEarlier(log *Log, earlier []Head, head Head) error {
-	for i, h := range earlier {
-		if h.N < 1 || h.N >= head.N || i > 0 && h.N <= earlier[i-1].N {
-			return corrupt("checksum snapshot of %s: its earlier heads do not ascend to its head", log.Name())
-		}
-	}
-	return nil
-}
-
 // Log returns the log this is a snapshot of.
 func (s *Snapshot) Log() *Log { return s.log }
 
@@ -105,9 +77,6 @@ func (s *Snapshot) Head() Head { return s.head }
 // Earlier returns the heads of earlier snapshots, oldest first. A client that
 // holds one of them can move on to this snapshot.
 func (s *Snapshot) Earlier() []Head { return slices.Clone(s.earlier) }
-
-// Spine returns the hashes at level 1 and above.
-func (s *Snapshot) Spine() *Spine { return s.spine }
 
 // Captured returns the day, in UTC, on which the snapshot was made, as far as its
 // maker said so; it is not signed by the log. The zero time is an unknown day.
@@ -140,11 +109,7 @@ const (
 
 // String returns the relation in lower case.
 func (r Relation) String() string {
-	names := [...]string{"unproven", "older", "equal", "newer", "forked"}
-	if r < 0 || int(r) >= len(names) {
-		return fmt.Sprintf("relation %d", int(r))
-	}
-	return names[r]
+	return [...]string{"unproven", "older", "equal", "newer", "forked"}[r]
 }
 
 // Compare says what the head h, which must come from OpenHead of the same log, is
@@ -191,12 +156,4 @@ func frontierTiles(n int64, earlier []Head) []int64 {
 	}
 	slices.Sort(indexes)
 	return slices.Compact(indexes)
-}
-
-// day returns t's day in UTC.
-func day(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.UTC().Truncate(24 * time.Hour)
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/upstream"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -195,7 +196,7 @@ func FuzzCollectFiles(f *testing.F) {
 			add(c, "file", []byte(text))
 			c.merge()
 			for _, it := range c.items {
-				if _, err := upstream.ParseQuery(it.Module.Path, it.Module.Version); err != nil {
+				if _, err := goproxy.ParseQuery(it.Module.Path, it.Module.Version); err != nil {
 					t.Errorf("%v: %v", it, err)
 				}
 			}

@@ -28,7 +28,7 @@ type seed struct {
 
 // addSeed adds a module that somebody named.
 func (c *collector) addSeed(s seed, e entry) {
-	if _, err := upstream.ParseQuery(s.path, s.query); err != nil {
+	if _, err := goproxy.ParseQuery(s.path, s.query); err != nil {
 		c.add(e, failed(fmt.Errorf("%s@%s: %w", s.path, s.query, err)))
 		return
 	}
@@ -145,7 +145,7 @@ func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed, e e
 // retracted is an error for a version that was named although its author retracted
 // it. Queries do not lead to such versions; revisions may.
 func (c *collector) retracted(ctx context.Context, m module.Version, s seed) error {
-	q, err := upstream.ParseQuery(s.path, s.query)
+	q, err := goproxy.ParseQuery(s.path, s.query)
 	if c.Retracted || s.listed || goproxy.IsToolchain(m) || err == nil && !q.Revision && m.Version != s.query {
 		return nil
 	}
@@ -157,7 +157,7 @@ func (c *collector) retracted(ctx context.Context, m module.Version, s seed) err
 
 // revisionsOf returns the names to record for what a query led to.
 func (c *collector) revisionsOf(ctx context.Context, s seed, m module.Version) []string {
-	q, err := upstream.ParseQuery(s.path, s.query)
+	q, err := goproxy.ParseQuery(s.path, s.query)
 	if err != nil || !q.Revision {
 		return nil
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/requirement"
-	"github.com/modferry/modferry/registry/upstream"
 )
 
 // addTool adds a package as go install takes it.
@@ -38,7 +37,7 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 	var f findings
 	text := pkg + "@" + query
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
-		m, result, err := r.Tool(ctx, pkg, upstream.ForGo(query), platforms, e.who(text))
+		m, result, err := r.Tool(ctx, pkg, goproxy.QueryForGo(query), platforms, e.who(text))
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 
 	modzip "golang.org/x/mod/zip"
 
-	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 const tagRefs, branchRefs = "refs/tags/", "refs/heads/"
@@ -159,7 +159,7 @@ func (r *repo) resolve(ctx context.Context, name string) (*revision, error) {
 	switch {
 	case err != nil && exitCode(err) < 0:
 		return nil, err
-	case !artifact.IsHash(hash): // of ^main git prints something else
+	case !goproxy.IsHash(hash): // of ^main git prints something else
 		return nil, fmt.Errorf("%w %q: nothing that is committed in this repository has that name", ErrRevision, name)
 	case tag != "":
 		return &revision{hash: hash, tagName: name, public: name}, nil

@@ -31,7 +31,7 @@ func (p *treeHead) findSnapshot(ctx context.Context, s *registry.Store) (*headSt
 	case err != nil:
 		return nil, err
 	}
-	if _, ok, err := found.Head(p.sums.Log); !ok {
+	if _, err := found.Head(p.sums.Log); err != nil {
 		p.ignore(s, err)
 		return &headStore{Store: s}, nil
 	}
@@ -45,8 +45,7 @@ func (p *treeHead) findSnapshot(ctx context.Context, s *registry.Store) (*headSt
 	return &headStore{Store: s, latest: found, signed: err == nil}, nil
 }
 
-// ignore says that a store has a useless snapshot; err is nil if that just lacks
-// its head.
+// ignore says that a store has a useless snapshot.
 func (p *treeHead) ignore(s *registry.Store, err error) {
 	p.log.Warn("ignoring a damaged checksum snapshot", "store", s.String(), "error", err)
 }
@@ -104,11 +103,11 @@ func (p *treeHead) earlier(ctx context.Context) ([]sumdb.Head, error) {
 func (p *treeHead) headAt(ctx context.Context, s *headStore, n int64) (h sumdb.Head, ok bool, err error) {
 	found, err := s.FindSnapshot(ctx, p.sums.Log, sumdb.HeadTag(n))
 	if err == nil {
-		h, ok, err = found.Head(p.sums.Log)
+		h, err = found.Head(p.sums.Log)
 	}
 	if isDamage(err) || errors.Is(err, registry.ErrNotFound) {
 		p.ignore(s.Store, err)
 		return sumdb.Head{}, false, nil
 	}
-	return h, ok, err
+	return h, err == nil, err
 }

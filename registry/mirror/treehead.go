@@ -65,7 +65,7 @@ func (p *treeHead) renew(ctx context.Context) error {
 func (p *treeHead) moveOn(ctx context.Context, newest sumdb.Head) error {
 	base := p.base()
 	if base != nil && p.snapshot == nil {
-		head, _, err := base.latest.Head(p.sums.Log)
+		head, err := base.latest.Head(p.sums.Log)
 		if err != nil {
 			return err
 		}

@@ -5,101 +5,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact/goproxy"
-	"github.com/modferry/modferry/artifact/pattern"
 )
 
 // ErrNoMatch: upstream knows the module, but no version of it that a query allows.
 var ErrNoMatch = errors.New("no version matches")
 
-// query is what stands after the @ of module@query
-// (https://go.dev/ref/mod#version-queries):
-//
-//	latest                      the highest release, else pre-release, else the newest commit
-//	v1, v1.2                    the highest version with that prefix, from v1.0.0 or v1.2.0 on
-//	<v1.2.3, <=v1.2.3, <v1.2    the highest version below
-//	>v1.2.3, >=v1.2.3, >=v1.2   the lowest version above
-//	v1.2.3                      that version
-//	commit, branch, other tag   what upstream makes of it
-//
-// Except for the last two, releases are preferred to pre-releases, and versions
-// that the module's author retracted do not count. What is below and above, package
-// [pattern] says: to the go command, but not here, v1.2.0-rc.1 is below v1.2.
-type query struct {
-	path         string
-	filter       func(version string) bool
-	Revision     bool // upstream resolves it
-	lowest       bool // of the matching versions the lowest one is meant
-	latest       bool // without tagged versions, the newest commit is meant
-	incompatible bool // +incompatible versions count even if there are others
-}
-
-// parseQuery parses a query. It makes no request.
-func ParseQuery(path, text string) (*query, error) {
-	if err := goproxy.CheckNoURL(path); err != nil {
-		return nil, err
-	}
-	if err := module.CheckPath(path); err != nil {
-		return nil, err
-	}
-	q := &query{path: path}
-	switch text {
-	case "latest":
-		q.latest = true
-		return q, nil
-	case "":
-		return nil, fmt.Errorf("%s@: the version is missing; @latest is the newest one", path)
-	case "upgrade", "patch", "none":
-		return nil, fmt.Errorf("%s@%s only makes sense in a project: name a version, or latest", path, text)
-	}
-	bound := strings.TrimLeft(text, "<>=")
-	switch {
-	case isComparison(text) && strings.ContainsAny(text, " ,"):
-		return nil, fmt.Errorf("%s@%s has several bounds: a query is one, and for a range there is the mirror file", path, text)
-	case isComparison(text):
-		q.lowest = text[0] == '>'
-	case semver.IsValid(text) && pattern.IsPrefix(text):
-		text += " >=" + semver.Canonical(text) // for v1.2 the go command does not choose v1.2.0-rc.1
-	default:
-		q.Revision = true
-		return q, nil
-	}
-	versions, err := pattern.ParseRange(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s@%s: %w", path, text, err)
-	}
-	q.filter, q.incompatible = versions.Contains, !q.matchesMajor(bound)
-	return q, nil
-}
-
-func isComparison(text string) bool { return text[0] == '<' || text[0] == '>' }
-
-// ForGo returns a query as the go command has to be asked, to which v1.2 is v1.2.0 in a bound.
-func ForGo(text string) string {
-	if r, err := pattern.ParseRange(text); err == nil && isComparison(text) {
-		return r.Explicit()
-	}
-	return text
-}
-
-func (q *query) matchesMajor(v string) bool {
-	_, major, ok := module.SplitPathVersion(q.path)
-	return ok && module.CheckPathMajor(v, major) == nil
-}
-
-func (q *query) allows(v string) bool { return q.filter == nil || q.filter(v) }
-
 // Resolve finds the version that a query means; see the go command's
-// reference for the queries, and package [pattern] for v1.2 as a bound. A version that has
+// reference for the queries, and [goproxy.Range] for v1.2 as a bound. A version that has
 // its canonical form and fits its path resolves to itself without a request, so it may not exist.
 func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Version, error) {
-	q, err := ParseQuery(path, text)
+	q, err := goproxy.ParseQuery(path, text)
 	if err != nil {
 		return module.Version{}, err
 	}
@@ -111,7 +32,7 @@ func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Versi
 	err = u.walk(ctx, goproxy.File{Version: m, Kind: goproxy.Info}, func(e entry) (err error) {
 		switch {
 		case e.direct != nil:
-			version, err = e.direct.resolve(ctx, module.Version{Path: path, Version: ForGo(text)})
+			version, err = e.direct.resolve(ctx, module.Version{Path: path, Version: goproxy.QueryForGo(text)})
 		case q.Revision:
 			version, err = u.revision(ctx, e, m)
 		default:
@@ -161,17 +82,17 @@ func (u *Upstream) versionIn(ctx context.Context, e entry, w goproxy.File) (stri
 }
 
 // choose picks a version from those one upstream lists.
-func (u *Upstream) choose(ctx context.Context, e entry, q *query) (string, error) {
-	c, retracted, err := u.listed(ctx, e, q.path)
+func (u *Upstream) choose(ctx context.Context, e entry, q *goproxy.Query) (string, error) {
+	c, retracted, err := u.listed(ctx, e, q.Path)
 	if err != nil {
 		return "", err
 	}
 	if v, err := u.best(ctx, e, q, c, retracted); v != "" || err != nil {
 		return v, err
 	}
-	if q.latest {
-		v, err := u.newestCommit(ctx, e, q.path, c)
-		if err != nil || q.allows(v) && retraction(retracted, v) == nil {
+	if q.Latest {
+		v, err := u.newestCommit(ctx, e, q.Path, c)
+		if err != nil || q.Allows(v) && retraction(retracted, v) == nil {
 			return v, err
 		}
 	}
@@ -179,21 +100,8 @@ func (u *Upstream) choose(ctx context.Context, e entry, q *query) (string, error
 }
 
 // best returns the tagged version that a query means, or "".
-func (u *Upstream) best(ctx context.Context, e entry, q *query, c versions, retracted []*modfile.Retract) (string, error) {
-	allows := func(v string) bool { return q.allows(v) && retraction(retracted, v) == nil }
-	releases, prereleases, err := u.tagged(ctx, e, q.path, c, allows, q.incompatible)
-	return q.pick(releases, prereleases), err
-}
-
-func (q *query) pick(lists ...[]string) string {
-	for _, list := range lists {
-		switch {
-		case len(list) == 0:
-		case q.lowest:
-			return list[0]
-		default:
-			return list[len(list)-1]
-		}
-	}
-	return ""
+func (u *Upstream) best(ctx context.Context, e entry, q *goproxy.Query, c versions, retracted []*modfile.Retract) (string, error) {
+	allows := func(v string) bool { return q.Allows(v) && retraction(retracted, v) == nil }
+	releases, prereleases, err := u.tagged(ctx, e, q.Path, c, allows, q.Incompatible)
+	return q.Pick(releases, prereleases), err
 }

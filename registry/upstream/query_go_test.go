@@ -12,7 +12,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/modferry/modferry/artifact/pattern"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
@@ -93,7 +93,7 @@ func TestQueriesMeanWhatTheyMeanToTheGoCommand(t *testing.T) {
 			"<=v1", ">v1", "<x", ">=", "<v01",
 		} {
 			asked = append(asked, "example.com/"+path+"@"+q)
-			queries = append(queries, "example.com/"+path+"@"+q, "example.com/"+path+"@"+ForGo(q))
+			queries = append(queries, "example.com/"+path+"@"+q, "example.com/"+path+"@"+goproxy.QueryForGo(q))
 		}
 	}
 	slices.Sort(queries)
@@ -109,7 +109,7 @@ func TestQueriesMeanWhatTheyMeanToTheGoCommand(t *testing.T) {
 		if got.Version != want[0] || answers[query] != want[1] {
 			t.Errorf("%s: %q, and to the go command %q; want %q", query, got.Version, answers[query], want)
 		}
-		if explicit := m.Path + "@" + ForGo(m.Version); answers[explicit] != got.Version {
+		if explicit := m.Path + "@" + goproxy.QueryForGo(m.Version); answers[explicit] != got.Version {
 			t.Errorf("%s: %q, and to the go command %s means %q", query, got.Version, explicit, answers[explicit])
 		}
 	}
@@ -120,11 +120,11 @@ func TestABoundMeansTheSameInQueriesAndRanges(t *testing.T) {
 	for _, path := range []string{"a", "pre", "legacy", "sorry", "next", "soon/v2", "first", "left"} {
 		path = "example.com/" + path
 		for _, bound := range []string{"<v1", "<v1.1", "<v1.2", "<v2", "<v2.1", ">=v1", ">=v1.1", ">=v1.2", ">=v2", ">=v2.1", "<v1.2.0", ">=v1.2.0", "<=v1.1.0", ">v1.1.0"} {
-			r, err := pattern.ParseRange(bound)
+			r, err := goproxy.ParseRange(bound)
 			if err != nil {
 				t.Fatal(err)
 			}
-			q, err := ParseQuery(path, bound)
+			q, err := goproxy.ParseQuery(path, bound)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,8 +133,8 @@ func TestABoundMeansTheSameInQueriesAndRanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, v := range list {
-				if q.allows(v) != r.Contains(v) {
-					t.Errorf("%s %s: as a query %v, as a range %v", bound, v, q.allows(v), r.Contains(v))
+				if q.Allows(v) != r.Contains(v) {
+					t.Errorf("%s %s: as a query %v, as a range %v", bound, v, q.Allows(v), r.Contains(v))
 				}
 			}
 		}

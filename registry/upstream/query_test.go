@@ -106,19 +106,3 @@ func TestResolveGoesOnToTheNextProxy(t *testing.T) {
 		t.Error(m, err)
 	}
 }
-
-func FuzzParseQuery(f *testing.F) {
-	for _, s := range []string{"latest", "v1", "v1.2", "v1.2.3", "<v1", "<=v1.2.3-rc", ">v1.2.3+meta", ">=v0", "main", "v1-rc", "v01", "<", ""} {
-		f.Add(s, "v1.2.3")
-	}
-	f.Fuzz(func(t *testing.T, text, version string) {
-		q, err := ParseQuery("example.com/a", text)
-		if err != nil {
-			return
-		}
-		if q.Revision && q.filter != nil {
-			t.Errorf("%q is a revision and a choice", text)
-		}
-		q.allows(version)
-	})
-}

@@ -8,14 +8,13 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact/goproxy"
-	"github.com/modferry/modferry/artifact/pattern"
 )
 
 // Select returns the releases of a module that a range contains, ascending. Pre-releases
 // are among them if a bound of the range is one, or if there is no release. What the module's
 // author retracted is left out, and so are +incompatible versions after one with a go.mod, as
 // in queries. If nothing is left, the error is ErrNoMatch.
-func (u *Upstream) Select(ctx context.Context, path string, r pattern.Range) ([]string, error) {
+func (u *Upstream) Select(ctx context.Context, path string, r goproxy.Range) ([]string, error) {
 	return u.selection(ctx, path, r.String(), func(e entry) ([]string, error) {
 		c, retracted, err := u.listed(ctx, e, path)
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact/pattern"
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
@@ -28,7 +28,7 @@ func TestSelectReturnsTheReleasesOfARange(t *testing.T) {
 		{"example.com/sorry", ">=v1", "v1.0.0"},
 		{"example.com/sorry", ">=v1.1", ""},
 	} {
-		r, err := pattern.ParseRange(tt.text)
+		r, err := goproxy.ParseRange(tt.text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,10 +37,10 @@ func TestSelectReturnsTheReleasesOfARange(t *testing.T) {
 			t.Errorf("%s@%s: %q, %v; want %q", tt.path, tt.text, got, err, tt.want)
 		}
 	}
-	if _, err := u.Select(t.Context(), "example.com/nowhere", pattern.Range{}); !errors.Is(err, ErrNotFound) {
+	if _, err := u.Select(t.Context(), "example.com/nowhere", goproxy.Range{}); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
-	if _, err := u.Select(t.Context(), "nowhere", pattern.Range{}); err == nil {
+	if _, err := u.Select(t.Context(), "nowhere", goproxy.Range{}); err == nil {
 		t.Error("not a module's path")
 	}
 }
@@ -76,7 +76,7 @@ func TestNewestReturnsTheNewestReleases(t *testing.T) {
 
 func TestACacheWithoutAMatchLeavesTheChoiceToOthers(t *testing.T) {
 	u := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v0.1.0").URL()+","+upstreamtest.NewProxy(t, upstreamtest.QueryTree(t), nil).URL)
-	r, err := pattern.ParseRange(">=v1 <v2")
+	r, err := goproxy.ParseRange(">=v1 <v2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestACacheWithoutAMatchLeavesTheChoiceToOthers(t *testing.T) {
 func TestVersionsAreSelectedDirectly(t *testing.T) {
 	newRepository(t)
 	u := newUpstream(t, "direct")
-	r, err := pattern.ParseRange(">=v1")
+	r, err := goproxy.ParseRange(">=v1")
 	if err != nil {
 		t.Fatal(err)
 	}

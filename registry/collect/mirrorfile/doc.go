@@ -28,7 +28,7 @@
 //	  - modules: ["github.com/evil/**", "example.com/lib@<v1.4.2"]
 //	    reason: CVE-2026-0001
 //
-// The patterns of allow and deny are those of package pattern, which also says what v2 means as a
+// The patterns of allow and deny are goproxy.Pattern, whose goproxy.Range also says what v2 means as a
 // bound, in ranges and in queries. The file is YAML, but strict: what is
 // unknown, doubled, empty or of another type is an error, and so are anchors, aliases, tags and a
 // second document.

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
-	"github.com/modferry/modferry/artifact/pattern"
 )
 
 // File is a mirror file.
@@ -40,7 +39,7 @@ type Project struct {
 type Module struct {
 	Path   string
 	Query  string        // what stands after the @ of module@query; "" = Latest or Range says it
-	Range  pattern.Range // every release in it, if Query is "" and Latest is 0
+	Range  goproxy.Range // every release in it, if Query is "" and Latest is 0
 	Latest int           // so many of the newest releases; 0 = Query or Range says it
 	Alone  bool          // without what it needs
 	Line   int
@@ -62,7 +61,7 @@ type Toolchain struct {
 
 // Rule is an entry of the allow or deny list.
 type Rule struct {
-	Patterns []pattern.Pattern
+	Patterns []goproxy.Pattern
 	Reason   string // may be empty
 	Line     int
 }

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
-	"github.com/modferry/modferry/artifact/pattern"
 	"github.com/modferry/modferry/registry/redact"
 )
 
@@ -147,7 +146,7 @@ func (p *parser) module(n *yaml.Node) {
 	v, deps := Module{Line: n.Line}, true
 	if p.entry(n, func(s string) { v.Path, v.Query, _ = strings.Cut(s, "@") },
 		field{"module", &v.Path},
-		field{"versions", func(s string) (err error) { v.Range, err = pattern.ParseRange(s); return err }},
+		field{"versions", func(s string) (err error) { v.Range, err = goproxy.ParseRange(s); return err }},
 		field{"latest", &v.Latest},
 		field{"query", &v.Query},
 		field{"deps", &deps}) {
@@ -213,7 +212,7 @@ func (p *parser) deny(n *yaml.Node) {
 
 // add parses a pattern.
 func (r *Rule) add(text string) error {
-	parsed, err := pattern.Parse(text)
+	parsed, err := goproxy.ParsePattern(text)
 	r.Patterns = append(r.Patterns, parsed)
 	return err
 }

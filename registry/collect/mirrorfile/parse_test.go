@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modferry/modferry/artifact/pattern"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 const example = `version: 1
@@ -46,18 +46,18 @@ func must[T any](t testing.TB, v T, err error) T {
 	return v
 }
 
-func patterns(t testing.TB, texts ...string) []pattern.Pattern {
+func patterns(t testing.TB, texts ...string) []goproxy.Pattern {
 	t.Helper()
-	var list []pattern.Pattern
+	var list []goproxy.Pattern
 	for _, s := range texts {
-		p, err := pattern.Parse(s)
+		p, err := goproxy.ParsePattern(s)
 		list = append(list, must(t, p, err))
 	}
 	return list
 }
 
 func TestParseReadsEveryField(t *testing.T) {
-	versions, err := pattern.ParseRange(">=v1.4.0 <v2")
+	versions, err := goproxy.ParseRange(">=v1.4.0 <v2")
 	must(t, versions, err)
 	both := []string{"linux/amd64", "darwin/arm64"}
 	want := &File{

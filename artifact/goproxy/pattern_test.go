@@ -1,9 +1,8 @@
-package pattern
+package goproxy
 
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/mod/module"
 )
@@ -34,18 +33,18 @@ func TestPatternMatchesPaths(t *testing.T) {
 		{"**/*", []string{"example.com", "example.com/a"}, nil},
 	}
 	for _, tt := range tests {
-		p, err := Parse(tt.pattern)
+		p, err := ParsePattern(tt.pattern)
 		if err != nil {
-			t.Errorf("Parse(%q): %v", tt.pattern, err)
+			t.Errorf("ParsePattern(%q): %v", tt.pattern, err)
 			continue
 		}
 		for _, path := range tt.matches {
-			if !p.MatchPath(path) || !p.Match(module.Version{Path: path, Version: "v1.0.0"}) {
+			if !p.Match(module.Version{Path: path, Version: "v1.0.0"}) {
 				t.Errorf("%s does not match %s", tt.pattern, path)
 			}
 		}
 		for _, path := range tt.doesNot {
-			if p.MatchPath(path) || p.Match(module.Version{Path: path, Version: "v1.0.0"}) {
+			if p.Match(module.Version{Path: path, Version: "v1.0.0"}) {
 				t.Errorf("%s matches %q", tt.pattern, path)
 			}
 		}
@@ -56,7 +55,7 @@ func TestPatternMatchesPaths(t *testing.T) {
 }
 
 func TestPatternWithARangeMatchesSomeVersions(t *testing.T) {
-	p, err := Parse("example.com/lib/**@<v1.4.2")
+	p, err := ParsePattern("example.com/lib/**@<v1.4.2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,14 +70,11 @@ func TestPatternWithARangeMatchesSomeVersions(t *testing.T) {
 	if p.Match(module.Version{Path: "example.com/other", Version: "v1.0.0"}) {
 		t.Error("another path matches")
 	}
-	if !p.MatchPath("example.com/lib") || p.MatchPath("example.com/other") {
-		t.Error("MatchPath does not go by the path alone")
-	}
 }
 
 func TestZeroPatternMatchesNothing(t *testing.T) {
 	var p Pattern
-	if p.MatchPath("") || p.MatchPath("example.com") || p.Match(module.Version{Path: "example.com", Version: "v1.0.0"}) {
+	if p.Match(module.Version{}) || p.Match(module.Version{Path: "example.com", Version: "v1.0.0"}) || p.MatchFold(module.Version{}) {
 		t.Error("it matches something")
 	}
 }
@@ -105,42 +101,40 @@ func TestParseSaysWhatIsWrongWithAPattern(t *testing.T) {
 		"example.com/lib@<1.4.2":        "did you mean v1.4.2?",
 		"example.com/lib@<=v1":          "ambiguous",
 		"example.com/lib@v1.0.0@v2.0.0": "is not a semantic version",
-		"example.com/" + strings.Repeat("x", MaxLen): "longer than 1024 bytes",
+		"example.com/" + strings.Repeat("x", maxPattern): "longer than 1024 bytes",
 	} {
-		_, err := Parse(pattern)
+		_, err := ParsePattern(pattern)
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Parse(%q): %v, want %q", pattern, err, want)
+			t.Errorf("ParsePattern(%q): %v, want %q", pattern, err, want)
 		}
 	}
 }
 
-func TestMatchingManyStarsIsQuick(t *testing.T) {
-	start := time.Now()
-	elements, err := Parse("a.b/" + strings.Repeat("**/x/", 200) + "y")
-	if err != nil {
-		t.Fatal(err)
-	}
-	elements.MatchPath("a.b/" + strings.Repeat("x/", 50_000) + "z")
-	stars, err := Parse("a.b/" + strings.Repeat("*x", 500) + "y")
-	if err != nil {
-		t.Fatal(err)
-	}
-	stars.MatchPath("a.b/" + strings.Repeat("x", 100_000) + "z")
-	if d := time.Since(start); d > 10*time.Second {
-		t.Errorf("it took %v", d)
+func TestMatchingManyStarsDoesNotTakeForEver(t *testing.T) {
+	for pattern, path := range map[string]string{
+		"a.b/" + strings.Repeat("**/x/", 200) + "y": "a.b/" + strings.Repeat("x/", 5_000) + "z",
+		"a.b/" + strings.Repeat("*x", 500) + "y":    "a.b/" + strings.Repeat("x", 10_000) + "z",
+	} {
+		p, err := ParsePattern(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Match(module.Version{Path: path, Version: "v1.0.0"}) {
+			t.Errorf("%s matches", pattern)
+		}
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParsePattern(f *testing.F) {
 	for _, s := range []string{"**", "github.com/evil/**", "example.com/lib@<v1.4.2", "*.x/y*z", "gopkg.in/yaml.v3@>=v3 !=v3.0.1", "a.b/**/c@v1,v1.2"} {
 		f.Add(s, "github.com/evil/x", "v1.4.1")
 	}
 	f.Fuzz(func(t *testing.T, s, path, version string) {
-		p, err := Parse(s)
+		p, err := ParsePattern(s)
 		if err != nil {
 			return
 		}
-		again, err := Parse(p.String())
+		again, err := ParsePattern(p.String())
 		if err != nil {
 			t.Fatalf("%q is written %q: %v", s, p, err)
 		}
@@ -148,13 +142,14 @@ func FuzzParse(f *testing.F) {
 		if p.Match(m) != again.Match(m) || again.String() != p.String() {
 			t.Fatalf("%q and %q differ on %v", s, p, m)
 		}
-		if p.Match(m) && !p.MatchPath(path) {
-			t.Fatalf("%q matches %v but not its path", s, m)
+		if p.Match(m) && !p.MatchFold(m) {
+			t.Fatalf("%q matches %v only if upper and lower case differ", s, m)
 		}
 		if len(path)+len(s) > 40 {
 			return // the definition takes for ever
 		}
-		if got, want := p.MatchPath(path), slowMatch(p.elements, strings.Split(path, "/")); got != want {
+		p.versions = Range{}
+		if got, want := p.Match(m), slowMatch(strings.Split(p.glob, "/"), strings.Split(path, "/")); got != want {
 			t.Fatalf("%q on %q: %v, want %v", s, path, got, want)
 		}
 	})

@@ -1,4 +1,4 @@
-package pattern
+package goproxy
 
 import (
 	"errors"
@@ -8,12 +8,33 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// MaxLen is the length, in bytes, that no pattern or range may exceed.
-const MaxLen = 1024
+// maxPattern is the length, in bytes, that no pattern or range may exceed.
+const maxPattern = 1024
 
 // Range is a set of versions: comparators of which all must hold, as in
 // ">=v1.4.0 <v2", "v1.2.3" (exactly that one), "v1.2" (all that begin so) or
 // "!=v1.3.0". The zero value contains every version.
+//
+//	range      = comparator { separator comparator }
+//	separator  = " " | ","  (one or more)
+//	comparator = version | prefix | operator bound
+//	operator   = ">=" | ">" | "<=" | "<" | "!="
+//	bound      = version | prefix  (a prefix after >= and < only)
+//
+// A version is a semantic version, as in v1.2.3-rc.1; a prefix is one that
+// lacks its end, as in v1 or v1.2. It stands for all versions that begin so, and as a bound for the lowest of them,
+// which is a pre-release:
+//
+//	         v1.9.9  v2.0.0-rc.1  v2.0.0  v2.9.9  v3.0.0-rc.1
+//	<v2        in        -          -       -         -
+//	>=v2       -         in         in      in        in
+//	v2         -         in         in      in        -
+//	<v2.0.0    in        in         -       -         -
+//	>=v2.0.0   -         -          in      in        in
+//
+// That is what deny lists need: nobody who lets in <v2 wants v2.0.0-rc.1, and who keeps out >=v2 keeps out that as well.
+// The bounds of a [Query] mean the same. To the go command v2 is v2.0.0, in bounds too: where no release
+// matches, its <v2 may choose v2.0.0-rc.1, and its >=v2 does not. [Range.Explicit] says to it what is meant here.
 type Range struct {
 	all []comparator
 }
@@ -27,11 +48,10 @@ type comparator struct {
 // operators in the order in which to look for them.
 var operators = [...]string{">=", "<=", "!=", ">", "<"}
 
-// ParseRange parses a range. For what a prefix like v1 or v1.2 means in it, see the package's
-// documentation. An empty range is an error, and so is one whose bounds contradict each other.
+// ParseRange parses a range. An empty range is an error, and so is one whose bounds contradict each other.
 func ParseRange(s string) (Range, error) {
-	if len(s) > MaxLen {
-		return Range{}, fmt.Errorf("the range is longer than %d bytes", MaxLen)
+	if len(s) > maxPattern {
+		return Range{}, fmt.Errorf("the range is longer than %d bytes", maxPattern)
 	}
 	var r Range
 	for _, text := range strings.FieldsFunc(s, func(c rune) bool { return c == ' ' || c == ',' }) {
@@ -63,7 +83,7 @@ func parseComparator(text string) (comparator, error) {
 		return c, fmt.Errorf("%s lacks its version: write it like %sv1.2.3, without a space", c.op, c.op)
 	case !semver.IsValid(c.bound):
 		return c, notAVersion(c.bound)
-	case IsPrefix(c.bound) && c.op != "" && c.op != ">=" && c.op != "<":
+	case isPrefix(c.bound) && c.op != "" && c.op != ">=" && c.op != "<":
 		return c, fmt.Errorf("%s is ambiguous: give the bound as vX.Y.Z", c)
 	}
 	return c, nil
@@ -77,14 +97,14 @@ func notAVersion(bound string) error {
 	return fmt.Errorf("%q is not a semantic version: %s", bound, want)
 }
 
-// IsPrefix reports whether a semantic version is v1 or v1.2.
-func IsPrefix(v string) bool {
+// isPrefix reports whether a semantic version is v1 or v1.2.
+func isPrefix(v string) bool {
 	return strings.Count(strings.TrimSuffix(v, semver.Prerelease(v)+semver.Build(v)), ".") < 2
 }
 
 // floor is the lowest version that a bound stands for.
 func (c comparator) floor() string {
-	if IsPrefix(c.bound) {
+	if isPrefix(c.bound) {
 		return semver.Canonical(c.bound) + "-0" // nothing precedes it
 	}
 	return c.bound
@@ -105,8 +125,8 @@ func (r Range) contradiction() (low, high comparator, found bool) {
 	return low, high, false
 }
 
-func (c comparator) isExact() bool  { return c.op == "" && !IsPrefix(c.bound) }
-func (c comparator) isPrefix() bool { return c.op == "" && IsPrefix(c.bound) }
+func (c comparator) isExact() bool  { return c.op == "" && !isPrefix(c.bound) }
+func (c comparator) isPrefix() bool { return c.op == "" && isPrefix(c.bound) }
 func (c comparator) isLower() bool  { return c.op == "" || c.op == ">" || c.op == ">=" }
 func (c comparator) isUpper() bool  { return c.isExact() || c.op == "<" || c.op == "<=" }
 func (c comparator) isStrict() bool { return c.op == "<" || c.op == ">" }
@@ -159,23 +179,23 @@ func (r Range) HasPrerelease() bool {
 
 // String returns the range as it was written, but with single spaces between
 // the comparators; "" for the zero value.
-func (r Range) String() string {
-	texts := make([]string, len(r.all))
-	for i, c := range r.all {
-		texts[i] = c.String()
-	}
-	return strings.Join(texts, " ")
-}
+func (r Range) String() string { return r.join(comparator.String) }
 
 // Explicit returns the range with whole versions as bounds: "<v2.0.0-0" for "<v2". It contains the same versions, and
 // the go command, which takes one comparator for a query, understands it.
 func (r Range) Explicit() string {
+	return r.join(func(c comparator) string {
+		if c.op == "" {
+			return c.bound
+		}
+		return c.op + c.floor()
+	})
+}
+
+func (r Range) join(text func(comparator) string) string {
 	texts := make([]string, len(r.all))
 	for i, c := range r.all {
-		texts[i] = c.String()
-		if c.op != "" {
-			texts[i] = c.op + c.floor()
-		}
+		texts[i] = text(c)
 	}
 	return strings.Join(texts, " ")
 }

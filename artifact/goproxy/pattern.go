@@ -1,15 +1,20 @@
-package pattern
+package goproxy
 
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"golang.org/x/mod/module"
 )
 
-// Pattern is a set of module versions: those whose path a glob matches and whose
-// version is in a range, if there is one.
+// Pattern is a set of module versions, in a mirror file or in a trust policy's deny list: those whose path a
+// glob matches and whose version is in a range, if there is one.
+//
+//	pattern = glob [ "@" range ]
+//	glob    = element { "/" element }
+//	element = "**" | { character | "*" }
 //
 // In the glob, * stands for one or more characters within one element of the
 // path, and ** as an element of its own for any number of elements, also none:
@@ -18,38 +23,47 @@ import (
 //
 // The zero value matches nothing.
 type Pattern struct {
-	elements []string // of the glob
-	folded   []string // the same in lower case
-	versions Range
+	glob          string
+	path, anyCase *regexp.Regexp // of "/" and a path
+	versions      Range
 }
 
-// Parse parses a pattern, as in "github.com/evil/**" or "example.com/lib@<v1.4.2".
+// ParsePattern parses a pattern, as in "github.com/evil/**" or "example.com/lib@<v1.4.2".
 // It is an error if the glob has characters or elements that no module path can
 // have, and what ParseRange refuses.
-func Parse(s string) (Pattern, error) {
-	if len(s) > MaxLen {
-		return Pattern{}, fmt.Errorf("the pattern is longer than %d bytes", MaxLen)
+func ParsePattern(s string) (Pattern, error) {
+	if len(s) > maxPattern {
+		return Pattern{}, fmt.Errorf("the pattern is longer than %d bytes", maxPattern)
 	}
 	glob, versions, ranged := strings.Cut(s, "@")
-	p := Pattern{elements: strings.Split(glob, "/")}
-	if err := p.check(glob); err != nil {
+	elements := strings.Split(glob, "/")
+	if err := checkGlob(glob, elements); err != nil {
 		return Pattern{}, err
 	}
-	p.folded = strings.Split(strings.ToLower(glob), "/")
+	var expr strings.Builder
+	for _, e := range elements {
+		if e == "**" {
+			expr.WriteString("(/[^/]*)*")
+		} else {
+			expr.WriteString("/" + strings.ReplaceAll(regexp.QuoteMeta(e), `\*`, "[^/]+"))
+		}
+	}
+	p := Pattern{glob: glob}
+	p.path = regexp.MustCompile("^" + expr.String() + "$")
+	p.anyCase = regexp.MustCompile("(?i)" + p.path.String())
 	if !ranged {
 		return p, nil
 	}
 	var err error
-	p.versions, err = ParseRange(versions)
-	if err != nil {
+	if p.versions, err = ParseRange(versions); err != nil {
 		return Pattern{}, fmt.Errorf("after the @ of %s: %w", glob, err)
 	}
 	return p, nil
 }
 
-// check checks that some module path can match.
-func (p Pattern) check(glob string) error {
-	switch last := p.elements[len(p.elements)-1]; {
+// checkGlob checks that some module path can match.
+func checkGlob(glob string, elements []string) error {
+	switch last := elements[len(elements)-1]; {
 	case glob == "":
 		return fmt.Errorf("the path is missing: give one like github.com/acme/**, or ** for all modules")
 	case strings.Contains(glob, ":"): // not shown: what is before the @ of a URL may be half of a password
@@ -61,12 +75,12 @@ func (p Pattern) check(glob string) error {
 	case !strings.Contains(glob, "*"):
 		return module.CheckPath(glob)
 	}
-	for _, e := range p.elements {
+	for _, e := range elements {
 		if err := checkElement(e); err != nil {
 			return fmt.Errorf("%q is not a pattern: %w", glob, err)
 		}
 	}
-	if host := p.elements[0]; !strings.Contains(host, "*") {
+	if host := elements[0]; !strings.Contains(host, "*") {
 		if err := module.CheckPath(host); err != nil {
 			return fmt.Errorf("%q can match no module: %w", glob, err)
 		}
@@ -79,53 +93,36 @@ func checkElement(e string) error {
 	case e == "**":
 		return nil
 	case e == "":
-		return fmt.Errorf("an element of the path is empty")
+		return errors.New("an element of the path is empty")
 	case strings.Contains(e, "**"):
 		return fmt.Errorf("** must be an element of its own, not a part of %q", e)
 	case !strings.Contains(e, "*"):
-		return checkName(e)
-	}
-	if i := strings.IndexFunc(e, func(c rune) bool { return c != '*' && !pathChar(c) }); i >= 0 {
+		if module.CheckPath("host.example/"+e+"/x") != nil { // as far as an element can be checked by itself
+			return fmt.Errorf("no module path has the element %q", e)
+		}
+	case strings.Trim(e, "*-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
 		return fmt.Errorf("no module path has the characters of %q", e)
 	}
 	return nil
 }
 
-// checkName checks an element that has no star, as far as it can be done by itself.
-func checkName(e string) error {
-	if err := module.CheckPath("host.example/" + e + "/x"); err != nil {
-		return fmt.Errorf("no module path has the element %q", e)
-	}
-	return nil
-}
-
-func pathChar(c rune) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-._~", c)
-}
-
 // Match reports whether m is in the set; upper and lower case differ. Its version must be canonical: one
 // that is no semantic version is in no range.
 func (p Pattern) Match(m module.Version) bool {
-	return p.MatchPath(m.Path) && p.versions.Contains(m.Version)
+	return p.path != nil && p.path.MatchString("/"+m.Path) && p.versions.Contains(m.Version)
 }
 
 // MatchFold is as Match, but does not tell upper case from lower case in the path. It is for
 // keeping out: many hosts do not tell them apart either, and have what is at
 // github.com/evil/x at github.com/Evil/x as well.
 func (p Pattern) MatchFold(m module.Version) bool {
-	return matchElements(p.folded, strings.Split(strings.ToLower(m.Path), "/")) && p.versions.Contains(m.Version)
-}
-
-// MatchPath reports whether some version of a module can be in the set.
-func (p Pattern) MatchPath(path string) bool {
-	return matchElements(p.elements, strings.Split(path, "/"))
+	return p.path != nil && p.anyCase.MatchString("/"+m.Path) && p.versions.Contains(m.Version)
 }
 
 // String returns the pattern as it was written, but for spaces in its range.
 func (p Pattern) String() string {
-	glob := strings.Join(p.elements, "/")
-	if len(p.versions.all) == 0 {
-		return glob
+	if versions := p.versions.String(); versions != "" {
+		return p.glob + "@" + versions
 	}
-	return glob + "@" + p.versions.String()
+	return p.glob
 }

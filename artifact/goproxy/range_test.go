@@ -1,4 +1,4 @@
-package pattern
+package goproxy
 
 import (
 	"strings"
@@ -96,31 +96,31 @@ func TestRangeSaysWhetherABoundIsAPrerelease(t *testing.T) {
 
 func TestParseRangeSaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            "the range is empty",
-		" , ":                         "the range is empty",
-		"latest":                      `"latest" is not a semantic version: give one like v1.2.3`,
-		">=1.4":                       "did you mean v1.4?",
-		">= v1.4.0":                   ">= lacks its version: write it like >=v1.2.3, without a space",
-		"=v1.4.0":                     "is not a semantic version",
-		"~v1.4.0":                     "is not a semantic version",
-		"^1.4.0":                      "is not a semantic version",
-		"v1.x":                        "is not a semantic version",
-		"v1.02.0":                     "is not a semantic version",
-		"<=v1":                        "<=v1 is ambiguous: give the bound as vX.Y.Z",
-		">v1.2":                       ">v1.2 is ambiguous",
-		"!=v1":                        "!=v1 is ambiguous",
-		">=v2 <v1":                    "no version can be in the range >=v2 <v1: >=v2 contradicts <v1",
-		">v1.0.0 <v1.0.0":             "no version can be in",
-		"v1.2.3 v1.2.4":               "no version can be in",
-		"v1.2.3 <v1.2.3":              "no version can be in",
-		"v2 <v1.5":                    "no version can be in",
-		"v1,v2":                       "no version can be in the range v1 v2: v2 contradicts v1",
-		"v1.2 v1.3":                   "no version can be in",
-		"v1 >=v2":                     "no version can be in",
-		"v1.2 >v1.3.0":                "no version can be in",
-		"v1.2 v1.3.0":                 "no version can be in",
-		">=v1.0.0\t<v2":               "is not a semantic version",
-		strings.Repeat("x", MaxLen+1): "longer than 1024 bytes",
+		"":                                "the range is empty",
+		" , ":                             "the range is empty",
+		"latest":                          `"latest" is not a semantic version: give one like v1.2.3`,
+		">=1.4":                           "did you mean v1.4?",
+		">= v1.4.0":                       ">= lacks its version: write it like >=v1.2.3, without a space",
+		"=v1.4.0":                         "is not a semantic version",
+		"~v1.4.0":                         "is not a semantic version",
+		"^1.4.0":                          "is not a semantic version",
+		"v1.x":                            "is not a semantic version",
+		"v1.02.0":                         "is not a semantic version",
+		"<=v1":                            "<=v1 is ambiguous: give the bound as vX.Y.Z",
+		">v1.2":                           ">v1.2 is ambiguous",
+		"!=v1":                            "!=v1 is ambiguous",
+		">=v2 <v1":                        "no version can be in the range >=v2 <v1: >=v2 contradicts <v1",
+		">v1.0.0 <v1.0.0":                 "no version can be in",
+		"v1.2.3 v1.2.4":                   "no version can be in",
+		"v1.2.3 <v1.2.3":                  "no version can be in",
+		"v2 <v1.5":                        "no version can be in",
+		"v1,v2":                           "no version can be in the range v1 v2: v2 contradicts v1",
+		"v1.2 v1.3":                       "no version can be in",
+		"v1 >=v2":                         "no version can be in",
+		"v1.2 >v1.3.0":                    "no version can be in",
+		"v1.2 v1.3.0":                     "no version can be in",
+		">=v1.0.0\t<v2":                   "is not a semantic version",
+		strings.Repeat("x", maxPattern+1): "longer than 1024 bytes",
 	} {
 		_, err := ParseRange(text)
 		if err == nil || !strings.Contains(err.Error(), want) {
