@@ -44,7 +44,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	private := c.String(flagPrivate)
 	s := &source{env: env, log: log, begin: func() {}}
 	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private) // GONOSUMDB may be set apart from GOPRIVATE
-	o := upstream.UpstreamOptions{
+	o := upstream.Options{
 		GOPROXY: env.GOPROXY,
 		NoProxy: env.GONOPROXY,
 		Private: joinPatterns(env.GOPRIVATE, private),
@@ -55,7 +55,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		o.GOPROXY, o.NoProxy, o.Private = proxy, "", joinPatterns(o.Private, env.GONOPROXY)
 	}
 	s.private = joinPatterns(o.Private, o.NoProxy)
-	s.up, err = upstream.NewUpstream(o)
+	s.up, err = upstream.New(o)
 	if err != nil && c.String(flagUpstream) != "" {
 		return nil, withHint(err, "an --"+flagUpstream+" is a directory, or a list as in GOPROXY")
 	}
@@ -101,7 +101,7 @@ func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
 		gosumdb = "off"
 	}
 	return closure.New(ctx, closure.Options{
-		Source:  upstream.NewGateway(s.up, s.sums, upstream.GatewayOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}),
+		Source:  upstream.NewSource(s.up, s.sums, upstream.SourceOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}),
 		GOSUMDB: gosumdb,
 		NoSumDB: s.noSumDB,
 		Private: s.private,

@@ -69,7 +69,7 @@ func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 		{tree.URL() + ",direct", "example.com/b/c@latest", "", "example.com/b/c@latest from direct: upstream failed: go list -m: exit status 1: no such repository"},
 		{refusing.URL + "|direct", "example.com/a/b@latest", "", "no such repository"},
 	} {
-		up := newUpstreamWith(t, upstream.UpstreamOptions{GOPROXY: tt.goproxy, Go: stub})
+		up := newUpstreamWith(t, upstream.Options{GOPROXY: tt.goproxy, Go: stub})
 		items, problems := Sources(t.Context(), up, []string{tt.wish}, Options{})
 		if got := strings.Join(upstreamtest.DescribeItems(items), ", "); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.wish, got, tt.want)
@@ -85,7 +85,7 @@ func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 
 func TestNobodyIsAskedForTheParentsOfAPrivateModule(t *testing.T) {
 	proxy := upstreamtest.NewProxy(t, upstreamtest.NewTree(t), nil)
-	up := newUpstreamWith(t, upstream.UpstreamOptions{GOPROXY: proxy.URL, Private: "corp.example/team/*"})
+	up := newUpstreamWith(t, upstream.Options{GOPROXY: proxy.URL, Private: "corp.example/team/*"})
 	items, problems := Sources(t.Context(), up, []string{"corp.example/team/lib@latest"}, Options{})
 	if len(items) > 0 || len(problems) != 1 {
 		t.Errorf("%v, %v", items, problems)

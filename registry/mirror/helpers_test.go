@@ -13,16 +13,16 @@ import (
 // newUpstream reads from goproxy; what it adds makes tests quick and independent of the machine.
 func newUpstream(t testing.TB, goproxy string) *upstream.Upstream {
 	t.Helper()
-	return newUpstreamWith(t, upstream.UpstreamOptions{GOPROXY: goproxy})
+	return newUpstreamWith(t, upstream.Options{GOPROXY: goproxy})
 }
 
-func newUpstreamWith(t testing.TB, o upstream.UpstreamOptions) *upstream.Upstream {
+func newUpstreamWith(t testing.TB, o upstream.Options) *upstream.Upstream {
 	t.Helper()
 	o.MinBackoff = time.Millisecond
 	if o.Netrc == "" {
 		o.Netrc = os.DevNull
 	}
-	u, err := upstream.NewUpstream(o)
+	u, err := upstream.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func goCommandFor(t testing.TB, up *upstream.Upstream) func(context.Context) (*c
 	spool, temp := t.TempDir(), t.TempDir()
 	return func(ctx context.Context) (*closure.Runner, error) {
 		return closure.New(ctx, closure.Options{
-			Source: upstream.NewGateway(up, nil, upstream.GatewayOptions{Spool: spool}), GOSUMDB: "off", TempDir: temp,
+			Source: upstream.NewSource(up, nil, upstream.SourceOptions{Spool: spool}), GOSUMDB: "off", TempDir: temp,
 		})
 	}
 }

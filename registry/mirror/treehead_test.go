@@ -78,7 +78,7 @@ func pinnedOptions(t testing.TB, tree upstreamtest.Tree, log *upstreamtest.Log, 
 	if routes == "" {
 		routes = "oci:" + t.TempDir()
 	}
-	up := newUpstreamWith(t, upstream.UpstreamOptions{GOPROXY: tree.URL(), Retries: -1})
+	up := newUpstreamWith(t, upstream.Options{GOPROXY: tree.URL(), Retries: -1})
 	return Options{
 		Stores: openStores(t, routes), Upstream: up, Signer: sharedSigner(t),
 		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), NoSumDB: "corp.example", Upstream: up}),

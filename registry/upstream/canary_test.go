@@ -34,7 +34,7 @@ func TestNoErrorOfAnUpstreamShowsCredentials(t *testing.T) {
 		}))
 		defer server.Close()
 		address := strings.Replace(server.URL, "://", "://"+user+"@", 1)
-		for _, o := range []UpstreamOptions{
+		for _, o := range []Options{
 			{GOPROXY: address}, // unless it is refused
 			{GOPROXY: server.URL},
 			{GOPROXY: "https://a.example|" + address + "|off", Client: proxyUser("")},
@@ -46,7 +46,7 @@ func TestNoErrorOfAnUpstreamShowsCredentials(t *testing.T) {
 		} {
 			o.Log, o.Retries = logger, 1
 			o.MinBackoff, o.Netrc = 1, os.DevNull
-			u, err := NewUpstream(o)
+			u, err := New(o)
 			if err == nil {
 				_, err = u.GoMod(t.Context(), upstreamtest.VersionA)
 			}
@@ -68,7 +68,7 @@ func TestARefusedRedirectShowsNothingSecret(t *testing.T) {
 	defer secure.Close()
 	client := newHTTPClient()
 	client.Transport = secure.Client().Transport
-	_, err := newUpstreamWith(t, UpstreamOptions{GOPROXY: secure.URL, Client: client, Retries: -1}).GoMod(t.Context(), upstreamtest.VersionA)
+	_, err := newUpstreamWith(t, Options{GOPROXY: secure.URL, Client: client, Retries: -1}).GoMod(t.Context(), upstreamtest.VersionA)
 	if err == nil || !strings.Contains(err.Error(), "redirected from HTTPS to http://files.example") {
 		t.Error(err)
 	} else {
@@ -87,7 +87,7 @@ func TestWhatTheGoCommandSaysLosesCredentials(t *testing.T) {
 		if err := os.WriteFile(goCmd, []byte("#!/bin/sh\ncat '"+said+"' >&2\nexit 1\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		_, err := newUpstreamWith(t, UpstreamOptions{GOPROXY: "direct", Go: goCmd}).Info(t.Context(), upstreamtest.VersionA)
+		_, err := newUpstreamWith(t, Options{GOPROXY: "direct", Go: goCmd}).Info(t.Context(), upstreamtest.VersionA)
 		if err == nil || !strings.Contains(err.Error(), "unable to access") {
 			t.Errorf("%v", err)
 			continue
@@ -109,7 +109,7 @@ func TestGOSUMDBShowsNoCredentials(t *testing.T) {
 			}
 			redacttest.Check(t, err.Error())
 		}
-		up := newUpstreamWith(t, UpstreamOptions{GOPROXY: "off", Client: proxyUser(""), Retries: -1})
+		up := newUpstreamWith(t, Options{GOPROXY: "off", Client: proxyUser(""), Retries: -1})
 		c, err := NewChecksums(ChecksumOptions{GOSUMDB: sumdb.DefaultLog + " https://" + user + "@sums.example", Upstream: up})
 		if err == nil {
 			_, err = c.Lookup(t.Context(), upstreamtest.VersionA)

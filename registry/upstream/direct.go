@@ -30,7 +30,7 @@ type direct struct {
 	err error  // why there is none
 }
 
-func newDirect(o UpstreamOptions) *direct { return &direct{goCmd: o.Go, temp: o.TempDir} }
+func newDirect(o Options) *direct { return &direct{goCmd: o.Go, temp: o.TempDir} }
 
 // open returns a file of the module cache after having the go command put it there.
 func (d *direct) open(ctx context.Context, w goproxy.File) (io.ReadCloser, error) {

@@ -46,7 +46,7 @@ func newRepository(t *testing.T) {
 
 func TestUpstreamFetchesDirectlyThroughTheGoCommand(t *testing.T) {
 	newRepository(t)
-	u := newUpstreamWith(t, UpstreamOptions{GOPROXY: upstreamtest.NewProxy(t, "", upstreamtest.Always(404, "no")).URL + ",direct"})
+	u := newUpstreamWith(t, Options{GOPROXY: upstreamtest.NewProxy(t, "", upstreamtest.Always(404, "no")).URL + ",direct"})
 	m := module.Version{Path: "vcs.example/lib.git", Version: "v1.0.0"}
 	list, err := u.List(t.Context(), m.Path)
 	if err != nil || !slices.Equal(list, []string{"v1.0.0"}) {
@@ -83,7 +83,7 @@ func TestFetchingDirectlyDoesNotGoByAModuleAroundTMPDIR(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m\n\ngo 1.99.1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	u := newUpstreamWith(t, UpstreamOptions{GOPROXY: "direct", TempDir: dir})
+	u := newUpstreamWith(t, Options{GOPROXY: "direct", TempDir: dir})
 	m := module.Version{Path: "vcs.example/lib.git", Version: "v1.0.0"}
 	if got, err := u.Resolve(t.Context(), m.Path, "latest"); err != nil || got != m {
 		t.Errorf("%v, %v", got, err)

@@ -9,16 +9,16 @@ import (
 // newUpstream reads from goproxy; what it adds makes tests quick and independent of the machine.
 func newUpstream(t testing.TB, goproxy string) *Upstream {
 	t.Helper()
-	return newUpstreamWith(t, UpstreamOptions{GOPROXY: goproxy})
+	return newUpstreamWith(t, Options{GOPROXY: goproxy})
 }
 
-func newUpstreamWith(t testing.TB, o UpstreamOptions) *Upstream {
+func newUpstreamWith(t testing.TB, o Options) *Upstream {
 	t.Helper()
 	o.MinBackoff = time.Millisecond
 	if o.Netrc == "" {
 		o.Netrc = os.DevNull
 	}
-	u, err := NewUpstream(o)
+	u, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

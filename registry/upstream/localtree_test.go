@@ -145,7 +145,7 @@ func TestAMissingInfoFileIsMadeUpIfNobodyHasIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("GIT_ALLOW_PROTOCOL", "none")
 			t.Setenv("GOVCS", "*:off")
-			u := newUpstreamWith(t, UpstreamOptions{GOPROXY: tt.goproxy, Retries: -1, Go: failingGo(t)})
+			u := newUpstreamWith(t, Options{GOPROXY: tt.goproxy, Retries: -1, Go: failingGo(t)})
 			info, err := u.Info(t.Context(), m)
 			if tt.want == "" && err == nil || tt.want != "" && (err != nil || !strings.Contains(string(info), tt.want)) {
 				t.Errorf("%s, %v", info, err)

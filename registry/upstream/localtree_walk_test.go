@@ -163,7 +163,7 @@ func TestTreeVersionsSaysWhatItCannotUse(t *testing.T) {
 func TestADirectoryIsAskedBeforeEverythingElse(t *testing.T) {
 	both := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
 	rest := upstreamtest.NewProxy(t, upstreamtest.NewTree(t, "corp.example/a@v1.0.0", "corp.example/a@v1.1.0"), nil)
-	for name, o := range map[string]UpstreamOptions{
+	for name, o := range map[string]Options{
 		"public":  {GOPROXY: rest.URL},
 		"private": {GOPROXY: rest.URL, Private: "corp.example"},
 		"off":     {GOPROXY: "off"},
@@ -212,7 +212,7 @@ func TestAPartialDirectoryGoesWellWithAProxy(t *testing.T) {
 		t.Error(m, err)
 	}
 	down := upstreamtest.NewProxy(t, "", func(w http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) })
-	u = newUpstreamWith(t, UpstreamOptions{GOPROXY: cache + "," + down.URL, Retries: -1})
+	u = newUpstreamWith(t, Options{GOPROXY: cache + "," + down.URL, Retries: -1})
 	_, err := u.Info(t.Context(), upstreamtest.ParseModule(t, "example.com/b@v1.1.0"))
 	if !errors.Is(err, ErrUpstream) {
 		t.Fatal("a file was made up while somebody who may have it was down:", err)

@@ -148,7 +148,7 @@ func TestTheGoCommandIsAskedForTheSameBound(t *testing.T) {
 	if err := os.WriteFile(stub, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	up := newUpstreamWith(t, UpstreamOptions{GOPROXY: "direct", Go: stub})
+	up := newUpstreamWith(t, Options{GOPROXY: "direct", Go: stub})
 	m, err := up.Resolve(t.Context(), "example.com/a", "<v2")
 	if got := upstreamtest.ReadAll(t, args); err != nil || m.Version != "v1.9.0" || got != "list -m -json example.com/a@<v2.0.0-0\n" {
 		t.Errorf("%v, %v; the go command was asked: %s", m, err, got)

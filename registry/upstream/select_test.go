@@ -124,7 +124,7 @@ func TestRetractedSaysWhy(t *testing.T) {
 			t.Errorf("%s: %v; want %q", version, err, want)
 		}
 	}
-	u = newUpstreamWith(t, UpstreamOptions{GOPROXY: upstreamtest.NewProxy(t, "", upstreamtest.Always(500, "no")).URL, Retries: -1})
+	u = newUpstreamWith(t, Options{GOPROXY: upstreamtest.NewProxy(t, "", upstreamtest.Always(500, "no")).URL, Retries: -1})
 	if err := u.Retracted(t.Context(), upstreamtest.VersionA); !errors.Is(err, ErrUpstream) {
 		t.Error("upstream did not tell:", err)
 	}

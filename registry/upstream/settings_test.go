@@ -9,7 +9,7 @@ import (
 )
 
 func TestNoUpstreamIsMadeUp(t *testing.T) {
-	if _, err := NewUpstream(UpstreamOptions{}); err == nil || !strings.Contains(err.Error(), "set GOPROXY") {
+	if _, err := New(Options{}); err == nil || !strings.Contains(err.Error(), "set GOPROXY") {
 		t.Error(err)
 	}
 }

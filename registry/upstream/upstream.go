@@ -24,8 +24,8 @@ import (
 	"github.com/modferry/modferry/registry/httpclient"
 )
 
-// UpstreamOptions configures an [Upstream]. Only GOPROXY is needed.
-type UpstreamOptions struct {
+// Options configures an [Upstream]. Only GOPROXY is needed.
+type Options struct {
 	// GOPROXY lists where to ask, as the go command's variable of that name:
 	// http, https and file URLs, "direct" and "off". After "," the next entry is
 	// asked when a module does not exist, after "|" when anything went wrong. A
@@ -56,12 +56,12 @@ type UpstreamOptions struct {
 // concurrent use. What upstreams do wrong is an [*Error]; other errors are the
 // context's, or of this machine.
 type Upstream struct {
-	o       UpstreamOptions
+	o       Options
 	first   []entry // directories to ask before all others
 	entries []entry // as GOPROXY says
 	direct  entry
 
-	// spool has what a Gateway fetched; nil = there is none.
+	// spool has what a [Source] fetched; nil = there is none.
 	spool atomic.Pointer[spool]
 }
 
@@ -71,9 +71,9 @@ const (
 	maxList = 16 << 20
 )
 
-// NewUpstream returns an Upstream. It makes no request. The error says what is wrong
+// New returns an Upstream. It makes no request. The error says what is wrong
 // with the options; an empty GOPROXY is, as there is no built-in proxy.
-func NewUpstream(o UpstreamOptions) (*Upstream, error) {
+func New(o Options) (*Upstream, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -155,7 +155,7 @@ func (u *Upstream) GoMod(ctx context.Context, m module.Version) ([]byte, error) 
 	return u.bytes(ctx, goproxy.File{Version: m, Kind: goproxy.Mod}, modzip.MaxGoMod)
 }
 
-// spooled returns a file that a Gateway fetched before, or nil.
+// spooled returns a file that a [Source] fetched before, or nil.
 func (u *Upstream) spooled(w goproxy.File, limit int64) ([]byte, error) {
 	f, err := u.spool.Load().open(w)
 	if f == nil || err != nil {

@@ -89,7 +89,7 @@ func TestUpstreamAsksTheNextEntryAsTheGoCommandDoes(t *testing.T) {
 		{"spaces and empty entries", " , " + good.URL + " ,", nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := newUpstreamWith(t, UpstreamOptions{GOPROXY: tt.goproxy, Retries: -1})
+			u := newUpstreamWith(t, Options{GOPROXY: tt.goproxy, Retries: -1})
 			_, err := u.GoMod(t.Context(), upstreamtest.VersionA)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v, want %v", err, tt.want)
@@ -152,7 +152,7 @@ func TestUpstreamGivesUpOnServersThatStaySilent(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u := newUpstreamWith(t, UpstreamOptions{GOPROXY: upstreamtest.NewProxy(t, "", answer).URL, Retries: -1, Stall: 20 * time.Millisecond})
+			u := newUpstreamWith(t, Options{GOPROXY: upstreamtest.NewProxy(t, "", answer).URL, Retries: -1, Stall: 20 * time.Millisecond})
 			_, err := u.GoMod(t.Context(), upstreamtest.VersionA)
 			if !errors.Is(err, ErrUpstream) || !strings.Contains(err.Error(), "stopped answering") {
 				t.Error(err)
@@ -235,7 +235,7 @@ func TestUpstreamFollowsRedirectsButNeverToPlainHTTP(t *testing.T) {
 	client := newHTTPClient()
 	client.Transport = secure.Client().Transport
 
-	u := newUpstreamWith(t, UpstreamOptions{GOPROXY: secure.URL, Client: client, Retries: -1})
+	u := newUpstreamWith(t, Options{GOPROXY: secure.URL, Client: client, Retries: -1})
 	if _, err := u.GoMod(t.Context(), upstreamtest.VersionA); !errors.Is(err, ErrUpstream) || plain.Count("") != 0 {
 		t.Errorf("%d requests over plain HTTP: %v", plain.Count(""), err)
 	}
@@ -271,7 +271,7 @@ func TestUpstreamSendsCredentialsOnlyWhereTheyBelong(t *testing.T) {
 		{"URL on loopback", with(plain, url.UserPassword("you", "s3cret3")), "you:s3cret3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := newUpstreamWith(t, UpstreamOptions{GOPROXY: tt.goproxy, Netrc: netrc, Client: secure.Client(), Retries: -1})
+			u := newUpstreamWith(t, Options{GOPROXY: tt.goproxy, Netrc: netrc, Client: secure.Client(), Retries: -1})
 			_, err := u.GoMod(t.Context(), upstreamtest.VersionA)
 			if got.Load() != tt.want {
 				t.Errorf("sent %q, want %q", got.Load(), tt.want)
@@ -301,7 +301,7 @@ func TestNewUpstreamRefusesWhatItCannotUse(t *testing.T) {
 		"u:1234/s3cret@proxy.example":                            "/ is %2F",
 		"ftp:/u:s3cret@proxy.example":                            "/ is %2F",
 	} {
-		_, err := NewUpstream(UpstreamOptions{GOPROXY: goproxy})
+		_, err := New(Options{GOPROXY: goproxy})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3") || strings.Contains(err.Error(), "1234") {
 			t.Errorf("%q: %v, want %q", goproxy, err, want)
 		}
@@ -309,7 +309,7 @@ func TestNewUpstreamRefusesWhatItCannotUse(t *testing.T) {
 }
 
 func TestPrivateModulesAreNotAskedOfPublicProxies(t *testing.T) {
-	u := newUpstreamWith(t, UpstreamOptions{
+	u := newUpstreamWith(t, Options{
 		GOPROXY: "https://192.0.2.1,http://10.1.2.3|http://localhost:1,file:///tree,direct",
 		Private: "corp.example,*.internal.example", NoProxy: "vcs.example",
 	})
@@ -339,7 +339,7 @@ func TestErrorsDoNotRepeatControlCharactersOfServers(t *testing.T) {
 
 func TestErrorsShowNoCredentials(t *testing.T) {
 	for _, user := range []string{"sesame@", "sesame:x-oauth-basic@", "me:sesame@"} {
-		up := newUpstreamWith(t, UpstreamOptions{GOPROXY: "https://" + user + "127.0.0.1:1", Retries: -1})
+		up := newUpstreamWith(t, Options{GOPROXY: "https://" + user + "127.0.0.1:1", Retries: -1})
 		_, err := up.Info(t.Context(), module.Version{Path: "example.com/a", Version: "v1.0.0"})
 		if err == nil || strings.Contains(err.Error(), "sesame") || !strings.Contains(err.Error(), "127.0.0.1:1") {
 			t.Errorf("%s: %v", user, err)

@@ -16,8 +16,8 @@ import (
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
-// serveGateway serves a Gateway as a GOPROXY.
-func serveGateway(t testing.TB, g *Gateway) string {
+// serveSource serves a Source as a GOPROXY.
+func serveSource(t testing.TB, g *Source) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, err := g.Open(r.Context(), strings.TrimPrefix(r.URL.Path, "/"))
@@ -35,8 +35,8 @@ func serveGateway(t testing.TB, g *Gateway) string {
 	return server.URL
 }
 
-// readGateway reads a file.
-func readGateway(t testing.TB, g *Gateway, name string) (string, error) {
+// readSource reads a file.
+func readSource(t testing.TB, g *Source, name string) (string, error) {
 	t.Helper()
 	f, err := g.Open(t.Context(), name)
 	if err != nil {
@@ -50,12 +50,12 @@ func readGateway(t testing.TB, g *Gateway, name string) (string, error) {
 	return string(data), err
 }
 
-func TestTheGoCommandWorksThroughAGateway(t *testing.T) {
+func TestTheGoCommandWorksThroughASource(t *testing.T) {
 	tree := cacheTree(t)
 	proxy := upstreamtest.NewProxy(t, tree, nil)
 	u := newUpstream(t, proxy.URL)
 	spool := t.TempDir()
-	url := serveGateway(t, NewGateway(u, nil, GatewayOptions{Spool: spool}))
+	url := serveSource(t, NewSource(u, nil, SourceOptions{Spool: spool}))
 	dir := t.TempDir()
 	upstreamtest.Put(t, filepath.Join(dir, "go.mod"), "module m.example\n\ngo 1.24\n")
 	upstreamtest.Put(t, filepath.Join(dir, "m.go"), "package m\n\nimport _ \"example.com/a\"\n")
@@ -79,7 +79,7 @@ func TestTheGoCommandWorksThroughAGateway(t *testing.T) {
 	}
 }
 
-func TestAGatewaySaysWhatDoesNotExist(t *testing.T) {
+func TestASourceSaysWhatDoesNotExist(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
 	tree.Write(t, "example.com/a@main", ".info", `{"Version":"v1.0.0"}`)
 	good := upstreamtest.NewProxy(t, tree, nil).URL
@@ -111,29 +111,29 @@ func TestAGatewaySaysWhatDoesNotExist(t *testing.T) {
 		{gone + ",direct", failingGo(t), "example.com/a/b/@v/v1.0.0.zip", false, "unknown revision"},
 		{gone + ",direct", missing, "example.com/a/b/@v/list", false, "no such file"},
 	} {
-		u := newUpstreamWith(t, UpstreamOptions{GOPROXY: tt.goproxy, Retries: -1, Go: tt.goCmd})
-		_, err := readGateway(t, NewGateway(u, nil, GatewayOptions{Spool: t.TempDir()}), tt.name)
+		u := newUpstreamWith(t, Options{GOPROXY: tt.goproxy, Retries: -1, Go: tt.goCmd})
+		_, err := readSource(t, NewSource(u, nil, SourceOptions{Spool: t.TempDir()}), tt.name)
 		if err == nil || errors.Is(err, fs.ErrNotExist) != tt.absent || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s from %s: %v", tt.name, tt.goproxy, err)
 		}
 	}
-	g := NewGateway(newUpstream(t, good), nil, GatewayOptions{Spool: t.TempDir()})
-	if got, err := readGateway(t, g, "example.com/a/@v/main.info"); err != nil || got != `{"Version":"v1.0.0"}` {
+	g := NewSource(newUpstream(t, good), nil, SourceOptions{Spool: t.TempDir()})
+	if got, err := readSource(t, g, "example.com/a/@v/main.info"); err != nil || got != `{"Version":"v1.0.0"}` {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := readGateway(t, g, "example.com/a/@v/list"); err != nil || got != "v1.0.0\n" {
+	if got, err := readSource(t, g, "example.com/a/@v/list"); err != nil || got != "v1.0.0\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
-func TestAModuleCacheServesTheGatewayOnly(t *testing.T) {
+func TestAModuleCacheServesTheSourceOnly(t *testing.T) {
 	tree := cacheTree(t)
 	cache := newModCache(t, tree)
 	proxy := upstreamtest.NewProxy(t, tree, nil)
 	u := newUpstream(t, proxy.URL)
-	g := NewGateway(u, nil, GatewayOptions{Spool: t.TempDir(), ModCache: cache})
+	g := NewSource(u, nil, SourceOptions{Spool: t.TempDir(), ModCache: cache})
 	for _, ext := range []string{".info", ".mod", ".zip"} {
-		got, err := readGateway(t, g, "example.com/a/@v/v1.0.0"+ext)
+		got, err := readSource(t, g, "example.com/a/@v/v1.0.0"+ext)
 		if err != nil || got != upstreamtest.ReadAll(t, tree.File(t, "example.com/a@v1.0.0", ext)) {
 			t.Errorf("%s: %v", ext, err)
 		}
@@ -141,7 +141,7 @@ func TestAModuleCacheServesTheGatewayOnly(t *testing.T) {
 	if n := proxy.Count(""); n != 0 {
 		t.Errorf("%d requests", n)
 	}
-	if _, err := readGateway(t, g, "example.com/c/@v/list"); err != nil || proxy.Count("list") != 1 {
+	if _, err := readSource(t, g, "example.com/c/@v/list"); err != nil || proxy.Count("list") != 1 {
 		t.Error("the list is upstream's business:", err)
 	}
 	assertSameFiles(t, u, tree, "example.com/a@v1.0.0")
@@ -161,7 +161,7 @@ func TestRequestsForOneFileShareAFetch(t *testing.T) {
 			return true
 		}
 	})
-	g := NewGateway(newUpstream(t, proxy.URL), nil, GatewayOptions{Spool: t.TempDir()})
+	g := NewSource(newUpstream(t, proxy.URL), nil, SourceOptions{Spool: t.TempDir()})
 	const name, n = "example.com/a/@v/v1.0.0.zip", 8
 	impatient, leave := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -204,7 +204,7 @@ func TestAFetchThatNobodyWaitsForEnds(t *testing.T) {
 		return true
 	})
 	spool := t.TempDir()
-	g := NewGateway(newUpstream(t, proxy.URL), nil, GatewayOptions{Spool: spool})
+	g := NewSource(newUpstream(t, proxy.URL), nil, SourceOptions{Spool: spool})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-arrived
@@ -220,12 +220,12 @@ func TestAFetchThatNobodyWaitsForEnds(t *testing.T) {
 	}
 }
 
-func TestAGatewayCarriesTheChecksumDatabase(t *testing.T) {
+func TestASourceCarriesTheChecksumDatabase(t *testing.T) {
 	tree := cacheTree(t)
 	log := upstreamtest.NewLog(t, tree)
 	u := newUpstream(t, tree.URL())
 	sums := newChecksums(t, ChecksumOptions{GOSUMDB: log.GOSUMDB(), NoSumDB: "corp.example", Upstream: u})
-	g := NewGateway(u, sums, GatewayOptions{Spool: t.TempDir()})
+	g := NewSource(u, sums, SourceOptions{Spool: t.TempDir()})
 	for _, test := range []struct{ name, want string }{ // in this order: the log has a record, and a tile with it, from its first lookup on
 		{"supported", ""},
 		{"latest", "go.sum database tree"},
@@ -237,7 +237,7 @@ func TestAGatewayCarriesTheChecksumDatabase(t *testing.T) {
 		{"other", "-"},
 	} {
 		name, want := test.name, test.want
-		got, err := readGateway(t, g, "sumdb/"+upstreamtest.LogName+"/"+name)
+		got, err := readSource(t, g, "sumdb/"+upstreamtest.LogName+"/"+name)
 		if want == "-" && !errors.Is(err, fs.ErrNotExist) || want != "-" && (err != nil || !strings.Contains(got, want)) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
@@ -245,11 +245,11 @@ func TestAGatewayCarriesTheChecksumDatabase(t *testing.T) {
 	if log.Requests("corp.example") != 0 {
 		t.Error("the database was asked about a private module")
 	}
-	if _, err := readGateway(t, g, "sumdb/sum.other.example/supported"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := readSource(t, g, "sumdb/sum.other.example/supported"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 	log.Close()
-	if _, err := readGateway(t, g, "sumdb/"+upstreamtest.LogName+"/latest"); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err := readSource(t, g, "sumdb/"+upstreamtest.LogName+"/latest"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }
@@ -258,8 +258,8 @@ func TestASpoolThatCannotBeWrittenIsNoAbsence(t *testing.T) {
 	u := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
 	file := filepath.Join(t.TempDir(), "file")
 	upstreamtest.Put(t, file, "x")
-	g := NewGateway(u, nil, GatewayOptions{Spool: file})
-	if _, err := readGateway(t, g, "example.com/a/@v/v1.0.0.zip"); err == nil || errors.Is(err, fs.ErrNotExist) {
+	g := NewSource(u, nil, SourceOptions{Spool: file})
+	if _, err := readSource(t, g, "example.com/a/@v/v1.0.0.zip"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }

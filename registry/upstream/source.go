@@ -17,9 +17,9 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 )
 
-// GatewayOptions configures a [Gateway].
-type GatewayOptions struct {
-	// Spool is a directory of this Gateway's own, where what it fetches is kept; required. The
+// SourceOptions configures a [Source].
+type SourceOptions struct {
+	// Spool is a directory of this Source's own, where what it fetches is kept; required. The
 	// caller removes it.
 	Spool string
 
@@ -29,9 +29,9 @@ type GatewayOptions struct {
 	ModCache string
 }
 
-// Gateway is what an Upstream and a checksum database have, by their names in the
+// Source is what an Upstream and a checksum database have, by their names in the
 // GOPROXY protocol. It is a record.Source, and safe for concurrent use.
-type Gateway struct {
+type Source struct {
 	up       *Upstream
 	sums     *Checksums
 	spool    *spool
@@ -39,11 +39,11 @@ type Gateway struct {
 	flights  flights
 }
 
-// NewGateway returns a Gateway. The files of versions that it fetches are kept, and are
+// NewSource returns a Source. The files of versions that it fetches are kept, and are
 // given to up's own Info, GoMod and Zip from then on. sums may be nil: then there is no
 // checksum database.
-func NewGateway(up *Upstream, sums *Checksums, o GatewayOptions) *Gateway {
-	g := &Gateway{up: up, sums: sums, spool: &spool{o.Spool}}
+func NewSource(up *Upstream, sums *Checksums, o SourceOptions) *Source {
+	g := &Source{up: up, sums: sums, spool: &spool{o.Spool}}
 	if o.ModCache != "" {
 		g.modCache = &spool{filepath.Join(o.ModCache, "cache", "download")}
 	}
@@ -63,7 +63,7 @@ func NewGateway(up *Upstream, sums *Checksums, o GatewayOptions) *Gateway {
 // be asked is none of the database's business. That the go command fails to find something
 // directly counts as that, too, except for the zips and go.mod files of versions: which
 // of its failures are no more than a wrong guess at a path cannot be told from outside.
-func (g *Gateway) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+func (g *Source) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	rc, err := g.open(ctx, name)
 	if err == nil {
 		return rc, nil
@@ -80,7 +80,7 @@ func (g *Gateway) Open(ctx context.Context, name string) (io.ReadCloser, error) 
 	return nil, err
 }
 
-func (g *Gateway) open(ctx context.Context, name string) (io.ReadCloser, error) {
+func (g *Source) open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if rest, ok := strings.CutPrefix(name, "sumdb/"); ok {
 		return g.openSums(ctx, rest)
 	}
@@ -111,7 +111,7 @@ func (g *Gateway) open(ctx context.Context, name string) (io.ReadCloser, error) 
 }
 
 // fetch fetches a file. Those of versions go to the spool, and it returns nil.
-func (g *Gateway) fetch(ctx context.Context, w goproxy.File) ([]byte, error) {
+func (g *Source) fetch(ctx context.Context, w goproxy.File) ([]byte, error) {
 	if f, err := g.spool.open(w); f != nil || err != nil { // somebody was quicker
 		if f != nil {
 			err = f.Close()
@@ -150,7 +150,7 @@ func orEmpty(data []byte, err error) ([]byte, error) {
 }
 
 // openSums opens a file of the checksum database.
-func (g *Gateway) openSums(ctx context.Context, name string) (io.ReadCloser, error) {
+func (g *Source) openSums(ctx context.Context, name string) (io.ReadCloser, error) {
 	db, file, _ := strings.Cut(name, "/")
 	if g.sums == nil || db != g.sums.Name() || !fs.ValidPath(file) {
 		return nil, fmt.Errorf("%w: no such checksum database is asked", ErrNotFound)

@@ -52,7 +52,7 @@ func TestChecksumsAreReadThroughTheProxyThatCarriesThem(t *testing.T) {
 		{tree.URL() + "," + carries.URL + ",direct", true},
 		{broken.URL + "," + carries.URL, false},
 	} {
-		up := newUpstreamWith(t, UpstreamOptions{GOPROXY: tt.goproxy, Retries: -1})
+		up := newUpstreamWith(t, Options{GOPROXY: tt.goproxy, Retries: -1})
 		c := newChecksums(t, ChecksumOptions{GOSUMDB: log.Public, Upstream: up})
 		_, err := c.Lookup(t.Context(), upstreamtest.VersionA)
 		if _, headErr := c.Latest(t.Context()); (err == nil) != tt.ok || (headErr == nil) != tt.ok {
