@@ -205,7 +205,7 @@ func (f *benchFerry) mirrorAgain(b *testing.B, ref string) {
 }
 
 func (f *benchFerry) run(b *testing.B, ref string) mirror.Summary {
-	up, err := upstream.NewUpstream(upstream.UpstreamOptions{GOPROXY: "file://" + f.tree})
+	up, err := upstream.New(upstream.Options{GOPROXY: "file://" + f.tree})
 	if err != nil {
 		b.Fatal(err)
 	}
