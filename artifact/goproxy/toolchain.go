@@ -1,7 +1,9 @@
 package goproxy
 
 import (
+	"cmp"
 	"go/version"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -35,4 +37,35 @@ func ReleaseOf(v string) string {
 		return ""
 	}
 	return rest[:end]
+}
+
+// NewestToolchain returns the newest release among the versions of Go toolchains in a list that has the language version of
+// least and is no older: go1.26 admits every release of it, "" every release at all. One that the list has for all of the
+// platforms is preferred, else for most; pre-releases count only if there is nothing else. The platforms that the list
+// has it for are returned with it; there are none, and no release, if the list has none.
+func NewestToolchain(list []string, least string, platforms []string) (release string, at []string) {
+	for _, v := range list {
+		r := ReleaseOf(v)
+		if r == "" || least != "" && (version.Lang(r) != version.Lang(least) || version.Compare(r, least) < 0) {
+			continue
+		}
+		has := slices.DeleteFunc(slices.Clone(platforms), func(p string) bool { return !slices.Contains(list, Toolchain(r, p).Version) })
+		better := cmp.Or(
+			cmp.Compare(finished(r), finished(release)),
+			cmp.Compare(len(has), len(at)),
+			version.Compare(r, release),
+		)
+		if len(has) > 0 && (release == "" || better > 0) {
+			release, at = r, has
+		}
+	}
+	return release, at
+}
+
+// finished is 1 for a release and 0 for a pre-release.
+func finished(release string) int {
+	if strings.Trim(strings.TrimPrefix(release, "go"), "0123456789.") == "" {
+		return 1
+	}
+	return 0
 }

@@ -33,13 +33,12 @@ func parseGoSum(name string, data []byte) ([]wanted, error) {
 	var list []wanted
 	index := make(map[module.Version]int)
 	for _, l := range lines {
-		r := l.Requirement()
 		if at, known := index[l.Module]; known {
-			list[at].Join(&r)
+			list[at].Join(&l)
 			continue
 		}
 		index[l.Module] = len(list)
-		list = append(list, wanted{Requirement: r})
+		list = append(list, wanted{Requirement: l})
 	}
 	return list, nil
 }

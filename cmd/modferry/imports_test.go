@@ -15,8 +15,8 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "registry/redact", "registry/requirement", "registry/httpclient"},
-	{"artifact", "registry/safetext"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient"},
+	{"artifact", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb"},
 	{"registry", "registry/gocmd"},
 	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},

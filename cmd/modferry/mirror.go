@@ -184,8 +184,8 @@ func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progre
 	w := collected{done: func(mirror.Event) {}, finish: func() error { return nil }}
 	switch {
 	case file != nil:
-		plan, problems := collect.CollectFile(c.Context, src.up, file.File, collect.FileOptions{
-			CollectOptions: src.options, Lock: file.lock, Update: c.Bool(flagUpdate),
+		plan, problems := collect.MirrorFile(c.Context, src.up, file.File, collect.FileOptions{
+			Options: src.options, Lock: file.lock, Update: c.Bool(flagUpdate),
 		})
 		w.items, w.problems = plan.Items, problems
 		w.done = func(e mirror.Event) {
@@ -199,7 +199,7 @@ func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progre
 		w.items, err = a.recorded(c, src, show)
 		return w, err
 	default:
-		w.items, w.problems = collect.Collect(c.Context, src.up, c.Args().Slice(), src.options)
+		w.items, w.problems = collect.Sources(c.Context, src.up, c.Args().Slice(), src.options)
 	}
 	return w, nil
 }

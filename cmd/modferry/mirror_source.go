@@ -20,7 +20,7 @@ import (
 type source struct {
 	up      *upstream.Upstream
 	sums    *upstream.Checksums // nil = not to be asked
-	options collect.CollectOptions
+	options collect.Options
 	log     *slog.Logger
 
 	env     gocmd.Env
@@ -68,7 +68,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	if err != nil {
 		return nil, errors.Join(err, s.up.Close())
 	}
-	s.options = collect.CollectOptions{
+	s.options = collect.Options{
 		Stdin: a.in, Warn: warn,
 		Tools: c.StringSlice(flagTool), Platforms: platforms,
 		Toolchains: c.Bool(flagToolchains), DownloadAll: c.Bool(flagDownloadAll), Retracted: c.Bool(flagAllowRetracted),
@@ -133,7 +133,7 @@ func (a *app) recorded(c *cli.Context, src *source, show progress) ([]requiremen
 	for _, w := range result.Warnings {
 		src.options.Warn(w)
 	}
-	items := collect.Recorded(result, args[0])
+	items := result.Needs
 	if len(items) == 0 {
 		src.options.Warn(fmt.Errorf("recording what %s fetches: it fetched nothing, so nothing is mirrored: in order if it needs no modules, "+
 			"but a command that sets GOPROXY or GOMODCACHE itself goes around the recording, and one with a vendor directory or GOFLAGS=-mod=vendor fetches nothing", args[0]))

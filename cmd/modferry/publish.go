@@ -12,8 +12,8 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/gitsource"
 	"github.com/modferry/modferry/registry/gocmd"
-	modsource "github.com/modferry/modferry/registry/source"
 )
 
 const (
@@ -31,15 +31,16 @@ func (a *app) publishCommand() *cli.Command {
 		Description: describe(`
 Makes a module version from a directory and puts it into the store, as mirror does with what others publish. In a git
 repository the version is that of a tag (v1.2.3, for a module in a subdirectory sub/dir/v1.2.3) and its files are those
-of the tag's commit: what the go command makes of the same tag, sum for sum. Without --version and --revision it is the
+of the tag's commit: the go command makes it, as it does of the same tag elsewhere. Without --version and --revision it is the
 commit checked out, with its tag's version or a pseudo-version. A version without a tag goes to the commit checked out.
 A branch, tag or commit named with --revision is recorded, so that "go get module@branch" works inside.
 
 Outside of git, --version is needed and the version is what is in the directory. A version that the store has with other
 content is never overwritten. Changes that are not committed are refused, unless --revision names what is meant.
 
-Nothing is fetched. Git runs what the configuration in .git says, such as filters, and nothing that the files beside it
-say; so a clone is safe, and a directory that somebody else unpacked, .git and all, is one to clone first.`, `
+Nothing is fetched, but for a newer Go if go.mod asks for one and the go command is set to do so. Git runs what the
+configuration in .git says, such as filters, and nothing that the files beside it say; so a clone is safe, and a directory
+that somebody else unpacked, .git and all, is one to clone first.`, `
 modferry publish --key cosign.key .
 modferry publish --key cosign.key --version v1.4.0 --registry harbor.example/golang ./lib
 modferry publish --key cosign.key --module corp.example/tools/lint --version v0.3.0 .
@@ -87,7 +88,7 @@ func (a *app) publish(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	pkg, err := modsource.Pack(c.Context, modsource.Options{
+	pkg, err := gitsource.Pack(c.Context, gitsource.Options{
 		Dir: c.Args().First(), Module: c.String(flagModule), Version: c.String(flagVersion),
 		Revision: c.String(flagRevision), AllowDirty: c.Bool(flagAllowDirty),
 	})
@@ -96,6 +97,9 @@ func (a *app) publish(c *cli.Context) error {
 	}
 	defer pkg.Close()
 	art, err := artifact.Build(pkg.Files)
+	if errors.Is(err, artifact.ErrCorrupt) { // the go command reads go.mod as it was committed, and git archives it
+		return withHint(err, "attributes in the repository change go.mod, perhaps its line ends; a line \"go.mod -text -filter -ident\" at the end of .gitattributes leaves it alone")
+	}
 	if err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func (a *app) publish(c *cli.Context) error {
 
 // recordRevision records the branch that the version was published by, or its commit, as mirror does. What only means
 // something in this clone is not recorded.
-func recordRevision(ctx context.Context, store *registry.Store, pkg *modsource.Package, signer *sign.Signer) error {
+func recordRevision(ctx context.Context, store *registry.Store, pkg *gitsource.Package, signer *sign.Signer) error {
 	m := pkg.Files.Module
 	name, ok := artifact.RevisionName(pkg.Revision, m.Version, artifact.OriginHash(pkg.Files.Info))
 	if !ok {
@@ -173,10 +177,10 @@ func (a *app) knownPrivate(c *cli.Context, path string) bool {
 // publishHint adds what to do next.
 func publishHint(err error) error {
 	switch {
-	case errors.Is(err, modsource.ErrDirty):
+	case errors.Is(err, gitsource.ErrDirty):
 		return withHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
-	case errors.Is(err, modsource.ErrNoModule):
-		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one")
+	case errors.Is(err, gitsource.ErrNoModule):
+		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one, or the --"+flagRevision+" that has it")
 	case isSameContent(err):
 		return withHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")
 	case errors.Is(err, registry.ErrConflict):

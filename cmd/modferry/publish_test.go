@@ -165,6 +165,14 @@ func TestPublishRefusesUncommittedChangesAndSaysWhatToDo(t *testing.T) {
 	b.run("publish", "--no-sign", "--revision", "HEAD", dir).exits(exitOK).says("v1.0.0")
 }
 
+func TestPublishSaysWhatChangesTheGoModFile(t *testing.T) {
+	b := newPublishBench(t)
+	dir := b.module("lib", "corp.example/lib")
+	b.write("lib/.gitattributes", "* text eol=crlf\n")
+	b.commit(dir)
+	b.run("publish", "--no-sign", "--revision", "main", dir).exits(exitFailed).complains("go.mod file in the module zip differs", "go.mod -text")
+}
+
 func TestPublishNestedLegacyAndPlainDirectories(t *testing.T) {
 	b := newPublishBench(t)
 	dir := b.module("lib", "corp.example/lib")

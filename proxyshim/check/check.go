@@ -75,7 +75,7 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	defer func() { err = errors.Join(err, gocmd.RemoveAll(temp)) }()
 	b, err := newBlocker()
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +89,6 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(goCmd.Remove(), err) }()
 	dst := filepath.Join(temp, "project")
 	if err := os.Mkdir(dst, 0o700); err != nil {
 		return nil, nil, err

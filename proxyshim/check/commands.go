@@ -144,7 +144,7 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 		return context.Cause(ctx)
 	default:
 		// A difference is printed once every module has been had.
-		failure.Said = changes(string(diff))
+		failure.Stderr = changes(string(diff))
 		result.Untidy = true
 	}
 	return r.finish(ctx, result, start, err)
@@ -198,7 +198,7 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 	if failure == nil {
 		result.Output = ""
 	} else {
-		result.Output += r.words.Replace(excerpt(failure.Said))
+		result.Output += r.words.Replace(excerpt(failure.Stderr))
 	}
 	r.report(result)
 	return nil

@@ -12,7 +12,7 @@ func TestAURLInThePlaceOfAModuleIsNotShownInPart(t *testing.T) {
 	for _, user := range redacttest.Users() {
 		address := "https://" + user + "@proxy.example/x"
 		up := newUpstream(t, "off")
-		_, problems := Collect(t.Context(), up, []string{"-", address, address + "@latest"}, CollectOptions{
+		_, problems := Sources(t.Context(), up, []string{"-", address, address + "@latest"}, Options{
 			Stdin: strings.NewReader(address + "\n" + address + " v1.0.0\n" + address + " a b\n"),
 			Tools: []string{address, address + "@latest"},
 		})

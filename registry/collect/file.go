@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
@@ -17,9 +16,9 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// FileOptions configures [CollectFile].
+// FileOptions configures [MirrorFile].
 type FileOptions struct {
-	CollectOptions // but Stdin, Tools, Platforms and DownloadAll: the file says
+	Options // but Stdin, Tools, Platforms and DownloadAll: the file says
 
 	// Lock is what an earlier run wrote: what queries led to and the sums of everything. nil = nothing.
 	Lock *mirrorfile.Lock
@@ -37,118 +36,101 @@ type Plan struct {
 	partial bool // more may be found out another time
 }
 
-// CollectFile finds out which module versions a mirror file asks for. What its lock
+// MirrorFile finds out which module versions a mirror file asks for. What its lock
 // says about an entry is taken from there, with neither requests nor go commands, unless the
-// project that the entry names has changed since. As with [Collect], everything that
+// project that the entry names has changed since. As with [Sources], everything that
 // cannot be used has its own error, with file and line.
-func CollectFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File, o FileOptions) (*Plan, []error) {
+func MirrorFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File, o FileOptions) (*Plan, []error) {
 	o.Platforms = f.Platforms
-	c := newCollector(up, o.CollectOptions)
+	c := newCollector(up, o.Options)
 	c.permits, c.lock, c.update = f.Permits, o.Lock, o.Update
 	for _, p := range f.Projects {
-		c.addLockedProject(p, place(f, p.Line))
+		c.addLockedProject(p, lineOf(f.Name, p.Line))
 	}
 	for _, m := range f.Modules {
-		c.addModule(m, place(f, m.Line))
+		c.addModule(m, lineOf(f.Name, m.Line))
 	}
 	for _, t := range f.Tools {
-		platforms, fingerprint := c.platformsOf(t.Platforms)
-		c.addTool(t.Package+"@"+t.Query, platforms, ask{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint})
+		e := lineOf(f.Name, t.Line)
+		e.id = t.ID()
+		platforms := c.platformsOf(t.Platforms, &e)
+		c.addTool(t.Package+"@"+t.Query, platforms, e)
 	}
 	for _, t := range f.Toolchains {
-		platforms, fingerprint := c.platformsOf(t.Platforms)
-		a := ask{from: place(f, t.Line), id: t.ID(), fingerprint: fingerprint}
+		e := lineOf(f.Name, t.Line)
+		e.id = t.ID()
+		platforms := c.platformsOf(t.Platforms, &e)
 		release := t.Release
-		for _, v := range c.meant(a) {
+		for _, v := range c.chosenFor(e) {
 			release = goproxy.ReleaseOf(v.Version)
 		}
-		c.addToolchain(release, platforms, a)
+		c.addToolchain(release, platforms, e)
 	}
-	p := &Plan{sums: make(map[module.Version]mirrorfile.Sums)}
-	var problems []error
-	p.Items, problems = c.collect(ctx)
-	p.locked, p.partial = c.relocks, c.partial
+	items, problems := c.collect(ctx)
+	p := &Plan{Items: items, sums: make(map[module.Version]mirrorfile.Sums), locked: c.relocks, partial: c.partial}
 	if o.Lock != nil {
-		p.pin(o.Lock)
+		p.lockSums(o.Lock)
 	}
 	return p, problems
 }
 
-func place(f *mirrorfile.File, line int) string { return fmt.Sprintf("%s:%d", f.Name, line) }
-
 // platformsOf returns the platforms of an entry. If they are not in the file, they are this
 // machine's, and what is locked depends on them.
-func (c *collector) platformsOf(own []string) (platforms []string, fingerprint string) {
+func (c *collector) platformsOf(own []string, e *entry) []string {
 	if len(own) > 0 {
-		return own, ""
+		return own
 	}
-	return c.platforms, strings.Join(c.platforms, ",")
+	e.fingerprint = strings.Join(c.platforms, ",")
+	return c.platforms
 }
 
 // addLockedProject adds a project of a mirror file.
-func (c *collector) addLockedProject(entry mirrorfile.Project, from string) {
-	p, err := project.Load(entry.Dir)
-	fingerprint := ""
+func (c *collector) addLockedProject(p mirrorfile.Project, e entry) {
+	e.id = p.ID()
+	loaded, err := project.Load(p.Dir)
 	if err == nil {
-		fingerprint, err = p.Fingerprint()
+		e.fingerprint, err = loaded.Fingerprint()
 	}
 	if err != nil {
-		c.fail("%s: %w", from, err)
-		c.keep(entry.ID())
+		c.add(e, failed(err))
+		c.relockAsIs(e.id)
 		return
 	}
-	c.addProject(p, entry.Dir, entry.DownloadAll, ask{
-		from: from, id: entry.ID(), fingerprint: fingerprint,
-		sums: func() findings { return sumsOf(p, entry.Dir) },
-	})
+	e.sums = func() findings { return sumsOf(loaded) }
+	c.addProject(loaded, p.Dir, p.DownloadAll, e)
 }
 
 // addModule adds a module of a mirror file.
-func (c *collector) addModule(m mirrorfile.Module, from string) {
-	a := ask{from: from, id: m.ID()}
-	if m.Query != "" {
-		if _, err := upstream.ParseQuery(m.Path, m.Query); err != nil {
-			c.fail("%s: %w", from, err)
-			return
-		}
-		s := seed{path: m.Path, query: m.Query, alone: m.Alone}
-		for _, v := range c.meant(a) {
-			s.meant = v
-		}
-		c.ask(s, a)
+func (c *collector) addModule(m mirrorfile.Module, e entry) {
+	e.id = m.ID()
+	chosen := c.chosenFor(e)
+	if m.Query == "" {
+		e.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, chosen, e) }
+		c.entries = append(c.entries, e)
 		return
 	}
-	meant := c.meant(a)
-	a.find = func(ctx context.Context) findings { return c.findSeveral(ctx, m, meant, from) }
-	c.asks = append(c.asks, a)
+	s := seed{path: m.Path, query: m.Query, alone: m.Alone}
+	for _, v := range chosen {
+		s.locked = v
+	}
+	c.addSeed(s, e)
 }
 
-// findSeveral finds the versions in a range, or the newest ones: meant, if that is known
-// already.
-func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, meant []module.Version, from string) findings {
+// findSeveral finds the versions in a range, or the newest ones: those that were chosen in an earlier run, if there was one.
+func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen []module.Version, e entry) (f findings) {
 	var versions []string
-	for _, v := range meant {
+	for _, v := range chosen {
 		versions = append(versions, v.Version)
 	}
 	if len(versions) == 0 {
 		var err error
 		if versions, err = c.several(ctx, m); err != nil {
-			return failed("%s: %w", from, err)
+			return failed(err)
 		}
 	}
-	found := make([]findings, len(versions))
-	var group errgroup.Group
-	group.SetLimit(parallelAsks)
-	for i, v := range versions {
-		group.Go(func() error {
-			it := requirement.Requirement{Module: module.Version{Path: m.Path, Version: v}, From: from}
-			found[i] = c.plant(ctx, it, seed{path: m.Path, query: v, alone: m.Alone, chosen: true})
-			return nil
-		})
-	}
-	_ = group.Wait() // problems are among the findings
-	var f findings
-	for _, one := range found {
+	for _, one := range parallel(versions, func(v string) findings {
+		return c.findNeeds(ctx, module.Version{Path: m.Path, Version: v}, seed{path: m.Path, query: v, alone: m.Alone, listed: true}, e)
+	}) {
 		f.add(one)
 	}
 	return f

@@ -1,12 +1,10 @@
 package collect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -23,41 +21,39 @@ type seed struct {
 	path, query string
 	alone       bool // without what it takes to use it
 	modOnly     bool
-	meant       module.Version // what the query led to, if that is locked
-	chosen      bool           // among those that are not retracted
-	tried       bool           // perhaps nobody wished for it
+	locked      module.Version // what the query led to, if that is known
+	listed      bool           // among those that are not retracted
+	isParent    bool           // of another one: perhaps nobody wished for it
 }
 
-// ask adds a seed to what is asked for.
-func (c *collector) ask(s seed, a ask) {
-	a.find = func(ctx context.Context) findings { return c.findSeed(ctx, s, a.from) }
-	c.asks = append(c.asks, a)
+// addSeed adds a module that somebody named.
+func (c *collector) addSeed(s seed, e entry) {
+	if _, err := upstream.ParseQuery(s.path, s.query); err != nil {
+		c.add(e, failed(fmt.Errorf("%s@%s: %w", s.path, s.query, err)))
+		return
+	}
+	e.find = func(ctx context.Context) findings { return c.findSeed(ctx, s, e) }
+	c.entries = append(c.entries, e)
 }
 
-// addQuery adds module@query, or a toolchain. If it was perhaps only tried, it need not exist.
-func (c *collector) addQuery(text, from string, tried bool) {
+// addQuery adds module@query, or a toolchain. One that is perhaps only the parent of another one need not exist.
+func (c *collector) addQuery(text string, e entry, isParent bool) {
 	modPath, query, ok := strings.Cut(text, "@")
 	switch {
 	case isRelease(text):
-		c.addToolchain(text, c.platforms, ask{from: from})
-		return
-	case ok && modPath == toolchainName:
-		c.addToolchain(query, c.platforms, ask{from: from})
-		return
+		c.addToolchain(text, c.platforms, e)
 	case !ok:
-		c.fail("%s: %q is not module@version", from, text)
-		return
+		c.add(e, failed(fmt.Errorf("%q is not module@version", text)))
+	case modPath == toolchainName:
+		c.addToolchain(query, c.platforms, e)
+	default:
+		c.addSeed(seed{path: modPath, query: query, isParent: isParent}, e)
 	}
-	if _, err := upstream.ParseQuery(modPath, query); err != nil {
-		c.problems = append(c.problems, fromError(from, "", fmt.Errorf("%s: %w", text, err)))
-		return
-	}
-	c.ask(seed{path: modPath, query: query, tried: tried}, ask{from: from})
 }
 
 // findSeed resolves a seed, and finds out what it needs.
-func (c *collector) findSeed(ctx context.Context, s seed, from string) findings {
-	m, err := s.meant, error(nil)
+func (c *collector) findSeed(ctx context.Context, s seed, e entry) findings {
+	m, err := s.locked, error(nil)
 	if m.Version == "" {
 		m, err = c.up.Resolve(ctx, s.path, s.query)
 	}
@@ -66,24 +62,24 @@ func (c *collector) findSeed(ctx context.Context, s seed, from string) findings 
 		switch {
 		case ok:
 			m, err = above, nil
-		case s.tried:
-			return findings{warnings: []error{fromError(from, "", fmt.Errorf("%s@%s does not exist upstream, and was perhaps only tried on the way to what is below it", s.path, s.query))}}
+		case s.isParent:
+			err := fmt.Errorf("%s@%s does not exist upstream, and was perhaps only tried on the way to what is below it", s.path, s.query)
+			return findings{warnings: []error{err}, part: true}
 		}
 	}
 	if err != nil {
-		return findings{problems: []error{fromError(from, s.path+"@"+s.query, err)}}
+		return failed(err)
 	}
-	it := requirement.Requirement{Module: m, ModOnly: s.modOnly, From: from, Revisions: c.revisionsOf(ctx, s, m)}
-	f := c.plant(ctx, it, s)
+	f := c.findNeeds(ctx, m, s, e)
 	if m.Path != s.path {
-		f.notes = append(f.notes, fromError(from, "", fmt.Errorf("%s is no module: taken for a package of %s", s.path, m)))
+		f.warnings = append(f.warnings, fmt.Errorf("%s is no module: taken for a package of %s", s.path, m)) // which is no lack
 	}
 	return f
 }
 
 // lacks reports whether upstream does not have a version that somebody named, which Resolve takes as it is.
 func (c *collector) lacks(ctx context.Context, s seed, m module.Version) bool {
-	if s.alone || s.meant.Version != "" || m.Version != s.query || c.permits(m) != nil {
+	if s.alone || s.locked.Version != "" || m.Version != s.query || c.permits(m) != nil {
 		return false
 	}
 	_, err := c.up.GoMod(ctx, m)
@@ -111,35 +107,37 @@ func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
 	return module.Version{}, false
 }
 
-// plant finds out what a version needs, if it may be mirrored at all.
-func (c *collector) plant(ctx context.Context, it requirement.Requirement, s seed) findings {
-	if err := c.permits(it.Module); err != nil {
-		return findings{problems: []error{fromError(it.From, "", err)}}
+// findNeeds finds out what a version needs, if it may be mirrored at all.
+func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed, e entry) findings {
+	err := c.permits(m)
+	if err == nil {
+		err = c.retracted(ctx, m, s)
 	}
-	if err := c.retracted(ctx, it.Module, s); err != nil {
-		return findings{problems: []error{fromError(it.From, s.path+"@"+s.query, err)}}
+	if err != nil {
+		return failed(err)
 	}
-	f := findings{items: []requirement.Requirement{it}, means: []module.Version{it.Module}}
-	if s.alone || goproxy.IsToolchain(it.Module) {
+	it := requirement.Requirement{Module: m, ModOnly: s.modOnly, Revisions: c.revisionsOf(ctx, s, m)}
+	f := findings{items: []requirement.Requirement{it}, chosen: []module.Version{m}}
+	if s.alone || goproxy.IsToolchain(m) {
 		return f
 	}
-	if _, err := c.up.GoMod(ctx, it.Module); err != nil {
+	if _, err := c.up.GoMod(ctx, m); err != nil {
 		// Mirroring it will fail for the same reason, unless the store has it.
-		f.warnings = append(f.warnings, fromError(it.From, "", fmt.Errorf("finding out what %s needs: %w", it.Module, err)))
+		f.warn(fmt.Errorf("finding out what %s needs: %w", m, err))
 		return f
 	}
-	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
-		result, err := r.Seed(ctx, it.Module)
+	ran, err := c.runGo(ctx, func(r *closure.Runner) error {
+		result, err := r.Seed(ctx, m, e.who(m.String()))
 		if err == nil {
-			f.add(needs(result, it.From, s.path+"@"+s.query))
+			f.add(needs(result))
 		}
 		return err
 	})
-	switch {
-	case !ran:
-		f.warnings = append(f.warnings, errors.New("named modules are mirrored alone, without the modules they need: finding those out takes the go command"))
-	case err != nil:
-		f.problems = append(f.problems, fromError(it.From, it.Module.String(), err))
+	if err != nil {
+		f.fail(err)
+	}
+	if !ran {
+		f.alone, f.part = true, true
 	}
 	return f
 }
@@ -148,7 +146,7 @@ func (c *collector) plant(ctx context.Context, it requirement.Requirement, s see
 // it. Queries do not lead to such versions; revisions may.
 func (c *collector) retracted(ctx context.Context, m module.Version, s seed) error {
 	q, err := upstream.ParseQuery(s.path, s.query)
-	if c.Retracted || s.chosen || goproxy.IsToolchain(m) || err == nil && !q.Revision && m.Version != s.query {
+	if c.Retracted || s.listed || goproxy.IsToolchain(m) || err == nil && !q.Revision && m.Version != s.query {
 		return nil
 	}
 	if err := c.up.Retracted(ctx, m); errors.Is(err, upstream.ErrRetracted) {
@@ -171,48 +169,4 @@ func (c *collector) revisionsOf(ctx context.Context, s seed, m module.Version) [
 		return []string{name}
 	}
 	return nil
-}
-
-// addTool adds a package as go install takes it.
-func (c *collector) addTool(text string, platforms []string, a ask) {
-	pkg, query, ok := strings.Cut(text, "@")
-	if !ok || query == "" {
-		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: it is named as package@version or package@latest", text)))
-		return
-	}
-	if err := cmp.Or(goproxy.CheckNoURL(pkg), module.CheckImportPath(pkg)); err != nil {
-		c.problems = append(c.problems, fromError(a.from, text, fmt.Errorf("tool %s: %w", text, err)))
-		return
-	}
-	for _, m := range c.meant(a) {
-		query = m.Version
-	}
-	a.find = func(ctx context.Context) findings { return c.findTool(ctx, pkg, query, platforms, a.from) }
-	c.asks = append(c.asks, a)
-}
-
-func (c *collector) findTool(ctx context.Context, pkg, query string, platforms []string, from string) findings {
-	var f findings
-	asked := pkg + "@" + query
-	ran, err := c.goCommand.use(ctx, func(r *closure.Runner) error {
-		m, result, err := r.Tool(ctx, pkg, upstream.ForGo(query), platforms)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(c.permits(m), c.retracted(ctx, m, seed{path: m.Path, query: query})); err != nil {
-			return err
-		}
-		f = needs(result, from, asked)
-		f.means = []module.Version{m}
-		return nil
-	})
-	switch {
-	case !ran:
-		return failed("%s: the go command is needed to find out what a tool needs", from)
-	case err != nil:
-		return findings{problems: []error{fromError(from, asked, err)}}
-	case !slices.ContainsFunc(f.items, func(it requirement.Requirement) bool { return !it.ModOnly }):
-		return failed("%s: nothing was fetched for the tool %s", from, asked)
-	}
-	return f
 }

@@ -24,8 +24,8 @@ func TestAPackageIsTakenForTheModuleItIsIn(t *testing.T) {
 		"example.com/a@v1.0.0":          "example.com/a@v1.0.0",
 	} {
 		var said []string
-		o := CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}
-		items, problems := Collect(t.Context(), newUpstream(t, tree.URL()), []string{asked}, o)
+		o := Options{Warn: func(err error) { said = append(said, err.Error()) }}
+		items, problems := Sources(t.Context(), newUpstream(t, tree.URL()), []string{asked}, o)
 		if got := upstreamtest.DescribeItems(items); !slices.Equal(got, []string{want + " " + asked}) || len(problems) > 0 {
 			t.Errorf("%s: %q, %v", asked, got, problems)
 		}
@@ -41,8 +41,8 @@ func TestWhatAListMayHaveOnlyTriedNeedNotExist(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/sdk/service/a@v1.9.0", "example.com/sdk@v1.3.0")
 	upstreamtest.WriteFiles(t, map[string]string{"wishes.txt": "example.com/sdk@v1.9.0\nexample.com/sdk/service/a@v1.9.0  # once, 2026-11-20T12:00:00Z\nexample.com/sdk@v1.8.0\n"})
 	var said []string
-	o := CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}
-	items, problems := Collect(t.Context(), newUpstream(t, tree.URL()), []string{"wishes.txt"}, o)
+	o := Options{Warn: func(err error) { said = append(said, err.Error()) }}
+	items, problems := Sources(t.Context(), newUpstream(t, tree.URL()), []string{"wishes.txt"}, o)
 	want := []string{"example.com/sdk@v1.8.0 wishes.txt:3", "example.com/sdk/service/a@v1.9.0 wishes.txt:2"} // of which the first will fail
 	if got := upstreamtest.DescribeItems(items); !slices.Equal(got, want) || len(problems) > 0 {
 		t.Errorf("%q, %v", got, problems)
@@ -70,7 +70,7 @@ func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 		{refusing.URL + "|direct", "example.com/a/b@latest", "", "no such repository"},
 	} {
 		up := newUpstreamWith(t, upstream.UpstreamOptions{GOPROXY: tt.goproxy, Go: stub})
-		items, problems := Collect(t.Context(), up, []string{tt.wish}, CollectOptions{})
+		items, problems := Sources(t.Context(), up, []string{tt.wish}, Options{})
 		if got := strings.Join(upstreamtest.DescribeItems(items), ", "); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.wish, got, tt.want)
 		}
@@ -86,11 +86,11 @@ func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 func TestNobodyIsAskedForTheParentsOfAPrivateModule(t *testing.T) {
 	proxy := upstreamtest.NewProxy(t, upstreamtest.NewTree(t), nil)
 	up := newUpstreamWith(t, upstream.UpstreamOptions{GOPROXY: proxy.URL, Private: "corp.example/team/*"})
-	items, problems := Collect(t.Context(), up, []string{"corp.example/team/lib@latest"}, CollectOptions{})
+	items, problems := Sources(t.Context(), up, []string{"corp.example/team/lib@latest"}, Options{})
 	if len(items) > 0 || len(problems) != 1 {
 		t.Errorf("%v, %v", items, problems)
 	}
-	_, _ = Collect(t.Context(), up, []string{"corp.example/team/lib@v1.0.0"}, CollectOptions{})
+	_, _ = Sources(t.Context(), up, []string{"corp.example/team/lib@v1.0.0"}, Options{})
 	if n := proxy.Count("/corp.example/@v/v1.0.0.mod") + proxy.Count("/corp.example/team/@v/v1.0.0.mod"); n > 0 || proxy.Count("/corp.example/team/lib/@v/v1.0.0.mod") == 0 {
 		t.Errorf("%d requests for parents of a version", n)
 	}

@@ -13,7 +13,7 @@ func TestToolsAreQueriedWithTheSameBound(t *testing.T) {
 	}
 	up := newUpstream(t, tree.URL())
 	for tool, want := range map[string]string{"example.com/tool/cmd@<v1": "", "example.com/tool/cmd@>=v1": "v1.0.0-rc.1", "example.com/tools/cmd@<v1": "v0.9.0"} {
-		items, problems := Collect(t.Context(), up, nil, CollectOptions{Tools: []string{tool}, GoCommand: goCommandFor(t, up)})
+		items, problems := Sources(t.Context(), up, nil, Options{Tools: []string{tool}, GoCommand: goCommandFor(t, up)})
 		got := ""
 		if len(items) > 0 {
 			got = items[0].Module.Version

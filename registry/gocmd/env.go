@@ -1,8 +1,7 @@
 package gocmd
 
 import (
-	"bufio"
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"github.com/modferry/modferry/registry/safetext"
 )
 
 // Env are the go command's settings that say where modules come from. Those
@@ -27,7 +24,7 @@ type Env struct {
 // GoEnv returns the settings in force: those of the environment, else those
 // that "go env -w" wrote, else the installed go command's defaults. Without a go
 // command there are no defaults, and GOPROXY may be empty, which
-// [NewUpstream] refuses.
+// reading from upstream refuses.
 func GoEnv(ctx context.Context) (Env, error) {
 	goCmd, err := exec.LookPath("go")
 	if err != nil {
@@ -39,14 +36,12 @@ func GoEnv(ctx context.Context) (Env, error) {
 
 // AskGoEnv asks a go command for its settings of these names, but for GOTOOLCHAIN, which it is told.
 func AskGoEnv(ctx context.Context, goCmd string, names ...string) (map[string]string, error) {
-	cmd := exec.CommandContext(ctx, goCmd, append([]string{"env", "-json"}, names...)...)
+	cmd := Command(ctx, goCmd, append([]string{"env", "-json"}, names...)...)
 	cmd.Dir = os.TempDir() // not in a module that may ask for another toolchain
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "PWD="+cmd.Dir)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := Output(ctx, cmd)
 	if err != nil {
-		return nil, fmt.Errorf("asking the go command for its settings: %w: %s", err, safetext.Lines(stderr.Bytes()))
+		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
 	var values map[string]string
 	if err := json.Unmarshal(out, &values); err != nil {
@@ -57,19 +52,15 @@ func AskGoEnv(ctx context.Context, goCmd string, names ...string) (map[string]st
 
 // envWithoutGo reads what the go command would.
 func envWithoutGo() (Env, error) {
-	file, err := readGoEnvFile()
+	name := os.Getenv("GOENV")
+	if dir, err := os.UserConfigDir(); name == "" && err == nil { // without a home directory there are no settings
+		name = filepath.Join(dir, "go", "env")
+	}
+	file, err := ReadGoEnvFile(name)
 	if err != nil {
 		return Env{}, fmt.Errorf("reading the go command's settings: %w", err)
 	}
-	get := func(name, fallback string) string {
-		if v := os.Getenv(name); v != "" {
-			return v
-		}
-		if v := file[name]; v != "" {
-			return v
-		}
-		return fallback
-	}
+	get := func(name, fallback string) string { return cmp.Or(os.Getenv(name), file[name], fallback) }
 	private := get("GOPRIVATE", "")
 	return Env{
 		GOPROXY:   get("GOPROXY", ""),
@@ -78,19 +69,6 @@ func envWithoutGo() (Env, error) {
 		GONOSUMDB: get("GONOSUMDB", private),
 		GOSUMDB:   get("GOSUMDB", ""),
 	}, nil
-}
-
-// readGoEnvFile reads the file that "go env -w" writes.
-func readGoEnvFile() (map[string]string, error) {
-	name := os.Getenv("GOENV")
-	if name == "" {
-		dir, err := os.UserConfigDir()
-		if err != nil {
-			return nil, nil // no home directory, no settings
-		}
-		name = filepath.Join(dir, "go", "env")
-	}
-	return ReadGoEnvFile(name)
 }
 
 // ReadGoEnvFile reads the settings in a file as "go env -w" writes it: lines
@@ -106,17 +84,11 @@ func ReadGoEnvFile(name string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseGoEnvFile(data), nil
-}
-
-func parseGoEnvFile(data []byte) map[string]string {
 	env := make(map[string]string)
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, len(data)+1)
-	for lines.Scan() {
-		if name, value, ok := strings.Cut(lines.Text(), "="); ok {
+	for line := range strings.Lines(string(data)) {
+		if name, value, ok := strings.Cut(line, "="); ok {
 			env[strings.TrimSpace(name)] = strings.TrimSpace(value)
 		}
 	}
-	return env
+	return env, nil
 }

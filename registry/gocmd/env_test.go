@@ -61,10 +61,18 @@ func TestWithoutAGoCommandNothingIsMadeUp(t *testing.T) {
 	}
 }
 
-func FuzzParseGoEnvFile(f *testing.F) {
+func FuzzReadGoEnvFile(f *testing.F) {
 	f.Add("GOPROXY=https://proxy.example,direct\n=\nX")
-	f.Fuzz(func(t *testing.T, file string) {
-		for name, value := range parseGoEnvFile([]byte(file)) {
+	f.Fuzz(func(t *testing.T, text string) {
+		name := filepath.Join(t.TempDir(), "env")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		env, err := ReadGoEnvFile(name)
+		if err != nil {
+			t.Error(err)
+		}
+		for name, value := range env {
 			if strings.ContainsAny(name+value, "\n") {
 				t.Errorf("%q=%q", name, value)
 			}

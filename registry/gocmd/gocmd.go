@@ -6,6 +6,7 @@ package gocmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ type Options struct {
 	Go string
 
 	// Scratch is a directory for module cache, GOPATH and the like. It is
-	// required; New makes it if need be, and Remove removes it with all it holds.
+	// required; New makes it if need be. [RemoveAll] removes it with all it holds.
 	Scratch string
 
 	// GOPROXY is required. Nothing else is asked for modules: no proxy that the
@@ -40,9 +41,6 @@ type Options struct {
 
 	// NoSumDB is the GONOSUMDB: patterns of modules that it is not asked about.
 	NoSumDB string
-
-	// Toolchain is the GOTOOLCHAIN; "" = the user's, as "go env" says.
-	Toolchain string
 
 	// Env is more environment, NAME=value. It wins over all of the above and over
 	// the user's. What it says as GOFLAGS is added to -modcacherw.
@@ -65,11 +63,7 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	if o.Scratch == "" || o.GOPROXY == "" {
 		return nil, errors.New("running the go command: a scratch directory and a GOPROXY are needed")
 	}
-	name := o.Go
-	if name == "" {
-		name = "go"
-	}
-	path, err := exec.LookPath(name)
+	path, err := exec.LookPath(cmp.Or(o.Go, "go"))
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
@@ -78,9 +72,9 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	}
 	scratch, err := prepare(o.Scratch)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a place for the go command's caches: %w", err)
+		return nil, err
 	}
-	user, err := askUser(ctx, path, scratch)
+	user, err := userSettings(ctx, path, scratch)
 	if err != nil {
 		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
@@ -98,17 +92,20 @@ const telemetryDir = "telemetry"
 
 func prepare(scratch string) (string, error) {
 	scratch, err := filepath.Abs(scratch)
-	if err != nil {
-		return "", err
-	}
 	dir := filepath.Join(scratch, telemetryDir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
 	}
-	if err := Fence(scratch); err != nil {
-		return "", err
+	if err == nil {
+		err = Fence(scratch)
 	}
-	return scratch, os.WriteFile(filepath.Join(dir, "mode"), []byte("off\n"), 0o644)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "mode"), []byte("off\n"), 0o644)
+	}
+	if err != nil {
+		return "", fmt.Errorf("preparing a place for the go command's caches: %w", err)
+	}
+	return scratch, nil
 }
 
 // Fence makes a directory one of no module but its own, so that go commands in it do not go by the
@@ -124,7 +121,7 @@ type settings struct {
 	toolchain                   string
 }
 
-func askUser(ctx context.Context, path, scratch string) (*settings, error) {
+func userSettings(ctx context.Context, path, scratch string) (*settings, error) {
 	c := &Cmd{path: path, scratch: scratch, env: slices.DeleteFunc(os.Environ(), internal)}
 	c.set("GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "TEST_TELEMETRY_DIR="+filepath.Join(scratch, telemetryDir))
 	// Exactly this command is answered by the go command that is there, whatever
@@ -143,48 +140,51 @@ func askUser(ctx context.Context, path, scratch string) (*settings, error) {
 
 // with returns what has to be set. With GOENV=off, what is empty has its default.
 func (s *settings) with(o Options, scratch string) []string {
-	or := func(a, b string) string {
-		if a != "" {
-			return a
-		}
-		return b
-	}
-	return []string{
+	return append(places(scratch),
 		"GOENV=off", "GO111MODULE=on", "GOFLAGS=", "GOWORK=off",
-		"GOPROXY=" + o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
-		"GOSUMDB=" + or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB=" + o.NoSumDB,
-		"GOTOOLCHAIN=" + or(o.Toolchain, s.toolchain),
-		"GOPATH=" + filepath.Join(scratch, "gopath"), "GOMODCACHE=" + filepath.Join(scratch, "mod"),
+		"GOPROXY="+o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
+		"GOSUMDB="+cmp.Or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB="+o.NoSumDB,
+		"GOTOOLCHAIN="+s.toolchain,
 		"GOBIN=", // that is GOPATH/bin; go install refuses other platforms if it is set
-		"GOCACHE=" + s.GOCACHE, "GOCACHEPROG=",
+		"GOCACHE="+s.GOCACHE, "GOCACHEPROG=",
+	)
+}
+
+// places are the settings of where the go command writes to, besides the build cache.
+func places(scratch string) []string {
+	return []string{
+		"GOPATH=" + filepath.Join(scratch, "gopath"), "GOMODCACHE=" + filepath.Join(scratch, "mod"),
 		"TEST_TELEMETRY_DIR=" + filepath.Join(scratch, telemetryDir),
 	}
+}
+
+// Apart returns the same go command with caches of its own in another scratch directory, and another GOPROXY.
+func (c *Cmd) Apart(scratch, goproxy string) (*Cmd, error) {
+	scratch, err := prepare(scratch)
+	if err != nil {
+		return nil, err
+	}
+	apart := c.With(append(places(scratch), "GOPROXY="+goproxy)...)
+	apart.scratch = scratch
+	return apart, nil
 }
 
 // internal reports whether a variable is how one go command tells another that
 // it has switched toolchains; whoever runs modferry may have.
 func internal(nameValue string) bool { return strings.HasPrefix(nameValue, "GOTOOLCHAIN_INTERNAL_") }
 
-// With returns the same go command with more environment, NAME=value.
+// With returns the same go command with more environment, NAME=value. Errors show of it what is worth seeing.
 func (c *Cmd) With(env ...string) *Cmd {
 	with := *c
 	with.env, with.shown = slices.Clone(c.env), slices.Clone(c.shown)
 	with.set(env...)
 	for _, e := range env {
-		if name, _, _ := strings.Cut(e, "="); shown(name) {
+		name, _, _ := strings.Cut(e, "=")
+		if slices.Contains([]string{"GOOS", "GOARCH", "CGO_ENABLED", "GOFLAGS", "GOWORK", "GOTOOLCHAIN"}, name) {
 			with.shown = put(with.shown, e)
 		}
 	}
 	return &with
-}
-
-// shown reports whether a variable is worth seeing when a command failed.
-func shown(name string) bool {
-	switch name {
-	case "GOOS", "GOARCH", "CGO_ENABLED", "GOFLAGS", "GOWORK", "GOTOOLCHAIN":
-		return true
-	}
-	return false
 }
 
 func (c *Cmd) set(env ...string) {
@@ -215,21 +215,11 @@ func (c *Cmd) Version() string { return c.version }
 // to that one: vendors add to it, and so do experiments. "" = it is of none that can be told.
 func Release(goversion string) string {
 	release := strings.TrimPrefix(goversion, "devel ")
-	if i := strings.IndexAny(release, " \t-"); i >= 0 {
-		release = release[:i]
-	}
+	release = release[:max(0, strings.IndexAny(release+" ", " \t-"))]
 	if !version.IsValid(release) {
 		return ""
 	}
 	return release
-}
-
-// Remove removes Scratch, read-only files too.
-func (c *Cmd) Remove() error {
-	if err := RemoveAll(c.scratch); err != nil {
-		return fmt.Errorf("removing the go command's scratch directory: %w", err)
-	}
-	return nil
 }
 
 // RemoveAll removes a directory that has a module cache in it, whose directories may be

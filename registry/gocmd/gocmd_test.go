@@ -129,7 +129,7 @@ func TestHostileEnvironmentLeadsNowhere(t *testing.T) {
 				t.Setenv("GOENV", filepath.Join(t.TempDir(), "env"))
 				write(t, filepath.Dir(os.Getenv("GOENV")), map[string]string{"env": strings.ReplaceAll(tt.file, "ELSEWHERE", other)})
 			}
-			c := newCmd(t, Options{GOPROXY: proxy, GOSUMDB: "off", Toolchain: "local"})
+			c := newCmd(t, Options{GOPROXY: proxy, GOSUMDB: "off", Env: []string{"GOTOOLCHAIN=local"}})
 			_, err := c.Run(t.Context(), dir, "list", "-mod=mod", "-deps", "./...")
 			var failed *Error
 			if !errors.As(err, &failed) || !failed.Exited() || failed.Code != 1 {
@@ -167,7 +167,7 @@ func TestTheUsersSettingsCountWhereAskedFor(t *testing.T) {
 
 func TestMoreEnvironmentWins(t *testing.T) {
 	apart(t)
-	c := newCmd(t, Options{Toolchain: "local", Env: []string{"GOFLAGS=-mod=mod", "GOWORK=/a/go.work", "GOSUMDB=off"}})
+	c := newCmd(t, Options{Env: []string{"GOTOOLCHAIN=local", "GOFLAGS=-mod=mod", "GOWORK=/a/go.work", "GOSUMDB=off"}})
 	with := c.With("GOOS=plan9", "GOFLAGS=-mod=readonly", "PASSWORD=x").With("GOOS=windows")
 	for _, tt := range []struct {
 		cmd  *Cmd
@@ -189,6 +189,23 @@ func TestMoreEnvironmentWins(t *testing.T) {
 	_, err := with.Run(t.Context(), t.TempDir(), "no-such-command")
 	if err == nil || !strings.HasPrefix(err.Error(), "GOFLAGS=-mod=readonly GOOS=windows go no-such-command: exit status 2: ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAGoCommandApartHasCachesOfItsOwn(t *testing.T) {
+	apart(t)
+	c := newCmd(t, Options{Env: []string{"GOTOOLCHAIN=local"}})
+	other, err := c.Apart(filepath.Join(t.TempDir(), "other"), "https://proxy.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"GOPROXY", "GOMODCACHE", "GOPATH", "GOTOOLCHAIN"}
+	for cmd, proxy := range map[*Cmd]string{c: "off", other: "https://proxy.example"} {
+		out, err := cmd.Run(t.Context(), cmd.scratch, append([]string{"env"}, names...)...)
+		want := strings.Join([]string{proxy, filepath.Join(cmd.scratch, "mod"), filepath.Join(cmd.scratch, "gopath"), "local", ""}, "\n")
+		if err != nil || string(out) != want {
+			t.Errorf("got %q, %v; want %q", out, err, want)
+		}
 	}
 }
 
@@ -234,7 +251,7 @@ func TestTelemetryIsOff(t *testing.T) {
 	}
 }
 
-func TestRemoveRemovesReadOnlyModuleCaches(t *testing.T) {
+func TestRemoveAllRemovesReadOnlyModuleCaches(t *testing.T) {
 	apart(t)
 	c := newCmd(t, Options{})
 	dir := filepath.Join(c.scratch, "mod", "corp.example", "m@v1.0.0")
@@ -244,13 +261,13 @@ func TestRemoveRemovesReadOnlyModuleCaches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Remove(); err != nil {
+	if err := RemoveAll(c.scratch); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(c.scratch); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
-	if err := c.Remove(); err != nil {
+	if err := RemoveAll(c.scratch); err != nil {
 		t.Errorf("again: %v", err)
 	}
 }

@@ -16,35 +16,22 @@ import (
 	"github.com/modferry/modferry/registry/redact"
 )
 
-// What is read of a go command's output.
+// What is read of a command's output.
 const (
 	maxStdout = 64 << 20
 	maxStderr = 1 << 20 // of its end
 )
 
-// stopAfter is how long an interrupted go command has to stop.
+// stopAfter is how long an interrupted command has to stop.
 const stopAfter = 5 * time.Second
 
 // errTooMuch: a command was stopped, because it wrote more than is read.
 var errTooMuch = fmt.Errorf("it wrote more than %d MiB", maxStdout>>20)
 
-// Run runs "go args..." in dir and returns what it wrote to stdout, which is there
-// with an error too. The error is an [*Error]. A command that writes more than 64 MiB
-// is stopped; of stderr, the last 1 MiB is kept.
-func (c *Cmd) Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	fail := func(said string, code int, err error) error {
-		return &Error{Args: args, Dir: dir, Env: c.shown, Said: said, Code: code, Err: err}
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fail("", -1, err)
-	}
-	cmd := exec.CommandContext(ctx, c.path, args...)
-	cmd.Dir = dir
-	cmd.Env = append(c.Environ(), "PWD="+dir)
-	stdout, stderr := &head{max: maxStdout}, &tail{max: maxStderr}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	// Interrupted, the go command stops what it has started; killed, it does not.
+// Command is exec.CommandContext for a command that starts others, as go and git do. At the end of ctx it is interrupted, so
+// that it stops those, and killed only if that takes longer than five seconds.
+func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error {
 		if cmd.Process.Signal(os.Interrupt) != nil {
 			return cmd.Process.Kill()
@@ -52,7 +39,15 @@ func (c *Cmd) Run(ctx context.Context, dir string, args ...string) ([]byte, erro
 		return nil
 	}
 	cmd.WaitDelay = stopAfter
-	err = cmd.Run()
+	return cmd
+}
+
+// Output runs a command of [Command] to its end and returns what it wrote to stdout, which is there with an error too. The
+// error is an [*Error]. A command that writes more than 64 MiB is stopped; of stderr, the last 1 MiB counts.
+func Output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	stdout, stderr := &head{max: maxStdout}, &tail{max: maxStderr}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err := cmd.Run()
 	switch {
 	case err == nil:
 		return stdout.data, nil
@@ -65,7 +60,23 @@ func (c *Cmd) Run(ctx context.Context, dir string, args ...string) ([]byte, erro
 	if cmd.ProcessState != nil {
 		code = cmd.ProcessState.ExitCode()
 	}
-	return stdout.data, fail(clean(stderr.String()), code, err)
+	args := append([]string{filepath.Base(cmd.Path)}, cmd.Args[1:]...)
+	return stdout.data, &Error{Args: args, Dir: cmd.Dir, Stderr: clean(string(stderr.last())), Code: code, Err: err}
+}
+
+// Run runs "go args..." in dir, as [Output] does.
+func (c *Cmd) Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := Command(ctx, c.path, args...)
+	var err error
+	if cmd.Dir, err = filepath.Abs(dir); err != nil {
+		return nil, &Error{Args: append([]string{"go"}, args...), Dir: dir, Code: -1, Err: err}
+	}
+	cmd.Env = append(c.Environ(), "PWD="+cmd.Dir)
+	out, err := Output(ctx, cmd)
+	if failed := (*Error)(nil); errors.As(err, &failed) {
+		failed.Env = c.shown
+	}
+	return out, err
 }
 
 // head keeps the first bytes written, and fails on more.
@@ -89,53 +100,34 @@ func (h *head) Write(p []byte) (int, error) {
 type tail struct {
 	max  int
 	data []byte // up to twice as many, so that they are not moved for each write
-	cut  bool
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.data = append(t.data, p...)
 	if len(t.data) > 2*t.max {
-		t.trim()
+		t.data = append(t.data[:0], t.last()...)
 	}
 	return len(p), nil
 }
 
-func (t *tail) trim() {
-	if over := len(t.data) - t.max; over > 0 {
-		t.data, t.cut = append(t.data[:0], t.data[over:]...), true
-	}
-}
+func (t *tail) last() []byte { return t.data[max(0, len(t.data)-t.max):] }
 
-// String returns what was kept, from the beginning of a line if there is one.
-func (t *tail) String() string {
-	t.trim()
-	text := string(t.data)
-	if _, lines, ok := strings.Cut(text, "\n"); ok && t.cut {
-		return lines
-	}
-	return text
-}
-
-// Error says that a go command failed.
+// Error says that a command failed.
 type Error struct {
-	Args []string
-	Dir  string
-	Env  []string // GOOS=… and the like that With added
-	Said string   // what it wrote to stderr: lines, printable, without the credentials of URLs
-	Code int      // exit code; -1 = it did not run, or not to its end
-	Err  error
+	Args   []string // the first is the command's name
+	Dir    string
+	Env    []string // GOOS=… and the like that [Cmd.With] added
+	Stderr string   // what it wrote there: lines, printable, without passwords in URLs
+	Code   int      // exit code; -1 = it did not run, or not to its end
+	Err    error
 }
 
-// Error shows the command as typed and the last lines of what it said.
+// Error shows the command as typed and the last lines that it wrote to stderr.
 func (e *Error) Error() string {
-	var b strings.Builder
-	for _, env := range e.Env {
-		b.WriteString(env + " ")
-	}
-	b.WriteString("go " + strings.Join(e.Args, " "))
-	text := clean(fmt.Sprintf("%s: %v", b.String(), e.Err))
-	if said := e.lastLines(); said != "" {
-		text += ": " + said
+	command := strings.Join(slices.Concat(e.Env, e.Args), " ")
+	text := clean(fmt.Sprintf("%s: %v", command, e.Err))
+	if why := e.lastLines(); why != "" {
+		text += ": " + why
 	}
 	return text
 }
@@ -143,26 +135,24 @@ func (e *Error) Error() string {
 // Unwrap returns the cause: an *exec.ExitError, or the context's.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Exited reports whether the go command ran to its end: it could do its work,
+// Exited reports whether the command ran to its end: it could do its work,
 // and says that something is wrong.
 func (e *Error) Exited() bool {
 	var exit *exec.ExitError
 	return errors.As(e.Err, &exit) && e.Code >= 0
 }
 
-// lastLines returns the last lines of what a go command said as one, those that
-// only report progress left out.
+// lastLines returns the last lines of stderr as one, without those of progress.
 func (e *Error) lastLines() string {
 	const maxLines, maxBytes = 8, 2000
 	var kept []string
 	size := 0
-	lines := strings.Split(e.Said, "\n")
-	for i := len(lines) - 1; i >= 0 && len(kept) < maxLines; i-- {
-		line := strings.TrimSpace(lines[i])
+	for _, line := range slices.Backward(strings.Split(e.Stderr, "\n")) {
+		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "go: downloading ") {
 			continue
 		}
-		if size += len(line); size > maxBytes && len(kept) > 0 {
+		if size += len(line); len(kept) == maxLines || size > maxBytes && len(kept) > 0 {
 			break
 		}
 		kept = append(kept, strings.ToValidUTF8(line[:min(len(line), maxBytes)], ""))

@@ -81,7 +81,7 @@ func TestAMirrorFileNamesWhatIsMirrored(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := parseMirrorFile(t, "version: 1\n"+tt.text)
-			plan, problems := collect.CollectFile(t.Context(), newUpstream(t, upstreamtest.QueryTree(t).URL()), f, collect.FileOptions{})
+			plan, problems := collect.MirrorFile(t.Context(), newUpstream(t, upstreamtest.QueryTree(t).URL()), f, collect.FileOptions{})
 			if got := upstreamtest.DescribeItems(plan.Items); !slices.Equal(got, tt.want) {
 				t.Errorf("items  %q\nwanted %q", got, tt.want)
 			}
@@ -104,7 +104,7 @@ func lockAfter(t *testing.T, up *upstream.Upstream, f *mirrorfile.File, o collec
 	if o.GoCommand == nil {
 		o.GoCommand = goCommandFor(t, up)
 	}
-	plan, problems := collect.CollectFile(t.Context(), up, f, o)
+	plan, problems := collect.MirrorFile(t.Context(), up, f, o)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -148,7 +148,7 @@ func TestAProjectIsCollectedAgainWhenItChanges(t *testing.T) {
 	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
 	up := newUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
-	o := collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(error) {}}}
+	o := collect.FileOptions{Options: collect.Options{Warn: func(error) {}}}
 	lock, err := lockAfter(t, up, f, o, stores)
 	if err != nil || len(lock.Sources) != 0 {
 		t.Fatalf("an untidy project was locked: %v\n%s", err, lock.Format())

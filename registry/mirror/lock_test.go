@@ -17,7 +17,7 @@ import (
 
 // quietly are options of a run that has warnings.
 func quietly(lock *mirrorfile.Lock) collect.FileOptions {
-	return collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(error) {}}, Lock: lock}
+	return collect.FileOptions{Options: collect.Options{Warn: func(error) {}}, Lock: lock}
 }
 
 func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
@@ -63,7 +63,7 @@ func TestWhatAModuleNeedsIsNotLockedWhenUpstreamDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	var warnings []error // the store has the module itself, so this is all that tells
-	o := collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(err error) { warnings = append(warnings, err) }}}
+	o := collect.FileOptions{Options: collect.Options{Warn: func(err error) { warnings = append(warnings, err) }}}
 	lock, err := lockAfter(t, newUpstream(t, "off"), f, o, stores)
 	if err != nil || len(warnings) != 1 || len(lock.Sources) != 1 || len(lock.Sources[0].Needs) > 0 {
 		t.Errorf("%v, %v\n%s", err, warnings, lock.Format())
@@ -85,7 +85,7 @@ func TestTheSumsOfAProjectCountForWhatIsLocked(t *testing.T) {
 		t.Fatalf("%v\n%s", err, lock.Format())
 	}
 	lock.Sums = nil // as after a run in which nothing could be fetched
-	plan, problems := collect.CollectFile(t.Context(), newUpstream(t, "off"), f, collect.FileOptions{Lock: lock})
+	plan, problems := collect.MirrorFile(t.Context(), newUpstream(t, "off"), f, collect.FileOptions{Lock: lock})
 	if len(problems) > 0 || len(plan.Items) != 1 || plan.Items[0].Sum == "" || plan.Items[0].GoModSum == "" {
 		t.Errorf("%+v, %v", plan.Items, problems)
 	}
@@ -107,7 +107,7 @@ func TestWhatIsLockedStaysWhenAProjectCannotBeRead(t *testing.T) {
 	if err := os.Rename("p", "elsewhere"); err != nil {
 		t.Fatal(err)
 	}
-	plan, problems := collect.CollectFile(t.Context(), up, f, collect.FileOptions{Lock: lock})
+	plan, problems := collect.MirrorFile(t.Context(), up, f, collect.FileOptions{Lock: lock})
 	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
 		t.Errorf("%v\n%s", problems, got.Format())
 	}
@@ -122,7 +122,7 @@ func TestASumStaysLockedWhileItsVersionIsDenied(t *testing.T) {
 	if err != nil || lock.Sums[m].Zip == "" {
 		t.Fatalf("%v\n%s", err, lock.Format())
 	}
-	plan, problems := collect.CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a]}]\n"), collect.FileOptions{Lock: lock})
+	plan, problems := collect.MirrorFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a]}]\n"), collect.FileOptions{Lock: lock})
 	if len(plan.Items) != 0 || len(problems) != 1 || !errors.Is(problems[0], mirrorfile.ErrDenied) {
 		t.Fatalf("%v, %v", plan.Items, problems)
 	}
@@ -145,7 +145,7 @@ func TestWhatARangeMeantIsNotForgottenWhileAPartIsDenied(t *testing.T) {
 	}
 	o := quietly(lock)
 	o.GoCommand = goCommandFor(t, up)
-	plan, problems := collect.CollectFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a@v1.0.0]}]\n"), o)
+	plan, problems := collect.MirrorFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a@v1.0.0]}]\n"), o)
 	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
 		t.Errorf("%v\n%s", problems, got.Format())
 	}
@@ -156,13 +156,13 @@ func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
 	tree.AddToolchains(t, "go1.25.1.linux-amd64")
 	f := parseMirrorFile(t, "version: 1\ntoolchains: [go1.25]\nplatforms: [linux/amd64, windows/amd64]\n")
 	up := newUpstream(t, tree.URL())
-	plan, problems := collect.CollectFile(t.Context(), up, f, quietly(nil))
+	plan, problems := collect.MirrorFile(t.Context(), up, f, quietly(nil))
 	if len(plan.Items) != 1 || len(problems) != 1 {
 		t.Fatalf("%v, %v", plan.Items, problems)
 	}
 	lock := plan.Lock()
 	tree.AddToolchains(t, "go1.25.2.linux-amd64", "go1.25.2.windows-amd64")
-	plan, problems = collect.CollectFile(t.Context(), up, f, quietly(lock))
+	plan, problems = collect.MirrorFile(t.Context(), up, f, quietly(lock))
 	if len(problems) > 0 || len(plan.Items) != 2 || plan.Items[0].Module != goproxy.Toolchain("go1.25.1", "linux/amd64") {
 		t.Errorf("the release moved: %v, %v", plan.Items, problems)
 	}

@@ -14,7 +14,7 @@ func TestAPackageThatWasTakenForItsModuleIsLockedLikeTheModule(t *testing.T) {
 	up := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	var said []string
-	o := collect.FileOptions{CollectOptions: collect.CollectOptions{Warn: func(err error) { said = append(said, err.Error()) }}}
+	o := collect.FileOptions{Options: collect.Options{Warn: func(err error) { said = append(said, err.Error()) }}}
 	lock, err := lockAfter(t, up, f, o, stores)
 	if err != nil || len(lock.Sources) != 1 || len(lock.Sources[0].Needs) != 1 || len(lock.Sources[0].Means) > 0 {
 		t.Fatalf("%v\n%s", err, lock.Format())

@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // CopyOptions say what to copy. The zero value copies everything.
 type CopyOptions struct {
 	// GoOnly copies Go files, go.mod, go.sum, go.work and go.work.sum only, which is
-	// enough to load packages, but not to build those that embed files. Lines of go.sum and
-	// go.work.sum that are none are left out: because of one of them, go commands read nothing at all.
+	// enough to load packages, but not to build those that embed files.
 	GoOnly bool
 
 	// Skip are directories to leave out, such as a store or a module cache that
@@ -57,14 +57,10 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	for dir, alone := range c.alone {
-		i := slices.IndexFunc(copied.Modules, func(m Module) bool { return m.Dir == c.to(dir) })
-		if i < 0 {
-			continue // whatever is wrong with it there, its Problems say
-		}
+	for i := range copied.Modules {
 		m := &copied.Modules[i]
-		m.Bound, m.Added = alone.bound, make(map[string]bool)
-		for _, r := range alone.unpublished {
+		m.Added = make(map[string]bool)
+		for _, r := range c.unpublished[filepath.Join(c.base, strings.TrimPrefix(m.Dir, c.dst))] {
 			m.Added[r.Old.Path] = true
 		}
 	}
@@ -73,15 +69,14 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 
 // copier copies a project.
 type copier struct {
-	p          *Project
-	goOnly     bool
-	unreadable func(error) // may be nil
-	dst        string
-	base       string          // directory that all that is copied is in; "" = there is none
-	locals     map[string]bool // local replacements
-	alone      map[string]alone
-	skip       []fs.FileInfo // dst and what the options say
-	errs       []error
+	p           *Project
+	goOnly      bool
+	unreadable  func(error) // may be nil
+	dst         string
+	base        string // directory that all that is copied is in
+	unpublished map[string][]replacedBy
+	skip        []fs.FileInfo // dst and what the options say
+	errs        []error
 }
 
 // maxErrors is after how many errors copying ends.
@@ -98,9 +93,15 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	case len(entries) > 0:
 		return nil, fmt.Errorf("%s is not empty", dst)
 	}
-	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: common(p.Root, p.dirs()), locals: make(map[string]bool), alone: p.alone()}
-	for _, dir := range p.LocalReplacements() {
-		c.locals[dir] = true
+	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: p.Root, unpublished: p.unpublished()}
+	for _, dir := range p.dirs() {
+		for !within(c.base, dir) {
+			parent := filepath.Dir(c.base)
+			if parent == c.base {
+				return nil, fmt.Errorf("%s and %s are on different drives", p.Root, dir)
+			}
+			c.base = parent
+		}
 	}
 	for _, dir := range append([]string{dst}, o.Skip...) {
 		if info, err := os.Stat(dir); err == nil {
@@ -110,21 +111,6 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	return c, nil
 }
 
-// common returns the nearest directory that has all of these in it or is one of them.
-// It is "" if there is none, as for those on two drives.
-func common(base string, dirs []string) string {
-	for _, dir := range dirs {
-		for !within(base, dir) {
-			parent := filepath.Dir(base)
-			if parent == base {
-				return ""
-			}
-			base = parent
-		}
-	}
-	return base
-}
-
 func within(base, dir string) bool {
 	rel, err := filepath.Rel(base, dir)
 	return err == nil && filepath.IsLocal(rel)
@@ -132,11 +118,7 @@ func within(base, dir string) bool {
 
 // to returns the place of a directory in the copy.
 func (c *copier) to(dir string) string {
-	if rel, err := filepath.Rel(c.base, dir); err == nil && c.base != "" {
-		return filepath.Join(c.dst, rel)
-	}
-	volume := filepath.VolumeName(dir)
-	return filepath.Join(c.dst, filepath.Base(volume[:max(0, len(volume)-1)]), dir[len(volume):]) // C:\x is dst\C\x
+	return filepath.Join(c.dst, strings.TrimPrefix(dir, c.base))
 }
 
 func (c *copier) all() {
@@ -146,18 +128,21 @@ func (c *copier) all() {
 	}
 	for _, dir := range c.p.dirs() {
 		isMain := slices.ContainsFunc(c.p.Modules, func(m Module) bool { return m.Dir == dir })
-		c.tree(dir, c.to(dir), treeOptions{top: true, isMain: isMain})
+		c.tree(dir, isMain)
 	}
 	for _, m := range c.p.Modules {
 		if m.data != nil {
-			c.write(filepath.Join(c.to(m.Dir), "go.mod"), c.goMod(m))
+			data, err := c.goMod(m)
+			c.write(filepath.Join(c.to(m.Dir), "go.mod"), data, err)
 		}
 	}
-	if c.p.Work != nil {
-		c.write(filepath.Join(c.to(c.p.Root), "go.work"), c.goWork())
-		if sums := filepath.Join(c.p.Root, "go.work.sum"); isFile(sums) {
-			c.sums(sums, filepath.Join(c.to(c.p.Root), "go.work.sum"))
-		}
+	if c.p.Work == nil {
+		return
+	}
+	data, err := c.goWork()
+	c.write(filepath.Join(c.to(c.p.Root), "go.work"), data, err)
+	if sums := filepath.Join(c.p.Root, "go.work.sum"); isFile(sums) {
+		c.file(sums)
 	}
 }
 
@@ -167,23 +152,24 @@ func (c *copier) fail(err error) {
 	}
 }
 
-// skips reports whether the copy can do without what could not be opened, and says so then.
+// skips reports whether the copy can do without what could not be opened, and warns of it then.
 func (c *copier) skips(name string, err error) bool {
 	base := filepath.Base(name)
-	if c.unreadable == nil || !errors.Is(err, fs.ErrPermission) || filepath.Ext(base) == ".go" || base == "go.mod" || base == "go.sum" || base == "go.work.sum" {
+	isNeeded := filepath.Ext(base) == ".go" || slices.Contains([]string{"go.mod", "go.sum", "go.work.sum"}, base)
+	if c.unreadable == nil || !errors.Is(err, fs.ErrPermission) || isNeeded {
 		return false
 	}
 	c.unreadable(err)
 	return true
 }
 
-func (c *copier) write(name string, data []byte) {
-	if len(c.errs) >= maxErrors {
-		return
+// write writes what was made of a file, if that went well.
+func (c *copier) write(name string, data []byte, err error) {
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(name), 0o755)
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		c.fail(err)
-		return
+	if err == nil {
+		err = os.WriteFile(name, data, 0o644)
 	}
-	c.fail(os.WriteFile(name, data, 0o644))
+	c.fail(err)
 }

@@ -20,8 +20,8 @@ func goCmd(t *testing.T) *gocmd.Cmd {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("GOENV", "off")
 	c, err := gocmd.New(t.Context(), gocmd.Options{
-		Scratch: filepath.Join(t.TempDir(), "scratch"), GOPROXY: "off", GOSUMDB: "off", Toolchain: "local",
-		Env: []string{"GOCACHE=" + strings.TrimSpace(string(cache)), "GOFLAGS=-mod=mod", "GIT_CONFIG_NOSYSTEM=1"},
+		Scratch: filepath.Join(t.TempDir(), "scratch"), GOPROXY: "off", GOSUMDB: "off",
+		Env: []string{"GOTOOLCHAIN=local", "GOCACHE=" + strings.TrimSpace(string(cache)), "GOFLAGS=-mod=mod", "GIT_CONFIG_NOSYSTEM=1"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,8 +3,10 @@ package project
 import (
 	"errors"
 	"fmt"
+	"go/version"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"golang.org/x/mod/modfile"
@@ -19,10 +21,8 @@ const maxModFile = 16 << 20
 // The error matches ErrNoProject if there is none of the two. What is wrong within
 // the project is in Problems:
 //
-//   - a go.mod or go.work that cannot be read or does not parse. A go.mod for a Go newer
-//     than this program may have lines that only that Go knows: if the go command
-//     would read it as a dependency's, these lines are left out, with a warning.
-//     Those of an older Go are mistakes to the go command, and here too;
+//   - a go.mod or go.work that cannot be read or does not parse, as one for a Go newer
+//     than this program may not;
 //   - a "use" of a directory that is not there or has no go.mod;
 //   - a replacement by a directory: nobody can mirror that, but where the directory is,
 //     the project works, so it is a warning. If it is not there, it is no warning;
@@ -45,7 +45,7 @@ func Load(dir string) (*Project, error) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNoProject)
 	}
 	if isWork {
-		p.loadWork()
+		p.Work, p.work = read(p, p.root, "go.work", modfile.ParseWork)
 	}
 	if isMod {
 		p.loadModule(p.root)
@@ -57,34 +57,12 @@ func Load(dir string) (*Project, error) {
 	return p, nil
 }
 
-// add adds problems, unless there are too many for anybody to read.
-func (p *Project) add(problems ...*Problem) {
-	const most = 1000
-	for _, problem := range problems {
-		if len(p.Problems) == most {
-			return
-		}
-		p.Problems = append(p.Problems, problem)
-	}
-}
-
-func (p *Project) loadWork() {
-	name := p.root.file("go.work")
-	data, err := ReadFile(filepath.Join(p.Root, "go.work"), maxModFile)
-	if err != nil {
-		p.add(&Problem{File: name, Err: fmt.Errorf("reading it: %w", withoutName(err))})
-		return
-	}
-	var problems []*Problem
-	p.work = data
-	p.Work, problems = parse(name, data, modfile.ParseWork)
-	p.add(problems...)
-}
+func (p *Project) add(problem *Problem) { p.Problems = append(p.Problems, problem) }
 
 // loadUses loads the modules that go.work uses, those that are not loaded yet.
 func (p *Project) loadUses(isMod bool) {
 	name := p.root.file("go.work")
-	if isMod && !p.used(p.Root) {
+	if isMod && !p.uses(p.Root) {
 		err := errors.New("go.work does not use this module, so go commands leave it out; \"go work use .\" adds it")
 		p.add(&Problem{File: p.root.file("go.mod"), Err: err, Warning: true})
 	}
@@ -118,18 +96,59 @@ func (p *Project) loadModule(dir place) {
 }
 
 // readModule reads a go.mod. The file is nil if that is not possible.
-func (p *Project) readModule(dir place, strict parser[modfile.File]) (*modfile.File, []byte) {
-	name := dir.file("go.mod")
-	data, err := ReadFile(filepath.Join(dir.abs, "go.mod"), maxModFile)
+func (p *Project) readModule(dir place, parse parser[modfile.File]) (*modfile.File, []byte) {
+	f, data := read(p, dir, "go.mod", parse)
+	if f != nil && f.Module == nil {
+		p.add(&Problem{File: f.Syntax.Name, Err: errors.New("it does not say which module it is of: there is no module line")})
+		f = nil
+	}
+	return f, data
+}
+
+// parser is modfile.Parse, ParseLax or ParseWork.
+type parser[F any] func(name string, data []byte, fix modfile.VersionFixer) (*F, error)
+
+// read reads and parses a go.mod or go.work. The result is nil if there is any mistake in it.
+func read[F any](p *Project, dir place, base string, parse parser[F]) (*F, []byte) {
+	name := dir.file(base)
+	data, err := ReadFile(filepath.Join(dir.abs, base), maxModFile)
 	if err != nil {
 		p.add(&Problem{File: name, Err: fmt.Errorf("reading it: %w", withoutName(err))})
 		return nil, nil
 	}
-	f, problems := parse(name, data, strict)
-	p.add(problems...)
-	if f != nil && f.Module == nil {
-		p.add(&Problem{File: name, Err: errors.New("it does not say which module it is of: there is no module line")})
-		f = nil
+	f, err := parse(name, data, nil)
+	if err != nil {
+		p.Problems = append(p.Problems, mistakes(name, data, err)...)
+		return nil, data
 	}
 	return f, data
+}
+
+// maxProblems is how many problems of one file are reported.
+const maxProblems = 20
+
+// mistakes are those that parsing a file found.
+func mistakes(name string, data []byte, err error) []error {
+	var list modfile.ErrorList
+	if !errors.As(err, &list) {
+		return []error{&Problem{File: name, Err: err}}
+	}
+	var problems []error
+	for _, e := range list[:min(len(list), maxProblems)] {
+		p := &Problem{File: name, Line: e.Pos.Line, Module: e.ModPath, Err: e.Err}
+		if e.Verb != "" {
+			p.Err = fmt.Errorf("%s: %w", e.Verb, p.Err)
+		}
+		problems = append(problems, p)
+	}
+	if more := len(list) - len(problems); more > 0 {
+		problems = append(problems, &Problem{File: name, Err: fmt.Errorf("%d more mistakes", more)})
+	}
+	// ParseLax knows the syntax of go.work too, and no more is needed.
+	lax, err := modfile.ParseLax(name, data, nil)
+	if err == nil && lax.Go != nil && version.Compare("go"+lax.Go.Version, runtime.Version()) > 0 {
+		err := fmt.Errorf("it is for Go %s, which is newer than this program: a newer modferry may be able to read it", lax.Go.Version)
+		problems = append(problems, &Problem{File: name, Err: err})
+	}
+	return problems
 }

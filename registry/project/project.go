@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -49,10 +48,6 @@ type Module struct {
 	// person would have it, seen from where the project's directory was named.
 	File *modfile.File
 
-	// Bound says of a module in a copy that alone it only works there: it requires what only its
-	// workspace has.
-	Bound bool
-
 	// Added says of a module in a copy which modules, by path, its go.mod replaces by directories there
 	// only.
 	Added map[string]bool
@@ -90,26 +85,13 @@ func (p *Problem) Error() string {
 // Unwrap returns what is wrong.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// SumFiles returns the go.work.sum and go.sum files that there are, absolute:
-// Root's go.work.sum, then those of Modules in their order.
-func (p *Project) SumFiles() []string {
-	names := []string{filepath.Join(p.Root, "go.work.sum")}
+// readable yields the main modules whose go.mod could be read.
+func (p *Project) readable(yield func(Module) bool) {
 	for _, m := range p.Modules {
-		names = append(names, filepath.Join(m.Dir, "go.sum"))
+		if m.File != nil && !yield(m) {
+			return
+		}
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return !isFile(name) })
-}
-
-// LocalReplacements returns the directories that go.work and the go.mod files of the
-// main modules replace modules by: absolute, sorted, each once. Those without a go.mod
-// are left out, as they are Problems; main modules may be among them.
-func (p *Project) LocalReplacements() []string {
-	var dirs []string
-	for _, l := range p.locals {
-		dirs = append(dirs, l.dir)
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
 }
 
 // Fingerprint is a hash of what says which modules the project needs: go.work,
@@ -123,12 +105,12 @@ func (p *Project) Fingerprint() (string, error) {
 	}
 	hashed := make(map[string]string)
 	for _, name := range names {
-		sum, err := hashFile(name)
+		data, err := ReadFile(name, maxSumFile) // the largest of them
 		switch {
 		case err == nil:
-			hashed[slashed(p.Root, name)] = sum
-		case !errors.Is(err, fs.ErrNotExist):
-			return "", fmt.Errorf("fingerprint of the project %s: %w", p.Root, err)
+			hashed[slashed(p.Root, name)] = fmt.Sprintf("%x", sha256.Sum256(data))
+		case !missing(err):
+			return "", fmt.Errorf("fingerprint of the project %s: %s: %w", p.Root, filepath.Base(name), withoutName(err))
 		}
 	}
 	h := sha256.New()
@@ -138,44 +120,34 @@ func (p *Project) Fingerprint() (string, error) {
 	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
 }
 
-func hashFile(name string) (string, error) {
-	if !isFile(name) {
-		return "", fs.ErrNotExist
-	}
-	data, err := ReadFile(name, MaxSumFile) // the largest of them
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", filepath.Base(name), withoutName(err))
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
-}
-
 // Patterns are the package patterns that name all packages of the main modules,
 // for a go command in Root: "./...", or in a workspace those of the modules that
 // go.work uses: "./a/...", "../lib/...".
 func (p *Project) Patterns() []string {
 	var patterns []string
 	for _, m := range p.Modules {
-		if p.Work == nil || p.used(m.Dir) {
+		if p.Work == nil || p.uses(m.Dir) {
 			patterns = append(patterns, dotted(slashed(p.Root, m.Dir))+"/...")
 		}
 	}
 	return patterns
 }
 
-// used reports whether go.work uses a directory.
-func (p *Project) used(dir string) bool {
+// uses reports whether go.work uses a directory.
+func (p *Project) uses(dir string) bool {
 	return slices.ContainsFunc(p.Work.Use, func(u *modfile.Use) bool { return p.root.at(u.Path).abs == dir })
 }
 
-// dirs returns the directories of all modules that belong to the project on disk, each once.
+// dirs returns the directories of all modules that belong to the project on disk, each once: of the main modules, and those
+// that go.work and their go.mod files replace modules by.
 func (p *Project) dirs() []string {
 	var dirs []string
 	for _, m := range p.Modules {
 		dirs = append(dirs, m.Dir)
 	}
-	for _, dir := range p.LocalReplacements() {
-		if !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
+	for _, l := range p.locals {
+		if !slices.Contains(dirs, l.dir) {
+			dirs = append(dirs, l.dir)
 		}
 	}
 	return dirs

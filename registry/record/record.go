@@ -28,7 +28,7 @@ import (
 //	<escaped path>/@v/<escaped version or revision>.info
 //	<escaped path>/@v/<escaped version>.mod and .zip
 //	<escaped path>/@latest
-//	sumdb/<log name>/…
+//	sumdb/…                                   checked as a file path only
 //
 // An error that is fs.ErrNotExist says that there is no such file. The go command
 // is shown the text of every other one. Open is called concurrently.
@@ -89,7 +89,7 @@ func (p *Proxy) Close() error {
 func (p *Proxy) Session() *Session {
 	s := &Session{
 		proxy: p, id: rand.Text(),
-		fetched: make(map[module.Version]*files), revisions: make(map[Revision]bool), failed: make(map[goproxy.File]error),
+		fetched: make(map[module.Version]Fetched), failed: make(map[goproxy.File]error),
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,20 +9,30 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
-	"unicode"
 
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // maxInfo is the most that is read of an .info file or an answer to @latest.
 const maxInfo = 1 << 20
 
-var contentTypes = map[goproxy.Kind]string{
-	goproxy.Info: "application/json", goproxy.Latest: "application/json", goproxy.Mod: "text/plain; charset=utf-8",
-	goproxy.Zip: "application/zip", goproxy.List: "text/plain; charset=utf-8", sumDB: "text/plain; charset=utf-8",
+// sumDB is the kind of a file of a checksum database, which is passed through. It has nothing but the kind.
+const sumDB goproxy.Kind = "checksum database"
+
+// parseRequest takes apart what follows a session's address. Of the files of a checksum database, only the form is checked.
+func parseRequest(name string) (goproxy.File, error) {
+	if rest, ok := strings.CutPrefix(name, "sumdb/"); ok {
+		return goproxy.File{Kind: sumDB}, module.CheckFilePath(rest)
+	}
+	f, err := goproxy.Parse(name)
+	if err == nil && (f.Kind == goproxy.Mod || f.Kind == goproxy.Zip) && !goproxy.IsVersion(f.Version) {
+		err = fmt.Errorf("%q is no version of %s", f.Version.Version, f.Path)
+	}
+	return f, err
 }
 
 // serve answers a request from the source.
@@ -32,14 +42,14 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not found: there is no such session")
 		return
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "only GET and HEAD are known here")
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET")
+		refuse(w, http.StatusMethodNotAllowed, "only GET is known here")
 		return
 	}
 	q, err := parseRequest(name)
 	if err != nil {
-		refuse(w, http.StatusNotFound, "not found: "+err.Error())
+		refuse(w, http.StatusNotFound, "not found: not a file of the GOPROXY protocol: "+err.Error())
 		return
 	}
 	if s.hides(q) {
@@ -48,7 +58,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := p.src.Open(r.Context(), name)
 	if err != nil {
-		s.fail(q, err)
+		s.settled(q, err)
 		p.log.Debug("not served", "file", name, "error", err)
 		status, text := http.StatusBadGateway, err.Error()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -58,10 +68,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.Close()
-	w.Header().Set("Content-Type", contentTypes[q.Kind])
-	if r.Method == http.MethodHead {
-		return
-	}
+	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := s.send(w, body, q); err != nil {
 		p.log.Debug("not served to the end", "file", name, "error", err)
 		panic(http.ErrAbortHandler) // the client must not take what it got for all
@@ -71,44 +78,26 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 // send copies a file to a client and records that. It does so before the client
 // can see the end of the body, so that a go command that has ended has all it fetched in the record.
 func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) error {
-	src := &sourceReader{r: body}
 	var head bytes.Buffer
 	if q.Kind == goproxy.Info || q.Kind == goproxy.Latest {
-		if _, err := io.Copy(&head, io.LimitReader(src, maxInfo)); err != nil {
-			s.fail(q, err)
-			return err
-		}
-		if _, err := w.Write(head.Bytes()); err != nil {
-			return err
-		}
+		body = io.TeeReader(io.LimitReader(body, maxInfo), &head)
 	}
-	if _, err := io.Copy(w, src); err != nil {
-		if src.err != nil {
-			s.fail(q, src.err)
-		}
+	if _, err := io.Copy(w, body); err != nil {
+		s.settled(q, err)
 		return err
 	}
 	s.record(q, head.Bytes())
 	return nil
 }
 
-// fail records that something about a module could not be served.
-func (s *Session) fail(q goproxy.File, err error) {
-	if q.Kind != sumDB {
-		s.settled(q, err)
-	}
-}
-
 // record records that a file was served; data is all of it if it is of JSON.
 func (s *Session) record(q goproxy.File, data []byte) {
-	if q.Kind != sumDB {
-		s.settled(q, nil)
-	}
+	s.settled(q, nil)
 	switch {
 	case q.Kind == goproxy.List || q.Kind == sumDB:
 		return
 	case q.Kind != goproxy.Latest && goproxy.IsVersion(q.Version):
-		s.served(q.Version, q.Kind)
+		s.served(q.Version, q.Kind, "")
 		return
 	}
 	var info struct{ Version string }
@@ -119,40 +108,19 @@ func (s *Session) record(q goproxy.File, data []byte) {
 	if !goproxy.IsVersion(m) {
 		return
 	}
-	s.served(m, goproxy.Info)
-	if q.Kind != goproxy.Info {
-		return
+	revision := ""
+	if q.Kind == goproxy.Info {
+		name, ok := artifact.RevisionName(q.Version.Version, m.Version, artifact.OriginHash(data))
+		if ok {
+			revision = name
+		}
 	}
-	if name, ok := artifact.RevisionName(q.Version.Version, m.Version, artifact.OriginHash(data)); ok {
-		s.answered(Revision{Path: q.Path, Name: name, Version: m.Version})
-	}
+	s.served(m, goproxy.Info, revision)
 }
 
-// refuse answers with an error that the go command shows: text/plain, few lines.
+// refuse answers with an error that the go command shows: text/plain, one line.
 func refuse(w http.ResponseWriter, status int, text string) {
-	const maxBytes = 2000
-	text = strings.ToValidUTF8(text[:min(len(text), maxBytes)], "")
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.TrimSpace(text))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	fmt.Fprintln(w, text)
-}
-
-// sourceReader remembers that it was the source that failed.
-type sourceReader struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	return n, err
+	fmt.Fprintln(w, safetext.Lines([]byte(text)))
 }

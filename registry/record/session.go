@@ -2,8 +2,8 @@ package record
 
 import (
 	"cmp"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/mod/module"
@@ -17,25 +17,21 @@ type Session struct {
 	proxy *Proxy
 	id    string
 
-	mu        sync.Mutex
-	fetched   map[module.Version]*files
-	revisions map[Revision]bool
-	failed    map[goproxy.File]error
-	hidden    func(goproxy.File) bool // nil = nothing is
+	mu      sync.Mutex
+	fetched map[module.Version]Fetched
+	failed  map[goproxy.File]error
+	lacking int                     // see Lacking
+	hidden  func(goproxy.File) bool // nil = nothing is
 }
-
-// files are the files of a version that were served.
-type files struct{ info, goMod, zip bool }
 
 // Fetched is a module version of which something was served. Its version is canonical.
 type Fetched struct {
 	Module           module.Version
 	Info, GoMod, Zip bool
-}
 
-// Revision is a query that was answered: Name, which is no version of the module
-// Path (a branch, a tag, a commit), means Version. See artifact.RevisionName.
-type Revision struct{ Path, Name, Version string }
+	// Revisions are the queries that were answered with it, sorted: branches, tags, commits. See artifact.RevisionName.
+	Revisions []string
+}
 
 // Failure is a request for a file of a version, or of a revision, or about what versions a module has, that does
 // not exist or could not be had. A go command looks for a package in modules of every
@@ -49,19 +45,8 @@ type Failure struct {
 // URL returns the session's address, for GOPROXY.
 func (s *Session) URL() string { return s.proxy.base + s.id }
 
-// Hide makes the proxy answer that some modules and versions do not exist, without asking the source, and without
-// recording that. With no version, hidden is asked about a module as a whole: its list and what is the latest.
-func (s *Session) Hide(hidden func(module.Version) bool) {
-	s.hide(func(q goproxy.File) bool { return hidden(q.Version) })
-}
-
-// HideQueries is [Session.Hide] for what a go command asks to find out which versions there are, instead of
-// what was hidden before: the go.mod and the zip of a hidden version can be had, as whoever requires it needs them.
-func (s *Session) HideQueries(hidden func(module.Version) bool) {
-	s.hide(func(q goproxy.File) bool { return q.Kind != goproxy.Mod && q.Kind != goproxy.Zip && hidden(q.Version) })
-}
-
-func (s *Session) hide(hidden func(goproxy.File) bool) {
+// Hide makes the proxy answer that some files do not exist, without asking the source, and without recording that.
+func (s *Session) Hide(hidden func(goproxy.File) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hidden = hidden
@@ -86,26 +71,8 @@ func (s *Session) Close() {
 func (s *Session) Fetched() []Fetched {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]Fetched, 0, len(s.fetched))
-	for m, f := range s.fetched {
-		list = append(list, Fetched{Module: m, Info: f.info, GoMod: f.goMod, Zip: f.zip})
-	}
+	list := slices.Collect(maps.Values(s.fetched))
 	slices.SortFunc(list, func(a, b Fetched) int { return goproxy.Compare(a.Module, b.Module) })
-	return list
-}
-
-// Revisions returns the queries that were answered so far, sorted. One that was answered in
-// several ways is there several times.
-func (s *Session) Revisions() []Revision {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]Revision, 0, len(s.revisions))
-	for r := range s.revisions {
-		list = append(list, r)
-	}
-	slices.SortFunc(list, func(a, b Revision) int {
-		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
-	})
 	return list
 }
 
@@ -124,38 +91,46 @@ func (s *Session) Failed() []Failure {
 	return list
 }
 
-func (s *Session) served(m module.Version, kind goproxy.Kind) {
+// Lacking returns how often so far the go.mod or zip of a version was requested and could not be had: what a go command
+// lacks that fails while the number grows.
+func (s *Session) Lacking() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lacking
+}
+
+// served records that a file of a version was served, and the query that it answered; "" = none.
+func (s *Session) served(m module.Version, kind goproxy.Kind, revision string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.fetched[m]
-	if f == nil {
-		f = new(files)
-		s.fetched[m] = f
-	}
+	f.Module = m
 	switch kind {
 	case goproxy.Info:
-		f.info = true
+		f.Info = true
 	case goproxy.Mod:
-		f.goMod = true
+		f.GoMod = true
 	case goproxy.Zip:
-		f.zip = true
+		f.Zip = true
 	}
-}
-
-// answered records that a query was answered with a version.
-func (s *Session) answered(r Revision) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.revisions[r] = true
+	if at, ok := slices.BinarySearch(f.Revisions, revision); !ok && revision != "" {
+		f.Revisions = slices.Insert(slices.Clone(f.Revisions), at, revision)
+	}
+	s.fetched[m] = f
 }
 
 // settled records how a request ended: err is nil if well.
 func (s *Session) settled(r goproxy.File, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
+	switch {
+	case r.Kind == sumDB:
+	case err == nil:
 		delete(s.failed, r)
-		return
+	default:
+		s.failed[r] = err
+		if r.Kind == goproxy.Mod || r.Kind == goproxy.Zip {
+			s.lacking++
+		}
 	}
-	s.failed[r] = err
 }

@@ -4,9 +4,12 @@ package requirement
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Requirement is a module version that is wanted.
@@ -44,3 +47,30 @@ func (r *Requirement) Join(other *Requirement) {
 
 // Differ reports whether two sums are known and not the same.
 func Differ(a, b string) bool { return a != "" && b != "" && a != b }
+
+// Set is requirements, each version once.
+type Set map[module.Version]*Requirement
+
+// Add adds a requirement: a version that is there already is joined with it, so that full wins over mod-only. If their sums
+// differ, the one that is there is returned, and stays as it is.
+func (s Set) Add(r Requirement) (conflict *Requirement) {
+	have, ok := s[r.Module]
+	switch {
+	case !ok:
+		s[r.Module] = &r
+	case Differ(have.Sum, r.Sum) || Differ(have.GoModSum, r.GoModSum):
+		return have
+	default:
+		have.Join(&r)
+	}
+	return nil
+}
+
+// Sorted returns the requirements by path and version.
+func (s Set) Sorted() []Requirement {
+	var list []Requirement
+	for _, m := range slices.SortedFunc(maps.Keys(s), goproxy.Compare) {
+		list = append(list, *s[m])
+	}
+	return list
+}

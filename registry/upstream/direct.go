@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/mod/module"
 
@@ -100,35 +98,28 @@ func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) 
 		return nil, err
 	}
 	work := filepath.Join(dir, "work")
-	cmd := exec.CommandContext(ctx, d.goCmd, args...)
+	cmd := gocmd.Command(ctx, d.goCmd, args...)
 	cmd.Dir = work
 	// GOSUMDB is off because the caller checks the sums, whatever their source.
 	cmd.Env = append(os.Environ(), "PWD="+work, "GOMODCACHE="+dir, "GOPATH="+filepath.Join(dir, "gopath"),
 		"GOPROXY=direct", "GONOPROXY=", "GOSUMDB=off", "GOFLAGS=-mod=mod -modcacherw", "GOWORK=off",
 		"GOTOOLCHAIN=local", "GO111MODULE=on")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// Interrupted, the go command stops what it has started; killed, it does not.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = waitDelay
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			return nil, &localError{fmt.Errorf("running go %s: %w", strings.Join(args[:2], " "), err)}
-		}
-		said := stderr.Bytes()
-		var report struct{ Error string }
-		if json.Unmarshal(stdout.Bytes(), &report) == nil && report.Error != "" {
-			said = []byte(report.Error)
-		}
-		return nil, &directError{fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, safetext.Lines(said))}
+	out, err := gocmd.Output(ctx, cmd)
+	var failed *gocmd.Error
+	if !errors.As(err, &failed) {
+		return out, err
 	}
-	return stdout.Bytes(), nil
+	name := "go " + strings.Join(args[:2], " ")
+	if !failed.Exited() {
+		return nil, &localError{fmt.Errorf("running %s: %w", name, failed.Err)}
+	}
+	why := failed.Stderr
+	var report struct{ Error string }
+	if json.Unmarshal(out, &report) == nil && report.Error != "" {
+		why = report.Error
+	}
+	return nil, &directError{fmt.Errorf("%s: %w: %s", name, failed.Err, safetext.Lines([]byte(why)))}
 }
-
-// waitDelay is how long a go command that was told to end may take, with the programs it
-// started.
-const waitDelay = 5 * time.Second
 
 // directError says that the go command could not fetch something. Why, it says to people
 // only: nothing of that name, no login, and no network look the same.

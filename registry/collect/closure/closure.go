@@ -13,30 +13,16 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/mod/module"
-
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/record"
+	"github.com/modferry/modferry/registry/requirement"
 )
-
-// Need is a module version that is needed.
-type Need struct {
-	Module  module.Version
-	ModOnly bool // the .info and .mod files are enough
-
-	// Sum and GoModSum are the sums that a go.sum names; "" = it names none.
-	Sum, GoModSum string
-
-	From string // who needs it, for messages: file and line, or what was asked for
-}
 
 // Result is what was found out.
 type Result struct {
-	Subject   string            // what was asked about: a project's name, a module version, a tool, a command
-	Needs     []Need            // sorted, once each
-	Revisions []record.Revision // the queries that were asked and what they mean
-	Warnings  []error           // what could not be found out, or had; the rest is good
-	Partial   bool              // there are warnings, or needs of which a file could not be had, so that more may be needed
+	Needs    []requirement.Requirement // sorted, once each; with the revisions that were asked for
+	Warnings []error                   // what could not be found out, or had; the rest is good
+	Partial  bool                      // there are warnings, or needs of which a file could not be had, so that more may be needed
 }
 
 // Options configures [New].
@@ -55,6 +41,7 @@ type Options struct {
 // filled would hide what is fetched.
 type Runner struct {
 	o     Options
+	goCmd *gocmd.Cmd // of which each call makes one of its own
 	proxy *record.Proxy
 	dir   string
 
@@ -66,16 +53,14 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 	if o.Source == nil {
 		return nil, errors.New("finding out what is needed: there is no source of modules")
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	dir, err := os.MkdirTemp(o.TempDir, "modferry-closure-*")
 	if err != nil {
 		return nil, fmt.Errorf("finding out what is needed: %w", err)
 	}
 	r := &Runner{o: o, dir: dir, stopAfter: stopAfter}
-	// Views make their own; this one finds out whether there is a go command at all.
-	_, err = r.goCommand(ctx, filepath.Join(dir, "go"), "off")
+	r.goCmd, err = gocmd.New(ctx, gocmd.Options{
+		Go: o.Go, Scratch: filepath.Join(dir, "go"), GOPROXY: "off", GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
+	})
 	if err == nil {
 		r.proxy, err = record.Listen(o.Source, o.Log)
 	}
@@ -83,10 +68,6 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return r, nil
-}
-
-func (r *Runner) goCommand(ctx context.Context, scratch, goproxy string) (*gocmd.Cmd, error) {
-	return gocmd.New(ctx, gocmd.Options{Go: r.o.Go, Scratch: scratch, GOPROXY: goproxy, GOSUMDB: r.o.GOSUMDB, NoSumDB: r.o.NoSumDB})
 }
 
 // Close ends the runner and removes what it wrote. Calls that still run fail.

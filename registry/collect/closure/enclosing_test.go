@@ -23,12 +23,12 @@ func TestAModuleThatTheScratchDirectoryIsInDoesNotCount(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			m, result, err := r.Tool(t.Context(), "example.com/lib/cmd/libtool", "", nil)
+			m, result, err := r.Tool(t.Context(), "example.com/lib/cmd/libtool", "", nil, "")
 			if err != nil || m != mod("example.com/lib@v1.1.0") {
 				t.Fatal(m, err)
 			}
 			checkWarnings(t, result)
-			if result, err = r.Seed(t.Context(), mod("example.com/lib@v1.0.0")); err != nil {
+			if result, err = r.Seed(t.Context(), mod("example.com/lib@v1.0.0"), ""); err != nil {
 				t.Fatal(err)
 			}
 			checkWarnings(t, result)

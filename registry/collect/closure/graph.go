@@ -3,6 +3,7 @@ package closure
 import (
 	"context"
 	"fmt"
+	"go/version"
 	"maps"
 	"slices"
 	"strings"
@@ -27,24 +28,27 @@ func (v *view) choices(ctx context.Context, pl place) error {
 	}
 	mods, zips := make(map[module.Version]bool), make(map[module.Version]bool)
 	for _, f := range v.Fetched() {
-		mods[f.Module] = f.GoMod
-		zips[f.Module] = f.Zip
-	}
-	missing := func(nodes []module.Version, have map[module.Version]bool) (args []string) {
-		for _, m := range nodes {
-			if !have[m] {
-				args = append(args, m.String())
-			}
-		}
-		return args
+		mods[f.Module], zips[f.Module] = f.GoMod, f.Zip
 	}
 	for args := range slices.Chunk(missing(g.nodes(), mods), maxArgs) {
 		v.list(ctx, pl.goCmd, pl.dir, args...)
 	}
-	for args := range slices.Chunk(missing(g.selectable(v.isPruned), zips), maxArgs) {
+	// Of a pruned version, only the direct requirements are in the graph of others (https://go.dev/ref/mod#graph-pruning).
+	isPruned := func(m module.Version) bool { return version.Compare("go"+v.goVersions[m], "go1.17") >= 0 }
+	for args := range slices.Chunk(missing(g.selectable(isPruned), zips), maxArgs) {
 		v.download(ctx, pl.goCmd, pl.dir, args...)
 	}
 	return nil
+}
+
+// missing returns the names of the versions that are not there yet.
+func missing(list []module.Version, have map[module.Version]bool) (names []string) {
+	for _, m := range list {
+		if !have[m] {
+			names = append(names, m.String())
+		}
+	}
+	return names
 }
 
 // maxArgs is how many modules a go command is given at once: Windows takes 32,767 characters.
@@ -76,8 +80,9 @@ func parseGraph(data []byte) (graph, error) {
 }
 
 func parseNode(s string) module.Version {
-	path, version, _ := strings.Cut(s, "@")
-	return module.Version{Path: path, Version: version}
+	var m module.Version
+	m.Path, m.Version, _ = strings.Cut(s, "@")
+	return m
 }
 
 func isGo(m module.Version) bool { return m.Path == "go" || m.Path == "toolchain" }
@@ -99,8 +104,8 @@ func (g graph) nodes() []module.Version {
 func (g graph) selectable(isPruned func(module.Version) bool) []module.Version {
 	all := make(map[module.Version]bool)
 	for _, root := range g[module.Version{Path: consumerPath}] {
-		for path, version := range g.selected(root, isPruned(root)) {
-			all[module.Version{Path: path, Version: version}] = true
+		for path, v := range g.selected(root, isPruned(root)) {
+			all[module.Version{Path: path, Version: v}] = true
 		}
 	}
 	return slices.SortedFunc(maps.Keys(all), goproxy.Compare)

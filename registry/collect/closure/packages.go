@@ -1,8 +1,6 @@
 package closure
 
 import (
-	"bytes"
-	"fmt"
 	"go/ast"
 	"go/build/constraint"
 	"go/parser"
@@ -24,32 +22,26 @@ const maxGoFile = 16 << 20
 func findPackages(modPath, dir string) ([]string, error) {
 	var packages []string
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir() && name != dir && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") ||
+			slices.Contains([]string{"internal", "testdata", "vendor"}, d.Name())):
+			return fs.SkipDir
+		case !strings.HasSuffix(name, ".go"):
+			return nil
 		}
-		rel, err := filepath.Rel(dir, name)
+		rel, err := filepath.Rel(dir, filepath.Dir(name))
 		if err != nil {
 			return err
 		}
-		if rel != "." && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") ||
-			slices.Contains([]string{"internal", "testdata", "vendor"}, d.Name())) {
-			return fs.SkipDir
+		if p := path.Join(modPath, filepath.ToSlash(rel)); !slices.Contains(packages, p) && isSource(name) {
+			packages = append(packages, p)
 		}
-		files, err := filepath.Glob(filepath.Join(quoteGlob(name), "*.go"))
-		if err == nil && slices.ContainsFunc(files, isSource) {
-			packages = append(packages, path.Join(modPath, filepath.ToSlash(rel)))
-		}
-		return err
+		return nil
 	})
+	slices.Sort(packages)
 	return packages, err
-}
-
-// quoteGlob makes a name match itself only.
-func quoteGlob(name string) string {
-	if os.PathSeparator == '\\' {
-		return name // no file of a module has what would need it
-	}
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }
 
 // isSource reports whether a file is part of a package for somebody, whatever the platform.
@@ -65,57 +57,28 @@ func isSource(name string) bool {
 	return err == nil && f.Name.Name != "documentation" && canBuild(f)
 }
 
-// canBuild reports whether a file's build constraint can hold. As for Go, lines of the older
-// form count only where there is none of the newer.
+// canBuild reports whether a file's build constraints can hold, those of the older form too.
 func canBuild(f *ast.File) bool {
-	old := true
 	for _, group := range f.Comments {
-		if group.Pos() > f.Package {
-			break
-		}
 		for _, c := range group.List {
-			x, err := constraint.Parse(c.Text)
-			switch {
-			case err != nil:
-			case constraint.IsGoBuild(c.Text):
-				return canHold(x, true)
-			default:
-				old = old && canHold(x, true)
+			if x, err := constraint.Parse(c.Text); err == nil && c.Pos() < f.Package && !canHold(x) {
+				return false
 			}
 		}
-	}
-	return old
-}
-
-// canHold reports whether a constraint can have a value, as "go mod tidy" sees it: any tag may be set
-// or not, and in one place so and in another not, but "ignore" is not set.
-func canHold(x constraint.Expr, value bool) bool {
-	switch x := x.(type) {
-	case *constraint.TagExpr:
-		return x.Tag != "ignore" || !value
-	case *constraint.NotExpr:
-		return canHold(x.X, !value)
-	case *constraint.AndExpr:
-		if value {
-			return canHold(x.X, true) && canHold(x.Y, true)
-		}
-		return canHold(x.X, false) || canHold(x.Y, false)
-	case *constraint.OrExpr:
-		if value {
-			return canHold(x.X, true) || canHold(x.Y, true)
-		}
-		return canHold(x.X, false) && canHold(x.Y, false)
 	}
 	return true
 }
 
-// importAll returns a Go file that imports packages. That programs cannot be imported does not
-// matter to "go mod tidy".
-func importAll(packages []string) []byte {
-	var b bytes.Buffer
-	b.WriteString("package consumer\n")
-	for _, p := range packages {
-		fmt.Fprintf(&b, "\nimport _ %q\n", p)
+// canHold reports whether a constraint can hold, as "go mod tidy" sees it: any tag may be set
+// or not, and in one place so and in another not, but "ignore" is not set.
+func canHold(x constraint.Expr) bool {
+	switch x := x.(type) {
+	case *constraint.TagExpr:
+		return x.Tag != "ignore"
+	case *constraint.AndExpr:
+		return canHold(x.X) && canHold(x.Y)
+	case *constraint.OrExpr:
+		return canHold(x.X) || canHold(x.Y)
 	}
-	return b.Bytes()
+	return true
 }

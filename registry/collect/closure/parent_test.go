@@ -32,7 +32,7 @@ func TestAPrivateToolMayRequireAPublicParent(t *testing.T) {
 		return up.Open(ctx, name)
 	})
 	for query, parent := range map[string]string{"v1.0.0": "v1.0.0", "latest": "v0.9.0"} {
-		_, r, err := newRunner(t, Options{Source: src, Private: "example.com/kit/tool"}).Tool(t.Context(), "example.com/kit/tool", query, nil)
+		_, r, err := newRunner(t, Options{Source: src, Private: "example.com/kit/tool"}).Tool(t.Context(), "example.com/kit/tool", query, nil, "")
 		if err != nil {
 			t.Errorf("%s: %v", query, err)
 			continue

@@ -1,17 +1,15 @@
 package closure
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"go/version"
 	"path/filepath"
 	"slices"
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/project"
 )
@@ -19,6 +17,7 @@ import (
 // ProjectOptions configures [Runner.Project].
 type ProjectOptions struct {
 	Name        string // what messages call the project; "" = its directory
+	From        string // who needs what nothing more exact is known of; "" = Name
 	DownloadAll bool   // the zips of the whole module graph, so that "go mod download all" works
 }
 
@@ -32,13 +31,14 @@ type ProjectOptions struct {
 // It works on a copy: the user's files are never touched.
 func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {
 	name := cmp.Or(o.Name, p.Root)
-	v, err := r.view(ctx, name)
+	v, err := r.view(name, o.From)
 	if err != nil {
 		return nil, fmt.Errorf("finding out what %s needs: %w", name, err)
 	}
 	defer v.end(&err)
 	v.addSums(p, "")
-	v.Hide(p.Own())
+	own := p.Own()
+	v.Hide(func(f goproxy.File) bool { return own(f.Version) })
 	dir, err := v.mkdir("project")
 	if err != nil {
 		return nil, err
@@ -53,43 +53,46 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 			v.standsFor(m.Dir, filepath.Join(name, rel))
 		}
 	}
-	v.project(ctx, scratch, o)
+	v.project(ctx, scratch, o.DownloadAll)
 	return v.result(ctx)
 }
 
+// addSums adds what the go.sum files of a project list. What is wrong with them, whoever reads them for their sums says.
+func (v *view) addSums(p *project.Project, suffix string) {
+	lines, _ := p.Sums()
+	for _, l := range lines {
+		l.From = v.readable(l.From) + suffix
+		v.needs.Add(l)
+	}
+}
+
 // project runs go commands in a project, which it may change.
-func (v *view) project(ctx context.Context, p *project.Project, o ProjectOptions) {
+func (v *view) project(ctx context.Context, p *project.Project, downloadAll bool) {
 	places := slices.DeleteFunc(v.places(p), func(pl place) bool {
-		err := v.checkGo(ctx, pl)
+		err := v.checkGo(ctx, pl.goCmd, pl.dir, v.readable(pl.file), pl.goVersion)
 		if err != nil {
 			v.warn("running the go command; only what its go.sum lists is known", err)
 		}
 		return err != nil
 	})
-	untidy := false
-	for _, pl := range places {
+	before := make([]modLines, len(places))
+	for i, pl := range places {
+		before[i] = v.modLines(pl.dir)
+	}
+	v.graph(ctx, places, downloadAll)
+	changed := false
+	for i, pl := range places {
 		if pl.module {
-			untidy = v.isUntidy(ctx, pl) || untidy
+			changed = v.tidy(ctx, pl, before[i]) || changed
 		}
 	}
-	v.graph(ctx, places, o)
-	if !untidy {
+	if !changed {
 		return
-	}
-	for _, pl := range places {
-		if !pl.module {
-			continue
-		}
-		// Without -e it would stop at the first package that cannot be had. What is then still
-		// missing was told when it was found out that the module is not tidy.
-		if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
-			v.warn("tidying a copy", err)
-		}
 	}
 	if !v.foreign {
 		v.addSums(p, " after go mod tidy")
 	}
-	v.graph(ctx, places, o)
+	v.graph(ctx, places, downloadAll)
 }
 
 // place is where go commands run: a workspace or one module.
@@ -97,25 +100,30 @@ type place struct {
 	goCmd  *gocmd.Cmd
 	dir    string
 	module bool
-	bound  bool            // to its workspace
 	added  map[string]bool // what is replaced by directories in this copy of the module only
 
-	goLine *modfile.Go // of file; nil = there is none
-	file   string
+	file      string // its go.mod or go.work
+	goVersion string // what that demands, as go1.26.0; "" = nothing
 }
 
 // places returns the workspace, if p is one, and its modules.
 func (v *view) places(p *project.Project) []place {
+	demanded := func(line *modfile.Go) string {
+		if line == nil {
+			return ""
+		}
+		return "go" + line.Version
+	}
 	var all []place
 	if p.Work != nil {
-		c := v.goCmd.With("GOWORK=" + filepath.Join(p.Root, "go.work"))
-		all = append(all, place{goCmd: c, dir: p.Root, goLine: p.Work.Go, file: filepath.Join(p.Root, "go.work")})
+		file := filepath.Join(p.Root, "go.work")
+		all = append(all, place{goCmd: v.goCmd.With("GOWORK=" + file), dir: p.Root, file: file, goVersion: demanded(p.Work.Go)})
 	}
 	for _, m := range p.Modules {
 		if m.File != nil {
 			all = append(all, place{
-				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, bound: m.Bound, added: m.Added,
-				goLine: m.File.Go, file: filepath.Join(m.Dir, "go.mod"),
+				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, added: m.Added,
+				file: filepath.Join(m.Dir, "go.mod"), goVersion: demanded(m.File.Go),
 			})
 		}
 	}
@@ -123,48 +131,12 @@ func (v *view) places(p *project.Project) []place {
 }
 
 // graph reads the module graph and downloads what "go mod download" does.
-func (v *view) graph(ctx context.Context, places []place, o ProjectOptions) {
+func (v *view) graph(ctx context.Context, places []place, downloadAll bool) {
 	for _, pl := range places {
 		v.list(ctx, pl.goCmd, pl.dir, "all")
 		v.download(ctx, pl.goCmd, pl.dir)
-		if o.DownloadAll {
+		if downloadAll {
 			v.download(ctx, pl.goCmd, pl.dir, "all")
 		}
 	}
-}
-
-// errTooOld: the go command is older than a go line demands.
-var errTooOld = errors.New("the go command is too old")
-
-// checkGo fails if the go command that runs in a place is older than its go line demands.
-func (v *view) checkGo(ctx context.Context, pl place) error {
-	if pl.goLine == nil {
-		return nil
-	}
-	demanded := "go" + pl.goLine.Version
-	have, err := v.goVersion(ctx, pl.goCmd, pl.dir)
-	if err != nil {
-		return err
-	}
-	if isOlder(have, demanded) {
-		return tooOldError(v.readable(pl.file), demanded, have)
-	}
-	return nil
-}
-
-// goVersion returns the release of the go command that runs in a directory, as go1.26.8: GOTOOLCHAIN may
-// make the one that is installed switch. "" = it cannot be told.
-func (v *view) goVersion(ctx context.Context, c *gocmd.Cmd, dir string) (string, error) {
-	out, err := v.run(ctx, c, dir, "env", "GOVERSION")
-	return gocmd.Release(string(bytes.TrimSpace(out))), err
-}
-
-// isOlder reports whether a release is older than what is demanded. One that cannot be told is for the go
-// command to judge.
-func isOlder(have, demanded string) bool {
-	return have != "" && version.Compare(have, demanded) < 0
-}
-
-func tooOldError(who, demanded, have string) error {
-	return fmt.Errorf("%s demands %s, but this is %s: %w: install a newer Go, or set GOTOOLCHAIN=auto so that it fetches one", who, demanded, have, errTooOld)
 }

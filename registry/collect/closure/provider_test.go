@@ -23,7 +23,7 @@ func TestAToolIsNotTakenFromAShorterPathWhenTheLongerOneIsRefused(t *testing.T) 
 		if strings.HasSuffix(refused, ".info") {
 			query = "v1.0.0"
 		}
-		m, _, err := newRunner(t, Options{Source: src}).Tool(t.Context(), "example.com/lib/cmd/libtool", query, nil)
+		m, _, err := newRunner(t, Options{Source: src}).Tool(t.Context(), "example.com/lib/cmd/libtool", query, nil, "")
 		if !errors.Is(err, errOutage) || !strings.Contains(err.Error(), "example.com/lib/cmd@"+query) {
 			t.Errorf("%s: got %v, %v", refused, m, err)
 		}
@@ -46,7 +46,7 @@ func TestNobodyIsAskedForTheParentsOfAPrivateTool(t *testing.T) {
 		{"example.com/secret/cmd/tool", "not found"},
 	} {
 		asked = nil
-		_, _, err := newRunner(t, Options{Source: src, Private: "example.com/lib,example.com/secret/cmd"}).Tool(t.Context(), tt.pkg, "", nil)
+		_, _, err := newRunner(t, Options{Source: src, Private: "example.com/lib,example.com/secret/cmd"}).Tool(t.Context(), tt.pkg, "", nil, "")
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.pkg, err)
 		}
@@ -81,12 +81,12 @@ func TestWhatAToolNeedsWithCgoOnlyIsNotOverlooked(t *testing.T) {
 		return up.Open(ctx, name)
 	})
 	runner := newRunner(t, Options{Source: src})
-	_, r, err := runner.Tool(t.Context(), "example.com/cgotool", "v1.1.0", nil)
+	_, r, err := runner.Tool(t.Context(), "example.com/cgotool", "v1.1.0", nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkWarnings(t, r, "example.com/nobody/requires")
-	if _, r, err = runner.Tool(t.Context(), "example.com/cgotool", "v1.0.0", nil); err != nil {
+	if _, r, err = runner.Tool(t.Context(), "example.com/cgotool", "v1.0.0", nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	if n := find(t, r, "example.com/leaf@v1.2.0"); n == nil || n.ModOnly {

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 // stopAfter is how long an interrupted command has to stop, and one that has ended to let go of its output.
@@ -22,21 +24,15 @@ func (r *Runner) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	if len(args) == 0 {
 		return nil, errors.New("recording: there is no command")
 	}
-	v, err := r.view(ctx, args[0])
+	v, err := r.view(args[0], "")
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	defer v.end(&err)
 	v.exact = true
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := gocmd.Command(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	cmd.Env = append(os.Environ(), r.recording(v)...)
-	cmd.Cancel = func() error {
-		if cmd.Process.Signal(os.Interrupt) != nil {
-			return cmd.Process.Kill()
-		}
-		return nil
-	}
 	cmd.WaitDelay = r.stopAfter
 	failed := cmd.Run()
 	if errors.Is(failed, exec.ErrWaitDelay) { // it ended well itself

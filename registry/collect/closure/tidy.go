@@ -3,105 +3,81 @@ package closure
 import (
 	"context"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/mod/modfile"
 )
 
-// isUntidy reports whether "go mod tidy" would change more than to remove lines
-// of go.sum, which is no lack.
-func (v *view) isUntidy(ctx context.Context, pl place) bool {
-	diff, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-diff")
-	switch {
-	case err == nil:
-		return false
-	case len(diff) == 0: // it could not find out
-		v.warn("tidying a copy", err)
-		return true
-	case pl.bound:
-		return true // nobody can tidy it but here
-	}
-	changes := changesOf(diff)
-	if v.foreign { // its go.sum was removed
-		changes = slices.DeleteFunc(changes, func(c change) bool { return c.inSum })
-	}
-	if lacks(changes) == "" {
-		return false
+// modLines are what "go mod tidy" may change of a module: lines of its go.mod, each with the path that it requires or "", and
+// of its go.sum.
+type modLines struct{ mod, sum map[string]string }
+
+// modLines reads them. Of somebody else's module, the go.sum was removed. What cannot be read has no lines: the go command says
+// what is wrong with it.
+func (v *view) modLines(dir string) modLines {
+	lines := modLines{make(map[string]string), make(map[string]string)}
+	data, _ := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if f, err := modfile.ParseLax("go.mod", data, nil); err == nil {
+		if f.Go != nil {
+			lines.mod["go "+f.Go.Version] = ""
+		}
+		for _, r := range f.Require {
+			text := r.Mod.Path + " " + r.Mod.Version
+			if r.Indirect {
+				text += " // indirect"
+			}
+			lines.mod[text] = r.Mod.Path
+		}
 	}
 	if v.foreign {
-		return true // it is done in a copy, and nobody here can commit it
+		return lines
 	}
-	advice := "run it and commit the result"
-	if slices.ContainsFunc(changes, func(c change) bool { return c.isMadeUp(pl.added) }) {
-		changes, advice = asked(changes, pl.added), "it works there in the workspace only: edit its go.mod"
+	data, _ = os.ReadFile(filepath.Join(dir, "go.sum"))
+	for line := range strings.Lines(string(data)) {
+		lines.sum[strings.TrimSpace(line)] = ""
 	}
-	if lack := lacks(changes); lack != "" {
-		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: %s", v.readable(pl.dir), lack, advice))
+	return lines
+}
+
+// tidy runs "go mod tidy" in a copy of a module, and reports whether that made more of it than it was before: only to remove
+// lines of go.sum is no lack.
+func (v *view) tidy(ctx context.Context, pl place, before modLines) bool {
+	const doing = "tidying a copy"
+	if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy"); err != nil {
+		v.warn(doing, err)
+		// Without -e it stops at the first package that cannot be had.
+		if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
+			v.warn(doing, err)
+		}
+		return true
+	}
+	after := v.modLines(pl.dir)
+	changes := slices.Concat(lacking("-", before.mod, after.mod), lacking("+", after.mod, before.mod), lacking("+", after.sum, before.sum))
+	if len(changes) == 0 {
+		return false
+	}
+	for _, path := range after.mod {
+		if pl.added[path] {
+			return true // only the copy says where that is, so that nobody can tidy it but here
+		}
+	}
+	if !v.foreign {
+		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result",
+			v.readable(pl.dir), changes[0]))
 	}
 	return true
 }
 
-// localVersion is what the go command requires of a module that it only knows as a directory: here, one of a
-// workspace, by another that does not say so and cannot be without it.
-const localVersion = "v0.0.0-00010101000000-000000000000"
-
-// change is a line that "go mod tidy" would remove or add.
-type change struct {
-	line  string // with its + or -
-	inSum bool   // of go.sum rather than go.mod
-}
-
-// changesOf reads what "go mod tidy -diff" prints.
-func changesOf(diff []byte) []change {
-	var changes []change
-	inSum := false
-	for line := range strings.Lines(string(diff)) {
-		switch {
-		case strings.HasPrefix(line, "diff "):
-			inSum = strings.HasSuffix(strings.TrimSpace(line), "go.sum")
-		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "):
-		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, "-"):
-			changes = append(changes, change{strings.TrimSpace(line), inSum})
+// lacking returns the lines, in order and with a sign before them, that others lack.
+func lacking(sign string, lines, others map[string]string) (changes []string) {
+	for _, line := range slices.Sorted(maps.Keys(lines)) {
+		if _, ok := others[line]; !ok {
+			changes = append(changes, sign+line)
 		}
 	}
 	return changes
-}
-
-// lacks returns the first change that is not the removal of a line of go.sum; "" = there is none.
-func lacks(changes []change) string {
-	for _, c := range changes {
-		if !c.inSum || strings.HasPrefix(c.line, "+") {
-			return c.line
-		}
-	}
-	return ""
-}
-
-// require returns what a line of go.mod requires, as path and version; "" = nothing, as what begins a block.
-func (c change) require() (path, version string) {
-	fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(c.line[1:]), "require "))
-	if c.inSum || len(fields) < 2 || fields[1] == "(" {
-		return "", ""
-	}
-	return fields[0], fields[1]
-}
-
-// isMadeUp reports whether it adds a requirement of what only the copy of a module says is in a directory.
-func (c change) isMadeUp(added map[string]bool) bool {
-	path, version := c.require()
-	return strings.HasPrefix(c.line, "+") && version == localVersion && added[path]
-}
-
-// asked leaves, of the changes to a module that relies on what was added to its copy, those that do not come from that:
-// direct requirements that it lacks, or has for nothing. What is added brings along versions, indirect requirements and
-// sums.
-func asked(changes []change, added map[string]bool) []change {
-	sides := make(map[string]int)
-	for _, c := range changes {
-		path, _ := c.require()
-		sides[path]++
-	}
-	return slices.DeleteFunc(changes, func(c change) bool {
-		path, _ := c.require()
-		return path == "" || sides[path] > 1 || strings.HasSuffix(c.line, "// indirect") || c.isMadeUp(added)
-	})
 }

@@ -8,29 +8,30 @@ import (
 	"io/fs"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's), and
 // which toolchain, where the go line of the tool's module demands a newer Go than the one here. Query is
 // anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
-// compiled or run. If this Go is too old to install the tool, what the go.sum of its module
-// lists is returned, with a warning.
-func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string) (module.Version, *Result, error) {
-	m, result, err := r.tool(ctx, pkg, query, platforms)
+// compiled or run. If this Go is too old to install the tool, what the go.mod of its module requires
+// is returned, with a warning. From is who needs what nothing more exact is known of; "" = pkg@query.
+func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string, from string) (module.Version, *Result, error) {
+	query = cmp.Or(query, "latest")
+	m, result, err := r.tool(ctx, pkg, query, platforms, from)
 	if err != nil {
-		return module.Version{}, nil, fmt.Errorf("finding out what the tool %s@%s needs: %w", pkg, cmp.Or(query, "latest"), err)
+		return module.Version{}, nil, fmt.Errorf("finding out what the tool %s@%s needs: %w", pkg, query, err)
 	}
 	return m, result, nil
 }
 
-func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string) (m module.Version, _ *Result, err error) {
-	if query == "" {
-		query = "latest"
-	}
+func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string, from string) (m module.Version, _ *Result, err error) {
 	if err := module.CheckImportPath(pkg); err != nil {
 		return m, nil, err
 	}
@@ -42,125 +43,91 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 			return m, nil, fmt.Errorf("platform %q is not os/arch, like linux/amd64", p)
 		}
 	}
-	v, err := r.view(ctx, pkg+"@"+query)
+	v, err := r.view(pkg+"@"+query, from)
 	if err != nil {
 		return m, nil, err
 	}
 	defer v.end(&err)
-	isParent := func(m module.Version) bool {
-		return r.isPrivate(pkg) && strings.HasPrefix(pkg, m.Path+"/") && !r.isPrivate(m.Path)
+	if isPrivate := func(path string) bool { return module.MatchPrefixPatterns(r.o.Private, path) }; isPrivate(pkg) {
+		// The go command looks for the package in modules of every prefix of its path. A version that the tool requires it must get.
+		v.Hide(func(f goproxy.File) bool {
+			return f.Kind != goproxy.Mod && f.Kind != goproxy.Zip && strings.HasPrefix(pkg, f.Path+"/") && !isPrivate(f.Path)
+		})
 	}
-	v.Hide(isParent)
-	dir, err := v.mkdir("tool")
+	_, failed := v.install(ctx, pkg+"@"+query, platforms[0], "0")
+	got, err := v.provider(ctx, pkg)
 	if err != nil {
 		return m, nil, err
 	}
-	got, err := v.provider(ctx, dir, pkg, query)
-	if err != nil {
-		return m, nil, err
+	if m = got.version(); m.Path == "" {
+		return m, nil, v.failure(m, cmp.Or(failed, errors.New("no module provides it")))
 	}
-	m = module.Version{Path: got.Path, Version: got.Version}
-	v.needs.add(Need{Module: m, From: v.from})
-	// go install looks for the package in its parents, too, at this very version. One that the tool requires it must get.
-	v.HideQueries(func(parent module.Version) bool { return isParent(parent) && parent.Version == m.Version })
-	if err := v.addToolchains(ctx, r.o.Source, got, platforms); err != nil {
-		return m, nil, err
-	}
+	v.need(m, false)
+	v.addToolchains(ctx, r.o.Source, got, platforms)
 	if got.tooOld != nil {
-		v.warn("running go install; only what the go.sum of its module lists is known", got.tooOld)
-		err = v.addListedIn(ctx, m, got)
-	} else {
-		err = v.install(ctx, dir, pkg+"@"+m.Version, platforms)
-	}
-	if err != nil {
+		v.warn("running go install; only what the go.mod of its module requires is known", got.tooOld)
+		v.addRequired(got)
+	} else if err := v.installAll(ctx, pkg+"@"+m.Version, platforms); err != nil {
 		return m, nil, err
 	}
 	result, err := v.result(ctx)
 	return m, result, err
 }
 
-func (r *Runner) isPrivate(path string) bool { return module.MatchPrefixPatterns(r.o.Private, path) }
-
-// provider finds the module with a package: that with the longest path. As long as nobody knows whether a module with
-// a longer path exists, a shorter one is not it.
-func (v *view) provider(ctx context.Context, dir, pkg, query string) (downloaded, error) {
-	for modPath := pkg; modPath != "."; modPath = path.Dir(modPath) {
-		if module.CheckPath(modPath) != nil {
-			continue
-		}
-		out, err := v.run(ctx, v.goCmd, dir, "list", "-m", "-json", modPath+"@"+query)
-		if ctx.Err() != nil {
-			return downloaded{}, context.Cause(ctx)
-		}
-		if err != nil {
-			if refused := v.refused(module.Version{Path: modPath, Version: query}, err); refused != nil {
-				return downloaded{}, refused
-			}
-			continue
-		}
-		found, err := decode[listed](out)
-		if err != nil || len(found) != 1 {
-			return downloaded{}, errors.Join(err, fmt.Errorf("go list -m printed %d modules instead of one", len(found)))
-		}
-		got, err := v.fetch(ctx, module.Version{Path: found[0].Path, Version: found[0].Version})
-		if err != nil {
-			return downloaded{}, err
-		}
-		if has, err := hasPackage(got, pkg); err != nil || has {
-			return got, err
-		}
-	}
-	// There is none. Nobody says better why than the go command.
-	_, err := v.run(ctx, v.goCmd, dir, "install", "-n", pkg+"@"+query)
-	if err == nil {
-		err = errors.New("no module provides it")
-	}
-	return downloaded{}, err
+// install runs "go install -n" for a platform.
+func (v *view) install(ctx context.Context, pkg, platform, cgo string) ([]byte, error) {
+	goos, goarch, _ := strings.Cut(platform, "/")
+	return v.run(ctx, v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED="+cgo), v.dir, "install", "-n", pkg)
 }
 
-// refused returns why the go command could not say what a query means, unless that is because nothing of that kind
-// exists.
-func (v *view) refused(m module.Version, err error) error {
+// provider returns the module that a go command found a package in: of those that it fetched, that with the longest path. It is
+// none if no module has it. As long as nobody knows whether a module with a longer path exists, a shorter one is not it.
+func (v *view) provider(ctx context.Context, pkg string) (downloaded, error) {
+	isAbove := func(modPath string) bool { return pkg == modPath || strings.HasPrefix(pkg, modPath+"/") }
+	var found downloaded
+	for _, f := range slices.Backward(v.Fetched()) { // longer paths come first
+		if !f.Zip || !isAbove(f.Module.Path) {
+			continue
+		}
+		got, err := v.fetch(ctx, f.Module)
+		if err != nil {
+			return got, err
+		}
+		has, err := hasPackage(got, pkg)
+		if err != nil {
+			return got, err
+		}
+		if has {
+			found = got
+			break
+		}
+	}
 	for _, f := range v.Failed() {
-		if f.Module.Path == m.Path && !errors.Is(f.Err, fs.ErrNotExist) {
-			return &sourceError{err.Error(), f.Err}
+		if isAbove(f.Module.Path) && len(f.Module.Path) > len(found.Path) && !errors.Is(f.Err, fs.ErrNotExist) {
+			return found, fmt.Errorf("looking for it in %s@%s: %w", f.Module.Path, cmp.Or(f.Module.Version, "latest"), f.Err)
 		}
 	}
-	for _, f := range v.Fetched() {
-		if f.Module == m && f.GoMod {
-			return err // it is there, and something else is wrong with it
-		}
-	}
-	return nil
+	return found, nil
 }
 
 // hasPackage reports whether a module's zip has Go files in a package's directory.
 func hasPackage(got downloaded, pkg string) (bool, error) {
-	m := module.Version{Path: got.Path, Version: got.Version}
-	files, err := modzip.CheckZip(m, got.Zip)
+	files, err := modzip.CheckZip(got.version(), got.Zip)
 	if err != nil {
 		return false, err
 	}
-	dir := m.String() + strings.TrimPrefix(pkg, m.Path)
-	for _, name := range files.Valid {
-		if path.Ext(name) == ".go" && path.Dir(name) == dir {
-			return true, nil
-		}
-	}
-	return false, nil
+	dir := got.version().String() + strings.TrimPrefix(pkg, got.Path)
+	return slices.ContainsFunc(files.Valid, func(name string) bool { return path.Ext(name) == ".go" && path.Dir(name) == dir }), nil
 }
 
-// install adds what "go install" fetches on each platform, with and without cgo. It is an error if
+// installAll adds what "go install" fetches on each platform, with and without cgo. It is an error if
 // that works on none. That a program cannot do without cgo is in order.
-func (v *view) install(ctx context.Context, dir, pkg string, platforms []string) error {
+func (v *view) installAll(ctx context.Context, pkg string, platforms []string) error {
 	var failed []error
 	for _, p := range platforms {
-		goos, goarch, _ := strings.Cut(p, "/")
-		install := func(cgo string) error {
-			_, err := v.run(ctx, v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, cgo), dir, "install", "-n", pkg)
-			return err
-		}
-		switch without, with := install("CGO_ENABLED=0"), install("CGO_ENABLED=1"); {
+		_, without := v.install(ctx, pkg, p, "0")
+		_, with := v.install(ctx, pkg, p, "1")
+		switch {
 		case without != nil && with != nil:
 			failed = append(failed, without)
 		case with != nil:
@@ -173,18 +140,5 @@ func (v *view) install(ctx context.Context, dir, pkg string, platforms []string)
 	for _, err := range failed {
 		v.warn("installing", err)
 	}
-	return nil
-}
-
-// addListedIn adds what the go.sum in a module's zip lists.
-func (v *view) addListedIn(ctx context.Context, m module.Version, got downloaded) error {
-	dir, err := v.mkdir("source")
-	if err != nil {
-		return err
-	}
-	if err := modzip.Unzip(dir, m, got.Zip); err != nil {
-		return err
-	}
-	v.addListed(ctx, m, dir)
 	return nil
 }

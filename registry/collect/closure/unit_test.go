@@ -48,7 +48,6 @@ func TestFindPackages(t *testing.T) {
 		"never/n_test.go":        "package n\n",
 		"old/o.go":               "// Copyright\n\n// +build ignore\n\npackage o\n",
 		"oldwin/o.go":            "// +build windows,!ignore !windows\n\npackage o\n",
-		"newer/n.go":             "//go:build linux && !linux || !ignore\n// +build ignore\n\npackage n\n",
 		"contradiction/c.go":     "//go:build linux && !linux\n\npackage c\n",
 		"later/l.go":             "package l\n\n//go:build ignore\n",
 		"docs/doc.go":            "package documentation\n",
@@ -68,27 +67,12 @@ func TestFindPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"", "/both", "/contradiction", "/deep/er/est", "/internals", "/later", "/main", "/newer", "/oldwin"}
+	want := []string{"", "/both", "/contradiction", "/deep/er/est", "/internals", "/later", "/main", "/oldwin"}
 	for i := range want {
 		want[i] = "example.com/m/v2" + want[i]
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s, want\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
-
-func TestLacks(t *testing.T) {
-	const mod, sum = "diff current/go.mod tidy/go.mod\n--- current/go.mod\n+++ tidy/go.mod\n@@ -1 +1 @@\n", "diff current/go.sum tidy/go.sum\n--- current/go.sum\n+++ tidy/go.sum\n@@ -1 +1 @@\n"
-	for diff, want := range map[string]string{
-		"":                           "",
-		sum + "-a v1 h1:x\n":         "",
-		sum + " b\n-a\n+c v1 h1:x\n": "+c v1 h1:x",
-		mod + "-require a v1\n":      "-require a v1",
-		mod + " x\n" + sum + "-a\n":  "",
-	} {
-		if got := lacks(changesOf([]byte(diff))); got != want {
-			t.Errorf("%q: got %q, want %q", diff, got, want)
-		}
 	}
 }
 
@@ -107,31 +91,4 @@ func FuzzParseGraph(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestWhatGoCommandsSayIsAbout(t *testing.T) {
-	versions := []module.Version{mod("example.com/gone@v1.0.0"), mod("example.com/Lost@v0.1.0")}
-	const gone, other = "go: example.com/a@v1.0.0 requires\n\texample.com/gone@v1.0.0: reading example.com/gone/@v/v1.0.0.mod: 410 Gone\n\tserver response: no\n",
-		"go: corp.example/p imports\n\texample.com/nobody: no required module provides package example.com/nobody\n"
-	for said, want := range map[string]bool{
-		"":           false,
-		gone:         true,
-		gone + other: false,
-		other + gone: false,
-		gone + gone:  true,
-		"go: downloading example.com/b v1.0.0\n\n" + gone:                      true,
-		"go: downloading example.com/gone v1.0.0\n":                            false,
-		"example.com/Lost@v0.1.0: reading it: 404 Not Found; not found: no":    true,
-		"go: example.com/gone@v1.0.0-rc.1: reading it: 404 Not Found":          false,
-		"go: example.com/gone@v1.0.01: reading it: 404 Not Found":              false,
-		"go: xexample.com/gone@v1.0.0: reading it: 404 Not Found":              false,
-		"go: module example.com/gone: no matching versions for query \"v9\"\n": false,
-	} {
-		if got := isAbout(said, versions); got != want {
-			t.Errorf("%q: %v", said, got)
-		}
-	}
-	if isAbout(gone, nil) {
-		t.Error("about nothing")
-	}
 }

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,21 +16,24 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/record"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 // view is one call's recording: a session of the proxy, a go command with an empty module
 // cache in front of it, and what was found out.
 type view struct {
 	*record.Session
-	goCmd *gocmd.Cmd
-	dir   string // scratch; the go command's own is below it
-	from  string // for needs that nothing more exact is known of
-	needs needs
+	goCmd   *gocmd.Cmd
+	dir     string // scratch; the go command's own is below it
+	subject string // what it is about, for messages
+	from    string // who needs what nothing more exact is known of
+	needs   requirement.Set
 
 	names []string // scratch directories, each followed by what it is a copy of; the inner ones first
 
-	warnings   []warning
-	told       map[string]bool           // what warnings say
+	warnings   []error
+	known      map[string]bool           // what warnings say
+	lacked     bool                      // a go command failed for want of a version, which is a need
 	goVersions map[module.Version]string // what go lines say, of versions that were listed
 
 	// foreign is set for a module of somebody else.
@@ -41,22 +45,21 @@ type view struct {
 	exact bool
 }
 
-func (r *Runner) view(ctx context.Context, from string) (*view, error) {
+func (r *Runner) view(subject, from string) (*view, error) {
 	dir, err := os.MkdirTemp(r.dir, "view-*")
 	if err != nil {
 		return nil, err
 	}
-	if err := gocmd.Fence(dir); err != nil {
-		return nil, errors.Join(err, gocmd.RemoveAll(dir))
-	}
 	v := &view{
-		Session: r.proxy.Session(), dir: dir, from: from, needs: make(needs),
-		told: make(map[string]bool), goVersions: make(map[module.Version]string),
+		Session: r.proxy.Session(), dir: dir, subject: subject, from: cmp.Or(from, subject), needs: make(requirement.Set),
+		known: make(map[string]bool), goVersions: make(map[module.Version]string),
 	}
-	v.goCmd, err = r.goCommand(ctx, filepath.Join(dir, "go"), v.URL())
+	if err = gocmd.Fence(dir); err == nil {
+		v.goCmd, err = r.goCmd.Apart(filepath.Join(dir, "go"), v.URL())
+	}
 	if err != nil {
-		v.Close()
-		return nil, errors.Join(err, gocmd.RemoveAll(dir))
+		v.end(&err)
+		return nil, err
 	}
 	return v, nil
 }
@@ -78,82 +81,109 @@ func (v *view) mkdir(name string) (string, error) {
 // result is what was found out, what was fetched included. It fails if ctx ended, for
 // then everything may be missing.
 func (v *view) result(ctx context.Context) (*Result, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("finding out what %s needs: %w", v.from, context.Cause(ctx))
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("finding out what %s needs: %w", v.subject, context.Cause(ctx))
 	}
 	for _, f := range v.Fetched() {
-		if f.Module.Path == goproxy.ToolchainPath && !v.exact {
-			continue
+		if v.exact || !goproxy.IsToolchain(f.Module) {
+			v.needs.Add(requirement.Requirement{Module: f.Module, ModOnly: !f.Zip, Revisions: f.Revisions, From: v.from})
 		}
-		v.needs.add(Need{Module: f.Module, ModOnly: !f.Zip, From: v.from})
 	}
-	r := &Result{Subject: v.from}
-	var failed, refused []module.Version
+	isPart := v.lacked || len(v.warnings) > 0
 	if !v.exact {
-		failed, refused = v.addFailed()
+		isPart = v.addFailed() || isPart
 	}
-	for _, w := range v.warnings {
-		if !isAbout(w.said, failed) {
-			r.Warnings = append(r.Warnings, w.err)
-		}
-	}
-	if len(refused) > 0 {
-		r.Warnings = append(r.Warnings, fmt.Errorf("%s: what is behind %s was not found out, as that could not be had: run this again", v.from, some(refused)))
-	}
-	r.Needs, r.Revisions = v.needs.sorted(), v.Revisions()
-	r.Partial = len(v.warnings)+len(failed) > 0
-	return r, nil
+	return &Result{Needs: v.needs.Sorted(), Warnings: v.warnings, Partial: isPart}, nil
+}
+
+// need adds a version that nothing more is known of.
+func (v *view) need(m module.Version, modOnly bool) {
+	v.needs.Add(requirement.Requirement{Module: m, ModOnly: modOnly, From: v.from})
 }
 
 // addFailed adds the versions whose go.mod or zip could not be had, so that whoever has no use for a part
-// learns of each when it is to be mirrored, and returns them; and again those of them that may exist: they may
+// learns of each when it is to be mirrored, and reports whether there are any. Of those that may exist it warns: they may
 // be had by then, and nobody would learn that what they need is missing. What the go command asked of other paths
 // and versions to find a package, it asked by query.
-func (v *view) addFailed() (failed, refused []module.Version) {
+func (v *view) addFailed() bool {
+	var refused []string
+	any := false
 	for _, f := range v.Failed() {
-		if f.File != goproxy.Mod && f.File != goproxy.Zip || f.Module.Path == goproxy.ToolchainPath {
+		if f.File != goproxy.Mod && f.File != goproxy.Zip || goproxy.IsToolchain(f.Module) {
 			continue
 		}
-		v.needs.add(Need{Module: f.Module, ModOnly: f.File == goproxy.Mod, From: v.from})
-		failed = append(failed, f.Module)
-		if !errors.Is(f.Err, fs.ErrNotExist) && !slices.Contains(refused, f.Module) {
-			refused = append(refused, f.Module)
+		any = true
+		v.need(f.Module, f.File == goproxy.Mod)
+		if name := f.Module.String(); !errors.Is(f.Err, fs.ErrNotExist) && !slices.Contains(refused, name) {
+			refused = append(refused, name)
 		}
 	}
-	return failed, refused
+	const most = 5
+	if more := len(refused) - most; more > 0 {
+		refused = append(refused[:most-1], fmt.Sprintf("%s and %d more", refused[most-1], more))
+	}
+	if len(refused) > 0 {
+		v.warnings = append(v.warnings, fmt.Errorf("%s: what is behind %s was not found out, as that could not be had: run this again",
+			v.subject, strings.Join(refused, ", ")))
+	}
+	return any
 }
 
-// warning is an error, and what the go command said if it is its error.
-type warning struct {
-	err  error
-	said string
-}
+// errLacking: a go command failed, and a version could not be had meanwhile. That is a need, so that whoever cannot have it
+// learns of it when it is to be mirrored.
+var errLacking = errors.New("a module version could not be had")
 
-// warn keeps a warning about doing something. What one go command could not have, the next ones cannot
+// warn adds a warning about doing something. What one go command could not do, the next ones cannot
 // either: each message is kept once.
 func (v *view) warn(doing string, err error) {
-	said := err.Error()
+	if errors.Is(err, errLacking) {
+		v.lacked = true
+		return
+	}
+	message := err.Error()
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
-		said = failed.Said
+		message = failed.Stderr
 	}
-	if !v.told[said] {
-		v.told[said] = true
-		v.warnings = append(v.warnings, warning{fmt.Errorf("%s: %s: %w", v.from, doing, err), said})
+	if !v.known[message] {
+		v.known[message] = true
+		v.warnings = append(v.warnings, fmt.Errorf("%s: %s: %w", v.subject, doing, err))
 	}
 }
 
 // run runs the go command. An error names files as they are named upstream, not by the
-// address of the session.
+// address of the session, and matches errLacking if it may come from a version that could not be had.
 func (v *view) run(ctx context.Context, c *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
+	lacking := v.Lacking()
 	out, err := c.Run(ctx, dir, args...)
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
-		readable := *failed
-		readable.Said, readable.Dir = v.readable(failed.Said), v.readable(failed.Dir)
-		err = &readable
+		failed.Stderr, failed.Dir = v.readable(failed.Stderr), v.readable(failed.Dir)
+	}
+	if err != nil && v.Lacking() > lacking {
+		err = &sourceError{err, errLacking}
 	}
 	return out, err
+}
+
+// sourceError is what the go command wrote, because of an error of the source.
+type sourceError struct{ err, cause error }
+
+// Error is what the go command wrote.
+func (e *sourceError) Error() string { return e.err.Error() }
+
+// Unwrap returns both.
+func (e *sourceError) Unwrap() []error { return []error{e.err, e.cause} }
+
+// failure makes an error of the go command that of the source, too, if that failed otherwise than that something does not
+// exist, or if m is what does not exist.
+func (v *view) failure(m module.Version, err error) error {
+	for _, f := range v.Failed() {
+		if f.Module == m || !errors.Is(f.Err, fs.ErrNotExist) {
+			return &sourceError{err, f.Err}
+		}
+	}
+	return err
 }
 
 // readable makes a text that a go command wrote about scratch directories and the session one about what
@@ -161,11 +191,6 @@ func (v *view) run(ctx context.Context, c *gocmd.Cmd, dir string, args ...string
 func (v *view) readable(text string) string {
 	names := append([]string{v.URL() + "/", ""}, v.names...)
 	return strings.NewReplacer(append(names, v.dir+string(filepath.Separator), "")...).Replace(text)
-}
-
-// oneLine makes lines one, with what a go command wrote made readable.
-func (v *view) oneLine(text string) string {
-	return strings.NewReplacer("\n\t", "; ", "\n", "; ").Replace(strings.TrimSpace(v.readable(text)))
 }
 
 // standsFor says that a scratch directory is a copy of what name is.

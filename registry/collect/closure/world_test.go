@@ -22,6 +22,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 // TestMain makes nothing of the machine's settings and caches count, except the build cache.
@@ -152,9 +153,11 @@ func (tr tree) offline(t testing.TB, r *Result) tree {
 			off.list(t, need.Module)
 		}
 	}
-	for _, rev := range r.Revisions {
-		m := module.Version{Path: rev.Path, Version: rev.Name}
-		write(t, "", map[string]string{off.file(m, ".info"): fmt.Sprintf(`{"Version":%q}`, rev.Version)})
+	for _, need := range r.Needs {
+		for _, name := range need.Revisions {
+			m := module.Version{Path: need.Module.Path, Version: name}
+			write(t, "", map[string]string{off.file(m, ".info"): fmt.Sprintf(`{"Version":%q}`, need.Module.Version)})
+		}
 	}
 	return off
 }
@@ -260,7 +263,7 @@ func mod(s string) module.Version {
 }
 
 // show returns needs as lines, for comparing.
-func show(needs []Need) string {
+func show(needs []requirement.Requirement) string {
 	var b strings.Builder
 	for _, n := range needs {
 		b.WriteString(n.Module.String())
@@ -272,7 +275,7 @@ func show(needs []Need) string {
 	return b.String()
 }
 
-func find(t testing.TB, r *Result, m string) *Need {
+func find(t testing.TB, r *Result, m string) *requirement.Requirement {
 	t.Helper()
 	for _, n := range r.Needs {
 		if n.Module == mod(m) {
