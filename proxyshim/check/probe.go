@@ -3,10 +3,11 @@ package check
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/mod/module"
+	"golang.org/x/mod/modfile"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact/goproxy"
@@ -25,21 +26,25 @@ func probe(ctx context.Context, proxy string, p *project.Project) {
 		Timeout:   10 * time.Minute, // a toolchain may have to come out of the store
 	}
 	defer client.CloseIdleConnections()
-	own := p.Own() // of its versions, a go.sum may list what is no longer needed
+	local := localPaths(p)
 	var group errgroup.Group
 	group.SetLimit(probeJobs)
+	lines, _ := p.Sums() // what cannot be read of them is left to the go command to complain of
 	asked := make(map[string]bool)
-	for _, name := range p.SumFiles() {
-		for _, file := range listedFiles(name, own) {
-			if asked[file] || ctx.Err() != nil {
-				continue
-			}
-			asked[file] = true
-			group.Go(func() error {
-				head(ctx, client, strings.TrimSuffix(proxy, "/")+"/"+file)
-				return nil
-			})
+	for _, l := range lines {
+		f := goproxy.File{Version: l.Module, Kind: goproxy.Zip}
+		if l.ModOnly {
+			f.Kind = goproxy.Mod
 		}
+		name, err := f.Name()
+		if err != nil || asked[name] || local[l.Module.Path] || ctx.Err() != nil {
+			continue
+		}
+		asked[name] = true
+		group.Go(func() error {
+			head(ctx, client, strings.TrimSuffix(proxy, "/")+"/"+name)
+			return nil
+		})
 	}
 	_ = group.Wait() // nothing returns an error
 }
@@ -54,26 +59,24 @@ func head(ctx context.Context, client *http.Client, url string) {
 	}
 }
 
-// maxSumFile bounds a go.sum.
-const maxSumFile = 64 << 20
-
-// listedFiles returns the files, as a GOPROXY names them, of the versions that a go.sum file lists. What cannot be read of
-// it is left to the go command to complain of.
-func listedFiles(name string, own func(module.Version) bool) []string {
-	data, err := project.ReadFile(name, maxSumFile)
-	if err != nil {
-		return nil
+// localPaths are the paths of modules that a project takes from directories: of their versions, its go.sum may list what it
+// no longer needs.
+func localPaths(p *project.Project) map[string]bool {
+	local := make(map[string]bool)
+	var replaced []*modfile.Replace
+	if p.Work != nil {
+		replaced = p.Work.Replace
 	}
-	lines, _ := project.ParseSums(name, data)
-	var files []string
-	for _, l := range lines {
-		f := goproxy.File{Version: l.Module, Kind: goproxy.Zip}
-		if l.ModOnly {
-			f.Kind = goproxy.Mod
-		}
-		if name, err := f.Name(); err == nil && !own(module.Version{Path: l.Module.Path}) {
-			files = append(files, name)
+	for _, m := range p.Modules {
+		if m.File != nil {
+			local[m.File.Module.Mod.Path] = true
+			replaced = slices.Concat(replaced, m.File.Replace)
 		}
 	}
-	return files
+	for _, r := range replaced {
+		if r.New.Version == "" {
+			local[r.Old.Path] = true
+		}
+	}
+	return local
 }
