@@ -68,7 +68,7 @@ func (b *bench) downloads(queries []string, env ...string) []downloaded {
 	b.t.Helper()
 	cmd := exec.Command("go", append([]string{"mod", "download", "-json"}, queries...)...)
 	cmd.Dir = b.dir
-	cmd.Env = append(append(b.env, "PWD="+b.dir), env...)
+	cmd.Env = slices.Concat(b.env, []string{"PWD=" + b.dir}, env)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output() // an error is in Error, too

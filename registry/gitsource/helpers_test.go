@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -89,7 +90,7 @@ func (b *bench) git(dir string, args ...string) string {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
 	date := fmt.Sprintf("2024-05-01T12:%02d:%02d+02:00", b.clock/60, b.clock%60)
-	cmd.Env = append(b.env, "PWD="+dir, "GIT_COMMITTER_DATE="+date, "GIT_AUTHOR_DATE=2020-01-01T00:00:00Z")
+	cmd.Env = append(slices.Clip(b.env), "PWD="+dir, "GIT_COMMITTER_DATE="+date, "GIT_AUTHOR_DATE=2020-01-01T00:00:00Z")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		b.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
