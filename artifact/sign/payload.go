@@ -31,35 +31,73 @@ func newPayload(d digest.Digest, reference string) ([]byte, error) {
 //	             "image": { "docker-manifest-digest": string },
 //	             "type": "cosign container image signature" }
 //
-// Members come in this order, in which everybody writes them; "optional" may be missing. As there, an unknown or
+// Members come in any order and "optional" may be missing. As there, an unknown or
 // repeated member is an error: whoever signed meant something by it, and two
 // readers must not understand one signature differently.
 //
 // The reference says where the signer saw the manifest. Copies live elsewhere, so
 // nothing is compared with it.
 func checkPayload(data []byte, d digest.Digest) error {
-	var p struct {
-		Critical payload.Critical `json:"critical"`
-		Optional json.RawMessage  `json:"optional,omitempty"`
+	if !json.Valid(data) {
+		return errors.New("payload is not JSON")
 	}
-	if err := json.Unmarshal(data, &p); err != nil {
+	var kind, reference, claimed *string
+	critical := members{
+		"identity": members{"docker-reference": &reference}.read,
+		"image":    members{"docker-manifest-digest": &claimed}.read,
+		"type":     &kind,
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := (members{"critical": critical.read, "optional": new(json.RawMessage)}).read(dec); err != nil {
 		return fmt.Errorf("payload: %w", err)
 	}
-	understood, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("payload: %w", err)
-	}
-	var said bytes.Buffer
-	if err := json.Compact(&said, data); err != nil {
-		return fmt.Errorf("payload: %w", err)
-	}
-	switch claimed := p.Critical.Image.DockerManifestDigest; {
-	case !bytes.Equal(said.Bytes(), understood):
-		return errors.New("payload with unknown, repeated or missing members")
-	case p.Critical.Type != payload.CosignSignatureType:
-		return fmt.Errorf("payload is of type %.60q", p.Critical.Type)
-	case claimed != d.String():
-		return fmt.Errorf("for the digest %.80q", claimed)
+	switch {
+	case kind == nil || reference == nil || claimed == nil:
+		return errors.New("payload is incomplete")
+	case *kind != payload.CosignSignatureType:
+		return fmt.Errorf("payload is of type %.60q", *kind)
+	case *claimed != d.String():
+		return fmt.Errorf("for the digest %.80q", *claimed)
 	}
 	return nil
+}
+
+// members are the members a JSON object may have: either a function that reads
+// the value, or a pointer to decode it to.
+type members map[string]any
+
+func (m members) read(dec *json.Decoder) error {
+	if t, err := dec.Token(); err != nil {
+		return err
+	} else if t != json.Delim('{') {
+		return errors.New("not an object")
+	}
+	seen := make(map[string]bool, len(m))
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string)
+		to, known := m[name]
+		if !known {
+			return fmt.Errorf("unknown member %.60q", name)
+		}
+		if seen[name] {
+			return fmt.Errorf("repeated member %q", name)
+		}
+		seen[name] = true
+		if err := readMember(dec, to); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
+func readMember(dec *json.Decoder, to any) error {
+	if read, ok := to.(func(*json.Decoder) error); ok {
+		return read(dec)
+	}
+	return dec.Decode(to)
 }
