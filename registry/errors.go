@@ -95,6 +95,7 @@ func (e *Error) Error() string {
 // Unwrap returns what the error means.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Where returns what was asked for: registry, repository, and tag or digest.
 func (e *Error) Where() string {
 	s := e.Registry
 	if e.Repository != "" {
