@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/redact"
 )
 
@@ -68,10 +68,7 @@ func (c *command) line(ctx context.Context, args ...string) (string, error) {
 
 // output runs the command and returns what it prints, also if it fails.
 func (c *command) output(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, c.path, slices.Concat(c.args, args)...)
-	// Interrupted, git ends the filters that it has started; killed, it does not.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd := gocmd.Command(ctx, c.path, slices.Concat(c.args, args)...)
 	cmd.Dir, cmd.Env = c.dir, c.env
 	stdout, stderr := &limited{max: maxOutput}, &limited{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr

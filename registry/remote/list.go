@@ -21,7 +21,7 @@ const (
 	maxNames = 2_000_000
 )
 
-// tags reads all pages before it yields the first tag: a retry starts over, and
+// Tags reads all pages before it yields the first tag: a retry starts over, and
 // nobody should see a tag twice.
 func (r *remote) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {

@@ -77,12 +77,12 @@ func (c *Checksums) Name() string {
 	return c.Log.Name()
 }
 
-// covers reports whether the database may be asked about a module.
+// Covers reports whether the database may be asked about a module.
 func (c *Checksums) Covers(path string) bool {
 	return c != nil && !module.MatchPrefixPatterns(c.noSumDB, path)
 }
 
-// latest asks for the newest signed tree head.
+// Latest asks for the newest signed tree head.
 func (c *Checksums) Latest(ctx context.Context) (sumdb.Head, error) {
 	note, err := c.read(ctx, "latest", sumdb.MaxNote)
 	if err != nil {
@@ -95,12 +95,12 @@ func (c *Checksums) Latest(ctx context.Context) (sumdb.Head, error) {
 	return head, nil
 }
 
-// tile asks for a tile; it is a sumdb.TileFunc.
+// Tile asks for a tile; it is a sumdb.TileFunc.
 func (c *Checksums) Tile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	return c.read(ctx, t.Path(), sumdb.TileSize)
 }
 
-// lookup asks for the record of a version.
+// Lookup asks for the record of a version.
 func (c *Checksums) Lookup(ctx context.Context, m module.Version) ([]byte, error) {
 	path, err := sumdb.LookupPath(m)
 	if err != nil {
@@ -130,7 +130,7 @@ func (c *Checksums) read(ctx context.Context, name string, limit int64) ([]byte,
 func (c *Checksums) readFrom(ctx context.Context, e entry, name string, limit int64) ([]byte, error) {
 	var data []byte
 	err := c.up.fetchFrom(ctx, e.tree, name, func(r io.Reader) (err error) {
-		data, err = ReadLimited(r, limit)
+		data, err = readLimited(r, limit)
 		return err
 	})
 	if err == nil {
@@ -184,7 +184,7 @@ func (c *Checksums) choose(ctx context.Context) (*logBase, error) {
 	return own, nil
 }
 
-// alarm says that the database contradicts itself, if that is what err means.
+// Alarm says that the database contradicts itself, if that is what err means.
 // The result then is ErrChecksum.
 func (c *Checksums) Alarm(err error) error {
 	if !IsAlarm(err) || errors.Is(err, ErrChecksum) {
@@ -193,7 +193,7 @@ func (c *Checksums) Alarm(err error) error {
 	return fmt.Errorf("SECURITY: the checksum database %s contradicts itself; do not trust anything from this network: %w: %w", c.Name(), ErrChecksum, err)
 }
 
-// isAlarm reports whether an error of reading a checksum database means that somebody
+// IsAlarm reports whether an error of reading a checksum database means that somebody
 // lies: a head that nobody signed, a history that was rewritten, or content that
 // the signed head does not cover.
 func IsAlarm(err error) bool {

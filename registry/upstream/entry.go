@@ -152,7 +152,7 @@ func (u *Upstream) entriesFor(path string) []entry {
 	return append(entries, u.direct)
 }
 
-// isPrivate reports whether a module must not become known to a public proxy.
+// IsPrivate reports whether a module must not become known to a public proxy.
 func (u *Upstream) IsPrivate(path string) bool {
 	return module.MatchPrefixPatterns(u.o.Private, path) || module.MatchPrefixPatterns(u.o.NoProxy, path)
 }

@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 // Unwrap returns what the error means.
 func (e *Error) Unwrap() error { return e.Err }
 
-// mayBeAbsent reports whether an error is as one would expect of what does not exist: of what the go command
+// MayBeAbsent reports whether an error is as one would expect of what does not exist: of what the go command
 // fails to fetch directly, it does not say.
 func MayBeAbsent(err error) bool {
 	var e *Error

@@ -233,7 +233,7 @@ func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return ReadLimited(f, limit)
+	return readLimited(f, limit)
 }
 
 // fileError makes an upstream's error of one of the file system.

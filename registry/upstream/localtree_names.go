@@ -85,7 +85,7 @@ func modInZip(f *os.File, m module.Version) ([]byte, error) {
 				return nil, fmt.Errorf("%w: %w", artifact.ErrCorrupt, err)
 			}
 			defer r.Close()
-			return ReadLimited(r, modzip.MaxGoMod)
+			return readLimited(r, modzip.MaxGoMod)
 		}
 		fits = fits || strings.HasPrefix(file.Name, prefix)
 	}
@@ -95,7 +95,7 @@ func modInZip(f *os.File, m module.Version) ([]byte, error) {
 	return goproxy.GoMod(m.Path), nil
 }
 
-// madeUpInfo is the .info file of a version of which nothing is known.
+// MadeUpInfo is the .info file of a version of which nothing is known.
 func MadeUpInfo(m module.Version) []byte {
 	data, _ := json.Marshal(struct{ Version string }{m.Version}) // of a string, it cannot fail
 	return data

@@ -31,7 +31,8 @@ func copyLimited(dst io.Writer, r io.Reader, limit int64) error {
 	return nil
 }
 
-func ReadLimited(r io.Reader, limit int64) ([]byte, error) {
+// readLimited reads all of r. It fails if that is more than limit bytes.
+func readLimited(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("%w: more than %d bytes: %w", ErrUpstream, limit, artifact.ErrLimit)

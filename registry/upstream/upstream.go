@@ -162,7 +162,7 @@ func (u *Upstream) spooled(w goproxy.File, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return ReadLimited(f, limit)
+	return readLimited(f, limit)
 }
 
 // Zip fetches the zip of a version into dst, which is overwritten. After an
@@ -221,7 +221,7 @@ func (u *Upstream) bytes(ctx context.Context, w goproxy.File, limit int64) ([]by
 func (u *Upstream) read(ctx context.Context, e entry, w goproxy.File, limit int64) ([]byte, error) {
 	var data []byte
 	err := u.fetch(ctx, e, w, func(r io.Reader) (err error) {
-		data, err = ReadLimited(r, limit)
+		data, err = readLimited(r, limit)
 		return err
 	})
 	return data, err

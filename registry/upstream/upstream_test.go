@@ -283,7 +283,7 @@ func TestUpstreamSendsCredentialsOnlyWhereTheyBelong(t *testing.T) {
 	}
 }
 
-func TestNewUpstreamRefusesWhatItCannotUse(t *testing.T) {
+func TestNewRefusesWhatItCannotUse(t *testing.T) {
 	for goproxy, want := range map[string]string{
 		"":                                    "set GOPROXY",
 		" , ":                                 "set GOPROXY",

@@ -12,6 +12,7 @@ import (
 	"github.com/modferry/modferry/registry/requirement"
 )
 
+// TempFile returns an empty file that is closed and removed with the test.
 func TempFile(t testing.TB) *os.File {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
@@ -22,6 +23,7 @@ func TempFile(t testing.TB) *os.File {
 	return f
 }
 
+// ReadAll returns the content of a file.
 func ReadAll(t testing.TB, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(name)
@@ -36,7 +38,7 @@ const (
 	SumB = "h1:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB="
 )
 
-// writeFiles writes files into a new directory, makes it the working directory, and returns it.
+// WriteFiles writes files into a new directory, makes it the working directory, and returns it.
 func WriteFiles(t *testing.T, files map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -52,6 +54,7 @@ func WriteFiles(t *testing.T, files map[string]string) {
 	t.Chdir(dir)
 }
 
+// Put writes a file, and makes its directory.
 func Put(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -62,7 +65,7 @@ func Put(t testing.TB, name, text string) {
 	}
 }
 
-// zipOf makes the zip of a version.
+// ZipOf makes the zip of a version.
 func ZipOf(t testing.TB, version string, files ...modzip.File) string {
 	t.Helper()
 	var zip strings.Builder
@@ -72,13 +75,16 @@ func ZipOf(t testing.TB, version string, files ...modzip.File) string {
 	return zip.String()
 }
 
+// VersionA is a version that trees of many tests have.
 var VersionA = module.Version{Path: "example.com/a", Version: "v1.0.0"}
 
+// Full is the requirement of path@version, whole.
 func Full(version string) requirement.Requirement {
 	path, v, _ := strings.Cut(version, "@")
 	return requirement.Requirement{Module: module.Version{Path: path, Version: v}, From: version}
 }
 
+// ModOnly is the requirement of the go.mod of path@version.
 func ModOnly(version string) requirement.Requirement {
 	it := Full(version)
 	it.ModOnly = true

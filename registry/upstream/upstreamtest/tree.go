@@ -22,6 +22,7 @@ import (
 // testTree is a GOPROXY tree in a directory.
 type Tree string
 
+// NewTree returns a tree with versions, each as [Tree.Add] makes it up.
 func NewTree(t testing.TB, versions ...string) Tree {
 	t.Helper()
 	tree := Tree(t.TempDir())
@@ -31,9 +32,10 @@ func NewTree(t testing.TB, versions ...string) Tree {
 	return tree
 }
 
+// URL returns the tree as an entry of GOPROXY.
 func (tr Tree) URL() string { return "file://" + filepath.ToSlash(string(tr)) }
 
-// file returns the name of a file of a version: file(t, "example.com/a@v1.0.0", ".zip").
+// File returns the name of a file of a version: file(t, "example.com/a@v1.0.0", ".zip").
 func (tr Tree) File(t testing.TB, version, ext string) string {
 	t.Helper()
 	m := ParseModule(t, version)
@@ -48,7 +50,7 @@ func (tr Tree) File(t testing.TB, version, ext string) string {
 	return filepath.Join(string(tr), filepath.FromSlash(path), "@v", v+ext)
 }
 
-// add writes a version with the given files. A go.mod and a package are made up
+// Add writes a version with the given files. A go.mod and a package are made up
 // where files does not have them; a nil content leaves go.mod out.
 func (tr Tree) Add(t testing.TB, version string, files map[string]string) {
 	t.Helper()
@@ -86,6 +88,7 @@ func (tr Tree) Add(t testing.TB, version string, files map[string]string) {
 	fmt.Fprintln(f, m.Version)
 }
 
+// Write writes one file of a version.
 func (tr Tree) Write(t testing.TB, version, ext, content string) {
 	t.Helper()
 	name := tr.File(t, version, ext)
@@ -97,6 +100,7 @@ func (tr Tree) Write(t testing.TB, version, ext, content string) {
 	}
 }
 
+// MemFile is a file of a zip, in memory.
 type MemFile struct{ Name, Content string }
 
 func (f MemFile) Path() string                { return f.Name }
@@ -114,6 +118,7 @@ func (i memInfo) ModTime() time.Time { return time.Time{} }
 func (i memInfo) IsDir() bool        { return false }
 func (i memInfo) Sys() any           { return nil }
 
+// ParseModule takes path@version apart.
 func ParseModule(t testing.TB, s string) module.Version {
 	t.Helper()
 	path, version, ok := strings.Cut(s, "@")
@@ -130,7 +135,7 @@ type testProxy struct {
 	Requests map[string]int
 }
 
-// newProxy starts a proxy. Where answer is nil or returns false, the tree answers.
+// NewProxy starts a proxy. Where answer is nil or returns false, the tree answers.
 func NewProxy(t testing.TB, tree Tree, answer func(http.ResponseWriter, *http.Request) bool) *testProxy {
 	t.Helper()
 	p := &testProxy{Requests: make(map[string]int)}
@@ -147,7 +152,7 @@ func NewProxy(t testing.TB, tree Tree, answer func(http.ResponseWriter, *http.Re
 	return p
 }
 
-// count returns the number of requests whose path ends in suffix.
+// Count returns the number of requests whose path ends in suffix.
 func (p *testProxy) Count(suffix string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,7 +165,7 @@ func (p *testProxy) Count(suffix string) int {
 	return n
 }
 
-// always answers every request with a status and a text.
+// Always answers every request with a status and a text.
 func Always(status int, text string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, text, status)
@@ -168,6 +173,7 @@ func Always(status int, text string) func(http.ResponseWriter, *http.Request) bo
 	}
 }
 
+// AddToolchains adds toolchains, which have a zip and nothing else.
 func (tr Tree) AddToolchains(t testing.TB, toolchains ...string) {
 	t.Helper()
 	dir := filepath.Join(string(tr), "golang.org", "toolchain", "@v")
@@ -192,7 +198,7 @@ func (tr Tree) AddToolchains(t testing.TB, toolchains ...string) {
 	}
 }
 
-// queryTree has modules whose versions stand for the cases that queries know.
+// QueryTree has modules whose versions stand for the cases that queries know.
 func QueryTree(t *testing.T) Tree {
 	tree := NewTree(t,
 		"example.com/a@v0.9.0", "example.com/a@v1.0.0", "example.com/a@v1.0.3", "example.com/a@v1.1.0", "example.com/a@v1.2.0-beta.1",
