@@ -1,26 +1,22 @@
 // Package artifact is the storage format: it turns a module version into an
 // OCI image manifest with its blobs, and reads such a manifest back.
 //
-// A module version is stored as one image manifest
-// (application/vnd.oci.image.manifest.v1+json):
+// A module version is stored as one image manifest (application/vnd.oci.image.manifest.v1+json):
 //
 //	config          an OCI image config
 //	layer 0 "meta"  a gzipped tar: .info, .mod, the SBOM, checksum database evidence
 //	layer 1 "zip"   a gzipped tar with the module zip as its only entry
 //
-// The paths inside the layers form a GOPROXY tree, so that unpacking any set
-// of images over one another gives a directory for GOPROXY=file://DIR.
-// A mod-only version has no zip layer and the config media type
+// The paths inside the layers form a GOPROXY tree, so that unpacking any set of images over one another gives a
+// directory for GOPROXY=file://DIR. A mod-only version has no zip layer and the config media type
 // [MediaTypeGoModConfig].
 //
-// The manifest travels through any registry, image scanner and image copier.
-// It is deterministic: equal files give equal bytes, on any machine, with any
-// Go release. Nothing is compressed, no clock is read, zips are not rebuilt.
+// The manifest travels through any registry, image scanner and image copier. It is deterministic: equal files give
+// equal bytes, on any machine, with any Go release. Nothing is compressed, no clock is read, zips are not rebuilt.
 //
-// Everything that is read here was written by others. Sizes are bounded before
-// and while reading, and every byte returned was checked against the digests and sums
-// of the manifest. Whether the manifest itself can be trusted is the question
-// that signatures answer, elsewhere.
+// Everything that is read here was written by others. Sizes are bounded before and while reading, and every byte
+// returned was checked against the digests and sums of the manifest. Whether the manifest itself can be trusted is
+// the question that signatures answer, elsewhere.
 package artifact
 
 import (
@@ -57,16 +53,14 @@ const (
 	maxRecord = 64 << 10
 )
 
-// FormatVersion is the value of [AnnotationFormat] that this package writes
-// and reads.
+// FormatVersion is the value of [AnnotationFormat] that this package writes and reads.
 const FormatVersion = "1"
 
 // MediaTypeGoModConfig is the config media type of a mod-only version. There
 // is no code in it that an image scanner would have to look at.
 const MediaTypeGoModConfig = "application/vnd.modferry.gomod.config.v1+json"
 
-// Annotations on the manifest. They say what a manifest is; repository and
-// tag are lookup keys only.
+// Annotations on the manifest. They say what a manifest is; repository and tag are lookup keys only.
 const (
 	AnnotationFormat   = "dev.modferry.format"    // FormatVersion
 	AnnotationModule   = "dev.modferry.module"    // module path
@@ -78,15 +72,13 @@ const (
 // Errors about content, for errors.Is. An error that is none of them comes
 // from the reader, the writer or the file system, and trying again may help.
 var (
-	// ErrNotModule: the manifest is not one of a module version, or of a
-	// format that this package does not know.
+	// ErrNotModule: the manifest is not one of a module version, or of a format that this package does not know.
 	ErrNotModule = errors.New("not a module version")
 
 	// ErrIdentity: the manifest belongs to another module version than the one asked for. See [Identify].
 	ErrIdentity = errors.New("another module version")
 
-	// ErrCorrupt: bytes contradict their digest, size or sum, or are not what they
-	// must be in a module version.
+	// ErrCorrupt: bytes contradict their digest, size or sum, or are not what they must be in a module version.
 	ErrCorrupt = errors.New("corrupt content")
 
 	// ErrLimit: something is larger than this package accepts.

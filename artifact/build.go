@@ -29,8 +29,7 @@ type Files struct {
 	// artifact's blobs are opened. Empty for a mod-only version.
 	ZipFile string
 
-	// SumDB and Tiles are evidence that the checksum database has the version:
-	// see [Evidence]. Nil if there is none.
+	// SumDB and Tiles are evidence that the checksum database has the version: see [Evidence]. Nil if there is none.
 	SumDB []byte
 	Tiles map[string][]byte
 }
@@ -51,13 +50,11 @@ type Artifact struct {
 
 // Build packages a module version. Equal files give equal artifacts.
 //
-// It checks that the files belong to the module version and are well formed:
-// the .info names the version, the go.mod file parses, the zip is one that the
-// go command accepts, and the zip's own go.mod file is the one given. A zip without a
-// go.mod file must come with the one that the go command makes up for it,
-// which declares the module path. (The path declared otherwise may differ:
-// a fork is used under the original's path with a replace directive.)
-// The errors about content match [ErrCorrupt] or [ErrLimit].
+// It checks that the files belong to the module version and are well formed: the .info names the version, the go.mod
+// file parses, the zip is one that the go command accepts, and the zip's own go.mod file is the one given. A zip
+// without a go.mod file must come with the one that the go command makes up for it, which declares the module path.
+// (The path declared otherwise may differ: a fork is used under the original's path with a replace directive.) The
+// errors about content match [ErrCorrupt] or [ErrLimit].
 //
 // The zip is never held in memory. Its bytes are read once for all digests of
 // the layer, and its entries once for its sum, at the same time.

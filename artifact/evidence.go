@@ -17,11 +17,9 @@ const (
 	MediaTypeEvidenceConfig = "application/vnd.modferry.sumdb.evidence.config.v1+json"
 )
 
-// Evidence is what proves, together with a snapshot of the checksum database,
-// that the database has a module version. It belongs into the meta layer.
-// A version that was stored without it keeps its manifest, because tags never
-// change; it gets a companion in the same repository, one for both its full and
-// its mod-only form:
+// Evidence is what proves, together with a snapshot of the checksum database, that the database has a module version.
+// It belongs into the meta layer. A version that was stored without it keeps its manifest, because tags never change;
+// it gets a companion in the same repository, one for both its full and its mod-only form:
 //
 //	manifest  artifactType ArtifactTypeEvidence; annotations of format, module and version
 //	config    {}
@@ -40,9 +38,8 @@ type Evidence struct {
 	Tiles map[string][]byte
 }
 
-// EvidenceTag returns the tag of the companion with the evidence for a version,
-// "sumdb-" and the version's tag. It is not the tag of any version. It fails as
-// [Tag] does.
+// EvidenceTag returns the tag of the companion with the evidence for a version, "sumdb-" and the version's tag. It is
+// not the tag of any version. It fails as [Tag] does.
 func EvidenceTag(version string) (string, error) { return tagOf("sumdb-", version, "") }
 
 // BuildEvidence packages the companion with evidence. Equal evidence gives equal
@@ -93,9 +90,8 @@ func evidenceFiles(tree string, record []byte, tiles map[string][]byte) ([]tarFi
 	return files, nil
 }
 
-// ParseEvidence reads a companion from its manifest, all of it. The error
-// matches [ErrCorrupt] or [ErrLimit]. Whether it is about the module version
-// asked for is for the caller to check.
+// ParseEvidence reads a companion from its manifest, all of it. The error matches [ErrCorrupt] or [ErrLimit]. Whether
+// it is about the module version asked for is for the caller to check.
 func ParseEvidence(manifest []byte) (*Evidence, error) {
 	a, layer, err := parseCompanion(manifest, ArtifactTypeEvidence, MediaTypeEvidenceConfig)
 	if err != nil {

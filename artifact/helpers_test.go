@@ -18,9 +18,8 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// writeZip writes a module zip with the given entries, name and content in turn. Names are below m's prefix
-// unless they begin with a slash. Entries are stored, so that the bytes are
-// the same with every Go release.
+// writeZip writes a module zip with the given entries, name and content in turn. Names are below m's prefix unless
+// they begin with a slash. Entries are stored, so that the bytes are the same with every Go release.
 func writeZip(tb testing.TB, m module.Version, entries ...string) (file string) {
 	tb.Helper()
 	var buf bytes.Buffer

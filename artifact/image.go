@@ -20,8 +20,7 @@ type Blob struct {
 	open func() (io.ReadCloser, error) // for content that is not in data
 }
 
-// NewBlob returns a blob with the given content, which must not be modified
-// afterwards.
+// NewBlob returns a blob with the given content, which must not be modified afterwards.
 func NewBlob(mediaType string, data []byte) Blob {
 	return Blob{
 		Descriptor: ocispec.Descriptor{
@@ -33,10 +32,9 @@ func NewBlob(mediaType string, data []byte) Blob {
 	}
 }
 
-// Open returns a reader of the content from its beginning. It may be called
-// any number of times, also concurrently. A zip layer is read from the zip
-// file as it is needed; the error says so if that file is no longer the one
-// the blob was made of, as far as its size tells.
+// Open returns a reader of the content from its beginning. It may be called any number of times, also concurrently. A
+// zip layer is read from the zip file as it is needed; the error says so if that file is no longer the one the blob
+// was made of, as far as its size tells.
 func (b Blob) Open() (io.ReadCloser, error) {
 	if b.open != nil {
 		return b.open()

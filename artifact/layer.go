@@ -15,10 +15,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Layers are tars in a gzip file (RFC 1952) of deflate's stored blocks (RFC
-// 1951, section 3.2.4): image tools would compress a plain tar on its way
-// and so change its digest, and the output of a real compressor changes
-// between releases.
+// Layers are tars in a gzip file (RFC 1952) of deflate's stored blocks (RFC 1951, section 3.2.4): image tools would
+// compress a plain tar on its way and so change its digest, and the output of a real compressor changes between
+// releases.
 //
 //	gzip  = header block* crc32 size       both of the tar, 4 bytes little-endian
 //	block = final len ^len data            1, 2 and 2 bytes; only the last is final

@@ -9,16 +9,13 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// A Manifest says which module version an image manifest holds and where its
-// parts are. The fields of one that [ParseManifest] or [Build] returned agree
-// with each other and keep to the limits of this package.
+// A Manifest says which module version an image manifest holds and where its parts are. The fields of one that
+// [ParseManifest] or [Build] returned agree with each other and keep to the limits of this package.
 type Manifest struct {
-	// Module is what the annotations say. Compare it with what was asked
-	// for: see Identify.
+	// Module is what the annotations say. Compare it with what was asked for: see Identify.
 	Module module.Version
 
-	// Sum and GoModSum are the h1: sums of the zip and the go.mod file. Sum
-	// is empty for a mod-only version.
+	// Sum and GoModSum are the h1: sums of the zip and the go.mod file. Sum is empty for a mod-only version.
 	Sum, GoModSum string
 
 	// Config, Meta and Zip describe the blobs. Zip is nil for a mod-only version.
@@ -29,10 +26,9 @@ type Manifest struct {
 	Annotations map[string]string
 }
 
-// ParseManifest parses an image manifest. The error matches [ErrNotModule] if
-// it is not the manifest of a module version, and [ErrLimit] if it or a blob it
-// describes is larger than accepted. Whether it is the manifest that was asked
-// for is for the caller to check: by its digest, and with [Manifest.Identify].
+// ParseManifest parses an image manifest. The error matches [ErrNotModule] if it is not the manifest of a module
+// version, and [ErrLimit] if it or a blob it describes is larger than accepted. Whether it is the manifest that was
+// asked for is for the caller to check: by its digest, and with [Manifest.Identify].
 func ParseManifest(data []byte) (*Manifest, error) {
 	im, err := ParseImage(data, "", ErrNotModule)
 	if err != nil {
@@ -101,8 +97,7 @@ func notModule(format string, args ...any) error {
 // ModOnly reports whether only .info and .mod are stored, without the zip.
 func (m *Manifest) ModOnly() bool { return m.Zip == nil }
 
-// Tag returns the tag that the manifest is stored under: [Tag] of its
-// version, or [ModTag] if it is mod-only.
+// Tag returns the tag that the manifest is stored under: [Tag] of its version, or [ModTag] if it is mod-only.
 func (m *Manifest) Tag() (string, error) {
 	if m.ModOnly() {
 		return ModTag(m.Module.Version)
@@ -124,9 +119,8 @@ func Identify(found, want module.Version) error {
 	return nil
 }
 
-// SameModule reports whether m and o hold the same module content: path,
-// version and both sums are equal. Their digests may differ, for instance by
-// what upstreams said in their .info files.
+// SameModule reports whether m and o hold the same module content: path, version and both sums are equal. Their
+// digests may differ, for instance by what upstreams said in their .info files.
 func (m *Manifest) SameModule(o *Manifest) bool {
 	return m.Module == o.Module && m.Sum == o.Sum && m.GoModSum == o.GoModSum
 }

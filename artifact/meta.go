@@ -23,9 +23,8 @@ type Meta struct {
 	// SBOM is the CycloneDX document, nil if there is none.
 	SBOM []byte
 
-	// SumDB is the checksum database record and Tiles are complete level-0 tiles
-	// of that database by their entry name, sumdb/<log>/tile/8/0/…. Of both only the
-	// form is checked here. Nil if there are none.
+	// SumDB is the checksum database record and Tiles are complete level-0 tiles of that database by their entry
+	// name, sumdb/<log>/tile/8/0/…. Of both only the form is checked here. Nil if there are none.
 	SumDB []byte
 	Tiles map[string][]byte
 }
@@ -131,8 +130,7 @@ func (meta *Meta) check(m *Manifest) error {
 	return nil
 }
 
-// isTile reports whether name and size are those of a complete level-0 tile
-// of height 8.
+// isTile reports whether name and size are those of a complete level-0 tile of height 8.
 func isTile(name string, size int64) bool {
 	rest, ok := strings.CutPrefix(name, "sumdb/")
 	if !ok {

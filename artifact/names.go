@@ -11,9 +11,8 @@ import (
 
 // Repository names
 //
-// A module path allows letters of both cases and the punctuation - . _ ~ almost
-// anywhere; a repository name allows less. Each path element is encoded by
-// itself, so that a module and the modules below it share their prefix:
+// A module path allows letters of both cases and the punctuation - . _ ~ almost anywhere; a repository name allows
+// less. Each path element is encoded by itself, so that a module and the modules below it share their prefix:
 //
 //	encoded = natural | base "_" patch | natural "_n" | long
 //	natural = alnum+ ( ( "." | "_" | "-" ) alnum+ )*          alnum = [a-z0-9]
@@ -21,17 +20,15 @@ import (
 //	step    = [ count ] op
 //	long    = "long_z" 64*[0-9a-f]
 //
-// A patch turns base into the element. It walks along the base; each step keeps
-// count characters of it (decimal, without leading zeros, absent for none) and
-// then does op. What is left of the base after the last step is kept.
+// A patch turns base into the element. It walks along the base; each step keeps count characters of it (decimal,
+// without leading zeros, absent for none) and then does op. What is left of the base after the last step is kept.
 //
 //	u        the next character of the base was upper case
 //	d l h t  a "." "_" "-" "~" was dropped here
 //	x        the base is a placeholder "0" for an element without letter or digit
 //
-// A natural element that could be read as base "_" patch, that ends in "_n", or
-// that looks like long gets "_n"; so does the element "referrers", because registries
-// confuse a repository of that name with their referrers endpoint.
+// A natural element that could be read as base "_" patch, that ends in "_n", or that looks like long gets "_n"; so
+// does the element "referrers", because registries confuse a repository of that name with their referrers endpoint.
 //
 // A name longer than maxName keeps as many leading encoded elements as fit
 // before "/" long, whose digits are the SHA-256 of the module path.
@@ -41,11 +38,9 @@ const (
 	longLen    = len(longPrefix) + 2*sha256.Size
 )
 
-// Repository returns the name of the repository, below a store's namespace, of
-// the module with the given path. Different paths have different names. The
-// name is at most 200 characters of the distribution specification's
-// repository grammar. The error for a malformed path is a
-// [*module.InvalidPathError].
+// Repository returns the name of the repository, below a store's namespace, of the module with the given path.
+// Different paths have different names. The name is at most 200 characters of the distribution specification's
+// repository grammar. The error for a malformed path is a [*module.InvalidPathError].
 func Repository(path string) (string, error) {
 	if err := module.CheckPath(path); err != nil {
 		return "", err
@@ -73,9 +68,8 @@ func Repository(path string) (string, error) {
 	return name[:fit] + "/" + hashed, nil
 }
 
-// ModulePath returns the module path whose repository is repo: it is the
-// inverse of [Repository]. The error matches [ErrLongName] if repo holds a hash
-// of the path instead. Any other error means that repo is not a name that
+// ModulePath returns the module path whose repository is repo: it is the inverse of [Repository]. The error matches
+// [ErrLongName] if repo holds a hash of the path instead. Any other error means that repo is not a name that
 // Repository returns.
 func ModulePath(repo string) (string, error) {
 	if len(repo) > maxName {

@@ -41,8 +41,7 @@ func newLayerReader(layer io.Reader, d ocispec.Descriptor, limit int64) (*layerR
 	return l, nil
 }
 
-// finish reads the rest of the layer, where nothing but zeros may follow the
-// last entry, and checks size and digest.
+// finish reads the rest of the layer, where nothing but zeros may follow the last entry, and checks size and digest.
 func (l *layerReader) finish() error {
 	buf := make([]byte, 8<<10)
 	for {
@@ -75,8 +74,7 @@ func (l *layerReader) fault(err error) error {
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
-// A blobReader hashes a blob while it is read, and never reads much more of
-// it than it should have.
+// A blobReader hashes a blob while it is read, and never reads much more of it than it should have.
 type blobReader struct {
 	src  io.Reader
 	want ocispec.Descriptor

@@ -76,9 +76,8 @@ func (r Revision) Query() module.Version {
 	return module.Version{Path: r.Path, Version: r.Name}
 }
 
-// RevisionTag returns the tag of the recorded revision with that name. It is not the
-// tag of any version. The error matches [ErrRevision]: the name is one that
-// [module.EscapeVersion] refuses, such as one with a slash, or too long.
+// RevisionTag returns the tag of the recorded revision with that name. It is not the tag of any version. The error
+// matches [ErrRevision]: the name is one that [module.EscapeVersion] refuses, such as one with a slash, or too long.
 func RevisionTag(name string) (string, error) {
 	if err := checkRevisionName(name); err != nil {
 		return "", err
@@ -113,8 +112,7 @@ func checkRevisionName(name string) error {
 	return nil
 }
 
-// check checks the form of r. A version means nothing but itself, if need be with
-// +incompatible.
+// check checks the form of r. A version means nothing but itself, if need be with +incompatible.
 func (r Revision) check() error {
 	if err := goproxy.Check(r.Module()); err != nil {
 		return err
@@ -139,9 +137,8 @@ func BuildRevision(r Revision) (*Image, error) {
 	return NewImage(ArtifactTypeRevision, annotations, NewBlob(MediaTypeRevisionConfig, empty), NewBlob(ocispec.MediaTypeEmptyJSON, empty))
 }
 
-// ParseRevision reads a recorded revision from its manifest. The error matches
-// [ErrCorrupt] or [ErrLimit]. Whether it is about the module and the name asked for
-// is for the caller to check.
+// ParseRevision reads a recorded revision from its manifest. The error matches [ErrCorrupt] or [ErrLimit]. Whether it
+// is about the module and the name asked for is for the caller to check.
 func ParseRevision(manifest []byte) (*Revision, error) {
 	a, layer, err := parseCompanion(manifest, ArtifactTypeRevision, MediaTypeRevisionConfig)
 	if err != nil {

@@ -13,12 +13,10 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// sbom returns a CycloneDX document with m as its only component. Its bytes
-// depend on m alone.
+// sbom returns a CycloneDX document with m as its only component. Its bytes depend on m alone.
 //
-// Vulnerability scanners look the component up by its name, in its own
-// case, and a document they cannot read is one without findings: so what
-// was written is read back.
+// Vulnerability scanners look the component up by its name, in its own case, and a document they cannot read is one
+// without findings: so what was written is read back.
 func sbom(m module.Version) ([]byte, error) {
 	bom := cyclonedx.BOM{ // not NewBOM, whose specification version changes with the library
 		JSONSchema:  "http://cyclonedx.org/schema/bom-1.5.schema.json",

@@ -15,8 +15,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 )
 
-// GoModSum returns the h1: sum of a go.mod file with the given content, as
-// the /go.mod lines of go.sum have it.
+// GoModSum returns the h1: sum of a go.mod file with the given content, as the /go.mod lines of go.sum have it.
 func GoModSum(data []byte) (string, error) {
 	return dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(data)), nil
@@ -30,13 +29,11 @@ type checkedZip struct {
 	hasGoMod bool   // whether there is one
 }
 
-// checkZip checks that the named zip is well formed for m, within the limits
-// of [modzip], and computes its sum. A zip that is not has an error that
-// matches ErrCorrupt or ErrLimit.
+// checkZip checks that the named zip is well formed for m, within the limits of [modzip], and computes its sum. A zip
+// that is not has an error that matches ErrCorrupt or ErrLimit.
 func checkZip(m module.Version, file string) (checkedZip, error) {
 	var c checkedZip
-	// The sizes declared in the zip are checked first: archive/zip
-	// then reads no more than they say.
+	// The sizes declared in the zip are checked first: archive/zip then reads no more than they say.
 	if cf, err := modzip.CheckZip(m, file); err != nil {
 		if cf.SizeError != nil {
 			return c, fmt.Errorf("%w: %w", ErrLimit, err)
@@ -59,8 +56,7 @@ func checkZip(m module.Version, file string) (checkedZip, error) {
 	return c, nil
 }
 
-// corruptZip marks err as a matter of the zip's content, unless it is one of
-// the file system.
+// corruptZip marks err as a matter of the zip's content, unless it is one of the file system.
 func corruptZip(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

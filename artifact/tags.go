@@ -12,17 +12,15 @@ import (
 //	tag of a full version      version, with "_" for "+"
 //	tag of a mod-only version  the same, and ".mod"
 //
-// "_" does not occur in a version, so that reverses. A pre-release may itself
-// end in ".mod" (v1.0.0-rc.mod); its tag gets a final "_", else it would be the tag
-// of the mod-only v1.0.0-rc.
+// "_" does not occur in a version, so that reverses. A pre-release may itself end in ".mod" (v1.0.0-rc.mod); its tag
+// gets a final "_", else it would be the tag of the mod-only v1.0.0-rc.
 const (
 	maxTag    = 128 // the distribution specification's limit
 	modSuffix = ".mod"
 )
 
-// Tag returns the tag of the full version. It fails if version is not
-// canonical (see [module.CanonicalVersion]) or its tag would be longer than the 128
-// characters that registries allow.
+// Tag returns the tag of the full version. It fails if version is not canonical (see [module.CanonicalVersion]) or
+// its tag would be longer than the 128 characters that registries allow.
 func Tag(version string) (string, error) { return tagOf("", version, "") }
 
 // ModTag returns the tag of the mod-only version. It fails as [Tag] does.

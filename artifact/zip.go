@@ -8,11 +8,10 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// ExtractZip reads the zip layer, as stored: gzipped or a plain tar, and
-// writes the module zip to dst. It reads layer to its end and checks size, digest and
-// that the zip is all there is. The error matches [ErrCorrupt] or [ErrLimit], or is the
-// one that reading or writing failed with; what was written to dst before an error
-// must be thrown away. Calling it for a mod-only version is an error.
+// ExtractZip reads the zip layer, as stored: gzipped or a plain tar, and writes the module zip to dst. It reads layer
+// to its end and checks size, digest and that the zip is all there is. The error matches [ErrCorrupt] or [ErrLimit],
+// or is the one that reading or writing failed with; what was written to dst before an error must be thrown away.
+// Calling it for a mod-only version is an error.
 //
 // That the zip is well formed and has the right sum is for [Manifest.CheckZipFile].
 func (m *Manifest) ExtractZip(dst io.Writer, layer io.Reader) error {
@@ -60,9 +59,8 @@ func (m *Manifest) extractZip(dst io.Writer, layer io.Reader) error {
 	return l.finish()
 }
 
-// CheckZipFile checks that the named file is the module zip: well formed for
-// this path and version, within the limits, and with the manifest's sum. The
-// error matches [ErrCorrupt] or [ErrLimit], or is one of the file system.
+// CheckZipFile checks that the named file is the module zip: well formed for this path and version, within the
+// limits, and with the manifest's sum. The error matches [ErrCorrupt] or [ErrLimit], or is one of the file system.
 func (m *Manifest) CheckZipFile(name string) error {
 	z, err := checkZip(m.Module, name)
 	if err != nil {

@@ -20,9 +20,8 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 )
 
-// forge KEY WHAT MODULE@VERSION replaces a version in $STORE by one with other content, well packaged and
-// signed with KEY. So the signature says yes, and what says no has to be the checksum database. WHAT is how far
-// the forger goes:
+// forge KEY WHAT MODULE@VERSION replaces a version in $STORE by one with other content, well packaged and signed with
+// KEY. So the signature says yes, and what says no has to be the checksum database. WHAT is how far the forger goes:
 //
 //	zip       one more file in the zip
 //	mod       another go.mod, in the zip as well

@@ -22,8 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// lean is an HTTP client that costs next to nothing, so that a benchmark measures
-// the server.
+// lean is an HTTP client that costs next to nothing, so that a benchmark measures the server.
 type lean struct {
 	conn    net.Conn
 	r       *bufio.Reader
@@ -171,8 +170,7 @@ func fetchAll(b *testing.B, urls []string, parallel int) {
 	check(b, g.Wait())
 }
 
-// BenchmarkStart is the time from New to the first answer, on a cache of 1,000
-// versions.
+// BenchmarkStart is the time from New to the first answer, on a cache of 1,000 versions.
 func BenchmarkStart(b *testing.B) {
 	e := newEnv(b, func(o *Options) { o.Now = time.Now; o.CacheMax = 1 << 30 })
 	e.publish(content{m: lib})
@@ -197,8 +195,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkSumDB answers for the checksum database out of the snapshot in memory
-// and the tiles on disk.
+// BenchmarkSumDB answers for the checksum database out of the snapshot in memory and the tiles on disk.
 func BenchmarkSumDB(b *testing.B) {
 	l := loggedLog(b)
 	e := newEnv(b, withLog(l), func(o *Options) { o.Now = time.Now })

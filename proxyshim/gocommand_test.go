@@ -14,8 +14,7 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// goCommand runs the go command with an empty module cache in a module that
-// imports example.com/lib.
+// goCommand runs the go command with an empty module cache in a module that imports example.com/lib.
 func goCommand(t *testing.T, proxy string, args ...string) (string, error) {
 	t.Helper()
 	return goCommandWith(t, proxy, "off", args...)

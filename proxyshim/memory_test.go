@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// allocated returns the bytes allocated on the heap so far, whether collected
-// since or not.
+// allocated returns the bytes allocated on the heap so far, whether collected since or not.
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -129,8 +129,7 @@ func TestParseRefusesEverythingElse(t *testing.T) {
 	}
 }
 
-// FuzzParse: what parse accepts names one file below the cache directory, by the
-// path that was asked for.
+// FuzzParse: what parse accepts names one file below the cache directory, by the path that was asked for.
 func FuzzParse(f *testing.F) {
 	for _, path := range []string{
 		"/", "/-/readyz", "/sumdb/x", "/example.com/m/@v/list", "/example.com/m/@latest", "/a.b/%21x/@v/v1.0.0.zip",
@@ -239,8 +238,7 @@ func FuzzParseSumDB(f *testing.F) {
 	})
 }
 
-// FuzzServe: no path makes the handler panic, reach the store with something
-// malformed, or leave the cache directory.
+// FuzzServe: no path makes the handler panic, reach the store with something malformed, or leave the cache directory.
 func FuzzServe(f *testing.F) {
 	e := newEnv(f, func(o *Options) { o.Absent = -1 })
 	for _, path := range []string{

@@ -42,8 +42,7 @@ func (e *env) wantRefused(c content, part string) {
 	}
 }
 
-// Everything here carries a good signature by the mirror's key: that is what the
-// log is for.
+// Everything here carries a good signature by the mirror's key: that is what the log is for.
 func TestEvidenceThatContradictsTheLogIsRefused(t *testing.T) {
 	l := loggedLog(t)
 	s := l.snapshot(nil)

@@ -200,8 +200,7 @@ func (e *env) forceSnapshot(s *sumdb.Snapshot) {
 	check(e.t, e.store.PushManifest(e.t.Context(), s.Log().Repository(), img.Descriptor, img.Raw, sumdb.LatestTag))
 }
 
-// goClient is what the go command does with a checksum database: the client is the
-// same, and so is what it keeps.
+// goClient is what the go command does with a checksum database: the client is the same, and so is what it keeps.
 type goClient struct {
 	log *sumdb.Log
 	url string

@@ -13,9 +13,8 @@ import (
 // Backend is where a Store keeps its content: a registry (package remote) or an OCI
 // image layout directory (package ocilayout). It is safe for concurrent use.
 //
-// Repositories are named below the store's namespace. References are a tag or a
-// digest. An error that means "this repository or reference does not exist"
-// satisfies errors.Is(err, ErrNotFound), and no other error does.
+// Repositories are named below the store's namespace. References are a tag or a digest. An error that means "this
+// repository or reference does not exist" satisfies errors.Is(err, ErrNotFound), and no other error does.
 type Backend interface {
 	Reader
 	Writer
@@ -33,9 +32,8 @@ type Backend interface {
 type Reader interface {
 	// Resolve returns media type, digest and size of a manifest.
 	Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error)
-	// Manifest returns a manifest of at most artifact.MaxManifest bytes with a
-	// descriptor computed from these bytes, which agrees with ref if that is a
-	// digest.
+	// Manifest returns a manifest of at most artifact.MaxManifest bytes with a descriptor computed from these bytes,
+	// which agrees with ref if that is a digest.
 	Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error)
 	// Blob opens a blob. The Store verifies its content.
 	Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error)
@@ -45,21 +43,18 @@ type Reader interface {
 type Writer interface {
 	// PushBlob stores a blob; storing what is there already is not an error.
 	PushBlob(ctx context.Context, repo string, b artifact.Blob) error
-	// PushManifest stores a manifest under its digest and, unless tag is
-	// empty, points the tag at it.
+	// PushManifest stores a manifest under its digest and, unless tag is empty, points the tag at it.
 	PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error
-	// CreateTag is PushManifest for a tag that never moves. It is ErrTagExists, and
-	// the tag stays, if it names another manifest. A layout finds out under its lock. A
-	// registry has no such request: it is asked for the tag right before each attempt to
-	// put it, so that of two at the very same moment the last one wins; and not even asked
-	// if the caller is sure that nobody creates the tag with other content.
+	// CreateTag is PushManifest for a tag that never moves. It is ErrTagExists, and the tag stays, if it names
+	// another manifest. A layout finds out under its lock. A registry has no such request: it is asked for the tag
+	// right before each attempt to put it, so that of two at the very same moment the last one wins; and not even
+	// asked if the caller is sure that nobody creates the tag with other content.
 	CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error
 }
 
 // Lister lists what a backend has. An error ends a listing.
 type Lister interface {
-	// Tags lists the tags of a repository; ErrNotFound when there is no such
-	// repository.
+	// Tags lists the tags of a repository; ErrNotFound when there is no such repository.
 	Tags(ctx context.Context, repo string) iter.Seq2[string, error]
 	// Repositories lists the repositories below the namespace.
 	Repositories(ctx context.Context) iter.Seq2[string, error]

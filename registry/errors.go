@@ -14,8 +14,7 @@ import (
 	"github.com/modferry/modferry/registry/redact"
 )
 
-// What can go wrong with a store, for errors.Is. Errors of the store itself are
-// of type *Error besides.
+// What can go wrong with a store, for errors.Is. Errors of the store itself are of type *Error besides.
 var (
 	// ErrNotFound: the store answered that this repository, tag or blob does
 	// not exist. Nothing else is ever reported as ErrNotFound.
@@ -24,11 +23,9 @@ var (
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrDenied: the account may not do this.
 	ErrDenied = errors.New("denied")
-	// ErrPolicy: a policy of the registry holds the artifact back or
-	// protects it against change (HTTP 412).
+	// ErrPolicy: a policy of the registry holds the artifact back or protects it against change (HTTP 412).
 	ErrPolicy = errors.New("refused by a policy of the registry")
-	// ErrUnavailable: no answer, a broken one, or one that says to come back
-	// later, after retries.
+	// ErrUnavailable: no answer, a broken one, or one that says to come back later, after retries.
 	ErrUnavailable = errors.New("registry not available")
 	// ErrUnsupported: this store cannot do that.
 	ErrUnsupported = errors.New("not supported by this store")
@@ -36,19 +33,16 @@ var (
 	ErrConflict = errors.New("version exists with different content")
 	// ErrTagExists: a tag that never moves names another manifest.
 	ErrTagExists = errors.New("the tag exists with another manifest")
-	// ErrNoPath: a repository's name is a hash of a module path, and none of
-	// its versions tells which.
+	// ErrNoPath: a repository's name is a hash of a module path, and none of its versions tells which.
 	ErrNoPath = errors.New("no version tells the module path that the repository is named by the hash of")
 	// ErrBlocked: no store is configured for this module path.
 	ErrBlocked = errors.New("no store for this module path")
-	// ErrReference: a store reference, or a repository, tag or digest, is
-	// malformed.
+	// ErrReference: a store reference, or a repository, tag or digest, is malformed.
 	ErrReference = errors.New("malformed registry reference")
 	// ErrCorrupt: content contradicts its digest, its size or its sums.
 	ErrCorrupt = artifact.ErrCorrupt
-	// ErrNoLayout: the directory of an oci: store does not exist yet or
-	// is empty. A push creates the layout; to a reader it is an error, and never
-	// the absence of one module.
+	// ErrNoLayout: the directory of an oci: store does not exist yet or is empty. A push creates the layout; to a
+	// reader it is an error, and never the absence of one module.
 	ErrNoLayout = errors.New("there is no OCI image layout yet")
 )
 

@@ -14,10 +14,9 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// Evidence returns the checksum database evidence of a module version, the record and the
-// tiles by their entry name: from meta, which is m's, or else from the companion
-// artifact, with two requests; v verifies that one's signatures. It is ErrNotFound
-// when there is neither.
+// Evidence returns the checksum database evidence of a module version, the record and the tiles by their entry name:
+// from meta, which is m's, or else from the companion artifact, with two requests; v verifies that one's signatures.
+// It is ErrNotFound when there is neither.
 func (s *Store) Evidence(ctx context.Context, m *Module, meta *artifact.Meta, v sign.Verifier) (record []byte, tiles map[string][]byte, err error) {
 	if meta.SumDB != nil {
 		return meta.SumDB, meta.Tiles, nil
@@ -62,10 +61,9 @@ func (s *Store) companion(ctx context.Context, repo string, m module.Version) (*
 	return &companion{Evidence: e, digest: d.Digest}, nil
 }
 
-// PublishEvidence stores evidence for a version that was stored without it, as
-// its companion artifact: blobs, manifest by digest, signature (nil signer = none), tag.
-// A companion with the same record that is there already is only signed,
-// unless it has our signature. One with another record or tile is ErrConflict.
+// PublishEvidence stores evidence for a version that was stored without it, as its companion artifact: blobs,
+// manifest by digest, signature (nil signer = none), tag. A companion with the same record that is there already is
+// only signed, unless it has our signature. One with another record or tile is ErrConflict.
 func (s *Store) PublishEvidence(ctx context.Context, e artifact.Evidence, signer *sign.Signer) error {
 	if err := s.publishEvidence(ctx, e, signer); err != nil {
 		return fmt.Errorf("publishing the checksum database evidence of %v: %w", e.Module, err)

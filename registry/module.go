@@ -33,9 +33,8 @@ func (s *Store) Find(ctx context.Context, m module.Version) (*Module, error) {
 	return found, err
 }
 
-// FindKind looks for the full or for the mod-only form of a module version, with
-// one request. A manifest that is not what its tag says is artifact.ErrIdentity
-// or artifact.ErrNotModule.
+// FindKind looks for the full or for the mod-only form of a module version, with one request. A manifest that is not
+// what its tag says is artifact.ErrIdentity or artifact.ErrNotModule.
 func (s *Store) FindKind(ctx context.Context, m module.Version, modOnly bool) (*Module, error) {
 	repo, tag, err := name(m, modOnly)
 	if err != nil {
@@ -127,9 +126,8 @@ func (s *Store) Meta(ctx context.Context, m *Module) (*artifact.Meta, error) {
 	return meta, nil
 }
 
-// Zip streams the module's zip to dst, with one request. The layer is checked
-// against its digest; the caller checks the zip itself, with m.CheckZipFile.
-// After an error dst holds a useless part.
+// Zip streams the module's zip to dst, with one request. The layer is checked against its digest; the caller checks
+// the zip itself, with m.CheckZipFile. After an error dst holds a useless part.
 func (s *Store) Zip(ctx context.Context, m *Module, dst io.Writer) error {
 	if m.ModOnly() {
 		return fmt.Errorf("%v: %s has only go.mod, no zip: %w", m.Module, s.Reference(m.Repository, ""), ErrNotFound)

@@ -40,27 +40,24 @@ type PublishOptions struct {
 	// Recorded says that both sums were confirmed by the checksum database, so
 	// that nobody else can publish other content for this version.
 	Recorded bool
-	// Absent says that Confirm has just not found the version. If it is recorded
-	// too, its tag is not looked at again: whoever published it since then published
-	// the same.
+	// Absent says that Confirm has just not found the version. If it is recorded too, its tag is not looked at again:
+	// whoever published it since then published the same.
 	Absent bool
 	// DryRun says that nothing is to be written: the outcome is what it would be.
 	DryRun bool
 }
 
-// Publish stores a module version: blobs, manifest by digest, signature, and the
-// version's tag last, so that nobody ever sees a part of it. What is there
-// already is never overwritten: the same module is left alone (but given our
-// signature), another one is a *ConflictError. In a layout that holds for two who
-// publish at the same moment, too. A registry is asked for the tag right before it is put,
-// unless it is recorded, and after it: who is overwritten in between is told.
+// Publish stores a module version: blobs, manifest by digest, signature, and the version's tag last, so that nobody
+// ever sees a part of it. What is there already is never overwritten: the same module is left alone (but given our
+// signature), another one is a *ConflictError. In a layout that holds for two who publish at the same moment, too. A
+// registry is asked for the tag right before it is put, unless it is recorded, and after it: who is overwritten in
+// between is told.
 //
 // Of two who publish the same new version with different keys at the same moment one may
 // lose its signature, as registries have no compare-and-swap; publishing again adds it.
 //
-// A new signed full version takes 15 requests, two more unless it is recorded, one
-// less if it is recorded and Confirm's request was made before; one that needs
-// nothing takes two.
+// A new signed full version takes 15 requests, two more unless it is recorded, one less if it is recorded and
+// Confirm's request was made before; one that needs nothing takes two.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
 	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
 	if err != nil {
@@ -85,11 +82,10 @@ func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOpti
 	return outcome, err
 }
 
-// Confirm looks whether a version needs no publishing, before anything of it is
-// fetched: it is there, and with signer's signature unless signer is nil. It
-// takes at most two requests. done is false and m is set when the version is
-// there without our signature; fetch it and let Publish compare before it signs.
-// It is ErrNotFound when the version is not there.
+// Confirm looks whether a version needs no publishing, before anything of it is fetched: it is there, and with
+// signer's signature unless signer is nil. It takes at most two requests. done is false and m is set when the version
+// is there without our signature; fetch it and let Publish compare before it signs. It is ErrNotFound when the
+// version is not there.
 func (s *Store) Confirm(ctx context.Context, v module.Version, modOnly bool, signer *sign.Signer) (m *Module, done bool, err error) {
 	m, err = s.FindKind(ctx, v, modOnly)
 	if absent(err) {
@@ -105,8 +101,7 @@ func (s *Store) Confirm(ctx context.Context, v module.Version, modOnly bool, sig
 	return m, err == nil, err
 }
 
-// absent reports whether a version is not there as yet, perhaps because nothing
-// was ever published to the layout.
+// absent reports whether a version is not there as yet, perhaps because nothing was ever published to the layout.
 func absent(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoLayout)
 }
@@ -211,8 +206,7 @@ func (p *publisher) ourMeta() (*artifact.Meta, error) {
 	return nil, fmt.Errorf("%w: the artifact lacks its meta layer", ErrCorrupt)
 }
 
-// push stores a version that is not there, in the order that shows nobody a part
-// of it.
+// push stores a version that is not there, in the order that shows nobody a part of it.
 func (p *publisher) push(ctx context.Context) (Outcome, error) {
 	if err := p.pushSigned(ctx, p.repo, p.a.Manifest.Module, &p.a.Image, p.Signer); err != nil {
 		return 0, err

@@ -11,10 +11,9 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// Revision returns what a branch, a tag or a commit of a module meant when it was
-// mirrored, with two requests: what is recorded is about this module and this name, and v
-// accepted its signatures. The version it means may not be there, and is still to be
-// verified. It is ErrNotFound when the name is not recorded.
+// Revision returns what a branch, a tag or a commit of a module meant when it was mirrored, with two requests: what
+// is recorded is about this module and this name, and v accepted its signatures. The version it means may not be
+// there, and is still to be verified. It is ErrNotFound when the name is not recorded.
 //
 // Who may push to the registry can put an older record of the same name in its place.
 func (s *Store) Revision(ctx context.Context, path, name string, v sign.Verifier) (*artifact.Revision, error) {
@@ -62,10 +61,9 @@ func (s *Store) findRevision(ctx context.Context, repo, tag string, want artifac
 	return r, d.Digest, nil
 }
 
-// PublishRevision records what a revision means: blob, manifest by digest, signature
-// (nil signer = none), and its tag last, which moves if it meant something else. A tag that
-// the registry protects against that is ErrPolicy. What is recorded already is only signed,
-// unless it has our signature; then it takes two requests.
+// PublishRevision records what a revision means: blob, manifest by digest, signature (nil signer = none), and its tag
+// last, which moves if it meant something else. A tag that the registry protects against that is ErrPolicy. What is
+// recorded already is only signed, unless it has our signature; then it takes two requests.
 //
 // The version need not be there. Nobody should learn of it before it is, so publish it first.
 func (s *Store) PublishRevision(ctx context.Context, r artifact.Revision, signer *sign.Signer) error {
@@ -116,8 +114,7 @@ func (s *Store) confirmRevision(ctx context.Context, repo string, r artifact.Rev
 	return true, s.sign(ctx, repo, have, existing, signer)
 }
 
-// protected explains that a tag cannot be moved, unless somebody who was faster
-// pointed it at d.
+// protected explains that a tag cannot be moved, unless somebody who was faster pointed it at d.
 func (s *Store) protected(ctx context.Context, repo, tag string, r artifact.Revision, d digest.Digest, policy error) error {
 	now, found, err := s.findRevision(ctx, repo, tag, r)
 	meaning := "something else"

@@ -18,8 +18,7 @@ type Router struct {
 	stores []*Store
 }
 
-// route sends module paths at or below prefix to store; nil blocks them. An
-// empty prefix takes every path.
+// route sends module paths at or below prefix to store; nil blocks them. An empty prefix takes every path.
 type route struct {
 	prefix string
 	store  *Store
@@ -30,10 +29,9 @@ type route struct {
 //	routes = route { "," route }
 //	route  = [ prefix "=" ] ( store | "none" )
 //
-// as in "corp.example=harbor.example/private,evil.example=none,harbor.example/golang".
-// The longest prefix of whole path elements wins; a route without a prefix is
-// for every other path. A single store is a spec, too. Spaces around commas are
-// ignored.
+// as in "corp.example=harbor.example/private,evil.example=none,harbor.example/golang". The longest prefix of whole
+// path elements wins; a route without a prefix is for every other path. A single store is a spec, too. Spaces around
+// commas are ignored.
 func Route(spec string, open func(ref string) (*Store, error)) (*Router, error) {
 	r := &Router{spec: spec}
 	opened := make(map[string]*Store)
@@ -77,8 +75,7 @@ func orEverything(prefix string) string {
 	return prefix
 }
 
-// For returns the store of a module path. It is ErrBlocked when a route says
-// "none" or no route matches.
+// For returns the store of a module path. It is ErrBlocked when a route says "none" or no route matches.
 func (r *Router) For(path string) (*Store, error) {
 	var best *route
 	for i := range r.routes {

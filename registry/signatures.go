@@ -15,10 +15,9 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// Signatures returns the signatures stored for a manifest; none is no error. It
-// is one request where payloads are inlined, as ours are. With an error, the
-// signatures are returned nevertheless; those that could not be read count for
-// nothing.
+// Signatures returns the signatures stored for a manifest; none is no error. It is one request where payloads are
+// inlined, as ours are. With an error, the signatures are returned nevertheless; those that could not be read count
+// for nothing.
 func (s *Store) Signatures(ctx context.Context, repo string, d digest.Digest) ([]sign.Signature, error) {
 	_, sigs, err := s.signatures(ctx, repo, d)
 	return sigs, err
@@ -59,8 +58,7 @@ func (s *Store) readPart(ctx context.Context, repo string, d ocispec.Descriptor)
 	return io.ReadAll(rc)
 }
 
-// sign adds a signature to a manifest that is in the store. existing is its
-// .sig manifest, nil if there is none.
+// sign adds a signature to a manifest that is in the store. existing is its .sig manifest, nil if there is none.
 func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing []byte, signer *sign.Signer) error {
 	sig, err := signer.Sign(ctx, d, s.b.SignedName(repo))
 	if err != nil {
@@ -93,9 +91,8 @@ func (s *Store) pushImage(ctx context.Context, repo string, image *artifact.Imag
 	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
 }
 
-// ensureSigned adds signer's signature (nil = none) to those of a manifest that is in the
-// store, unless it is among them. One just pushed may have some: of who pushed the same
-// before and did not come to the tag.
+// ensureSigned adds signer's signature (nil = none) to those of a manifest that is in the store, unless it is among
+// them. One just pushed may have some: of who pushed the same before and did not come to the tag.
 func (s *Store) ensureSigned(ctx context.Context, repo string, subject sign.Subject, signer *sign.Signer) error {
 	if signer == nil {
 		return nil

@@ -67,8 +67,7 @@ func checkSnapshot(m *sumdb.Manifest, log *sumdb.Log, tag string) error {
 	return nil
 }
 
-// VerifySnapshot has the signatures of a snapshot's manifest verified, with one
-// request.
+// VerifySnapshot has the signatures of a snapshot's manifest verified, with one request.
 func (s *Store) VerifySnapshot(ctx context.Context, log *sumdb.Log, found *Snapshot, v sign.Verifier) error {
 	_, err := s.verifyManifest(ctx, log.Repository(), snapshotSubject(log, found.Descriptor.Digest), v)
 	if err != nil {
@@ -82,8 +81,7 @@ func snapshotSubject(log *sumdb.Log, d digest.Digest) sign.Subject {
 	return sign.Subject{Module: module.Version{Path: log.Repository()}, Digest: d}
 }
 
-// SnapshotBlob reads a blob of a snapshot, whose size sumdb.Read has limited. One that is
-// missing is ErrCorrupt.
+// SnapshotBlob reads a blob of a snapshot, whose size sumdb.Read has limited. One that is missing is ErrCorrupt.
 func (s *Store) SnapshotBlob(ctx context.Context, log *sumdb.Log, d ocispec.Descriptor) ([]byte, error) {
 	return s.readPart(ctx, log.Repository(), d)
 }
@@ -104,14 +102,12 @@ func (s *Store) Heads(ctx context.Context, log *sumdb.Log) ([]int64, error) {
 	return heads, nil
 }
 
-// PublishSnapshot stores a snapshot: its blobs but for those of have, which the
-// store has (nil = none), the manifest by digest, signer's signature (nil = do
-// not sign), the tag of its head, and the tag latest last. The tag of a head is never
-// moved; latest is, unless it points to a snapshot of more records, which another mirror
-// put there meanwhile.
+// PublishSnapshot stores a snapshot: its blobs but for those of have, which the store has (nil = none), the manifest
+// by digest, signer's signature (nil = do not sign), the tag of its head, and the tag latest last. The tag of a head
+// is never moved; latest is, unless it points to a snapshot of more records, which another mirror put there
+// meanwhile.
 //
-// A snapshot that is there already is signed, if it has no signature of ours,
-// and tagged.
+// A snapshot that is there already is signed, if it has no signature of ours, and tagged.
 func (s *Store) PublishSnapshot(ctx context.Context, img *artifact.Image, log *sumdb.Log, have *sumdb.Manifest, signer *sign.Signer) error {
 	p := snapshotPublisher{Store: s, img: img, log: log, repo: log.Repository()}
 	if err := p.publish(ctx, have, signer); err != nil {

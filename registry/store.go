@@ -38,16 +38,14 @@ func (s *Store) Resolve(ctx context.Context, repo, ref string) (ocispec.Descript
 	return s.b.Resolve(ctx, repo, ref)
 }
 
-// Manifest reads a manifest of at most artifact.MaxManifest bytes by tag or
-// digest. The descriptor is computed from the bytes received and agrees with
-// the digest asked for and with the one the registry states.
+// Manifest reads a manifest of at most artifact.MaxManifest bytes by tag or digest. The descriptor is computed from
+// the bytes received and agrees with the digest asked for and with the one the registry states.
 func (s *Store) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
 	return s.b.Manifest(ctx, repo, ref)
 }
 
-// Blob opens a blob. The reader ends with ErrCorrupt instead of io.EOF when the
-// content does not match d's digest and size, and with ErrUnavailable when it
-// was cut short.
+// Blob opens a blob. The reader ends with ErrCorrupt instead of io.EOF when the content does not match d's digest and
+// size, and with ErrUnavailable when it was cut short.
 func (s *Store) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: blob %q of %s: %w", ErrReference, d.Digest, s.Reference(repo, ""), err)
@@ -69,8 +67,7 @@ func (s *Store) PushBlob(ctx context.Context, repo string, b artifact.Blob) erro
 	return s.b.PushBlob(ctx, repo, b)
 }
 
-// PushManifest stores a manifest, by digest only when tag is empty. Its blobs
-// must be there.
+// PushManifest stores a manifest, by digest only when tag is empty. Its blobs must be there.
 func (s *Store) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
 	return s.b.PushManifest(ctx, repo, d, raw, tag)
 }
@@ -81,15 +78,13 @@ func (s *Store) Tags(ctx context.Context, repo string) iter.Seq2[string, error] 
 	return s.b.Tags(ctx, repo)
 }
 
-// Repositories lists the repositories of the store. Registries keep this for
-// some accounts (ErrDenied) or do not offer it (ErrUnsupported). An error ends
-// the listing.
+// Repositories lists the repositories of the store. Registries keep this for some accounts (ErrDenied) or do not
+// offer it (ErrUnsupported). An error ends the listing.
 func (s *Store) Repositories(ctx context.Context) iter.Seq2[string, error] {
 	return s.b.Repositories(ctx)
 }
 
-// verifyingReader passes a blob on and never reports its end as good unless size
-// and digest are right.
+// verifyingReader passes a blob on and never reports its end as good unless size and digest are right.
 type verifyingReader struct {
 	io.ReadCloser
 	verifier digest.Verifier

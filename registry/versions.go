@@ -19,9 +19,8 @@ type Listed struct {
 	ModOnly bool
 }
 
-// Versions lists what the store has of a module in semver order, from one tag
-// listing; a version stored in both forms appears twice, full first. It is
-// ErrNotFound when the module is unknown.
+// Versions lists what the store has of a module in semver order, from one tag listing; a version stored in both forms
+// appears twice, full first. It is ErrNotFound when the module is unknown.
 func (s *Store) Versions(ctx context.Context, path string) ([]Listed, error) {
 	versions, _, err := s.Listing(ctx, path)
 	return versions, err
@@ -69,10 +68,9 @@ func compareBool(a, b bool) int {
 	}
 }
 
-// Modules lists the paths of the modules in the store. Repositories that hold no
-// modules are left out. A path too long for a repository name is read from one
-// of its manifests; when that fails, ErrNoPath is yielded and the listing goes on. Any
-// other error ends it.
+// Modules lists the paths of the modules in the store. Repositories that hold no modules are left out. A path too
+// long for a repository name is read from one of its manifests; when that fails, ErrNoPath is yielded and the listing
+// goes on. Any other error ends it.
 func (s *Store) Modules(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for repo, err := range s.Repositories(ctx) {

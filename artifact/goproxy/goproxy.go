@@ -36,8 +36,7 @@ var extensions = map[Kind]string{Info: ".info", Mod: ".mod", Zip: ".zip"}
 //	name = path "/@v/list" | path "/@latest" | path "/@v/" version ( ".info" | ".mod" | ".zip" )
 //	path, version: as module.EscapePath and module.EscapeVersion write them
 //
-// In place of a version, .info may have any revision. A list and the latest version have
-// none.
+// In place of a version, .info may have any revision. A list and the latest version have none.
 type File struct {
 	module.Version
 	Kind Kind

@@ -16,9 +16,8 @@ import (
 //	glob    = element { "/" element }
 //	element = "**" | { character | "*" }
 //
-// In the glob, * stands for one or more characters within one element of the
-// path, and ** as an element of its own for any number of elements, also none:
-// "github.com/evil/**" matches github.com/evil, github.com/evil/x and
+// In the glob, * stands for one or more characters within one element of the path, and ** as an element of its own
+// for any number of elements, also none: "github.com/evil/**" matches github.com/evil, github.com/evil/x and
 // github.com/evil/x/y; "**" matches everything.
 //
 // The zero value matches nothing.
@@ -28,9 +27,8 @@ type Pattern struct {
 	versions      Range
 }
 
-// ParsePattern parses a pattern, as in "github.com/evil/**" or "example.com/lib@<v1.4.2".
-// It is an error if the glob has characters or elements that no module path can
-// have, and what ParseRange refuses.
+// ParsePattern parses a pattern, as in "github.com/evil/**" or "example.com/lib@<v1.4.2". It is an error if the glob
+// has characters or elements that no module path can have, and what ParseRange refuses.
 func ParsePattern(s string) (Pattern, error) {
 	if len(s) > maxPattern {
 		return Pattern{}, fmt.Errorf("the pattern is longer than %d bytes", maxPattern)
@@ -112,9 +110,8 @@ func (p Pattern) Match(m module.Version) bool {
 	return p.path != nil && p.path.MatchString("/"+m.Path) && p.versions.Contains(m.Version)
 }
 
-// MatchFold is as Match, but does not tell upper case from lower case in the path. It is for
-// keeping out: many hosts do not tell them apart either, and have what is at
-// github.com/evil/x at github.com/Evil/x as well.
+// MatchFold is as Match, but does not tell upper case from lower case in the path. It is for keeping out: many hosts
+// do not tell them apart either, and have what is at github.com/evil/x at github.com/Evil/x as well.
 func (p Pattern) MatchFold(m module.Version) bool {
 	return p.path != nil && p.anyCase.MatchString("/"+m.Path) && p.versions.Contains(m.Version)
 }

@@ -8,8 +8,7 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Query is what stands after the @ of module@query
-// (https://go.dev/ref/mod#version-queries):
+// Query is what stands after the @ of module@query (https://go.dev/ref/mod#version-queries):
 //
 //	latest                      the highest release, else pre-release, else the newest commit
 //	v1, v1.2                    the highest version with that prefix, from v1.0.0 or v1.2.0 on
@@ -18,9 +17,8 @@ import (
 //	v1.2.3                      that version
 //	commit, branch, other tag   what upstream makes of it
 //
-// Except for the last two, releases are preferred to pre-releases, and versions
-// that the module's author retracted do not count. What is below and above, [Range]
-// says: to the go command, but not here, v1.2.0-rc.1 is below v1.2.
+// Except for the last two, releases are preferred to pre-releases, and versions that the module's author retracted do
+// not count. What is below and above, [Range] says: to the go command, but not here, v1.2.0-rc.1 is below v1.2.
 type Query struct {
 	Path         string
 	Revision     bool // it is for upstream to say what is meant

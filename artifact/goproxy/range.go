@@ -11,9 +11,8 @@ import (
 // maxPattern is the length, in bytes, that no pattern or range may exceed.
 const maxPattern = 1024
 
-// Range is a set of versions: comparators of which all must hold, as in
-// ">=v1.4.0 <v2", "v1.2.3" (exactly that one), "v1.2" (all that begin so) or
-// "!=v1.3.0". The zero value contains every version.
+// Range is a set of versions: comparators of which all must hold, as in ">=v1.4.0 <v2", "v1.2.3" (exactly that one),
+// "v1.2" (all that begin so) or "!=v1.3.0". The zero value contains every version.
 //
 //	range      = comparator { separator comparator }
 //	separator  = " " | ","  (one or more)
@@ -21,9 +20,8 @@ const maxPattern = 1024
 //	operator   = ">=" | ">" | "<=" | "<" | "!="
 //	bound      = version | prefix  (a prefix after >= and < only)
 //
-// A version is a semantic version, as in v1.2.3-rc.1; a prefix is one that
-// lacks its end, as in v1 or v1.2. It stands for all versions that begin so, and as a bound for the lowest of them,
-// which is a pre-release:
+// A version is a semantic version, as in v1.2.3-rc.1; a prefix is one that lacks its end, as in v1 or v1.2. It stands
+// for all versions that begin so, and as a bound for the lowest of them, which is a pre-release:
 //
 //	         v1.9.9  v2.0.0-rc.1  v2.0.0  v2.9.9  v3.0.0-rc.1
 //	<v2        in        -          -       -         -
@@ -131,9 +129,8 @@ func (c comparator) isLower() bool  { return c.op == "" || c.op == ">" || c.op =
 func (c comparator) isUpper() bool  { return c.isExact() || c.op == "<" || c.op == "<=" }
 func (c comparator) isStrict() bool { return c.op == "<" || c.op == ">" }
 
-// Contains reports whether a version is in the range, in the order of semantic
-// versions. Build metadata does not count, so +incompatible is no obstacle. What
-// is not a semantic version is in no range but the zero one.
+// Contains reports whether a version is in the range, in the order of semantic versions. Build metadata does not
+// count, so +incompatible is no obstacle. What is not a semantic version is in no range but the zero one.
 func (r Range) Contains(version string) bool {
 	if len(r.all) > 0 && !semver.IsValid(version) {
 		return false
@@ -166,8 +163,7 @@ func (c comparator) holds(version string) bool {
 	return order == 0
 }
 
-// HasPrerelease reports whether a bound of the range is a pre-release: whoever
-// writes one has pre-releases in mind.
+// HasPrerelease reports whether a bound of the range is a pre-release: whoever writes one has pre-releases in mind.
 func (r Range) HasPrerelease() bool {
 	for _, c := range r.all {
 		if semver.Prerelease(c.bound) != "" {
@@ -177,8 +173,7 @@ func (r Range) HasPrerelease() bool {
 	return false
 }
 
-// String returns the range as it was written, but with single spaces between
-// the comparators; "" for the zero value.
+// String returns the range as it was written, but with single spaces between the comparators; "" for the zero value.
 func (r Range) String() string { return r.join(comparator.String) }
 
 // Explicit returns the range with whole versions as bounds: "<v2.0.0-0" for "<v2". It contains the same versions, and

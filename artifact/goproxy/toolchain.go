@@ -10,8 +10,7 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Go toolchains are versions of a module that has nothing but zips
-// (https://go.dev/doc/toolchain):
+// Go toolchains are versions of a module that has nothing but zips (https://go.dev/doc/toolchain):
 //
 //	version = "v0.0.1-" release "." GOOS "-" GOARCH
 //	release = "go1.21.0", "go1.26rc1", …
@@ -28,8 +27,7 @@ func Toolchain(release, platform string) module.Version {
 	return module.Version{Path: ToolchainPath, Version: toolchainPrefix + release + "." + strings.Replace(platform, "/", "-", 1)}
 }
 
-// ReleaseOf returns the release that a toolchain's version is of, as go1.26.8; "" if it
-// is none.
+// ReleaseOf returns the release that a toolchain's version is of, as go1.26.8; "" if it is none.
 func ReleaseOf(v string) string {
 	rest, ok := strings.CutPrefix(v, toolchainPrefix)
 	end := strings.LastIndexByte(rest, '.')

@@ -1,6 +1,5 @@
-// Package sign makes and checks the signatures of manifests, in the form of
-// cosign: cosign verify accepts what is signed here, and what cosign sign wrote
-// is accepted here. Keys are ECDSA P-256, and no transparency log or other
+// Package sign makes and checks the signatures of manifests, in the form of cosign: cosign verify accepts what is
+// signed here, and what cosign sign wrote is accepted here. Keys are ECDSA P-256, and no transparency log or other
 // service is involved.
 //
 // A signature stands in the repository of the manifest it is for, in an image
@@ -21,12 +20,10 @@
 //	              "type": "cosign container image signature"},
 //	 "optional": null}
 //
-// The signature is ECDSA over the payload's SHA-256. Several keys may sign, and
-// one signature by a trusted key is enough: whatever else is in the image, from
-// other signers or broken, is passed over.
+// The signature is ECDSA over the payload's SHA-256. Several keys may sign, and one signature by a trusted key is
+// enough: whatever else is in the image, from other signers or broken, is passed over.
 //
-// A signature covers a digest and nothing else. It does not say which module
-// version the manifest was asked for as, nor in which repository it belongs: the reference
-// in the payload is not compared with anything, since copies live elsewhere.
-// Comparing the manifest's own annotations with the request is up to the caller.
+// A signature covers a digest and nothing else. It does not say which module version the manifest was asked for as,
+// nor in which repository it belongs: the reference in the payload is not compared with anything, since copies live
+// elsewhere. Comparing the manifest's own annotations with the request is up to the caller.
 package sign

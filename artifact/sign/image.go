@@ -79,10 +79,9 @@ func (m *image) encode(member string, from any) error {
 	return nil
 }
 
-// config renews the image config, which lists the layers once more: cosign and
-// image tools count on the two lists being equal. It is rebuilt from the layers
-// and not fetched, since their content is not compressed: its digest is the diff ID.
-// A config of another kind says nothing about layers and stays as it is (ok is false).
+// config renews the image config, which lists the layers once more: cosign and image tools count on the two lists
+// being equal. It is rebuilt from the layers and not fetched, since their content is not compressed: its digest is
+// the diff ID. A config of another kind says nothing about layers and stays as it is (ok is false).
 func (m *image) config() (b artifact.Blob, ok bool, err error) {
 	var old ocispec.Descriptor
 	if err := m.decode("config", &old); err != nil {

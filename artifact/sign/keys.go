@@ -22,9 +22,8 @@ import (
 // maxKeyFile bounds a file of keys, in bytes.
 const maxKeyFile = 1 << 20
 
-// Keys is a [Verifier] that trusts some public keys: a valid signature by any of
-// them counts. The zero value trusts none and accepts nothing. It may be used
-// concurrently.
+// Keys is a [Verifier] that trusts some public keys: a valid signature by any of them counts. The zero value trusts
+// none and accepts nothing. It may be used concurrently.
 type Keys struct {
 	list []key // no key twice
 }
@@ -57,8 +56,7 @@ func LoadKeys(files ...string) (*Keys, error) {
 	return all, nil
 }
 
-// ParseKeys is [LoadKeys] for the content of a file. Text around the PEM blocks is
-// ignored.
+// ParseKeys is [LoadKeys] for the content of a file. Text around the PEM blocks is ignored.
 func ParseKeys(data []byte) (*Keys, error) {
 	keys, begun := new(Keys), bytes.Count(data, []byte("-----BEGIN "))
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
@@ -115,8 +113,7 @@ func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
 	return pub, nil
 }
 
-// newKey refuses every kind of key with which cosign does not verify by default
-// what was signed by default.
+// newKey refuses every kind of key with which cosign does not verify by default what was signed by default.
 func newKey(pub crypto.PublicKey) (key, error) {
 	p256, ok := pub.(*ecdsa.PublicKey)
 	if !ok || p256.Curve != elliptic.P256() {

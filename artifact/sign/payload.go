@@ -13,8 +13,7 @@ import (
 // maxPayload bounds a signed payload, in bytes. Cosign's have some 250.
 const maxPayload = 64 << 10
 
-// newPayload returns what is signed for the manifest d, stored in the
-// repository that reference names.
+// newPayload returns what is signed for the manifest d, stored in the repository that reference names.
 func newPayload(d digest.Digest, reference string) ([]byte, error) {
 	return json.Marshal(payload.SimpleContainerImage{Critical: payload.Critical{
 		Identity: payload.Identity{DockerReference: reference},
@@ -31,12 +30,10 @@ func newPayload(d digest.Digest, reference string) ([]byte, error) {
 //	             "image": { "docker-manifest-digest": string },
 //	             "type": "cosign container image signature" }
 //
-// Members come in any order and "optional" may be missing. As there, an unknown or
-// repeated member is an error: whoever signed meant something by it, and two
-// readers must not understand one signature differently.
+// Members come in any order and "optional" may be missing. As there, an unknown or repeated member is an error:
+// whoever signed meant something by it, and two readers must not understand one signature differently.
 //
-// The reference says where the signer saw the manifest. Copies live elsewhere, so
-// nothing is compared with it.
+// The reference says where the signer saw the manifest. Copies live elsewhere, so nothing is compared with it.
 func checkPayload(data []byte, d digest.Digest) error {
 	if !json.Valid(data) {
 		return errors.New("payload is not JSON")

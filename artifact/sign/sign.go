@@ -22,8 +22,7 @@ var (
 	ErrPassword = errors.New("wrong password")
 )
 
-// A Signature is one signature found with a manifest. Nothing about it has been
-// checked.
+// A Signature is one signature found with a manifest. Nothing about it has been checked.
 type Signature struct {
 	Descriptor  ocispec.Descriptor // of the payload, in the layer that it was stored in
 	Payload     []byte             // the signed bytes; nil if they are not known yet, see Fetch
@@ -41,11 +40,9 @@ type Subject struct {
 
 // A Verifier decides whose signatures count.
 type Verifier interface {
-	// Verify returns the names of the keys that vouch for the subject, each once
-	// and in a fixed order. One valid signature is enough, whatever the others
-	// are. The error matches [ErrUnsigned] when there is no signature, and
-	// [ErrUntrusted] when none counts; its text then has a reason for each, up to
-	// a bound.
+	// Verify returns the names of the keys that vouch for the subject, each once and in a fixed order. One valid
+	// signature is enough, whatever the others are. The error matches [ErrUnsigned] when there is no signature, and
+	// [ErrUntrusted] when none counts; its text then has a reason for each, up to a bound.
 	Verify(ctx context.Context, s Subject, sigs []Signature) ([]string, error)
 
 	// Fingerprint identifies what is trusted. A verdict may be remembered for as

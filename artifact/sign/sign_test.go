@@ -28,9 +28,8 @@ var subject = Subject{
 	Digest: digest.FromString("a manifest"),
 }
 
-// The files in testdata were written by the cosign CLI: encrypted.pem and cosign.pub,
-// and cosign.sig.json, signed with encrypted.pem by version 2 and then with the key of
-// second.pub by version 3.
+// The files in testdata were written by the cosign CLI: encrypted.pem and cosign.pub, and cosign.sig.json, signed
+// with encrypted.pem by version 2 and then with the key of second.pub by version 3.
 const (
 	pinnedKeyID     = "sha256:68b582a3c48582bcb06792845f2763492657682ee28f1c402b68b2e6e123b9f4" // openssl pkey -pubin -in cosign.pub -outform DER | sha256sum
 	cosignReference = "127.0.0.1:5871/lib"

@@ -22,11 +22,9 @@ type Signer struct {
 	public []byte
 }
 
-// LoadSigner reads and decrypts a private key file like cosign.key. The password
-// is asked for once, and only if the file holds an encrypted key; a nil function
-// stands for the empty password. An error that matches [ErrPassword] means that
-// the password does not fit or that the file is damaged: the encryption cannot
-// tell the two apart.
+// LoadSigner reads and decrypts a private key file like cosign.key. The password is asked for once, and only if the
+// file holds an encrypted key; a nil function stands for the empty password. An error that matches [ErrPassword]
+// means that the password does not fit or that the file is damaged: the encryption cannot tell the two apart.
 func LoadSigner(file string, password func() ([]byte, error)) (*Signer, error) {
 	data, err := readKeyFile(file)
 	if err != nil {
@@ -91,9 +89,8 @@ func checkSealed(data []byte) error {
 	return nil
 }
 
-// Sign signs a manifest as cosign sign does. The digest must be a sha256 one.
-// The reference is what others know the manifest's repository by,
-// registry/repository; it is part of what is signed.
+// Sign signs a manifest as cosign sign does. The digest must be a sha256 one. The reference is what others know the
+// manifest's repository by, registry/repository; it is part of what is signed.
 func (s *Signer) Sign(ctx context.Context, d digest.Digest, reference string) (Signature, error) {
 	if err := context.Cause(ctx); err != nil {
 		return Signature{}, err

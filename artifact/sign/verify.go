@@ -24,9 +24,8 @@ const (
 	maxReasons = 5
 )
 
-// Verify implements [Verifier]: it returns the IDs of the keys with a valid
-// signature, in the order in which the keys were given. An ID is the sha256
-// digest of a public key's DER form.
+// Verify implements [Verifier]: it returns the IDs of the keys with a valid signature, in the order in which the keys
+// were given. An ID is the sha256 digest of a public key's DER form.
 func (k *Keys) Verify(ctx context.Context, s Subject, sigs []Signature) ([]string, error) {
 	if err := checkDigest(s.Digest); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
@@ -60,8 +59,7 @@ func (k *Keys) Verify(ctx context.Context, s Subject, sigs []Signature) ([]strin
 	return ids, nil
 }
 
-// check returns the keys that made the signature for the subject, or the reason
-// why there is none.
+// check returns the keys that made the signature for the subject, or the reason why there is none.
 func (k *Keys) check(ctx context.Context, s Subject, sig Signature) ([]string, error) {
 	if err := checkForm(sig); err != nil {
 		return nil, err

@@ -81,8 +81,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
-// BenchmarkRead is what a shim does once it has the blobs: digests, 365 signatures,
-// spine, root, frontier.
+// BenchmarkRead is what a shim does once it has the blobs: digests, 365 signatures, spine, root, frontier.
 func BenchmarkRead(b *testing.B) {
 	s, l := synthetic(b, 1)
 	if err := s.check(); err != nil {

@@ -16,13 +16,11 @@ type BuildOptions struct {
 	// frontier are not fetched again, and its heads become earlier heads.
 	Base *Snapshot
 
-	// BaseDigest is the digest of the manifest that Base was read from. It is
-	// recorded as the previous snapshot.
+	// BaseDigest is the digest of the manifest that Base was read from. It is recorded as the previous snapshot.
 	BaseDigest digest.Digest
 
-	// Earlier are more heads that were published, in any order; those of Base
-	// need not be among them. Two mirrors that publish at the same time leave
-	// a snapshot each; whoever builds the next one names both heads.
+	// Earlier are more heads that were published, in any order; those of Base need not be among them. Two mirrors
+	// that publish at the same time leave a snapshot each; whoever builds the next one names both heads.
 	Earlier []Head
 
 	// Captured is the day to record, for people. The zero time records none.
@@ -33,17 +31,15 @@ type BuildOptions struct {
 	Progress func(done, total int)
 }
 
-// Build makes the snapshot of a log at the head in note, as the log signed it,
-// with the log's tiles. Without a Base, a log of 72 million records takes about
-// 1,100 tiles; a day later, building upon that snapshot takes a handful.
+// Build makes the snapshot of a log at the head in note, as the log signed it, with the log's tiles. Without a Base,
+// a log of 72 million records takes about 1,100 tiles; a day later, building upon that snapshot takes a handful.
 //
 // If the log has not grown since Base, the result is Base itself and nothing is
 // fetched; heads in Earlier wait for the next one, because snapshots are named by
 // their size. Of more than [MaxEarlier] earlier heads, the oldest are left out.
 //
-// Errors match [ErrSignature]; [ErrShrunk] and [ErrForked] (a [*HistoryError])
-// when the log contradicts Base or Earlier; [artifact.ErrCorrupt] for tiles
-// that do not fit the head; or they come from fetch.
+// Errors match [ErrSignature]; [ErrShrunk] and [ErrForked] (a [*HistoryError]) when the log contradicts Base or
+// Earlier; [artifact.ErrCorrupt] for tiles that do not fit the head; or they come from fetch.
 func Build(ctx context.Context, log *Log, note []byte, fetch TileFunc, o BuildOptions) (*Snapshot, error) {
 	head, err := log.OpenHead(note)
 	if err != nil {
@@ -82,8 +78,7 @@ func Build(ctx context.Context, log *Log, note []byte, fetch TileFunc, o BuildOp
 	return s, nil
 }
 
-// earlierHeads merges the heads of the base with those in the options, and checks what can be
-// seen without tiles.
+// earlierHeads merges the heads of the base with those in the options, and checks what can be seen without tiles.
 func earlierHeads(log *Log, head Head, o BuildOptions) ([]Head, error) {
 	var heads, earlier []Head
 	if o.Base != nil {

@@ -294,8 +294,7 @@ func TestBuildRefusesHeadsAndTilesThatAreWrong(t *testing.T) {
 	}
 }
 
-// checkWrongTiles has each tile that a build fetches altered, and wants an error
-// each time.
+// checkWrongTiles has each tile that a build fetches altered, and wants an error each time.
 func checkWrongTiles(t *testing.T, l *testLog, o BuildOptions) {
 	t.Helper()
 	var mu sync.Mutex

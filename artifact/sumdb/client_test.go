@@ -58,8 +58,7 @@ func (h *shim) answer(path string) ([]byte, error) {
 	return data, err
 }
 
-// A client is the environment of a sumdb.Client: what the go command keeps on
-// disk, and the shim it asks.
+// A client is the environment of a sumdb.Client: what the go command keeps on disk, and the shim it asks.
 type client struct {
 	log    *Log
 	server *shim
@@ -134,8 +133,7 @@ func (c *client) SecurityError(msg string) {
 	c.alarm = msg
 }
 
-// capture collects the evidence of records at a snapshot, as mirror does, and
-// verifies it as the shim does.
+// capture collects the evidence of records at a snapshot, as mirror does, and verifies it as the shim does.
 func (l *testLog) capture(tb testing.TB, s *Snapshot, ids ...int64) map[module.Version]Evidence {
 	tb.Helper()
 	evidence := make(map[module.Version]Evidence)
@@ -154,8 +152,7 @@ func (l *testLog) capture(tb testing.TB, s *Snapshot, ids ...int64) map[module.V
 	return evidence
 }
 
-// The sizes at which the log was published, with all the multiples and
-// neighbours of tile widths.
+// The sizes at which the log was published, with all the multiples and neighbours of tile widths.
 var published = []int64{
 	1, 2, 3, 127, 128, 129, 255, 256, 257, 300, 511, 512, 513, 1000, 1024, 5000, 20000, 40000,
 	65279, 65280, 65281, 65535, 65536, 65537, 65700, 65792, 66000, 100000, 131071, 131072, 131073, 131328, 132000,

@@ -31,12 +31,10 @@ var (
 	// ErrMismatch: a sum is not the one in the log. The error matches [artifact.ErrCorrupt] as well.
 	ErrMismatch = errors.New("differs from the checksum database")
 
-	// ErrBeyondHead: the record or tile is not in the snapshot because it is
-	// newer than the snapshot's head.
+	// ErrBeyondHead: the record or tile is not in the snapshot because it is newer than the snapshot's head.
 	ErrBeyondHead = errors.New("newer than the checksum snapshot")
 
-	// ErrNoTile: a level-0 tile is needed that the snapshot does not hold; it
-	// may be with a module version.
+	// ErrNoTile: a level-0 tile is needed that the snapshot does not hold; it may be with a module version.
 	ErrNoTile = errors.New("level-0 tile is not in the checksum snapshot")
 
 	// ErrBadTile: no log has such a tile, or it is none that is served here: one
@@ -48,8 +46,7 @@ var (
 	ErrNotSnapshot = errors.New("not a checksum database snapshot")
 )
 
-// A HistoryError says that two signed heads do not belong to one growing log.
-// It matches [ErrShrunk] or [ErrForked].
+// A HistoryError says that two signed heads do not belong to one growing log. It matches [ErrShrunk] or [ErrForked].
 type HistoryError struct {
 	Log      string // name of the log
 	Old, New Head   // New claims to come after Old, or at the same size

@@ -19,9 +19,8 @@ type Evidence struct {
 // TileIndex returns the index of the level-0 tile with the record's hash.
 func (e Evidence) TileIndex() int64 { return e.Record.ID >> TileHeight }
 
-// ParseEvidence makes evidence of the files of a module version: its record, and
-// its tiles under the names [Log.TileEntry] gives. Other tiles are ignored. It
-// says nothing about truth; [Snapshot.Verify] does. Errors match
+// ParseEvidence makes evidence of the files of a module version: its record, and its tiles under the names
+// [Log.TileEntry] gives. Other tiles are ignored. It says nothing about truth; [Snapshot.Verify] does. Errors match
 // [artifact.ErrCorrupt] or [artifact.ErrLimit].
 func ParseEvidence(log *Log, record []byte, tiles map[string][]byte) (Evidence, error) {
 	r, err := ParseRecord(record)
@@ -39,9 +38,8 @@ func ParseEvidence(log *Log, record []byte, tiles map[string][]byte) (Evidence, 
 	return e, nil
 }
 
-// Lookup returns the answer to a lookup: the record, followed by the snapshot's
-// head, whatever head the record came with. It does not verify e. The error
-// matches [ErrBeyondHead] if the record is newer than the head.
+// Lookup returns the answer to a lookup: the record, followed by the snapshot's head, whatever head the record came
+// with. It does not verify e. The error matches [ErrBeyondHead] if the record is newer than the head.
 func (s *Snapshot) Lookup(e Evidence) ([]byte, error) {
 	if err := s.coversRecord(e.Record); err != nil {
 		return nil, err
@@ -53,10 +51,9 @@ func (s *Snapshot) Lookup(e Evidence) ([]byte, error) {
 	return append(record, s.head.Note...), nil
 }
 
-// Verify checks that the log has a record of m with these sums, by the snapshot's
-// signed head: e's tile hashes to the spine's hash, the record's hash is in the
-// tile, the record is m's, and both sums are the record's. zipSum may be "" for a
-// module version of which only the go.mod is there.
+// Verify checks that the log has a record of m with these sums, by the snapshot's signed head: e's tile hashes to the
+// spine's hash, the record's hash is in the tile, the record is m's, and both sums are the record's. zipSum may be ""
+// for a module version of which only the go.mod is there.
 //
 // Errors match [ErrBeyondHead], [ErrNoTile] if neither e nor the snapshot has the
 // tile, [ErrMismatch], [artifact.ErrIdentity] or [artifact.ErrCorrupt].
@@ -101,9 +98,8 @@ func (s *Snapshot) coversRecord(r Record) error {
 	return nil
 }
 
-// Capture returns the evidence for m, given a log's answer to the lookup of m and
-// a function that fetches the log's tiles; at most one is fetched, and none
-// if the snapshot holds it. The head in the answer is ignored: the snapshot's
+// Capture returns the evidence for m, given a log's answer to the lookup of m and a function that fetches the log's
+// tiles; at most one is fetched, and none if the snapshot holds it. The head in the answer is ignored: the snapshot's
 // counts.
 //
 // The evidence was verified, except for the sums, which [Record.Check] compares.

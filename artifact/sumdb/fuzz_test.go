@@ -121,8 +121,7 @@ func FuzzTile(f *testing.F) {
 	})
 }
 
-// FuzzRead has the manifest altered, and the config; the other blobs are as bad
-// as their digests say.
+// FuzzRead has the manifest altered, and the config; the other blobs are as bad as their digests say.
 func FuzzRead(f *testing.F) {
 	l := bigLog()
 	s := l.chain(f, 300, 66000)[1]

@@ -32,12 +32,10 @@ type Log struct {
 	verifier note.Verifier
 }
 
-// ParseLog returns the log with the given verifier key, which is the name of a
-// log whose key is known here ([DefaultLog]) or a key as golang.org/x/mod/sumdb/note
-// encodes it, "name+hash+key".
+// ParseLog returns the log with the given verifier key, which is the name of a log whose key is known here
+// ([DefaultLog]) or a key as golang.org/x/mod/sumdb/note encodes it, "name+hash+key".
 //
-// The grammar of names is stricter than the go command's, for a name becomes
-// part of repository names and file names:
+// The grammar of names is stricter than the go command's, for a name becomes part of repository names and file names:
 //
 //	name    = element { "/" element }
 //	element = alnum { alnum | separator alnum }     alnum = a-z 0-9, separator = . _ -
@@ -117,9 +115,8 @@ type Head struct {
 	Note []byte // as signed; not to be modified
 }
 
-// OpenHead checks the signed note of a tree head: what the log answers to
-// "latest", what follows the record in answers to "lookup", and what the go
-// command keeps in GOPATH/pkg/sumdb/<log>/latest (where an empty file stands for
+// OpenHead checks the signed note of a tree head: what the log answers to "latest", what follows the record in
+// answers to "lookup", and what the go command keeps in GOPATH/pkg/sumdb/<log>/latest (where an empty file stands for
 // no head). Errors match [ErrSignature], [artifact.ErrLimit] or [artifact.ErrCorrupt].
 func (l *Log) OpenHead(msg []byte) (Head, error) {
 	if err := artifact.CheckSize("tree head of "+l.Name(), int64(len(msg)), MaxNote); err != nil {

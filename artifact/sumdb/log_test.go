@@ -31,8 +31,7 @@ type testLog struct {
 	fork int64  // first record with the salt
 }
 
-// newTestLog returns a log of n records, all those from fork on being other ones
-// than in logs with another salt.
+// newTestLog returns a log of n records, all those from fork on being other ones than in logs with another salt.
 func newTestLog(tb testing.TB, n int64, salt string, fork int64) *testLog {
 	tb.Helper()
 	l := &testLog{salt: salt, fork: fork}

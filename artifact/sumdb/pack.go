@@ -34,8 +34,7 @@ const (
 // LatestTag is the tag of the newest snapshot.
 const LatestTag = "latest"
 
-// HeadTag returns the tag of the snapshot at a head of n records, "head-<n>". Its
-// content never changes.
+// HeadTag returns the tag of the snapshot at a head of n records, "head-<n>". Its content never changes.
 func HeadTag(n int64) string { return "head-" + strconv.FormatInt(n, 10) }
 
 // ParseHeadTag is the reverse of [HeadTag]; ok is false for any other tag.
@@ -105,8 +104,7 @@ type section struct {
 	data      []byte
 }
 
-// sections returns the layers of the snapshot, which share its content. What is
-// empty has no layer.
+// sections returns the layers of the snapshot, which share its content. What is empty has no layer.
 func (s *Snapshot) sections() []section {
 	list := []section{{mediaTypeHead, s.head.Note}}
 	if len(s.edge) > 0 {

@@ -13,11 +13,10 @@ import (
 // called concurrently. What it returns is checked here.
 type BlobFunc func(ctx context.Context, d ocispec.Descriptor) ([]byte, error)
 
-// Read reads a snapshot and checks everything: the manifest's limits, all sizes
-// and digests, and what every [Snapshot] promises. The signature on the manifest
-// is the caller's business, and so is whether the snapshot is older than
-// one seen before ([Snapshot.Compare]). Nothing is allocated that the log's own
-// signature does not vouch for, beyond the limits on config and note.
+// Read reads a snapshot and checks everything: the manifest's limits, all sizes and digests, and what every
+// [Snapshot] promises. The signature on the manifest is the caller's business, and so is whether the snapshot is
+// older than one seen before ([Snapshot.Compare]). Nothing is allocated that the log's own signature does not vouch
+// for, beyond the limits on config and note.
 //
 // Errors match [ErrNotSnapshot], [ErrSignature], [ErrForked] when earlier heads
 // contradict the head, [artifact.ErrIdentity] for a snapshot of another log,
@@ -64,8 +63,7 @@ func Read(ctx context.Context, log *Log, manifest []byte, read BlobFunc) (*Snaps
 	return s, s.check()
 }
 
-// checkSections checks that the layers are exactly these, as far as the manifest
-// tells.
+// checkSections checks that the layers are exactly these, as far as the manifest tells.
 func (m *Manifest) checkSections(list []section) error {
 	if len(m.Layers) != len(list) {
 		return corrupt("checksum snapshot of %s: %d layers instead of %d for a head of %d records", m.Log, len(m.Layers), len(list), m.Tree.N)

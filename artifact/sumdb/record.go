@@ -19,9 +19,8 @@ type Record struct {
 	Text []byte // go.sum lines, each with its newline; not to be modified
 }
 
-// ParseRecord parses a record as tlog.FormatRecord formats it, which is the file
-// kept with a module version. Nothing may follow it. Errors match
-// [artifact.ErrCorrupt] or [artifact.ErrLimit].
+// ParseRecord parses a record as tlog.FormatRecord formats it, which is the file kept with a module version. Nothing
+// may follow it. Errors match [artifact.ErrCorrupt] or [artifact.ErrLimit].
 //
 //	file = id newline { line newline } newline     id = decimal, no sign, no leading zero
 func ParseRecord(data []byte) (Record, error) {
@@ -63,10 +62,9 @@ func (r Record) Format() ([]byte, error) {
 	return tlog.FormatRecord(r.ID, r.Text)
 }
 
-// Sums returns the sums of m's zip and of its go.mod, as the go command reads
-// them: the first h1: line of each counts, and lines about anything else are
-// ignored. A record without both is one of another module version; the error
-// then matches [artifact.ErrIdentity].
+// Sums returns the sums of m's zip and of its go.mod, as the go command reads them: the first h1: line of each
+// counts, and lines about anything else are ignored. A record without both is one of another module version; the
+// error then matches [artifact.ErrIdentity].
 func (r Record) Sums(m module.Version) (zip, mod string, err error) {
 	for line := range strings.Lines(string(r.Text)) {
 		line = strings.TrimSuffix(line, "\n")
@@ -86,9 +84,8 @@ func (r Record) Sums(m module.Version) (zip, mod string, err error) {
 	return zip, mod, nil
 }
 
-// Check checks that the record is m's and has these sums. zipSum may be "" for
-// a module version of which only the go.mod is there. Errors match
-// [artifact.ErrIdentity], [artifact.ErrCorrupt] or [ErrMismatch].
+// Check checks that the record is m's and has these sums. zipSum may be "" for a module version of which only the
+// go.mod is there. Errors match [artifact.ErrIdentity], [artifact.ErrCorrupt] or [ErrMismatch].
 func (r Record) Check(m module.Version, zipSum, modSum string) error {
 	zip, mod, err := r.Sums(m)
 	switch {
@@ -102,8 +99,7 @@ func (r Record) Check(m module.Version, zipSum, modSum string) error {
 	return nil
 }
 
-// LookupPath returns the path of a lookup below the log's URL,
-// "lookup/<escaped path>@<escaped version>".
+// LookupPath returns the path of a lookup below the log's URL, "lookup/<escaped path>@<escaped version>".
 func LookupPath(m module.Version) (string, error) {
 	if err := goproxy.Check(m); err != nil {
 		return "", err

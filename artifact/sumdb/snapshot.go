@@ -82,8 +82,7 @@ func (s *Snapshot) Earlier() []Head { return slices.Clone(s.earlier) }
 // maker said so; it is not signed by the log. The zero time is an unknown day.
 func (s *Snapshot) Captured() time.Time { return s.captured }
 
-// Previous returns the manifest digest of the snapshot that this one was built
-// upon, or "".
+// Previous returns the manifest digest of the snapshot that this one was built upon, or "".
 func (s *Snapshot) Previous() digest.Digest { return s.previous }
 
 // A Relation is the place of a head in the history of a snapshot.
@@ -112,9 +111,8 @@ func (r Relation) String() string {
 	return [...]string{"unproven", "older", "equal", "newer", "forked"}[r]
 }
 
-// Compare says what the head h, which must come from OpenHead of the same log, is
-// to the snapshot. A reader that has seen h before must refuse a snapshot to which
-// it is Newer (a rollback) or Forked.
+// Compare says what the head h, which must come from OpenHead of the same log, is to the snapshot. A reader that has
+// seen h before must refuse a snapshot to which it is Newer (a rollback) or Forked.
 func (s *Snapshot) Compare(h Head) Relation {
 	if h.N > s.head.N {
 		return Newer

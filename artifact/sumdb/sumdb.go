@@ -1,13 +1,11 @@
-// Package sumdb is the checksum database without a network: what a store must
-// keep so that an unmodified go command verifies every public module against
-// the log operator's own signed tree head.
+// Package sumdb is the checksum database without a network: what a store must keep so that an unmodified go command
+// verifies every public module against the log operator's own signed tree head.
 //
 // The log is a Merkle tree over N records, published in tiles of height 8
 // (golang.org/x/mod/sumdb/tlog). What is kept is split in two.
 //
-// With each module version goes its [Evidence]: the record, and the full
-// level-0 tile with the record's hash if the tile was complete when it was
-// captured. Neither depends on a tree head.
+// With each module version goes its [Evidence]: the record, and the full level-0 tile with the record's hash if the
+// tile was complete when it was captured. Neither depends on a tree head.
 //
 // Everything above level 0 is in one [Snapshot]:
 //
@@ -19,8 +17,7 @@
 //	frontier  for each earlier head N_i inside a tile, the level-0 tile
 //	          ⌊N_i/256⌋, unless it is still the edge
 //
-// The frontier lets a client that holds an earlier head prove that the log it
-// saw is a prefix of this one.
+// The frontier lets a client that holds an earlier head prove that the log it saw is a prefix of this one.
 //
 // A snapshot is stored as one OCI manifest:
 //
@@ -28,13 +25,11 @@
 //	config        application/vnd.modferry.sumdb.snapshot.config.v1+json
 //	layers        head, edge, spine, spine, …, frontier, frontier, …
 //
-// The note is also inlined in the descriptor of its layer. There is no edge
-// layer when N is a multiple of 256. Spine and frontier are cut into chunks of
-// [ChunkSize] bytes, of which all but the last stay the same as the log grows.
+// The note is also inlined in the descriptor of its layer. There is no edge layer when N is a multiple of 256. Spine
+// and frontier are cut into chunks of [ChunkSize] bytes, of which all but the last stay the same as the log grows.
 //
-// A Snapshot only ever exists checked: whether it was built from a log's tiles
-// or read from a store, the note carries a valid signature, spine and edge hash
-// to the signed root, each frontier tile to its hash in the spine, and each
+// A Snapshot only ever exists checked: whether it was built from a log's tiles or read from a store, the note carries
+// a valid signature, spine and edge hash to the signed root, each frontier tile to its hash in the spine, and each
 // earlier head is signed too and describes a prefix of this log.
 //
 // Nothing in this package does I/O, except through functions it is given.
@@ -67,8 +62,7 @@ const (
 	// MaxRecords bounds N, the number of records in the log.
 	MaxRecords = 1 << 33
 
-	// MaxEarlier bounds the number of earlier heads in a snapshot, and so the
-	// number of tiles in its frontier.
+	// MaxEarlier bounds the number of earlier heads in a snapshot, and so the number of tiles in its frontier.
 	MaxEarlier = 4096
 
 	// ChunkSize is the size in bytes of the chunks of spine and frontier.

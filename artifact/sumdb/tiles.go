@@ -7,10 +7,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Tile returns the hashes of a tile, at any width up to what the head covers.
-// The result is not to be modified. Errors match [ErrBadTile], [ErrBeyondHead], or
-// [ErrNoTile] for a level-0 tile that is neither in the edge nor in the frontier;
-// [Snapshot.TileFrom] answers with one kept elsewhere.
+// Tile returns the hashes of a tile, at any width up to what the head covers. The result is not to be modified.
+// Errors match [ErrBadTile], [ErrBeyondHead], or [ErrNoTile] for a level-0 tile that is neither in the edge nor in
+// the frontier; [Snapshot.TileFrom] answers with one kept elsewhere.
 func (s *Snapshot) Tile(t tlog.Tile) ([]byte, error) {
 	if err := s.covers(t); err != nil {
 		return nil, err
@@ -25,9 +24,8 @@ func (s *Snapshot) Tile(t tlog.Tile) ([]byte, error) {
 	return prefix(tile, t), nil
 }
 
-// TileFrom returns the hashes of a level-0 tile, given the full tile as it was
-// kept with some module version. Besides the errors of [Snapshot.Tile], but never
-// ErrNoTile, there is [artifact.ErrCorrupt] when full is not the log's tile.
+// TileFrom returns the hashes of a level-0 tile, given the full tile as it was kept with some module version. Besides
+// the errors of [Snapshot.Tile], but never ErrNoTile, there is [artifact.ErrCorrupt] when full is not the log's tile.
 func (s *Snapshot) TileFrom(t tlog.Tile, full []byte) ([]byte, error) {
 	if err := s.covers(t); err != nil {
 		return nil, err
@@ -47,10 +45,9 @@ func prefix(wide []byte, t tlog.Tile) []byte {
 	return wide[:n:n]
 }
 
-// CheckTile checks that full is the log's full level-0 tile n: that it hashes to
-// the spine's hash or, where the head is inside the tile, that it begins with the
-// edge. (What follows the edge is newer than the head and not checked.) Errors
-// match [ErrBeyondHead] or [artifact.ErrCorrupt].
+// CheckTile checks that full is the log's full level-0 tile n: that it hashes to the spine's hash or, where the head
+// is inside the tile, that it begins with the edge. (What follows the edge is newer than the head and not checked.)
+// Errors match [ErrBeyondHead] or [artifact.ErrCorrupt].
 func (s *Snapshot) CheckTile(n int64, full []byte) error {
 	if len(full) != TileSize {
 		return corrupt("%s of %s: %d bytes instead of %d", fullTile(n).Path(), s.log.Name(), len(full), TileSize)
@@ -113,8 +110,7 @@ func (r hashReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// hashTiles returns the hashes of the full tiles in a level, leaving out the
-// partial tile at its end.
+// hashTiles returns the hashes of the full tiles in a level, leaving out the partial tile at its end.
 func hashTiles(level []byte) []byte {
 	hashes := make([]byte, 0, len(level)/TileWidth)
 	for ; len(level) >= TileSize; level = level[TileSize:] {

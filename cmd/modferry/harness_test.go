@@ -16,8 +16,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 )
 
-// bench is a directory of its own with a store, an upstream and keys, and the environment of the commands run
-// in it.
+// bench is a directory of its own with a store, an upstream and keys, and the environment of the commands run in it.
 type bench struct {
 	t     *testing.T
 	dir   string
@@ -52,8 +51,7 @@ type result struct {
 	out, err string
 }
 
-// lockedBuffer is written to by a shim's log and by the program that run started at the same time, as a file
-// can be.
+// lockedBuffer is written to by a shim's log and by the program that run started at the same time, as a file can be.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

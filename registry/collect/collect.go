@@ -26,12 +26,10 @@ type Options struct {
 	// Tools are packages as "go install" takes them, path@query.
 	Tools []string
 
-	// Platforms are those to get tools and Go toolchains for, as in "linux/amd64". None =
-	// this machine's.
+	// Platforms are those to get tools and Go toolchains for, as in "linux/amd64". None = this machine's.
 	Platforms []string
 
-	// Toolchains adds the Go toolchains that the go and toolchain lines of go.mod and
-	// project sources demand.
+	// Toolchains adds the Go toolchains that the go and toolchain lines of go.mod and project sources demand.
 	Toolchains bool
 
 	// DownloadAll adds the zips of the whole module graph of projects, which "go mod
@@ -59,9 +57,8 @@ type Options struct {
 //	               "#" starts a comment
 //	-              such lines on standard input
 //
-// The items are sorted by path and version, each version once; full wins over
-// mod-only. Every argument or line that cannot be used has its own error, and
-// does not hinder the others.
+// The items are sorted by path and version, each version once; full wins over mod-only. Every argument or line that
+// cannot be used has its own error, and does not hinder the others.
 func Sources(ctx context.Context, up *upstream.Upstream, args []string, o Options) ([]requirement.Requirement, []error) {
 	c := newCollector(up, o)
 	for _, arg := range args {
@@ -123,8 +120,7 @@ func (c *collector) addDirectory(dir string) {
 	}
 }
 
-// addTree adds everything that a directory of modules has. It is asked for these before
-// any other upstream.
+// addTree adds everything that a directory of modules has. It is asked for these before any other upstream.
 func (c *collector) addTree(dir string) {
 	if err := c.up.Prepend(dir); err != nil {
 		c.fail(err)

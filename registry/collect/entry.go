@@ -19,8 +19,7 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// entry is something that is wanted of which it takes requests, or the go command, to
-// find out the versions.
+// entry is something that is wanted of which it takes requests, or the go command, to find out the versions.
 type entry struct {
 	from   string // the argument, or the file and line
 	isLine bool   // it is a file and line, which messages begin with; an argument is named by them anyway

@@ -36,10 +36,9 @@ type Plan struct {
 	partial bool // more may be found out another time
 }
 
-// MirrorFile finds out which module versions a mirror file asks for. What its lock
-// says about an entry is taken from there, with neither requests nor go commands, unless the
-// project that the entry names has changed since. As with [Sources], everything that
-// cannot be used has its own error, with file and line.
+// MirrorFile finds out which module versions a mirror file asks for. What its lock says about an entry is taken from
+// there, with neither requests nor go commands, unless the project that the entry names has changed since. As with
+// [Sources], everything that cannot be used has its own error, with file and line.
 func MirrorFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File, o FileOptions) (*Plan, []error) {
 	o.Platforms = f.Platforms
 	c := newCollector(up, o.Options)
@@ -136,8 +135,7 @@ func (c *collector) findSeveral(ctx context.Context, m mirrorfile.Module, chosen
 	return f
 }
 
-// several returns the versions in a range, or the newest ones. Those that are denied do not
-// count.
+// several returns the versions in a range, or the newest ones. Those that are denied do not count.
 func (c *collector) several(ctx context.Context, m mirrorfile.Module) ([]string, error) {
 	versions, err := c.up.Select(ctx, m.Path, m.Range)
 	if err != nil && (m.Latest == 0 || !errors.Is(err, upstream.ErrNoMatch)) {

@@ -60,8 +60,7 @@ func (c *collector) source(e entry) *mirrorfile.Locked {
 	return c.lock.Source(e.id)
 }
 
-// locked returns what the lock says about an entry; ok is false if that is nothing, or
-// out of date.
+// locked returns what the lock says about an entry; ok is false if that is nothing, or out of date.
 func (c *collector) locked(e entry) (f findings, ok bool) {
 	l := c.source(e)
 	if l == nil || l.Fingerprint != e.fingerprint || len(l.Means) > 0 {

@@ -35,8 +35,7 @@ func (c *collector) setPlatforms(platforms []string) {
 // isRelease reports whether an argument is the name of a Go release, as in go1.26.8.
 func isRelease(arg string) bool { return strings.HasPrefix(arg, "go1") && version.IsValid(arg) }
 
-// addToolchain adds a toolchain by release or query: go1.26.8, or go1.26 for its newest patch, or
-// latest.
+// addToolchain adds a toolchain by release or query: go1.26.8, or go1.26 for its newest patch, or latest.
 func (c *collector) addToolchain(query string, platforms []string, e entry) {
 	if query != "latest" && !isRelease(query) {
 		c.add(e, failed(fmt.Errorf("%q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", query)))

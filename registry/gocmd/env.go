@@ -21,9 +21,8 @@ type Env struct {
 	GOMODCACHE string // "" = not known, as there is no go command
 }
 
-// GoEnv returns the settings in force: those of the environment, else those
-// that "go env -w" wrote, else the installed go command's defaults. Without a go
-// command there are no defaults, and GOPROXY may be empty, which
+// GoEnv returns the settings in force: those of the environment, else those that "go env -w" wrote, else the
+// installed go command's defaults. Without a go command there are no defaults, and GOPROXY may be empty, which
 // reading from upstream refuses.
 func GoEnv(ctx context.Context) (Env, error) {
 	goCmd, err := exec.LookPath("go")

@@ -1,7 +1,6 @@
-// Package gocmd runs the go command so that what it finds depends on nothing but
-// the module proxy it is given: apart from the user's settings, module cache and
-// GOPATH. Only the build cache is the user's: it saves time, and cannot hide a missing
-// module.
+// Package gocmd runs the go command so that what it finds depends on nothing but the module proxy it is given: apart
+// from the user's settings, module cache and GOPATH. Only the build cache is the user's: it saves time, and cannot
+// hide a missing module.
 package gocmd
 
 import (
@@ -35,8 +34,7 @@ type Options struct {
 	// user's settings name, and no version control server.
 	GOPROXY string
 
-	// GOSUMDB is the checksum database, "off" for none; "" = the user's, as
-	// "go env" says.
+	// GOSUMDB is the checksum database, "off" for none; "" = the user's, as "go env" says.
 	GOSUMDB string
 
 	// NoSumDB is the GONOSUMDB: patterns of modules that it is not asked about.
@@ -47,8 +45,7 @@ type Options struct {
 	Env []string
 }
 
-// Cmd is the go command with an environment. It is safe for concurrent use, as
-// the go command is.
+// Cmd is the go command with an environment. It is safe for concurrent use, as the go command is.
 type Cmd struct {
 	path    string
 	scratch string
@@ -85,9 +82,8 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	return c, nil
 }
 
-// telemetryDir is where the go command counts what it does, and decides by the
-// file "mode" whether to upload it. No setting turns that off, but the
-// directory can be another.
+// telemetryDir is where the go command counts what it does, and decides by the file "mode" whether to upload it. No
+// setting turns that off, but the directory can be another.
 const telemetryDir = "telemetry"
 
 func prepare(scratch string) (string, error) {
@@ -203,8 +199,7 @@ func put(env []string, nameValue string) []string {
 	return append(env, nameValue)
 }
 
-// Environ returns the environment of the go command, for running something else
-// in it.
+// Environ returns the environment of the go command, for running something else in it.
 func (c *Cmd) Environ() []string { return slices.Clone(c.env) }
 
 // Version returns the version of the go command, as [Release] does. It is that of the
@@ -222,8 +217,7 @@ func Release(goversion string) string {
 	return release
 }
 
-// RemoveAll removes a directory that has a module cache in it, whose directories may be
-// read-only.
+// RemoveAll removes a directory that has a module cache in it, whose directories may be read-only.
 func RemoveAll(dir string) error {
 	if os.RemoveAll(dir) == nil {
 		return nil

@@ -135,8 +135,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause: an *exec.ExitError, or the context's.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Exited reports whether the command ran to its end: it could do its work,
-// and says that something is wrong.
+// Exited reports whether the command ran to its end: it could do its work, and says that something is wrong.
 func (e *Error) Exited() bool {
 	var exit *exec.ExitError
 	return errors.As(e.Err, &exit) && e.Code >= 0

@@ -22,8 +22,7 @@ type Retry struct {
 }
 
 // Do runs an operation until it succeeds, or fails for good, or ctx ends; the error is the operation's last. The
-// whole operation is repeated, so that bodies are opened afresh and an answer
-// that broke off is asked for again.
+// whole operation is repeated, so that bodies are opened afresh and an answer that broke off is asked for again.
 func (r Retry) Do(ctx context.Context, do func() error) error {
 	var last error
 	failed := 0

@@ -40,8 +40,7 @@ type Event struct {
 	Got requirement.Sums // of what is stored, as far as known
 }
 
-// MarshalJSON returns the event as one JSON object, as "modferry mirror --json"
-// prints it.
+// MarshalJSON returns the event as one JSON object, as "modferry mirror --json" prints it.
 func (e Event) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Module    string        `json:"module"`

@@ -98,8 +98,7 @@ func (p *treeHead) earlier(ctx context.Context) ([]sumdb.Head, error) {
 	return heads, nil
 }
 
-// headAt returns the head that a store has a snapshot of; ok is false if that
-// cannot be trusted.
+// headAt returns the head that a store has a snapshot of; ok is false if that cannot be trusted.
 func (p *treeHead) headAt(ctx context.Context, s *headStore, n int64) (h sumdb.Head, ok bool, err error) {
 	found, err := s.FindSnapshot(ctx, p.sums.Log, sumdb.HeadTag(n))
 	if err == nil {

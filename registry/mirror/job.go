@@ -145,8 +145,7 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	return err
 }
 
-// evidence captures what the database says about a version: nil if it must not
-// be asked.
+// evidence captures what the database says about a version: nil if it must not be asked.
 func (r *runner) evidence(ctx context.Context, j *job) (*artifact.Evidence, error) {
 	switch {
 	case !j.public:

@@ -11,9 +11,8 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// prove checks that a head that is older than the run's, but was never
-// published, is of the same log: then it is an old answer out of some cache.
-// Otherwise the log has shrunk, for all one can tell.
+// prove checks that a head that is older than the run's, but was never published, is of the same log: then it is an
+// old answer out of some cache. Otherwise the log has shrunk, for all one can tell.
 func (p *treeHead) prove(ctx context.Context, older sumdb.Head) error {
 	tiles := &provenTiles{ctx: ctx, snapshot: p.snapshot, fetch: p.sums.Tile}
 	hash, err := tlog.TreeHash(older.N, tlog.TileHashReader(p.head.Tree, tiles))

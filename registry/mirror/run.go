@@ -30,24 +30,21 @@ type Options struct {
 	TempDir   string              // for zips on their way; "" = the system's
 	Log       *slog.Logger        // nil = discard
 
-	// Progress, if not nil, is told how many of the tiles that a new checksum
-	// database snapshot takes are there: about 1,100 for the first, later a handful.
-	// Calls overlap neither each other nor those of Report.
+	// Progress, if not nil, is told how many of the tiles that a new checksum database snapshot takes are there:
+	// about 1,100 for the first, later a handful. Calls overlap neither each other nor those of Report.
 	Progress func(done, total int)
 }
 
-// Run mirrors items. What the store has already is not fetched again, so that
-// running again finishes what was interrupted. An item that fails does not
-// hinder the others: see its event, and the summary.
+// Run mirrors items. What the store has already is not fetched again, so that running again finishes what was
+// interrupted. An item that fails does not hinder the others: see its event, and the summary.
 //
 // Modules that the checksum database covers get evidence: what the database says
 // at one signed head. If there are any, the snapshot of that head is published into their stores
 // before anything else. Versions that were stored without evidence are completed.
 //
-// The error is one of ctx or of o, or it is ErrChecksum: the database contradicts
-// itself or what it said earlier (then also sumdb.ErrForked, sumdb.ErrShrunk or
-// sumdb.ErrSignature), and nothing was published; or a version is not what the
-// lock file says (then it is a *LockError). Items that were not done by then have no event.
+// The error is one of ctx or of o, or it is ErrChecksum: the database contradicts itself or what it said earlier
+// (then also sumdb.ErrForked, sumdb.ErrShrunk or sumdb.ErrSignature), and nothing was published; or a version is not
+// what the lock file says (then it is a *LockError). Items that were not done by then have no event.
 func Run(ctx context.Context, items []requirement.Requirement, o Options) (Summary, error) {
 	if o.Stores == nil || o.Upstream == nil {
 		return Summary{}, errors.New("mirroring takes a store and an upstream")
@@ -102,8 +99,7 @@ func (r *runner) all(ctx context.Context, items []requirement.Requirement) error
 	return context.Cause(ctx)
 }
 
-// each takes a step for every job, some at a time, and reports those that are
-// done thereby.
+// each takes a step for every job, some at a time, and reports those that are done thereby.
 func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Context, *job) error) {
 	var group errgroup.Group
 	group.SetLimit(r.Jobs)
@@ -151,9 +147,8 @@ func (r *runner) reportTiles(done, total int) {
 	}
 }
 
-// fixHead fixes the head of the database, if a module needs that. Only a database that
-// lies stops the run: without an answer, or without a place for the snapshot, what is
-// there already is none the worse.
+// fixHead fixes the head of the database, if a module needs that. Only a database that lies stops the run: without an
+// answer, or without a place for the snapshot, what is there already is none the worse.
 func (r *runner) fixHead(ctx context.Context, jobs []*job) error {
 	var stores []*registry.Store
 	for _, j := range jobs {

@@ -13,8 +13,7 @@ import (
 // ErrLocked: content has another sum than the lock file says, which ends the run.
 var ErrLocked = errors.New("the lock file says otherwise")
 
-// LockError says that a version has other content than when it was locked. It is
-// ErrLocked and ErrChecksum.
+// LockError says that a version has other content than when it was locked. It is ErrLocked and ErrChecksum.
 type LockError struct {
 	Module    module.Version
 	From      string // the file and line that asked for it

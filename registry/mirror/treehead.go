@@ -45,8 +45,7 @@ func newTreeHead(ctx context.Context, r *runner, stores []*registry.Store) (*tre
 	return p, p.renew(ctx)
 }
 
-// renew moves on to the database's newest head. The caller holds p.mu, or is
-// alone.
+// renew moves on to the database's newest head. The caller holds p.mu, or is alone.
 func (p *treeHead) renew(ctx context.Context) error {
 	newest, err := p.sums.Latest(ctx)
 	if err != nil {
@@ -89,8 +88,7 @@ func (p *treeHead) moveOn(ctx context.Context, newest sumdb.Head) error {
 	return p.build(ctx, newest)
 }
 
-// load reads the snapshot of a store. A damaged one is forgotten: the next will
-// be built from nothing.
+// load reads the snapshot of a store. A damaged one is forgotten: the next will be built from nothing.
 func (p *treeHead) load(ctx context.Context, from *headStore) error {
 	s, err := sumdb.Read(ctx, p.sums.Log, from.latest.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		return from.SnapshotBlob(ctx, p.sums.Log, d)

@@ -37,8 +37,7 @@ func readSnapshot(t testing.TB, s *registry.Store, c *upstream.Checksums, v sign
 	return snapshot, found.Descriptor.Digest
 }
 
-// assertProven checks that a version in a store has evidence that the newest
-// snapshot there covers.
+// assertProven checks that a version in a store has evidence that the newest snapshot there covers.
 func assertProven(t testing.TB, o Options, e Event) {
 	t.Helper()
 	s, err := o.Stores.For(e.Module.Path)
@@ -71,8 +70,7 @@ func assertProven(t testing.TB, o Options, e Event) {
 	}
 }
 
-// pinnedOptions returns options for mirroring from tree into a new layout, or into
-// routes, with a database.
+// pinnedOptions returns options for mirroring from tree into a new layout, or into routes, with a database.
 func pinnedOptions(t testing.TB, tree upstreamtest.Tree, log *upstreamtest.Log, routes string) Options {
 	t.Helper()
 	if routes == "" {

@@ -14,9 +14,8 @@ import (
 	"github.com/modferry/modferry/artifact"
 )
 
-// BenchmarkLayoutPublish publishes signed versions, 4 at a time, into layouts that
-// have that many already: the cost of one must not grow. "files" is the limit: the
-// same blobs and manifests as mere files, fsync and rename included.
+// BenchmarkLayoutPublish publishes signed versions, 4 at a time, into layouts that have that many already: the cost
+// of one must not grow. "files" is the limit: the same blobs and manifests as mere files, fsync and rename included.
 // With -benchtime=5000x the first is 5,000 versions into a new directory.
 func BenchmarkLayoutPublish(b *testing.B) {
 	for _, have := range []int{0, 5_000, 20_000} {
@@ -101,8 +100,7 @@ func writeFiles(dir string, img image) error {
 	return nil
 }
 
-// BenchmarkLayoutManifest reads one manifest by tag from a layout of many versions, beside
-// reading that file.
+// BenchmarkLayoutManifest reads one manifest by tag from a layout of many versions, beside reading that file.
 func BenchmarkLayoutManifest(b *testing.B) {
 	l := filledLayout(b, 5_000)
 	img := newImage("example.com/a", "v1.0.0")

@@ -74,9 +74,8 @@ func (l *layout) create() error {
 	return l.writeFile(ocispec.ImageLayoutFile, marker)
 }
 
-// isLayout reports whether dir is an OCI image layout of the version known here.
-// False without an error means that dir can become one: it is missing, empty, or
-// its creation was interrupted.
+// isLayout reports whether dir is an OCI image layout of the version known here. False without an error means that
+// dir can become one: it is missing, empty, or its creation was interrupted.
 func isLayout(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, ocispec.ImageLayoutFile))
 	if errors.Is(err, fs.ErrNotExist) {

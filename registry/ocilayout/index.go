@@ -17,9 +17,8 @@ import (
 // emptyIndex is the index.json of a new layout.
 const emptyIndex = `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}`
 
-// index is an index.json in memory. What this package has no use for is kept as it
-// was read: members of the document, members of an entry, entries without a
-// ref name or with one that is no "<repository>:<tag>".
+// index is an index.json in memory. What this package has no use for is kept as it was read: members of the document,
+// members of an entry, entries without a ref name or with one that is no "<repository>:<tag>".
 type index struct {
 	members map[string]json.RawMessage               // of the document, without manifests
 	entries map[string][]json.RawMessage             // by ref name, "" for none; those of one name in their order
@@ -125,9 +124,8 @@ func (x *index) has(e entry) bool {
 	return len(have) == 1 && bytes.Equal(have[0], e.raw)
 }
 
-// apply replays whole lines of the journal. A line that is no tag's entry is
-// skipped: after a power cut, blocks of lines never acknowledged may hold anything,
-// and those around it are good or fail this check as well.
+// apply replays whole lines of the journal. A line that is no tag's entry is skipped: after a power cut, blocks of
+// lines never acknowledged may hold anything, and those around it are good or fail this check as well.
 func (x *index) apply(lines []byte) {
 	for line := range bytes.Lines(lines) {
 		if e, err := parseEntry(bytes.TrimSuffix(line, []byte("\n"))); err == nil && e.repo != "" {
@@ -137,8 +135,7 @@ func (x *index) apply(lines []byte) {
 	}
 }
 
-// encode returns the same bytes for the same content, whatever its history: one
-// entry a line, for people.
+// encode returns the same bytes for the same content, whatever its history: one entry a line, for people.
 func (x *index) encode() ([]byte, error) {
 	var out bytes.Buffer
 	document := json.NewEncoder(&out)

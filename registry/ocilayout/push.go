@@ -49,8 +49,7 @@ func (l *layout) push(ctx context.Context, repo string, d ocispec.Descriptor, ra
 	return l.fail("pushing manifest", repo, ref, err)
 }
 
-// putBlob stores a blob unless it is there, which is not taken on trust: the push
-// of a damaged blob mends it.
+// putBlob stores a blob unless it is there, which is not taken on trust: the push of a damaged blob mends it.
 func (l *layout) putBlob(ctx context.Context, b artifact.Blob) error {
 	d := b.Descriptor
 	if err := cmp.Or(ctx.Err(), d.Digest.Validate()); err != nil {
@@ -138,8 +137,7 @@ func (m links) all() []ocispec.Descriptor {
 	return all
 }
 
-// manifestType returns a manifest's media type, "" if raw is none. The member is
-// optional in the image specification.
+// manifestType returns a manifest's media type, "" if raw is none. The member is optional in the image specification.
 func manifestType(raw []byte) string {
 	switch m, err := parseLinks(raw); {
 	case err != nil:

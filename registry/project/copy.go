@@ -26,23 +26,20 @@ type CopyOptions struct {
 	Unreadable func(error)
 }
 
-// Copy copies the project into dst, an existing empty directory, so that go
-// commands may change it: every main module and every local replacement, wherever they
-// are on disk, in the same places relative to one another. dst may be within the
-// project. The result is the copy; its Root is not dst if modules are beside or above Root.
+// Copy copies the project into dst, an existing empty directory, so that go commands may change it: every main module
+// and every local replacement, wherever they are on disk, in the same places relative to one another. dst may be
+// within the project. The result is the copy; its Root is not dst if modules are beside or above Root.
 //
-// Left out are version control directories; vendor directories of main modules;
-// nested modules that are not part of the project; symbolic links to directories, broken
-// ones, and what is neither file nor directory; with GoOnly also directories that begin
-// with ".", in which no importable package can be. Symbolic links to files are followed.
-// No file in the copy is read-only.
+// Left out are version control directories; vendor directories of main modules; nested modules that are not part of
+// the project; symbolic links to directories, broken ones, and what is neither file nor directory; with GoOnly also
+// directories that begin with ".", in which no importable package can be. Symbolic links to files are followed. No
+// file in the copy is read-only.
 //
-// What has to change in go.work and the go.mod files for the copy to work by itself is
-// changed, and nothing else: paths that would lead out of the copy; replacements by directories
-// without a go.mod, and uses of them or of modules that cannot be read, are dropped.
-// So that "go mod tidy" can run in each module of a workspace alone, other main modules,
-// and what go.work or they replace by directories, are replaced by their directories there, unless they
-// are replaced already or the module's go.sum knows them, which says that they are published.
+// What has to change in go.work and the go.mod files for the copy to work by itself is changed, and nothing else:
+// paths that would lead out of the copy; replacements by directories without a go.mod, and uses of them or of modules
+// that cannot be read, are dropped. So that "go mod tidy" can run in each module of a workspace alone, other main
+// modules, and what go.work or they replace by directories, are replaced by their directories there, unless they are
+// replaced already or the module's go.sum knows them, which says that they are published.
 //
 // What cannot be read is an error that names it, unless the options say otherwise.
 func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {

@@ -46,8 +46,7 @@ func copyTo(t *testing.T, p *Project, dst string, o CopyOptions) *Project {
 	return c
 }
 
-// assertTree compares the files below dir with those wanted; "=" stands for the
-// content that the original has.
+// assertTree compares the files below dir with those wanted; "=" stands for the content that the original has.
 func assertTree(t *testing.T, dir string, original, want map[string]string) {
 	t.Helper()
 	got := tree(t, dir)

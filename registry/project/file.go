@@ -51,8 +51,7 @@ func isFile(name string) bool {
 	return err == nil && !info.IsDir() || err != nil && !missing(err)
 }
 
-// missing reports whether an error says that there is no such file, not even a
-// directory that it could be in.
+// missing reports whether an error says that there is no such file, not even a directory that it could be in.
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

@@ -29,9 +29,8 @@ func goCmd(t *testing.T) *gocmd.Cmd {
 	return c
 }
 
-// TestACopiedWorkspaceWorksWithTheGoCommand uses three modules: one in the root, with a
-// replacement by a directory; one that requires another unpublished one; and that
-// one, outside of the root and used by an absolute path.
+// TestACopiedWorkspaceWorksWithTheGoCommand uses three modules: one in the root, with a replacement by a directory;
+// one that requires another unpublished one; and that one, outside of the root and used by an absolute path.
 func TestACopiedWorkspaceWorksWithTheGoCommand(t *testing.T) {
 	cmd := goCmd(t)
 	dir := t.TempDir()

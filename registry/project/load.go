@@ -12,14 +12,12 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// maxModFile is the largest go.mod or go.work that is read: what the go command
-// accepts of a dependency.
+// maxModFile is the largest go.mod or go.work that is read: what the go command accepts of a dependency.
 const maxModFile = 16 << 20
 
-// Load reads the go.work and go.mod files of the project in dir. It runs nothing. Only
-// dir's own go.work counts, not one further up, and no go.mod further up either.
-// The error matches ErrNoProject if there is none of the two. What is wrong within
-// the project is in Problems:
+// Load reads the go.work and go.mod files of the project in dir. It runs nothing. Only dir's own go.work counts, not
+// one further up, and no go.mod further up either. The error matches ErrNoProject if there is none of the two. What
+// is wrong within the project is in Problems:
 //
 //   - a go.mod or go.work that cannot be read or does not parse, as one for a Go newer
 //     than this program may not;

@@ -21,16 +21,14 @@ type Project struct {
 	// Root is the project's absolute directory.
 	Root string
 
-	// Work is Root's go.work file; nil = there is none, or none that can be read,
-	// which is one of Problems.
+	// Work is Root's go.work file; nil = there is none, or none that can be read, which is one of Problems.
 	Work *modfile.WorkFile
 
 	// Modules are the main modules: that of Root first if there is one, even if
 	// go.work does not use it, then those of go.work in its order.
 	Modules []Module
 
-	// Problems are what cannot be mirrored or read, each a [*Problem]. The rest
-	// is good.
+	// Problems are what cannot be mirrored or read, each a [*Problem]. The rest is good.
 	Problems []error
 
 	root   place
@@ -43,13 +41,11 @@ type Module struct {
 	// Dir is its absolute directory.
 	Dir string
 
-	// File is its go.mod; nil if it could not be read or names no module, which is
-	// one of the project's Problems. The name in File.Syntax is the file's as a
-	// person would have it, seen from where the project's directory was named.
+	// File is its go.mod; nil if it could not be read or names no module, which is one of the project's Problems. The
+	// name in File.Syntax is the file's as a person would have it, seen from where the project's directory was named.
 	File *modfile.File
 
-	// Added says of a module in a copy which modules, by path, its go.mod replaces by directories there
-	// only.
+	// Added says of a module in a copy which modules, by path, its go.mod replaces by directories there only.
 	Added map[string]bool
 
 	data []byte // go.mod as it was read
@@ -94,10 +90,9 @@ func (p *Project) readable(yield func(Module) bool) {
 	}
 }
 
-// Fingerprint is a hash of what says which modules the project needs: go.work,
-// go.work.sum and every main module's and local replacement's go.mod and go.sum.
-// It is "sha256:…", and the same on every machine that has these files with the
-// same content in the same relative places.
+// Fingerprint is a hash of what says which modules the project needs: go.work, go.work.sum and every main module's
+// and local replacement's go.mod and go.sum. It is "sha256:…", and the same on every machine that has these files
+// with the same content in the same relative places.
 func (p *Project) Fingerprint() (string, error) {
 	names := []string{filepath.Join(p.Root, "go.work"), filepath.Join(p.Root, "go.work.sum")}
 	for _, dir := range p.dirs() {
@@ -120,9 +115,8 @@ func (p *Project) Fingerprint() (string, error) {
 	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
 }
 
-// Patterns are the package patterns that name all packages of the main modules,
-// for a go command in Root: "./...", or in a workspace those of the modules that
-// go.work uses: "./a/...", "../lib/...".
+// Patterns are the package patterns that name all packages of the main modules, for a go command in Root: "./...", or
+// in a workspace those of the modules that go.work uses: "./a/...", "../lib/...".
 func (p *Project) Patterns() []string {
 	var patterns []string
 	for _, m := range p.Modules {

@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// write writes files below dir; a name that ends in "/" is a directory, and a text
-// "-> x" is a symbolic link.
+// write writes files below dir; a name that ends in "/" is a directory, and a text "-> x" is a symbolic link.
 func write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {

@@ -10,8 +10,7 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// checkReplacements looks at the replacements that count: those of go.work and of
-// the main modules.
+// checkReplacements looks at the replacements that count: those of go.work and of the main modules.
 func (p *Project) checkReplacements() {
 	if p.Work != nil {
 		p.checkReplacementsOf(p.root, p.root.file("go.work"), p.Work.Replace)
@@ -38,8 +37,7 @@ func (p *Project) checkReplacementsOf(dir place, name string, list []*modfile.Re
 	}
 }
 
-// addLocal adds a directory that replaces a module. That of another main module is
-// there wherever the project is.
+// addLocal adds a directory that replaces a module. That of another main module is there wherever the project is.
 func (p *Project) addLocal(dir place, name string, r *modfile.Replace) {
 	isKnown := slices.ContainsFunc(p.locals, func(l local) bool { return l.dir == dir.abs })
 	if i := slices.IndexFunc(p.Modules, func(m Module) bool { return m.Dir == dir.abs }); i >= 0 {

@@ -20,9 +20,8 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// Source is where a [Proxy] has its files from. Name is what follows the proxy's
-// address in the GOPROXY protocol (https://go.dev/ref/mod#goproxy-protocol), always
-// well formed:
+// Source is where a [Proxy] has its files from. Name is what follows the proxy's address in the GOPROXY protocol
+// (https://go.dev/ref/mod#goproxy-protocol), always well formed:
 //
 //	<escaped path>/@v/list
 //	<escaped path>/@v/<escaped version or revision>.info
@@ -36,9 +35,8 @@ type Source interface {
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
 }
 
-// Proxy is a GOPROXY server on a free port of loopback. It serves its sessions
-// only: their addresses cannot be guessed, so that other people on the machine
-// cannot fetch through it what they may not see.
+// Proxy is a GOPROXY server on a free port of loopback. It serves its sessions only: their addresses cannot be
+// guessed, so that other people on the machine cannot fetch through it what they may not see.
 type Proxy struct {
 	src    Source
 	log    *slog.Logger
@@ -97,8 +95,7 @@ func (p *Proxy) Session() *Session {
 	return s
 }
 
-// session returns the session that a path of a request belongs to, and the rest
-// of the path; nil if there is none.
+// session returns the session that a path of a request belongs to, and the rest of the path; nil if there is none.
 func (p *Proxy) session(path string) (*Session, string) {
 	id, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	p.mu.Lock()

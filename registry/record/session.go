@@ -11,8 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// Session is what one user of a proxy fetches. Sessions do not mix. It is safe
-// for concurrent use.
+// Session is what one user of a proxy fetches. Sessions do not mix. It is safe for concurrent use.
 type Session struct {
 	proxy *Proxy
 	id    string
@@ -58,8 +57,7 @@ func (s *Session) hides(q goproxy.File) bool {
 	return s.hidden != nil && q.Kind != sumDB && s.hidden(q)
 }
 
-// Close makes the proxy forget the session: its address serves nothing more. What it
-// recorded stays.
+// Close makes the proxy forget the session: its address serves nothing more. What it recorded stays.
 func (s *Session) Close() {
 	s.proxy.mu.Lock()
 	defer s.proxy.mu.Unlock()

@@ -31,8 +31,7 @@ var (
 
 const maxErrorBody = 64 << 10 // of an error answer, read
 
-// absentCodes are the error codes that say that a repository, manifest or blob
-// does not exist. The last is Harbor's.
+// absentCodes are the error codes that say that a repository, manifest or blob does not exist. The last is Harbor's.
 var absentCodes = []string{
 	errcode.ErrorCodeNameUnknown, errcode.ErrorCodeManifestUnknown, errcode.ErrorCodeBlobUnknown, "NOT_FOUND",
 }
@@ -41,9 +40,8 @@ var absentCodes = []string{
 // only its text tells this from a refusal that stays.
 var scanStatus = regexp.MustCompile(`with "(Pending|Running|Scheduled)" status of vulnerability scanning`)
 
-// checkedClient is the HTTP client below oras-go. It turns every answer of
-// status 400 and above into an *Error while the registry's message is still at
-// hand; oras-go drops that of a 404, and with it who said so.
+// checkedClient is the HTTP client below oras-go. It turns every answer of status 400 and above into an *Error while
+// the registry's message is still at hand; oras-go drops that of a 404, and with it who said so.
 type checkedClient struct {
 	auth     *auth.Client
 	tokens   *tokens
@@ -72,8 +70,7 @@ func (c *checkedClient) Do(req *http.Request) (*http.Response, error) {
 	return nil, e
 }
 
-// noAnswer classifies an error of the auth client: of the network, or of its
-// own on the way to a token.
+// noAnswer classifies an error of the auth client: of the network, or of its own on the way to a token.
 func (c *checkedClient) noAnswer(req *http.Request, err error) *registry.Error {
 	var token *errcode.ErrorResponse
 	if errors.As(err, &token) {
@@ -152,8 +149,7 @@ func badAnswer(resp *http.Response) *registry.Error {
 	return e
 }
 
-// absence tells a registry's "does not exist" from the 404 of something else
-// that happens to answer at this address.
+// absence tells a registry's "does not exist" from the 404 of something else that happens to answer at this address.
 func absence(resp *http.Response, code string) error {
 	switch {
 	case slices.Contains(absentCodes, code):
@@ -171,8 +167,7 @@ func absence(resp *http.Response, code string) error {
 	return errUnexpected
 }
 
-// errorBody reads the first error of an answer's body (distribution-spec,
-// "Error Codes"), or a line of plain text.
+// errorBody reads the first error of an answer's body (distribution-spec, "Error Codes"), or a line of plain text.
 func errorBody(resp *http.Response) (code, message string) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil && len(data) == 0 {

@@ -17,9 +17,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 )
 
-// configuredCredentials reads the docker configuration and, where that has
-// nothing for a host, podman's, once they are needed. Both may name credential
-// helpers.
+// configuredCredentials reads the docker configuration and, where that has nothing for a host, podman's, once they
+// are needed. Both may name credential helpers.
 func configuredCredentials() auth.CredentialFunc {
 	open := sync.OnceValues(func() (credentials.Store, error) {
 		docker, err := dockerCredentials()
@@ -48,8 +47,7 @@ func configuredCredentials() auth.CredentialFunc {
 	}
 }
 
-// dockerCredentials reads the docker configuration, or nothing where it cannot be: a
-// service may have no home.
+// dockerCredentials reads the docker configuration, or nothing where it cannot be: a service may have no home.
 func dockerCredentials() (credentials.Store, error) {
 	if _, err := os.UserHomeDir(); err != nil && os.Getenv("DOCKER_CONFIG") == "" {
 		return credentials.NewMemoryStore(), nil
@@ -94,17 +92,14 @@ func (a *accounts) of(host string) string {
 	return s
 }
 
-// maxTokens bounds the tokens kept: their scopes come from module paths, and
-// those from whoever asks.
+// maxTokens bounds the tokens kept: their scopes come from module paths, and those from whoever asks.
 const maxTokens = 4096
 
-// harborService is the service name in Harbor's challenges. A token of Harbor is
-// good for all repositories of its project, so one per project will do; other
-// registries answer as if denied to a token of another repository.
+// harborService is the service name in Harbor's challenges. A token of Harbor is good for all repositories of its
+// project, so one per project will do; other registries answer as if denied to a token of another repository.
 const harborService = "harbor-registry"
 
-// challengeParam matches the parameters of a Www-Authenticate header (RFC 9110,
-// 11.2) that matter here.
+// challengeParam matches the parameters of a Www-Authenticate header (RFC 9110, 11.2) that matter here.
 var challengeParam = regexp.MustCompile(`(?i)\b(realm|service)="([^"]*)"`)
 
 // tokens is the auth cache of a Client.

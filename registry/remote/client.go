@@ -24,9 +24,8 @@ type ClientOptions struct {
 	Log           *slog.Logger      // nil = discard
 	Transport     http.RoundTripper // nil = one transport of its own
 
-	// Credentials returns the credential for a registry's host[:port]; the
-	// empty credential means anonymous. Nil: the docker and podman
-	// configuration and their credential helpers.
+	// Credentials returns the credential for a registry's host[:port]; the empty credential means anonymous. Nil: the
+	// docker and podman configuration and their credential helpers.
 	Credentials func(ctx context.Context, host string) (auth.Credential, error)
 }
 

@@ -21,8 +21,7 @@ const (
 	maxNames = 2_000_000
 )
 
-// Tags reads all pages before it yields the first tag: a retry starts over, and
-// nobody should see a tag twice.
+// Tags reads all pages before it yields the first tag: a retry starts over, and nobody should see a tag twice.
 func (r *remote) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var l listing
@@ -50,8 +49,7 @@ func (r *remote) Repositories(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// noCatalog explains a refusal to list repositories, which registries keep for
-// administrators or do not offer.
+// noCatalog explains a refusal to list repositories, which registries keep for administrators or do not offer.
 func noCatalog(err error) error {
 	var e *registry.Error
 	if !errors.As(err, &e) {

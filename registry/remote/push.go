@@ -15,8 +15,7 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// errContent marks an error of the content being pushed, which is not the
-// registry's.
+// errContent marks an error of the content being pushed, which is not the registry's.
 var errContent = errors.New("reading the content to push")
 
 func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
@@ -64,9 +63,8 @@ func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descripto
 	})
 }
 
-// pushBody is the body of an upload. The HTTP transport may still be reading it
-// when the request has failed already, so closing waits for a read; and it
-// remembers a read error, which the transport would report as one of the network.
+// pushBody is the body of an upload. The HTTP transport may still be reading it when the request has failed already,
+// so closing waits for a read; and it remembers a read error, which the transport would report as one of the network.
 type pushBody struct {
 	mu     sync.Mutex
 	rc     io.ReadCloser

@@ -20,8 +20,7 @@ const (
 	maxNamespace  = 54
 )
 
-// hostPort is what can stand for a registry: a name, an IPv4 address or an IPv6
-// address in brackets, and a port.
+// hostPort is what can stand for a registry: a name, an IPv4 address or an IPv6 address in brackets, and a port.
 var hostPort = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
 // location is a parsed store reference.
@@ -29,8 +28,7 @@ var hostPort = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\
 //	store     = [ "http://" | "https://" ] host [ ":" port ] "/" namespace
 //	namespace = one or more repository path components of the distribution-spec
 //
-// A registry without namespaces may be written with a scheme or a port and
-// nothing after it.
+// A registry without namespaces may be written with a scheme or a port and nothing after it.
 type location struct {
 	host      string // host[:port]
 	namespace string
@@ -79,8 +77,7 @@ func malformed(ref, why string) error {
 	return fmt.Errorf("%w %q: %s", registry.ErrReference, ref, why)
 }
 
-// mayHoldPassword reports whether s could begin with "user:password@" or "token@". A
-// password may have any character.
+// mayHoldPassword reports whether s could begin with "user:password@" or "token@". A password may have any character.
 func mayHoldPassword(s string) bool {
 	at := strings.LastIndexByte(s, '@')
 	return at >= 0 && (strings.Contains(s[:at], ":") || !strings.Contains(s[:at], "/"))

@@ -58,8 +58,7 @@ func (r *remote) Reference(repo, ref string) string {
 // SignedName returns host[:port]/repository.
 func (r *remote) SignedName(repo string) string { return r.Reference(repo, "") }
 
-// repository returns oras-go's client of one repository, after a check of the
-// repository's name and of ref.
+// repository returns oras-go's client of one repository, after a check of the repository's name and of ref.
 func (r *remote) repository(repo, ref string) (*orasremote.Repository, error) {
 	reference := oras.Reference{Registry: r.at.host, Repository: r.name(repo), Reference: ref}
 	if err := checkReference(reference); err != nil {
@@ -75,9 +74,8 @@ func (r *remote) repository(repo, ref string) (*orasremote.Repository, error) {
 	}, nil
 }
 
-// fail says what was being done, and gives an error of oras-go or of reading a
-// body its meaning. After checkedClient these are of three kinds: the context
-// ended, the answer broke off, or it contradicts itself.
+// fail says what was being done, and gives an error of oras-go or of reading a body its meaning. After checkedClient
+// these are of three kinds: the context ended, the answer broke off, or it contradicts itself.
 func (r *remote) fail(ctx context.Context, op, repo, ref string, err error) error {
 	if err == nil {
 		return nil
@@ -127,9 +125,8 @@ func (r *remote) Resolve(ctx context.Context, repo, ref string) (ocispec.Descrip
 	return d, err
 }
 
-// get asks for a manifest or a blob. oras-go's fetching methods would do this
-// too, but with errors of no type for wrong sizes and digests, and with a
-// second request for an answer without Content-Length.
+// get asks for a manifest or a blob. oras-go's fetching methods would do this too, but with errors of no type for
+// wrong sizes and digests, and with a second request for an answer without Content-Length.
 func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, accept string) (*http.Response, error) {
 	ctx = auth.AppendRepositoryScope(ctx, o.Reference, auth.ActionPull)
 	scheme := "https"
@@ -170,8 +167,7 @@ func (r *remote) fetchManifest(ctx context.Context, o *orasremote.Repository, re
 	return readManifest(resp, ref)
 }
 
-// readManifest reads an answer and checks it against the digest asked for and
-// the one the registry states.
+// readManifest reads an answer and checks it against the digest asked for and the one the registry states.
 func readManifest(resp *http.Response, ref string) (ocispec.Descriptor, []byte, error) {
 	if resp.ContentLength > artifact.MaxManifest {
 		return ocispec.Descriptor{}, nil, fmt.Errorf("%w: the manifest has %d bytes", artifact.ErrLimit, resp.ContentLength)

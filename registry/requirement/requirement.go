@@ -20,8 +20,7 @@ type Requirement struct {
 	// What a go.sum says about it; empty = nothing.
 	Sum, GoModSum string
 
-	// Revisions are the branches, tags and commits that the version was found by,
-	// to be recorded in the store.
+	// Revisions are the branches, tags and commits that the version was found by, to be recorded in the store.
 	Revisions []string
 
 	From string // the argument, or the file and line, that asked for it

@@ -17,24 +17,21 @@ import (
 
 // ChecksumOptions configures [NewChecksums].
 type ChecksumOptions struct {
-	// GOSUMDB names the database as the go command's variable of that name: a known
-	// name or a verifier key, and optionally the URL to ask. "" is
-	// sum.golang.org.
+	// GOSUMDB names the database as the go command's variable of that name: a known name or a verifier key, and
+	// optionally the URL to ask. "" is sum.golang.org.
 	GOSUMDB string
 
 	// NoSumDB are patterns of modules whose names are never sent to the database: those
 	// of GONOSUMDB, and other private ones.
 	NoSumDB string
 
-	// Upstream says which proxies may know the database too. As with the go
-	// command, they are asked first, and the database itself only if none of
-	// them carries it.
+	// Upstream says which proxies may know the database too. As with the go command, they are asked first, and the
+	// database itself only if none of them carries it.
 	Upstream *Upstream
 }
 
-// Checksums is where a checksum database is asked: a transparent log of the go.sum
-// lines of every public module version. What it answers is not checked here. It is safe
-// for concurrent use. A nil *Checksums covers no module.
+// Checksums is where a checksum database is asked: a transparent log of the go.sum lines of every public module
+// version. What it answers is not checked here. It is safe for concurrent use. A nil *Checksums covers no module.
 type Checksums struct {
 	Log      *sumdb.Log
 	noSumDB  string
@@ -52,8 +49,7 @@ type logBase struct {
 	prefix string
 }
 
-// NewChecksums returns the database that o names, or nil if GOSUMDB is "off". It
-// makes no request.
+// NewChecksums returns the database that o names, or nil if GOSUMDB is "off". It makes no request.
 func NewChecksums(o ChecksumOptions) (*Checksums, error) {
 	log, base, err := sumdb.ParseGOSUMDB(cmp.Or(o.GOSUMDB, sumdb.DefaultLog))
 	if errors.Is(err, sumdb.ErrOff) {
@@ -160,9 +156,8 @@ func (c *Checksums) where(ctx context.Context) (*logBase, error) {
 	return base, err
 }
 
-// choose finds out where to ask, as the go command does: at the address the user
-// gave; else at the first proxy that carries the database, never elsewhere then; else
-// at the database itself.
+// choose finds out where to ask, as the go command does: at the address the user gave; else at the first proxy that
+// carries the database, never elsewhere then; else at the database itself.
 func (c *Checksums) choose(ctx context.Context) (*logBase, error) {
 	own := &logBase{entry: c.own}
 	if c.explicit {
@@ -184,8 +179,7 @@ func (c *Checksums) choose(ctx context.Context) (*logBase, error) {
 	return own, nil
 }
 
-// Alarm says that the database contradicts itself, if that is what err means.
-// The result then is ErrChecksum.
+// Alarm says that the database contradicts itself, if that is what err means. The result then is ErrChecksum.
 func (c *Checksums) Alarm(err error) error {
 	if !IsAlarm(err) || errors.Is(err, ErrChecksum) {
 		return err
@@ -193,9 +187,8 @@ func (c *Checksums) Alarm(err error) error {
 	return fmt.Errorf("SECURITY: the checksum database %s contradicts itself; do not trust anything from this network: %w: %w", c.Name(), ErrChecksum, err)
 }
 
-// IsAlarm reports whether an error of reading a checksum database means that somebody
-// lies: a head that nobody signed, a history that was rewritten, or content that
-// the signed head does not cover.
+// IsAlarm reports whether an error of reading a checksum database means that somebody lies: a head that nobody
+// signed, a history that was rewritten, or content that the signed head does not cover.
 func IsAlarm(err error) bool {
 	for _, target := range []error{
 		sumdb.ErrSignature, sumdb.ErrForked, sumdb.ErrShrunk,

@@ -134,8 +134,7 @@ func (e *directError) Unwrap() error { return e.err }
 // Is makes it ErrUpstream.
 func (e *directError) Is(target error) bool { return target == ErrUpstream }
 
-// prepare makes the module cache, the first time. In it, "work" is a
-// directory to run the go command in.
+// prepare makes the module cache, the first time. In it, "work" is a directory to run the go command in.
 func (d *direct) prepare() (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -24,8 +24,7 @@ import (
 	"github.com/modferry/modferry/registry/redact"
 )
 
-// entry is one entry of a GOPROXY list. Exactly one of tree and direct is set;
-// for "off" none is.
+// entry is one entry of a GOPROXY list. Exactly one of tree and direct is set; for "off" none is.
 type entry struct {
 	name     string // the URL without user and password, or "direct"
 	tree     tree
@@ -34,9 +33,8 @@ type entry struct {
 	fallBack bool        // ask the next entry after any error, not only when something does not exist
 }
 
-// tree is where the files of the protocol are: below an HTTP URL or in a
-// directory. Names are slash-separated. The error for a file that does not exist
-// is ErrNotFound.
+// tree is where the files of the protocol are: below an HTTP URL or in a directory. Names are slash-separated. The
+// error for a file that does not exist is ErrNotFound.
 type tree interface {
 	open(ctx context.Context, name string) (io.ReadCloser, error)
 }
@@ -46,8 +44,7 @@ type tree interface {
 //	list  = entry { ( "," | "|" ) entry }
 //	entry = "direct" | "off" | URL | host [ "/" path ] | absolute path
 //
-// Spaces around entries and empty entries are ignored, as is everything after
-// "direct" or "off".
+// Spaces around entries and empty entries are ignored, as is everything after "direct" or "off".
 func (u *Upstream) parseGOPROXY(list string) ([]entry, error) {
 	var entries []entry
 	for n := 1; list != ""; n++ {
@@ -115,10 +112,9 @@ func (u *Upstream) parseURL(s string) (entry, error) {
 	return entry{}, fmt.Errorf("%s: the scheme must be https, http or file", name)
 }
 
-// Prepend has a directory asked before everything else, for every module, private ones
-// too; for what it lacks the others are asked. See [Tree] for the layouts it may have. Of several
-// directories the first one is asked first. The error says that it is no directory. Prepend
-// must not be called while u is used.
+// Prepend has a directory asked before everything else, for every module, private ones too; for what it lacks the
+// others are asked. See [Tree] for the layouts it may have. Of several directories the first one is asked first. The
+// error says that it is no directory. Prepend must not be called while u is used.
 func (u *Upstream) Prepend(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -162,8 +158,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// lookupTime is how long the name service may take to say whether a proxy is a
-// local one.
+// lookupTime is how long the name service may take to say whether a proxy is a local one.
 const lookupTime = 5 * time.Second
 
 // isLocal reports whether all addresses of host are on this machine or on a
@@ -184,8 +179,7 @@ func isLocal(host string) bool {
 	})
 }
 
-// fetch asks one entry for a file and hands its content to sink, again from the
-// start when the answer broke off.
+// fetch asks one entry for a file and hands its content to sink, again from the start when the answer broke off.
 func (u *Upstream) fetch(ctx context.Context, e entry, w goproxy.File, sink func(io.Reader) error) error {
 	switch {
 	case e.direct != nil:

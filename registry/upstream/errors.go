@@ -72,8 +72,7 @@ func MayBeAbsent(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.As(err, &e) && e.onlyDirect
 }
 
-// ChecksumError says that content has another sum than it must. It is
-// ErrChecksum.
+// ChecksumError says that content has another sum than it must. It is ErrChecksum.
 type ChecksumError struct {
 	Module    module.Version
 	File      string // "zip" or "go.mod"

@@ -20,8 +20,7 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// localTree is a directory that modules can be had from, in one of these layouts, or in
-// several:
+// localTree is a directory that modules can be had from, in one of these layouts, or in several:
 //
 //	<path>/@v/<version>.info, .mod, .zip   GOPROXY; what github.com/goproxy/goproxy
 //	<path>/@v/list, <path>/@latest         caches; GOMODCACHE/cache/download
@@ -29,13 +28,11 @@ import (
 //	<path>/<version>/<version>.info        the disk storage of Athens; in it paths are
 //	<path>/<version>/go.mod, source.zip    not escaped, and versions only sometimes
 //
-// Caches hold what somebody once needed, so that much may be missing: see open. Whatever
-// else lies there, as locks and unfinished downloads, does not count, nor do empty files,
-// which are what a crash leaves behind.
+// Caches hold what somebody once needed, so that much may be missing: see open. Whatever else lies there, as locks
+// and unfinished downloads, does not count, nor do empty files, which are what a crash leaves behind.
 //
-// Symbolic links count as long as they stay in the directory, as they then are part of
-// what the user named; what leads out of it is an error. The directory itself, and
-// cache/download, may be links to anywhere.
+// Symbolic links count as long as they stay in the directory, as they then are part of what the user named; what
+// leads out of it is an error. The directory itself, and cache/download, may be links to anywhere.
 type localTree string
 
 // open opens a file, as trees do. It may be one that the directory only implies:
@@ -45,8 +42,7 @@ type localTree string
 //	@latest   counts if that version is there
 //	go.mod    is read out of the zip
 //
-// An .info file is not made up here, as another upstream may have the real one:
-// see [localTree.bareInfo].
+// An .info file is not made up here, as another upstream may have the real one: see [localTree.bareInfo].
 func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
 	root, err := t.root()
 	if err != nil {
@@ -244,8 +240,7 @@ func fileError(err error) error {
 	return fmt.Errorf("%w: %w", ErrUpstream, err)
 }
 
-// isAbsent reports whether an error says that a file, or a directory on the way to
-// it, is not there.
+// isAbsent reports whether an error says that a file, or a directory on the way to it, is not there.
 func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

@@ -29,10 +29,9 @@ const (
 	maxGlance       = 1 << 12
 )
 
-// Tree reports whether a directory looks like one that modules can be had from: a
-// GOPROXY tree, a GOMODCACHE or its cache/download, a cache of github.com/goproxy/goproxy,
-// or the disk storage of Athens. A directory with a go.mod or go.work file is a project. It
-// takes a glance only: a tree whose first thousands of directories are empty is not
+// Tree reports whether a directory looks like one that modules can be had from: a GOPROXY tree, a GOMODCACHE or its
+// cache/download, a cache of github.com/goproxy/goproxy, or the disk storage of Athens. A directory with a go.mod or
+// go.work file is a project. It takes a glance only: a tree whose first thousands of directories are empty is not
 // recognised.
 func Tree(dir string) bool {
 	for _, name := range []string{"go.mod", "go.work"} {
@@ -56,11 +55,10 @@ func Tree(dir string) bool {
 	return found
 }
 
-// TreeVersions returns every version in a directory of modules, see [Tree]: those of
-// which only go.mod is there are mod-only; From is the directory. The items are sorted by
-// path and version. The errors are about what cannot be read, and about files that look like
-// a version's and are none; at most 100 of them. Directories that are symbolic links
-// are left out.
+// TreeVersions returns every version in a directory of modules, see [Tree]: those of which only go.mod is there are
+// mod-only; From is the directory. The items are sorted by path and version. The errors are about what cannot be
+// read, and about files that look like a version's and are none; at most 100 of them. Directories that are symbolic
+// links are left out.
 func TreeVersions(ctx context.Context, dir string) ([]requirement.Requirement, []error) {
 	root, err := localTree(dir).root()
 	if err != nil {

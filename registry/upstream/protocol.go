@@ -15,8 +15,7 @@ type localError struct{ err error }
 func (e *localError) Error() string { return e.err.Error() }
 func (e *localError) Unwrap() error { return e.err }
 
-// copyLimited copies all of r. It fails if that is more than limit bytes. An error of dst is
-// a *localError.
+// copyLimited copies all of r. It fails if that is more than limit bytes. An error of dst is a *localError.
 func copyLimited(dst io.Writer, r io.Reader, limit int64) error {
 	w := &trackingWriter{w: dst}
 	n, err := io.Copy(w, io.LimitReader(r, limit+1))

@@ -18,11 +18,10 @@ import (
 // ErrRetracted: the module's author took a version back.
 var ErrRetracted = errors.New("was retracted by its author")
 
-// Retracted returns why a module's author retracted a version: an error that is ErrRetracted
-// and has the author's words. It is nil for a version that was not retracted, and for a
-// module of which nobody knows any version; another error says that upstream did not tell. As for
-// the go command, it is the highest release that says so, else the highest pre-release, else
-// the newest commit.
+// Retracted returns why a module's author retracted a version: an error that is ErrRetracted and has the author's
+// words. It is nil for a version that was not retracted, and for a module of which nobody knows any version; another
+// error says that upstream did not tell. As for the go command, it is the highest release that says so, else the
+// highest pre-release, else the newest commit.
 func (u *Upstream) Retracted(ctx context.Context, m module.Version) error {
 	var found *modfile.Retract
 	err := u.walk(ctx, goproxy.File{Version: m, Kind: goproxy.List}, func(e entry) error {

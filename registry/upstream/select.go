@@ -10,10 +10,9 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// Select returns the releases of a module that a range contains, ascending. Pre-releases
-// are among them if a bound of the range is one, or if there is no release. What the module's
-// author retracted is left out, and so are +incompatible versions after one with a go.mod, as
-// in queries. If nothing is left, the error is ErrNoMatch.
+// Select returns the releases of a module that a range contains, ascending. Pre-releases are among them if a bound of
+// the range is one, or if there is no release. What the module's author retracted is left out, and so are
+// +incompatible versions after one with a go.mod, as in queries. If nothing is left, the error is ErrNoMatch.
 func (u *Upstream) Select(ctx context.Context, path string, r goproxy.Range) ([]string, error) {
 	return u.selection(ctx, path, r.String(), func(e entry) ([]string, error) {
 		c, retracted, err := u.listed(ctx, e, path)
@@ -30,10 +29,9 @@ func (u *Upstream) Select(ctx context.Context, path string, r goproxy.Range) ([]
 	})
 }
 
-// Newest returns the newest n releases of a module, or as many as there are, ascending. A
-// module without releases is represented by its pre-releases, one without tags by its newest
-// commit. Retracted and +incompatible versions count as for Select. If nothing is left,
-// the error is ErrNoMatch.
+// Newest returns the newest n releases of a module, or as many as there are, ascending. A module without releases is
+// represented by its pre-releases, one without tags by its newest commit. Retracted and +incompatible versions count
+// as for Select. If nothing is left, the error is ErrNoMatch.
 func (u *Upstream) Newest(ctx context.Context, path string, n int) ([]string, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("the newest %d versions of %s: at least one must be asked for", n, path)

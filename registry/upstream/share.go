@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// flights lets requests for one file at the same time share one fetch. The zero value
-// is ready to use.
+// flights lets requests for one file at the same time share one fetch. The zero value is ready to use.
 type flights struct {
 	mu  sync.Mutex
 	now map[string]*flight

@@ -19,13 +19,11 @@ import (
 
 // SourceOptions configures a [Source].
 type SourceOptions struct {
-	// Spool is a directory of this Source's own, where what it fetches is kept; required. The
-	// caller removes it.
+	// Spool is a directory of this Source's own, where what it fetches is kept; required. The caller removes it.
 	Spool string
 
-	// ModCache is a GOMODCACHE that is looked into before Upstream is asked for the files of
-	// a version; "" = none. What it has is only good for finding out what is
-	// needed: it is never mirrored.
+	// ModCache is a GOMODCACHE that is looked into before Upstream is asked for the files of a version; "" = none.
+	// What it has is only good for finding out what is needed: it is never mirrored.
 	ModCache string
 }
 
@@ -39,9 +37,8 @@ type Source struct {
 	flights  flights
 }
 
-// NewSource returns a Source. The files of versions that it fetches are kept, and are
-// given to up's own Info, GoMod and Zip from then on. sums may be nil: then there is no
-// checksum database.
+// NewSource returns a Source. The files of versions that it fetches are kept, and are given to up's own Info, GoMod
+// and Zip from then on. sums may be nil: then there is no checksum database.
 func NewSource(up *Upstream, sums *Checksums, o SourceOptions) *Source {
 	g := &Source{up: up, sums: sums, spool: &spool{o.Spool}}
 	if o.ModCache != "" {
@@ -58,11 +55,10 @@ func NewSource(up *Upstream, sums *Checksums, o SourceOptions) *Source {
 //	<path>/@v/<revision>.info                    as upstream has it now
 //	sumdb/<name>/supported, latest, lookup, tile of the checksum database of that name
 //
-// Requests for one file at the same time share one fetch. The error matches fs.ErrNotExist
-// if, and only if, the file does not exist: nobody has it, GOPROXY=off, or what would have to
-// be asked is none of the database's business. That the go command fails to find something
-// directly counts as that, too, except for the zips and go.mod files of versions: which
-// of its failures are no more than a wrong guess at a path cannot be told from outside.
+// Requests for one file at the same time share one fetch. The error matches fs.ErrNotExist if, and only if, the file
+// does not exist: nobody has it, GOPROXY=off, or what would have to be asked is none of the database's business. That
+// the go command fails to find something directly counts as that, too, except for the zips and go.mod files of
+// versions: which of its failures are no more than a wrong guess at a path cannot be told from outside.
 func (g *Source) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	rc, err := g.open(ctx, name)
 	if err == nil {

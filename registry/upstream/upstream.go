@@ -26,19 +26,16 @@ import (
 
 // Options configures an [Upstream]. Only GOPROXY is needed.
 type Options struct {
-	// GOPROXY lists where to ask, as the go command's variable of that name:
-	// http, https and file URLs, "direct" and "off". After "," the next entry is
-	// asked when a module does not exist, after "|" when anything went wrong. A
+	// GOPROXY lists where to ask, as the go command's variable of that name: http, https and file URLs, "direct" and
+	// "off". After "," the next entry is asked when a module does not exist, after "|" when anything went wrong. A
 	// directory may also be a cache, of which much is missing: see [Tree].
 	GOPROXY string
 
-	// NoProxy are patterns of modules (as of GONOPROXY) that are fetched
-	// directly, whatever GOPROXY says.
+	// NoProxy are patterns of modules (as of GONOPROXY) that are fetched directly, whatever GOPROXY says.
 	NoProxy string
 
-	// Private are patterns of modules that must not become known to a public
-	// proxy: of GOPROXY only entries on this machine and on hosts all of whose
-	// addresses are of private networks are asked for them, and then they are
+	// Private are patterns of modules that must not become known to a public proxy: of GOPROXY only entries on this
+	// machine and on hosts all of whose addresses are of private networks are asked for them, and then they are
 	// fetched directly.
 	Private string
 
@@ -52,9 +49,8 @@ type Options struct {
 	Stall      time.Duration // how long a server may stay silent; 0 = 1 min
 }
 
-// Upstream fetches module versions from a GOPROXY list. It is safe for
-// concurrent use. What upstreams do wrong is an [*Error]; other errors are the
-// context's, or of this machine.
+// Upstream fetches module versions from a GOPROXY list. It is safe for concurrent use. What upstreams do wrong is an
+// [*Error]; other errors are the context's, or of this machine.
 type Upstream struct {
 	o       Options
 	first   []entry // directories to ask before all others
@@ -134,8 +130,7 @@ func (u *Upstream) Info(ctx context.Context, m module.Version) ([]byte, error) {
 	return nil, fmt.Errorf("%w; %s has the version without its .info file, which is made up if nobody else is to be asked: GOPROXY=off", err, dir)
 }
 
-// bareInfo makes up the .info file of a version for the first directory that has the
-// version; nil if none has.
+// bareInfo makes up the .info file of a version for the first directory that has the version; nil if none has.
 func (u *Upstream) bareInfo(m module.Version) (info []byte, dir string) {
 	for _, e := range u.entriesFor(m.Path) {
 		if t, ok := e.tree.(localTree); ok {
@@ -165,8 +160,7 @@ func (u *Upstream) spooled(w goproxy.File, limit int64) ([]byte, error) {
 	return readLimited(f, limit)
 }
 
-// Zip fetches the zip of a version into dst, which is overwritten. After an
-// error dst holds a useless part.
+// Zip fetches the zip of a version into dst, which is overwritten. After an error dst holds a useless part.
 func (u *Upstream) Zip(ctx context.Context, m module.Version, dst *os.File) error {
 	w := goproxy.File{Version: m, Kind: goproxy.Zip}
 	fill := func(r io.Reader) error {

@@ -21,8 +21,7 @@ type versions struct {
 	pseudo []string
 }
 
-// candidates sorts out a version list. What is not canonical or does not fit the
-// path is left out.
+// candidates sorts out a version list. What is not canonical or does not fit the path is left out.
 func candidates(list []string, path string) versions {
 	var c versions
 	for _, v := range list {

@@ -75,8 +75,7 @@ func (s *Search) Run(ctx context.Context, old Newest) *Newest {
 	return &next
 }
 
-// candidates returns the newest snapshot of each store, the largest first, and
-// records the faults of stores in next.
+// candidates returns the newest snapshot of each store, the largest first, and records the faults of stores in next.
 func (s *Search) candidates(ctx context.Context, next *Newest) []Candidate {
 	var (
 		mu   sync.Mutex

@@ -1,7 +1,6 @@
-// Package closure finds out what the go command needs to work offline: for a
-// project, for a module that somebody may want to import, and for a tool. It runs
-// the go command in scratch directories with an empty module cache, in front of a
-// proxy that remembers what was fetched.
+// Package closure finds out what the go command needs to work offline: for a project, for a module that somebody may
+// want to import, and for a tool. It runs the go command in scratch directories with an empty module cache, in front
+// of a proxy that remembers what was fetched.
 package closure
 
 import (
@@ -36,9 +35,8 @@ type Options struct {
 	Log     *slog.Logger  // nil = silent
 }
 
-// Runner runs the go command to find out what is needed. It is safe for concurrent use:
-// every call has a recording and a module cache of its own, for a cache that another call
-// filled would hide what is fetched.
+// Runner runs the go command to find out what is needed. It is safe for concurrent use: every call has a recording
+// and a module cache of its own, for a cache that another call filled would hide what is fetched.
 type Runner struct {
 	o     Options
 	goCmd *gocmd.Cmd // of which each call makes one of its own

@@ -21,12 +21,11 @@ type ProjectOptions struct {
 	DownloadAll bool   // the zips of the whole module graph, so that "go mod download all" works
 }
 
-// Project finds out what a project needs: what its go.sum files list, with their
-// sums; the .mod of every node of its module graph; and what "go mod tidy", "go list -m
-// all" and "go mod download" fetch, in its workspace and in each of its modules alone.
-// If it is not tidy, which is a warning, that is done for the tidied project too.
-// What p.Problems says is not said again, nor what is wrong with its go.sum files: of two sums that
-// contradict each other, the first counts.
+// Project finds out what a project needs: what its go.sum files list, with their sums; the .mod of every node of its
+// module graph; and what "go mod tidy", "go list -m all" and "go mod download" fetch, in its workspace and in each of
+// its modules alone. If it is not tidy, which is a warning, that is done for the tidied project too. What p.Problems
+// says is not said again, nor what is wrong with its go.sum files: of two sums that contradict each other, the first
+// counts.
 //
 // It works on a copy: the user's files are never touched.
 func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {

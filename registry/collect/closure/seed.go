@@ -16,11 +16,10 @@ import (
 	"github.com/modferry/modferry/registry/project"
 )
 
-// Seed finds out what those need who import packages of a module, which packages ever, or install its
-// programs: what a module that imports all of them needs, for any choice of them; and what the
-// module itself needs as a project. The version itself is always full. It is an error if that cannot be
-// had; what only its dependencies lack is a warning. From is who needs
-// what nothing more exact is known of; "" = the version.
+// Seed finds out what those need who import packages of a module, which packages ever, or install its programs: what
+// a module that imports all of them needs, for any choice of them; and what the module itself needs as a project. The
+// version itself is always full. It is an error if that cannot be had; what only its dependencies lack is a warning.
+// From is who needs what nothing more exact is known of; "" = the version.
 func (r *Runner) Seed(ctx context.Context, m module.Version, from string) (*Result, error) {
 	result, err := r.seed(ctx, m, from)
 	if err != nil {

@@ -78,8 +78,7 @@ func (v *view) mkdir(name string) (string, error) {
 	return dir, os.Mkdir(dir, 0o755)
 }
 
-// result is what was found out, what was fetched included. It fails if ctx ended, for
-// then everything may be missing.
+// result is what was found out, what was fetched included. It fails if ctx ended, for then everything may be missing.
 func (v *view) result(ctx context.Context) (*Result, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("finding out what %s needs: %w", v.subject, context.Cause(ctx))

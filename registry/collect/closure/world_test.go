@@ -131,8 +131,7 @@ func (tr tree) list(t testing.TB, m module.Version) {
 	})
 }
 
-// offline returns a tree with nothing but what is needed: of mod-only versions no zip, and they are
-// not in lists.
+// offline returns a tree with nothing but what is needed: of mod-only versions no zip, and they are not in lists.
 func (tr tree) offline(t testing.TB, r *Result) tree {
 	t.Helper()
 	off := tree(t.TempDir())

@@ -11,10 +11,9 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// CheckLock checks that what a lock says about the entries of the file can be what these ask
-// for. After a bad merge, or by somebody's hand, it might lead to other versions, or to nothing
-// at all, run after run. name is the lock's. The error joins all problems, each with
-// its line.
+// CheckLock checks that what a lock says about the entries of the file can be what these ask for. After a bad merge,
+// or by somebody's hand, it might lead to other versions, or to nothing at all, run after run. name is the lock's.
+// The error joins all problems, each with its line.
 //
 // What a module, a tool or a project needs besides, nobody can tell from the files alone.
 func (f *File) CheckLock(name string, l *Lock) error {
@@ -63,9 +62,8 @@ func (t Toolchain) admits(m module.Version) bool {
 	return goproxy.IsToolchain(m) && release != "" && isAsked && (len(t.Platforms) == 0 || slices.ContainsFunc(t.Platforms, isFor))
 }
 
-// answers reports whether path@query, of a module or a package, may lead to a module version. Of
-// versions, that is known: to themselves, with or without +incompatible. A tag with other build
-// metadata is a revision.
+// answers reports whether path@query, of a module or a package, may lead to a module version. Of versions, that is
+// known: to themselves, with or without +incompatible. A tag with other build metadata is a revision.
 func answers(m module.Version, path, query string) bool {
 	query = strings.TrimSuffix(query, "+incompatible")
 	return (path == m.Path || strings.HasPrefix(path, m.Path+"/")) &&

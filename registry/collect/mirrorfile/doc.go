@@ -1,6 +1,5 @@
-// Package mirrorfile parses the mirror file, modferry.yaml, which says what to
-// mirror, and its lock, modferry.lock, which says what that came to. It reads no
-// files and asks nobody.
+// Package mirrorfile parses the mirror file, modferry.yaml, which says what to mirror, and its lock, modferry.lock,
+// which says what that came to. It reads no files and asks nobody.
 //
 //	version: 1                       # required
 //	store: harbor.example/golang     # as --registry; the directory of oci:DIR is relative to the file
@@ -28,10 +27,9 @@
 //	  - modules: ["github.com/evil/**", "example.com/lib@<v1.4.2"]
 //	    reason: CVE-2026-0001
 //
-// The patterns of allow and deny are goproxy.Pattern, whose goproxy.Range also says what v2 means as a
-// bound, in ranges and in queries. The file is YAML, but strict: what is
-// unknown, doubled, empty or of another type is an error, and so are anchors, aliases, tags and a
-// second document.
+// The patterns of allow and deny are goproxy.Pattern, whose goproxy.Range also says what v2 means as a bound, in
+// ranges and in queries. The file is YAML, but strict: what is unknown, doubled, empty or of another type is an
+// error, and so are anchors, aliases, tags and a second document.
 //
 // The lock is YAML as well, with a line for each fact, in order, so that git shows and merges them
 // one by one; [ParseLock] takes nothing else.

@@ -109,10 +109,9 @@ func withPlatforms(id string, platforms []string) string {
 // ErrDenied: the mirror file does not let a version in.
 var ErrDenied = errors.New("kept out")
 
-// Permits reports whether the allow and deny lists let a version in: nil or ErrDenied, with the
-// place in the file and the reason that stands there. The deny list has the last word, and does not
-// tell upper case from lower case in paths. The allow list is about modules: it does not concern Go
-// toolchains, which only come in by being asked for.
+// Permits reports whether the allow and deny lists let a version in: nil or ErrDenied, with the place in the file and
+// the reason that stands there. The deny list has the last word, and does not tell upper case from lower case in
+// paths. The allow list is about modules: it does not concern Go toolchains, which only come in by being asked for.
 //
 // A version that is not canonical is an error as well: no list can judge a query.
 func (f *File) Permits(m module.Version) error {

@@ -61,8 +61,7 @@ func (l *Lock) Source(id string) *Locked {
 	return nil
 }
 
-// LockName returns the name of the lock that belongs to a mirror file:
-// modferry.lock for modferry.yaml.
+// LockName returns the name of the lock that belongs to a mirror file: modferry.lock for modferry.yaml.
 func LockName(file string) string { return strings.TrimSuffix(file, filepath.Ext(file)) + ".lock" }
 
 // lockHeader is for whoever opens the file.
@@ -128,8 +127,7 @@ func compareRevisions(a, b Revision) int {
 // inWords returns a version as it stands in a lock, and in a go.sum.
 func inWords(m module.Version) string { return m.Path + " " + m.Version }
 
-// String returns the need as it stands in a lock, and in a go.sum: "path version" or
-// "path version/go.mod".
+// String returns the need as it stands in a lock, and in a go.sum: "path version" or "path version/go.mod".
 func (n Need) String() string {
 	if n.ModOnly {
 		return inWords(n.Module) + "/go.mod"
@@ -154,11 +152,10 @@ type lockText struct {
 	Sums []yaml.Node
 }
 
-// ParseLock parses a lock of at most MaxLockSize bytes. It takes nothing but what
-// [Lock.Format] writes, and lines of comments, so whatever is unknown, doubled or not in
-// order after an edit or a merge is an error; and so are versions that are not canonical and
-// sums that are not h1: of 32 bytes. The error joins the problems, each with its line; of very
-// many, a hundred.
+// ParseLock parses a lock of at most MaxLockSize bytes. It takes nothing but what [Lock.Format] writes, and lines of
+// comments, so whatever is unknown, doubled or not in order after an edit or a merge is an error; and so are versions
+// that are not canonical and sums that are not h1: of 32 bytes. The error joins the problems, each with its line; of
+// very many, a hundred.
 func ParseLock(name string, data []byte) (*Lock, error) {
 	p := &problems{name: name}
 	l := &Lock{Sums: make(map[module.Version]Sums)}

@@ -20,9 +20,8 @@ import (
 // MaxSize is how large a mirror file may be, in bytes.
 const MaxSize = 1 << 20
 
-// Parse parses a mirror file of at most MaxSize bytes. Paths in it are resolved
-// against the directory of name. The error joins all problems, each of which
-// reads "name:line: field: …"; of very many, a hundred.
+// Parse parses a mirror file of at most MaxSize bytes. Paths in it are resolved against the directory of name. The
+// error joins all problems, each of which reads "name:line: field: …"; of very many, a hundred.
 //
 // Whether directories, keys, modules and releases exist, Parse cannot know; nor does it
 // check Store, Upstream, queries and releases as those who use them do.

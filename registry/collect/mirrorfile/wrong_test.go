@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// wrong has for each line that can stand in a mirror file, after version: 1, what
-// must be said about it.
+// wrong has for each line that can stand in a mirror file, after version: 1, what must be said about it.
 var wrong = []struct{ line, want string }{
 	{"registry: harbor.example/x", `there is no field "registry": there are version, store, `},
 	{"toolchian: [go1.26]", "did you mean tools or toolchains?"},

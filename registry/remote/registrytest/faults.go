@@ -43,8 +43,7 @@ func (f Fault) Times(n int) Fault {
 	return f
 }
 
-// Inject makes things go wrong from now on. The newest fault that applies to a
-// request is the one that happens.
+// Inject makes things go wrong from now on. The newest fault that applies to a request is the one that happens.
 func (r *Registry) Inject(f Fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,14 +112,12 @@ func RateLimited(wait time.Duration) Fault {
 	}}
 }
 
-// HarborProjectMissing is Harbor's answer for a project that does not exist, or
-// that the account must not know about.
+// HarborProjectMissing is Harbor's answer for a project that does not exist, or that the account must not know about.
 func HarborProjectMissing() Fault {
 	return Answer(http.StatusUnauthorized, "UNAUTHORIZED", "project golang not found: project golang not found")
 }
 
-// HarborPolicyViolation is Harbor keeping a vulnerable image back, by tag and by
-// digest. Signatures are not affected.
+// HarborPolicyViolation is Harbor keeping a vulnerable image back, by tag and by digest. Signatures are not affected.
 func HarborPolicyViolation() Fault {
 	return harborPolicy(`current image with 2 vulnerabilities cannot be pulled due to configured policy in 'Prevent images with vulnerability severity of "Critical" or higher from running.'`)
 }

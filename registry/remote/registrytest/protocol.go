@@ -112,8 +112,7 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Reque
 	w.WriteHeader(http.StatusCreated)
 }
 
-// store keeps a manifest under its digest and, if ref is one, a tag. The caller
-// holds mu.
+// store keeps a manifest under its digest and, if ref is one, a tag. The caller holds mu.
 func (r *Registry) store(repo, ref string, m manifest) digest.Digest {
 	d := digest.FromBytes(m.raw)
 	to := r.repository(repo)

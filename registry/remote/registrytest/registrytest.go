@@ -233,8 +233,7 @@ func (r *Registry) DeleteTag(repo, tag string) {
 	}
 }
 
-// CopyRepository copies all manifests, tags and blobs to another repository, as
-// a careless replication rule does.
+// CopyRepository copies all manifests, tags and blobs to another repository, as a careless replication rule does.
 func (r *Registry) CopyRepository(from, to string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
