@@ -23,40 +23,26 @@ type Retry struct {
 
 // Do runs an operation until it succeeds, or fails for good, or ctx ends; the error is the operation's last. The
 // whole operation is repeated, so that bodies are opened afresh and an answer that broke off is asked for again.
+// Each wait is about twice as long as the one before.
 func (r Retry) Do(ctx context.Context, do func() error) error {
-	var last error
-	failed := 0
-	wait := &atLeast{exponential: backoff.ExponentialBackOff{
-		InitialInterval: r.Min, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: r.Max,
-	}}
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		last = do()
-		failed++
-		again := false
-		if last != nil && ctx.Err() == nil {
-			wait.least, again = r.Again(last, failed)
+	waits := backoff.ExponentialBackOff{InitialInterval: r.Min, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: r.Max}
+	for failed := 1; ; failed++ {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
-		if last != nil && !again {
-			return struct{}{}, backoff.Permanent(last)
+		least, again := r.Again(err, failed)
+		if !again {
+			return err
 		}
-		return struct{}{}, last
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(r.Notify))
-	if err != nil {
-		return last // not that the context ended meanwhile
+		wait := min(max(waits.NextBackOff(), least), r.Max)
+		r.Notify(err, wait)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
 	}
-	return nil
-}
-
-// atLeast waits exponentially longer, but as long as the last answer demanded; at most MaxInterval.
-type atLeast struct {
-	exponential backoff.ExponentialBackOff
-	least       time.Duration
-}
-
-func (b *atLeast) Reset() { b.exponential.Reset() }
-
-func (b *atLeast) NextBackOff() time.Duration {
-	return min(max(b.exponential.NextBackOff(), b.least), b.exponential.MaxInterval)
 }
 
 // RetryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3). 0 = it says nothing.

@@ -55,6 +55,8 @@ func (c *checkedClient) Do(req *http.Request) (*http.Response, error) {
 	switch {
 	case err != nil && req.Context().Err() != nil:
 		return nil, context.Cause(req.Context())
+	case errors.Is(err, errContent):
+		return nil, err
 	case err != nil:
 		e = c.noAnswer(req, err)
 	case resp.StatusCode >= 400:
@@ -93,7 +95,7 @@ func (c *checkedClient) noAnswer(req *http.Request, err error) *registry.Error {
 func tokenRefused(t *errcode.ErrorResponse) *registry.Error {
 	e := &registry.Error{Status: t.StatusCode, Err: fmt.Errorf("%w: the token service refused", registry.ErrUnauthorized)}
 	if len(t.Errors) > 0 {
-		e.Code, e.Message = t.Errors[0].Code, safetext.Line(t.Errors[0].Message)
+		e.Code, e.Message = t.Errors[0].Code, safetext.Lines([]byte(t.Errors[0].Message))
 	}
 	if t.StatusCode == http.StatusTooManyRequests || t.StatusCode >= 500 {
 		e.Err = fmt.Errorf("%w: its token service failed", registry.ErrUnavailable)
@@ -180,11 +182,10 @@ func errorBody(resp *http.Response) (code, message string) {
 		} `json:"errors"`
 	}
 	if json.Unmarshal(data, &body) == nil && len(body.Errors) > 0 {
-		return strings.ToUpper(safetext.Line(body.Errors[0].Code)), safetext.Line(body.Errors[0].Message)
+		return strings.ToUpper(safetext.Lines([]byte(body.Errors[0].Code))), safetext.Lines([]byte(body.Errors[0].Message))
 	}
 	if mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mt == "text/plain" {
-		line, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
-		return "", safetext.Line(line)
+		return "", safetext.Lines(data)
 	}
 	return "", ""
 }

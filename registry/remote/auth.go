@@ -2,9 +2,7 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,10 +25,7 @@ func configuredCredentials() auth.CredentialFunc {
 		}
 		var more []credentials.Store
 		for _, name := range podmanFiles() {
-			if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			s, err := credentials.NewStore(name, credentials.StoreOptions{})
+			s, err := credentials.NewStore(name, credentials.StoreOptions{}) // empty where there is no such file
 			if err != nil {
 				return nil, err
 			}

@@ -3,8 +3,13 @@ package remote
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -81,4 +86,59 @@ func (c *Client) Open(ref string) (*registry.Store, error) {
 		return nil, err
 	}
 	return registry.New(&remote{c: c, at: l}), nil
+}
+
+// newTransport returns the HTTP transport of a Client.
+func newTransport(caFile string) (http.RoundTripper, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	// Requests go to very few hosts, several at a time.
+	t.MaxIdleConnsPerHost = 64
+	// Blobs are compressed already, and their digest is that of the bytes sent.
+	t.DisableCompression = true
+	if caFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading CA certificates: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("reading CA certificates: %s holds no PEM certificate", caFile)
+	}
+	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return t, nil
+}
+
+// retry runs an operation again while it fails in a way that may pass.
+func (c *Client) retry(ctx context.Context, do func() error) error {
+	return httpclient.Retry{
+		Min: c.o.MinBackoff, Max: c.o.MaxBackoff,
+		Again: func(err error, failed int) (time.Duration, bool) {
+			var e *registry.Error
+			if !errors.As(err, &e) || failed > c.attempts(e) {
+				return 0, false
+			}
+			return e.RetryAfter, true
+		},
+		Notify: func(err error, wait time.Duration) {
+			c.o.Log.InfoContext(ctx, "asking the registry again", "in", wait, "after", err)
+		},
+	}.Do(ctx, do)
+}
+
+// attempts returns how often to try again after e.
+func (c *Client) attempts(e *registry.Error) int {
+	switch {
+	case e.ScanPending:
+		return 2 * c.o.Retries // a scan takes seconds
+	case errors.Is(e, registry.ErrUnavailable) && !e.Permanent:
+		return c.o.Retries
+	case errors.Is(e, registry.ErrCorrupt):
+		return min(c.o.Retries, 1) // not the registry's fault, perhaps
+	}
+	return 0
 }

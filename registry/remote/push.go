@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	orasremote "oras.land/oras-go/v2/registry/remote"
@@ -15,7 +14,7 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// errContent marks an error of the content being pushed, which is not the registry's.
+// errContent marks an error of the content being pushed, which is not the registry's, and passes for good.
 var errContent = errors.New("reading the content to push")
 
 func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
@@ -25,13 +24,8 @@ func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 		if err != nil {
 			return fmt.Errorf("%w: %w", errContent, err)
 		}
-		body := &pushBody{rc: rc}
-		defer body.Close()
-		err = o.Blobs().Push(ctx, d, body)
-		if failure := body.failure(); failure != nil {
-			return failure
-		}
-		return err
+		defer rc.Close()
+		return o.Blobs().Push(ctx, d, pushBody{rc})
 	})
 }
 
@@ -63,40 +57,13 @@ func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descripto
 	})
 }
 
-// pushBody is the body of an upload. The HTTP transport may still be reading it when the request has failed already,
-// so closing waits for a read; and it remembers a read error, which the transport would report as one of the network.
-type pushBody struct {
-	mu     sync.Mutex
-	rc     io.ReadCloser
-	err    error
-	closed bool
-}
+// pushBody tells a failure to read the content from one of the network.
+type pushBody struct{ io.ReadCloser }
 
-func (b *pushBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return 0, io.ErrClosedPipe
-	}
-	n, err := b.rc.Read(p)
+func (b pushBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		b.err = fmt.Errorf("%w: %w", errContent, err)
+		err = fmt.Errorf("%w: %w", errContent, err)
 	}
 	return n, err
-}
-
-func (b *pushBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil
-	}
-	b.closed = true
-	return b.rc.Close()
-}
-
-func (b *pushBody) failure() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.err
 }

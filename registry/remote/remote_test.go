@@ -12,6 +12,8 @@ import (
 	"testing/iotest"
 	"time"
 
+	orasremote "oras.land/oras-go/v2/registry/remote"
+
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -103,16 +105,18 @@ func TestBlobPushIsRepeatedWithAFreshBody(t *testing.T) {
 }
 
 func TestBrokenContentIsNotTheRegistrysFault(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
 	broken := errors.New("disk on fire")
-	b := &pushBody{rc: io.NopCloser(iotest.ErrReader(broken))}
-	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, broken) || !errors.Is(b.failure(), errContent) {
-		t.Errorf("%v, %v", err, b.failure())
+	d := artifact.NewBlob("text/plain", []byte("some content")).Descriptor
+	err := s.Backend().(*remote).do(t.Context(), "pushing blob", "a", "", func(o *orasremote.Repository) error {
+		return o.Blobs().Push(t.Context(), d, pushBody{io.NopCloser(iotest.ErrReader(broken))})
+	})
+	storetest.WantMeaning(t, err, nil)
+	if !errors.Is(err, broken) || !errors.Is(err, errContent) {
+		t.Errorf("%v; want the error of the content", err)
 	}
-	if err := errors.Join(b.Close(), b.Close()); err != nil {
-		t.Error(err)
-	}
-	if _, err := b.Read(make([]byte, 1)); err == nil {
-		t.Error("a closed body can be read")
+	if n := reg.Count(http.MethodPost, registrytest.Upload); n != 1 {
+		t.Errorf("%d uploads were begun, want that nothing is tried again", n)
 	}
 }
 

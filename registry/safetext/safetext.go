@@ -27,18 +27,6 @@ func Lines(message []byte) string {
 	return strings.Join(kept, "; ")
 }
 
-// Line returns a message of which a line is all, without credentials: what is not printable becomes a space.
-func Line(message string) string {
-	text := redact.Text(message)
-	text = strings.ToValidUTF8(text[:min(len(text), maxBytes)], "")
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-}
-
 func printable(r rune) rune {
 	switch {
 	case r == '\t':

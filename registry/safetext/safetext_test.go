@@ -6,8 +6,8 @@ import (
 )
 
 func TestWhatOthersWroteIsMadeFitForATerminal(t *testing.T) {
-	if got := Line("a\x1b[31mb\nc\x00\xffd"); got != "a [31mb c d" {
-		t.Errorf("Line: %q", got)
+	if got := Lines([]byte("a\x1b[31mb\nc\x00\xffd")); got != "a[31mb; cd" {
+		t.Errorf("Lines: %q", got)
 	}
 	if got := Lines([]byte("\x1b[31mred\r\n\n  second\tline  \nthird")); got != "[31mred; second line; third" {
 		t.Errorf("Lines: %q", got)
@@ -16,9 +16,6 @@ func TestWhatOthersWroteIsMadeFitForATerminal(t *testing.T) {
 
 func TestLongMessagesAreCut(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
-	if n := len(Line(long)); n != maxBytes {
-		t.Errorf("Line: %d bytes", n)
-	}
 	if n := len(Lines([]byte(long))); n != maxBytes {
 		t.Errorf("Lines: %d bytes", n)
 	}
