@@ -87,7 +87,7 @@ func cmdReplicate(ts *testscript.TestScript, neg bool, args []string) {
 	for _, arg := range args[2:] {
 		repo, tag, single := strings.Cut(arg, ":")
 		if single {
-			d, err := from.Resolve(from.ctx(), repo, tag)
+			d, _, err := from.Manifest(from.ctx(), repo, tag)
 			ts.Check(err)
 			from.copyTag(to, repo, sign.Tag(d.Digest))
 			from.copyTag(to, repo, tag)

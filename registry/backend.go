@@ -30,8 +30,6 @@ type Backend interface {
 
 // Reader reads what a backend has.
 type Reader interface {
-	// Resolve returns media type, digest and size of a manifest.
-	Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error)
 	// Manifest returns a manifest of at most artifact.MaxManifest bytes with a descriptor computed from these bytes,
 	// which agrees with ref if that is a digest.
 	Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error)

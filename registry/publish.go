@@ -229,7 +229,7 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 
 // settle looks who won if two published different content at the same time.
 func (p *publisher) settle(ctx context.Context) (Outcome, error) {
-	d, err := p.Resolve(ctx, p.repo, p.tag)
+	d, _, err := p.Manifest(ctx, p.repo, p.tag)
 	if errors.Is(err, ErrPolicy) {
 		return Published, nil // held back until it is scanned, or for what is in it
 	}

@@ -22,21 +22,9 @@ type blind struct {
 	looked bool
 }
 
-func (b *blind) hides(tag string) bool {
-	hidden := tag == b.tag && !b.looked
-	b.looked = b.looked || hidden
-	return hidden
-}
-
-func (b *blind) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
-	if b.hides(ref) {
-		return ocispec.Descriptor{}, registry.ErrNotFound
-	}
-	return b.Backend.Resolve(ctx, repo, ref)
-}
-
 func (b *blind) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
-	if b.hides(ref) {
+	if ref == b.tag && !b.looked {
+		b.looked = true
 		return ocispec.Descriptor{}, nil, registry.ErrNotFound
 	}
 	return b.Backend.Manifest(ctx, repo, ref)

@@ -131,7 +131,7 @@ func (p *snapshotPublisher) publish(ctx context.Context, have *sumdb.Manifest, s
 	}
 	head := sumdb.HeadTag(m.Tree.N)
 	d := p.img.Descriptor
-	tagged, err := p.Resolve(ctx, p.repo, head)
+	tagged, _, err := p.Manifest(ctx, p.repo, head)
 	switch {
 	case absent(err):
 	case err != nil && !errors.Is(err, ErrPolicy): // which holds back what was not scanned yet

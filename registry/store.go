@@ -33,11 +33,6 @@ func (s *Store) Reference(repo, tagOrDigest string) string { return s.b.Referenc
 // Content pushed to a layout is durable before Close already.
 func (s *Store) Close() error { return s.b.Close() }
 
-// Resolve returns media type, digest and size of a manifest without reading it.
-func (s *Store) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
-	return s.b.Resolve(ctx, repo, ref)
-}
-
 // Manifest reads a manifest of at most artifact.MaxManifest bytes by tag or digest. The descriptor is computed from
 // the bytes received and agrees with the digest asked for and with the one the registry states.
 func (s *Store) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {

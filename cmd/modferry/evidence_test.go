@@ -47,7 +47,7 @@ func TestVerifySaysWhenTheSnapshotIsTooOldForTheEvidence(t *testing.T) {
 	store := b.open()
 	_, raw, err := store.Manifest(t.Context(), log.Repository(), sumdb.HeadTag(10))
 	must(t, err)
-	d, err := store.Resolve(t.Context(), log.Repository(), sumdb.HeadTag(10))
+	d, _, err := store.Manifest(t.Context(), log.Repository(), sumdb.HeadTag(10))
 	must(t, err)
 	d.MediaType = ocispec.MediaTypeImageManifest
 	must(t, store.PushManifest(t.Context(), log.Repository(), d, raw, sumdb.LatestTag))

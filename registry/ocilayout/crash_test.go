@@ -144,7 +144,7 @@ func TestLayoutSurvivesKilledWriters(t *testing.T) {
 func checkSurvivors(t *testing.T, l *layout, want []image) {
 	t.Helper()
 	for _, img := range want {
-		if _, err := l.Resolve(t.Context(), img.repo, img.tag); err != nil {
+		if _, _, err := l.Manifest(t.Context(), img.repo, img.tag); err != nil {
 			t.Error(err)
 		}
 	}
@@ -344,7 +344,7 @@ func childFull(t *testing.T, l *layout) {
 		if !errors.Is(err, syscall.EFBIG) {
 			t.Errorf("journal: %v", err)
 		}
-		if _, err := l.Resolve(ctx, img.repo, "another"); !errors.Is(err, registry.ErrNotFound) {
+		if _, _, err := l.Manifest(ctx, img.repo, "another"); !errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("torn tag: %v", err)
 		}
 	}

@@ -23,7 +23,7 @@ func TestLayoutWithoutItsMarkerKeepsItsTags(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "oci-layout")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openLayout(t, dir).Resolve(ctx, folded.repo, folded.tag); !errors.Is(err, registry.ErrNoLayout) {
+	if _, _, err := openLayout(t, dir).Manifest(ctx, folded.repo, folded.tag); !errors.Is(err, registry.ErrNoLayout) {
 		t.Errorf("reading: %v", err)
 	}
 	l := openLayout(t, dir)

@@ -175,7 +175,7 @@ func TestLayoutReturnsWhatWasPushed(t *testing.T) {
 		t.Error(err)
 	}
 	for _, ref := range []string{img.tag, string(img.desc.Digest)} {
-		d, err := l.Resolve(ctx, img.repo, ref)
+		d, _, err := l.Manifest(ctx, img.repo, ref)
 		if err != nil || !content.Equal(d, img.desc) {
 			t.Errorf("resolve(%s) = %v, %v", ref, d, err)
 		}
@@ -198,7 +198,7 @@ func TestLayoutMovesATag(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if d, err := l.Resolve(ctx, first.repo, "x"); err != nil || d.Digest != second.desc.Digest {
+		if d, _, err := l.Manifest(ctx, first.repo, "x"); err != nil || d.Digest != second.desc.Digest {
 			t.Errorf("resolve = %v, %v", d, err)
 		}
 		if err := l.Close(); err != nil {
@@ -314,7 +314,7 @@ func TestLayoutPushStopsWithItsContext(t *testing.T) {
 	}
 	unlock()
 	mustPublish(t, l, newImage("example.com/a", "v1.1.0"))
-	if _, err := l.Resolve(t.Context(), img.repo, "other"); !errors.Is(err, registry.ErrNotFound) {
+	if _, _, err := l.Manifest(t.Context(), img.repo, "other"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("the tag of a push that gave up: %v", err)
 	}
 }

@@ -22,11 +22,6 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-func (l *layout) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
-	d, err := l.lookup(ctx, repo, ref)
-	return d, l.fail("resolving", repo, ref, err)
-}
-
 func (l *layout) Manifest(ctx context.Context, repo, ref string) (d ocispec.Descriptor, raw []byte, err error) {
 	d, err = l.lookup(ctx, repo, ref)
 	if err == nil {

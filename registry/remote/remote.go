@@ -111,20 +111,6 @@ func (r *remote) do(ctx context.Context, op, repo, ref string, f func(*orasremot
 	})
 }
 
-func (r *remote) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
-	var d ocispec.Descriptor
-	err := r.do(ctx, "resolving", repo, ref, func(o *orasremote.Repository) (err error) {
-		d, err = o.Resolve(ctx, ref)
-		return err
-	})
-	if err == nil || ctx.Err() != nil || errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrReference) {
-		return d, err
-	}
-	// A HEAD has no body: only a GET tells what the registry has to say.
-	d, _, err = r.Manifest(ctx, repo, ref)
-	return d, err
-}
-
 // get asks for a manifest or a blob. oras-go's fetching methods would do this too, but with errors of no type for
 // wrong sizes and digests, and with a second request for an answer without Content-Length.
 func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, accept string) (*http.Response, error) {

@@ -28,9 +28,6 @@ func TestManifestsAndBlobsComeBackAsPushed(t *testing.T) {
 		if err != nil || d.Digest != want.Digest || d.Size != want.Size || d.MediaType != want.MediaType || !bytes.Equal(got, raw) {
 			t.Errorf("Manifest(%s) = %v, %q, %v", ref, d, got, err)
 		}
-		if d, err = s.Resolve(t.Context(), "a", ref); err != nil || d.Digest != want.Digest || d.Size != want.Size {
-			t.Errorf("Resolve(%s) = %v, %v", ref, d, err)
-		}
 	}
 	blob := artifact.NewBlob("text/plain", []byte("some content"))
 	if err := s.PushBlob(t.Context(), "a", blob); err != nil {
@@ -49,35 +46,6 @@ func TestPushByDigestTagsNothing(t *testing.T) {
 	storetest.Image(t, s, "a", "")
 	if tags := reg.Tags("golang/a"); len(tags) != 0 {
 		t.Errorf("tags are %v", tags)
-	}
-}
-
-func TestResolveAsksForTheRegistrysMessage(t *testing.T) {
-	reg, s := newRegistry(t, registrytest.Options{})
-	storetest.Image(t, s, "a", "v1")
-	reg.Inject(registrytest.HarborPolicyViolation())
-	_, err := s.Resolve(t.Context(), "a", "v1")
-	storetest.WantMeaning(t, err, registry.ErrPolicy)
-	if !strings.Contains(err.Error(), "2 vulnerabilities") {
-		t.Errorf("%v; want the registry's message", err)
-	}
-}
-
-func TestResolveOfWhatIsNotThere(t *testing.T) {
-	reg, s := newRegistry(t, registrytest.Options{})
-	_, err := s.Resolve(t.Context(), "a", "v1")
-	storetest.WantMeaning(t, err, registry.ErrNotFound)
-	reg.Inject(registrytest.HTMLNotFound())
-	_, err = s.Resolve(t.Context(), "a", "v1")
-	storetest.WantMeaning(t, err, nil)
-}
-
-func TestResolveWithoutADigestHeaderReadsTheManifest(t *testing.T) {
-	reg, s := newRegistry(t, registrytest.Options{})
-	want, _ := storetest.Image(t, s, "a", "v1")
-	reg.Inject(registrytest.Answer(http.StatusOK, "", "").On(http.MethodHead, registrytest.Manifest))
-	if d, err := s.Resolve(t.Context(), "a", "v1"); err != nil || d.Digest != want.Digest {
-		t.Errorf("%v, %v", d, err)
 	}
 }
 
