@@ -25,8 +25,8 @@ import (
 //	<path>/@v/<version>.info, .mod, .zip   GOPROXY; what github.com/goproxy/goproxy
 //	<path>/@v/list, <path>/@latest         caches; GOMODCACHE/cache/download
 //	cache/download/…                       GOMODCACHE: the same, and nothing else counts
-//	<path>/<version>/<version>.info        the disk storage of Athens; in it paths are
-//	<path>/<version>/go.mod, source.zip    not escaped, and versions only sometimes
+//	<path>/<version>/<version>.info        the disk storage of Athens, where paths
+//	<path>/<version>/go.mod, source.zip    and versions are not escaped
 //
 // Caches hold what somebody once needed, so that much may be missing: see open. Whatever else lies there, as locks
 // and unfinished downloads, does not count, nor do empty files, which are what a crash leaves behind.
@@ -40,7 +40,6 @@ type localTree string
 //	list      the versions whose zip is there; if there are no zips, those of a list
 //	          file whose go.mod is
 //	@latest   counts if that version is there
-//	go.mod    is read out of the zip
 //
 // An .info file is not made up here, as another upstream may have the real one: see [localTree.bareInfo].
 func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
@@ -59,14 +58,12 @@ func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
 	case goproxy.Latest:
 		return t.latest(root, w.Path)
 	}
-	f, err := openFirst(root, w)
-	if errors.Is(err, ErrNotFound) && w.Kind == goproxy.Mod && goproxy.IsVersion(w.Version) {
-		return t.zippedMod(root, w.Version)
+	for _, name := range localNames(w) {
+		if f, err := openFile(root, name); !errors.Is(err, ErrNotFound) {
+			return f, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+	return nil, ErrNotFound
 }
 
 // bareInfo makes up the .info file of a version that is there without it. If the version
@@ -152,30 +149,6 @@ func (t localTree) latest(root *os.Root, path string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
-// zippedMod returns the go.mod file of a version of which only the zip is there.
-func (t localTree) zippedMod(root *os.Root, m module.Version) (io.ReadCloser, error) {
-	f, err := openFirst(root, goproxy.File{Version: m, Kind: goproxy.Zip})
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := modInZip(f, m)
-	if err != nil {
-		return nil, fmt.Errorf("%w: reading its go.mod out of the zip: %w", ErrUpstream, err)
-	}
-	return io.NopCloser(bytes.NewReader(data)), nil
-}
-
-// openFirst opens a file of a version under the first of its names that is there.
-func openFirst(root *os.Root, w goproxy.File) (*os.File, error) {
-	for _, name := range localNames(w) {
-		if f, err := openFile(root, name); !errors.Is(err, ErrNotFound) {
-			return f, err
-		}
-	}
-	return nil, ErrNotFound
-}
-
 // has reports whether a version is there, be it in parts.
 func has(root *os.Root, m module.Version) bool {
 	names := append(localNames(goproxy.File{Version: m, Kind: goproxy.Mod}), localNames(goproxy.File{Version: m, Kind: goproxy.Zip})...)
@@ -198,7 +171,7 @@ func checkFile(root *os.Root, name string) error {
 }
 
 // openFile opens a file.
-func openFile(root *os.Root, name string) (*os.File, error) {
+func openFile(root *os.Root, name string) (io.ReadCloser, error) {
 	if err := checkFile(root, name); err != nil { // before opening: a pipe would block
 		return nil, err
 	}
@@ -210,7 +183,7 @@ func openFile(root *os.Root, name string) (*os.File, error) {
 }
 
 // openBelow is openFile for a file below a directory.
-func openBelow(dir, name string) (*os.File, error) {
+func openBelow(dir, name string) (io.ReadCloser, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fileError(err)
