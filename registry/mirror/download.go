@@ -15,38 +15,35 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// download is a version as upstream sent it, unchecked.
-type download struct{ files artifact.Files }
-
-// fetch gets everything that concerns a version, at the same time.
-func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (*download, error) {
-	c := &download{files: artifact.Files{Module: m}}
+// fetch gets everything that concerns a version, at the same time. The caller removes the zip.
+func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (artifact.Files, error) {
+	files := artifact.Files{Module: m}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		c.files.Info, err = r.Upstream.Info(ctx, m)
+		files.Info, err = r.Upstream.Info(ctx, m)
 		if goproxy.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
-			c.files.Info, err = upstream.MadeUpInfo(m), nil
+			files.Info, err = upstream.MadeUpInfo(m), nil
 		}
 		return err
 	})
 	group.Go(func() (err error) {
-		c.files.GoMod, err = r.Upstream.GoMod(ctx, m)
+		files.GoMod, err = r.Upstream.GoMod(ctx, m)
 		if goproxy.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
-			c.files.GoMod, err = goproxy.GoMod(goproxy.ToolchainPath), nil
+			files.GoMod, err = goproxy.GoMod(goproxy.ToolchainPath), nil
 		}
 		return err
 	})
 	if !modOnly {
 		group.Go(func() (err error) {
-			c.files.ZipFile, err = r.fetchZip(ctx, m)
+			files.ZipFile, err = r.fetchZip(ctx, m)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		c.remove()
-		return nil, err
+	err := group.Wait()
+	if err != nil && files.ZipFile != "" {
+		err = errors.Join(err, os.Remove(files.ZipFile))
 	}
-	return c, nil
+	return files, err
 }
 
 // fetchZip streams a zip into a file.
@@ -62,23 +59,16 @@ func (r *runner) fetchZip(ctx context.Context, m module.Version) (string, error)
 	return f.Name(), nil
 }
 
-// build checks the files and makes an artifact of them, whose blobs read the zip.
-func (c *download) build() (*artifact.Artifact, error) {
-	if modfile.ModulePath(c.files.GoMod) == "" {
+// build checks what upstream sent and makes an artifact of it, whose blobs read the zip.
+func build(files artifact.Files) (*artifact.Artifact, error) {
+	if modfile.ModulePath(files.GoMod) == "" {
 		// A web page would pass as a go.mod file of unknown statements.
 		return nil, fmt.Errorf("packaging %s: %w: the go.mod file has no module line: upstream sent it so, nothing was published",
-			c.files.Module, artifact.ErrCorrupt)
+			files.Module, artifact.ErrCorrupt)
 	}
-	a, err := artifact.Build(c.files)
+	a, err := artifact.Build(files)
 	if errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrLimit) {
 		return nil, fmt.Errorf("%w: upstream sent it so, nothing was published", err)
 	}
 	return a, err
-}
-
-// remove deletes the zip.
-func (c *download) remove() {
-	if c.files.ZipFile != "" {
-		_ = os.Remove(c.files.ZipFile) // its directory will be removed anyway
-	}
 }

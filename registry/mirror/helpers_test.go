@@ -3,11 +3,14 @@ package mirror
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/modferry/modferry/artifact/sumdb/sumdbtest"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/upstream"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 // newUpstream reads from goproxy; what it adds makes tests quick and independent of the machine.
@@ -52,4 +55,15 @@ func goCommandFor(t testing.TB, up *upstream.Upstream) func(context.Context) (*c
 			Source: upstream.NewSource(up, nil, upstream.SourceOptions{Spool: spool}), GOSUMDB: "off", TempDir: temp,
 		})
 	}
+}
+
+// treeSums returns the sums of a version in a tree.
+func treeSums(t testing.TB, tree upstreamtest.Tree, version string) (zip, mod string) {
+	t.Helper()
+	lines, err := sumdbtest.Lines(upstreamtest.ParseModule(t, version), tree.File(t, version, ".zip"), tree.File(t, version, ".mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := strings.Fields(string(lines))
+	return f[2], f[5]
 }

@@ -19,14 +19,7 @@ import (
 
 func TestWhatAHostileUpstreamSendsIsNeverPublished(t *testing.T) {
 	const bad = "example.com/bad@v1.0.0"
-	otherZip := func(t *testing.T, m module.Version, files ...modzip.File) string {
-		var zip strings.Builder
-		if err := modzip.Create(&zip, m, files); err != nil {
-			t.Fatal(err)
-		}
-		return zip.String()
-	}
-	goMod := upstreamtest.MemFile{Name: "go.mod", Content: "module example.com/bad\n\ngo 1.24\n"}
+	goMod := map[string]string{"go.mod": "module example.com/bad\n\ngo 1.24\n"}
 	signer := newSigner(t)
 	for _, tt := range []struct {
 		name    string
@@ -48,13 +41,13 @@ func TestWhatAHostileUpstreamSendsIsNeverPublished(t *testing.T) {
 			tree.Write(t, bad, ".zip", string(zip))
 		}, nil, "zip"},
 		{"another version's zip", false, func(t *testing.T, tree upstreamtest.Tree) {
-			tree.Write(t, bad, ".zip", otherZip(t, module.Version{Path: "example.com/bad", Version: "v1.0.1"}, goMod))
+			tree.Write(t, bad, ".zip", upstreamtest.Zip(t, module.Version{Path: "example.com/bad", Version: "v1.0.1"}, goMod))
 		}, artifact.ErrCorrupt, "prefix"},
 		{"zip with another go.mod", false, func(t *testing.T, tree upstreamtest.Tree) {
-			tree.Write(t, bad, ".zip", otherZip(t, upstreamtest.ParseModule(t, bad), upstreamtest.MemFile{Name: "go.mod", Content: "module example.com/evil\n"}))
+			tree.Write(t, bad, ".zip", upstreamtest.Zip(t, upstreamtest.ParseModule(t, bad), map[string]string{"go.mod": "module example.com/evil\n"}))
 		}, artifact.ErrCorrupt, "go.mod"},
 		{"made-up go.mod of another module", false, func(t *testing.T, tree upstreamtest.Tree) {
-			tree.Write(t, bad, ".zip", otherZip(t, upstreamtest.ParseModule(t, bad), upstreamtest.MemFile{Name: "a.go", Content: "package a"}))
+			tree.Write(t, bad, ".zip", upstreamtest.Zip(t, upstreamtest.ParseModule(t, bad), map[string]string{"a.go": "package a"}))
 			tree.Write(t, bad, ".mod", "module example.com/evil\n")
 		}, artifact.ErrCorrupt, "example.com/evil"},
 		{".mod that is none", true, func(t *testing.T, tree upstreamtest.Tree) { tree.Write(t, bad, ".mod", "<html>") }, artifact.ErrCorrupt, "go.mod"},
@@ -93,7 +86,7 @@ func TestWhatHasOtherSumsIsNeverPublished(t *testing.T) {
 	const victim = "example.com/victim@v1.0.0"
 	recorded := upstreamtest.NewTree(t, victim)
 	log := upstreamtest.NewLog(t, recorded)
-	zip, mod := upstreamtest.TreeSums(t, recorded, victim)
+	zip, mod := treeSums(t, recorded, victim)
 	changedZip := upstreamtest.NewTree(t)
 	changedZip.Add(t, victim, map[string]string{"evil.go": "package lib\n"})
 	changedMod := upstreamtest.NewTree(t)

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"golang.org/x/mod/module"
+	"os"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
@@ -105,7 +104,7 @@ func (r *runner) finish(ctx context.Context, j *job) error {
 		if err != nil {
 			return r.goModInstead(ctx, j, err)
 		}
-		defer got.remove()
+		defer os.Remove(got.ZipFile) // "" for a mod-only version; the directory is removed in any case
 		if e, err = r.evidence(ctx, j); err != nil {
 			return err
 		}
@@ -170,11 +169,11 @@ func (r *runner) evidence(ctx context.Context, j *job) (*artifact.Evidence, erro
 }
 
 // publish checks what was fetched, and publishes it.
-func (r *runner) publish(ctx context.Context, j *job, c *download, e *artifact.Evidence) error {
+func (r *runner) publish(ctx context.Context, j *job, files artifact.Files, e *artifact.Evidence) error {
 	if e != nil {
-		c.files.SumDB, c.files.Tiles = e.Record, e.Tiles
+		files.SumDB, files.Tiles = e.Record, e.Tiles
 	}
-	a, err := c.build()
+	a, err := build(files)
 	if err != nil {
 		return err
 	}
@@ -183,11 +182,19 @@ func (r *runner) publish(ctx context.Context, j *job, c *download, e *artifact.E
 	if err := j.checkLock("upstream"); err != nil {
 		return err
 	}
-	if err := checkSums(requirement.Sums{Zip: j.Sum, GoMod: j.GoModSum}, j.Module, m.Sum, m.GoModSum, j.From); err != nil {
+	if err := checkSums(requirement.Sums{Zip: j.Sum, GoMod: j.GoModSum}, m, j.From); err != nil {
 		return err
 	}
 	if e != nil {
-		if err := r.checkSums(j.Module, e.Record, m.Sum, m.GoModSum); err != nil {
+		record, err := sumdb.ParseRecord(e.Record)
+		if err != nil {
+			return err
+		}
+		zipSum, modSum, err := record.Sums(j.Module)
+		if err != nil {
+			return err
+		}
+		if err := checkSums(requirement.Sums{Zip: zipSum, GoMod: modSum}, m, "the checksum database "+r.Checksums.Name()); err != nil {
 			return err
 		}
 		j.Recorded = true
@@ -228,19 +235,6 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 		j.Status = Completed
 	}
 	return nil
-}
-
-// checkSums compares a version's sums with those of its record.
-func (r *runner) checkSums(m module.Version, record []byte, zipSum, modSum string) error {
-	rec, err := sumdb.ParseRecord(record)
-	if err != nil {
-		return err
-	}
-	var want requirement.Sums
-	if want.Zip, want.GoMod, err = rec.Sums(m); err != nil {
-		return err
-	}
-	return checkSums(want, m, zipSum, modSum, "the checksum database "+r.Checksums.Name())
 }
 
 // record stores the names that the version was found by, once it is there.

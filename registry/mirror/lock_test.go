@@ -153,7 +153,7 @@ func TestWhatARangeMeantIsNotForgottenWhileAPartIsDenied(t *testing.T) {
 
 func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
 	tree := upstreamtest.NewTree(t)
-	tree.AddToolchains(t, "go1.25.1.linux-amd64")
+	addToolchains(t, tree, "go1.25.1.linux-amd64")
 	f := parseMirrorFile(t, "version: 1\ntoolchains: [go1.25]\nplatforms: [linux/amd64, windows/amd64]\n")
 	up := newUpstream(t, tree.URL())
 	plan, problems := collect.MirrorFile(t.Context(), up, f, quietly(nil))
@@ -161,7 +161,7 @@ func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
 		t.Fatalf("%v, %v", plan.Items, problems)
 	}
 	lock := plan.Lock()
-	tree.AddToolchains(t, "go1.25.2.linux-amd64", "go1.25.2.windows-amd64")
+	addToolchains(t, tree, "go1.25.2.linux-amd64", "go1.25.2.windows-amd64")
 	plan, problems = collect.MirrorFile(t.Context(), up, f, quietly(lock))
 	if len(problems) > 0 || len(plan.Items) != 2 || plan.Items[0].Module != goproxy.Toolchain("go1.25.1", "linux/amd64") {
 		t.Errorf("the release moved: %v, %v", plan.Items, problems)

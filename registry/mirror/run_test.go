@@ -199,7 +199,7 @@ func TestRunNeverSignsWhatUpstreamDoesNotConfirm(t *testing.T) {
 
 func TestRunRefusesAStoredVersionThatGoSumDoesNotMean(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
-	zip, mod := upstreamtest.TreeSums(t, tree, "corp.example/a@v1.0.0")
+	zip, mod := treeSums(t, tree, "corp.example/a@v1.0.0")
 	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
 	it := upstreamtest.Full("corp.example/a@v1.0.0")
 	it.From = "go.sum:7"
@@ -223,7 +223,7 @@ func TestRunRefusesAStoredVersionThatGoSumDoesNotMean(t *testing.T) {
 func TestOfAVersionWithoutItsZipTheGoModIsMirrored(t *testing.T) {
 	const version = "corp.example/a@v1.0.0"
 	tree := upstreamtest.NewTree(t, version)
-	zip, mod := upstreamtest.TreeSums(t, tree, version)
+	zip, mod := treeSums(t, tree, version)
 	stores := openStores(t, "oci:"+t.TempDir())
 	o := Options{Stores: stores, Upstream: newUpstream(t, tree.URL())}
 	it := upstreamtest.Full(version)

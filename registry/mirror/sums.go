@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 )
@@ -34,14 +35,13 @@ func (e *LockError) Is(target error) bool {
 	return target == ErrLocked || target == upstream.ErrChecksum
 }
 
-// checkSums compares sums that were computed with those that somebody vouches for.
-// Sums that are empty are not compared.
-func checkSums(want requirement.Sums, m module.Version, zipSum, modSum, authority string) error {
-	if requirement.Differ(zipSum, want.Zip) {
-		return &upstream.ChecksumError{Module: m, File: "zip", Got: zipSum, Want: want.Zip, Authority: authority}
+// checkSums compares the sums of an artifact with those that somebody vouches for. Sums that are empty are not compared.
+func checkSums(want requirement.Sums, m *artifact.Manifest, authority string) error {
+	if requirement.Differ(m.Sum, want.Zip) {
+		return &upstream.ChecksumError{Module: m.Module, File: "zip", Got: m.Sum, Want: want.Zip, Authority: authority}
 	}
-	if requirement.Differ(modSum, want.GoMod) {
-		return &upstream.ChecksumError{Module: m, File: "go.mod", Got: modSum, Want: want.GoMod, Authority: authority}
+	if requirement.Differ(m.GoModSum, want.GoMod) {
+		return &upstream.ChecksumError{Module: m.Module, File: "go.mod", Got: m.GoModSum, Want: want.GoMod, Authority: authority}
 	}
 	return nil
 }

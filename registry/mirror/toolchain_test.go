@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 func TestCollectUnderstandsToolchains(t *testing.T) {
 	tree := upstreamtest.NewTree(t)
-	tree.AddToolchains(t, "go1.20.linux-amd64", "go1.9.2rc2.linux-amd64", "go1.26.8.linux-amd64", "go1.26.10.linux-amd64", "go1.26.10.windows-amd64",
+	addToolchains(t, tree, "go1.20.linux-amd64", "go1.9.2rc2.linux-amd64", "go1.26.8.linux-amd64", "go1.26.10.linux-amd64", "go1.26.10.windows-amd64",
 		"go1.26.11.linux-amd64", "go1.27rc1.linux-amd64", "go1.27rc2.linux-amd64", "nonsense")
 	both := []string{"linux/amd64", "windows/amd64"}
 	linux := both[:1]
@@ -127,4 +128,22 @@ func TestExactToolchainsNeedNoList(t *testing.T) {
 	if len(problems) != 2 {
 		t.Errorf("problems %q, want one for each release that takes the list", problems)
 	}
+}
+
+// addToolchains adds toolchains to a tree; they have a zip and nothing else.
+func addToolchains(t *testing.T, tree upstreamtest.Tree, toolchains ...string) {
+	t.Helper()
+	dir := filepath.Join(string(tree), "golang.org", "toolchain", "@v")
+	for _, v := range toolchains {
+		upstreamtest.Put(t, filepath.Join(dir, "v0.0.1-"+v+".zip"), "a zip")
+	}
+	zips, err := filepath.Glob(filepath.Join(dir, "*.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list strings.Builder
+	for _, zip := range zips {
+		list.WriteString(strings.TrimSuffix(filepath.Base(zip), ".zip") + "\n")
+	}
+	upstreamtest.Put(t, filepath.Join(dir, "list"), list.String())
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -34,28 +35,23 @@ func newDirect(o Options) *direct { return &direct{goCmd: o.Go, temp: o.TempDir}
 
 // open returns a file of the module cache after having the go command put it there.
 func (d *direct) open(ctx context.Context, w goproxy.File) (io.ReadCloser, error) {
-	m := w.Version
+	var err error
 	switch w.Kind {
 	case goproxy.List:
-		return d.list(ctx, m.Path)
+		_, all, err := d.resolve(ctx, module.Version{Path: w.Path, Version: "latest"}, "-versions")
+		return io.NopCloser(strings.NewReader(strings.Join(all, "\n") + "\n")), err
+	case goproxy.Zip:
+		_, err = d.goCommand(ctx, "mod", "download", "-json", w.Version.String())
 	case goproxy.Latest:
-		m.Version = "latest"
-	}
-	version := m.Version
-	var err error
-	if w.Kind == goproxy.Zip {
-		_, err = d.goCommand(ctx, "mod", "download", "-json", m.String())
-	} else {
-		version, err = d.resolve(ctx, m)
+		w = goproxy.File{Version: module.Version{Path: w.Path, Version: "latest"}, Kind: goproxy.Info}
+		fallthrough
+	default:
+		w.Version.Version, _, err = d.resolve(ctx, w.Version)
 	}
 	if err != nil {
 		return nil, err
 	}
-	kind := w.Kind
-	if kind == goproxy.Latest {
-		kind = goproxy.Info
-	}
-	name, err := goproxy.File{Version: module.Version{Path: m.Path, Version: version}, Kind: kind}.Name()
+	name, err := w.Name()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUpstream, err)
 	}
@@ -66,29 +62,20 @@ func (d *direct) open(ctx context.Context, w goproxy.File) (io.ReadCloser, error
 	return openBelow(filepath.Join(dir, "cache", "download"), name)
 }
 
-// resolve returns the version that a query means.
-func (d *direct) resolve(ctx context.Context, m module.Version) (string, error) {
-	out, err := d.goCommand(ctx, "list", "-m", "-json", m.String())
+// resolve returns the version that a query means, and with "-versions" all that the module has.
+func (d *direct) resolve(ctx context.Context, m module.Version, flags ...string) (version string, all []string, err error) {
+	out, err := d.goCommand(ctx, slices.Concat([]string{"list", "-m", "-json"}, flags, []string{m.String()})...)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	var info struct{ Version string }
+	var info struct {
+		Version  string
+		Versions []string
+	}
 	if err := json.Unmarshal(out, &info); err != nil {
-		return "", fmt.Errorf("%w: go list: %w", ErrUpstream, err)
+		return "", nil, fmt.Errorf("%w: go list: %w", ErrUpstream, err)
 	}
-	return info.Version, nil
-}
-
-func (d *direct) list(ctx context.Context, path string) (io.ReadCloser, error) {
-	out, err := d.goCommand(ctx, "list", "-m", "-versions", "-json", path+"@latest")
-	if err != nil {
-		return nil, err
-	}
-	var info struct{ Versions []string }
-	if err := json.Unmarshal(out, &info); err != nil {
-		return nil, fmt.Errorf("%w: go list: %w", ErrUpstream, err)
-	}
-	return io.NopCloser(strings.NewReader(strings.Join(info.Versions, "\n") + "\n")), nil
+	return info.Version, info.Versions, nil
 }
 
 // goCommand runs the go command outside of any project.

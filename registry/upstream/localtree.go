@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,8 +26,8 @@ import (
 //	<path>/@v/<version>.info, .mod, .zip   GOPROXY; what github.com/goproxy/goproxy
 //	<path>/@v/list, <path>/@latest         caches; GOMODCACHE/cache/download
 //	cache/download/…                       GOMODCACHE: the same, and nothing else counts
-//	<path>/<version>/<version>.info        the disk storage of Athens; in it paths are
-//	<path>/<version>/go.mod, source.zip    not escaped, and versions only sometimes
+//	<path>/<version>/<version>.info        the disk storage of Athens, where paths
+//	<path>/<version>/go.mod, source.zip    and versions are not escaped
 //
 // Caches hold what somebody once needed, so that much may be missing: see open. Whatever else lies there, as locks
 // and unfinished downloads, does not count, nor do empty files, which are what a crash leaves behind.
@@ -40,7 +41,6 @@ type localTree string
 //	list      the versions whose zip is there; if there are no zips, those of a list
 //	          file whose go.mod is
 //	@latest   counts if that version is there
-//	go.mod    is read out of the zip
 //
 // An .info file is not made up here, as another upstream may have the real one: see [localTree.bareInfo].
 func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
@@ -59,14 +59,12 @@ func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
 	case goproxy.Latest:
 		return t.latest(root, w.Path)
 	}
-	f, err := openFirst(root, w)
-	if errors.Is(err, ErrNotFound) && w.Kind == goproxy.Mod && goproxy.IsVersion(w.Version) {
-		return t.zippedMod(root, w.Version)
+	for _, name := range localNames(w) {
+		if f, err := openFile(root, name); !errors.Is(err, ErrNotFound) {
+			return f, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+	return nil, ErrNotFound
 }
 
 // bareInfo makes up the .info file of a version that is there without it. If the version
@@ -152,28 +150,34 @@ func (t localTree) latest(root *os.Root, path string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
-// zippedMod returns the go.mod file of a version of which only the zip is there.
-func (t localTree) zippedMod(root *os.Root, m module.Version) (io.ReadCloser, error) {
-	f, err := openFirst(root, goproxy.File{Version: m, Kind: goproxy.Zip})
+// localNames returns the slash-separated names that a version's file may have in a
+// directory, the protocol's own first.
+func localNames(w goproxy.File) []string {
+	name, err := w.Name()
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	defer f.Close()
-	data, err := modInZip(f, m)
-	if err != nil {
-		return nil, fmt.Errorf("%w: reading its go.mod out of the zip: %w", ErrUpstream, err)
+	if !goproxy.IsVersion(w.Version) {
+		return []string{name}
 	}
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return []string{name, path.Join(w.Path, w.Version.Version, athensName(w.Kind, w.Version.Version))}
 }
 
-// openFirst opens a file of a version under the first of its names that is there.
-func openFirst(root *os.Root, w goproxy.File) (*os.File, error) {
-	for _, name := range localNames(w) {
-		if f, err := openFile(root, name); !errors.Is(err, ErrNotFound) {
-			return f, err
-		}
+// athensName returns the name of a file in a version's directory of Athens' storage.
+func athensName(kind goproxy.Kind, dir string) string {
+	switch kind {
+	case goproxy.Zip:
+		return "source.zip"
+	case goproxy.Mod:
+		return "go.mod"
 	}
-	return nil, ErrNotFound
+	return dir + ".info"
+}
+
+// MadeUpInfo is the .info file of a version of which nothing is known.
+func MadeUpInfo(m module.Version) []byte {
+	data, _ := json.Marshal(struct{ Version string }{m.Version}) // of a string, it cannot fail
+	return data
 }
 
 // has reports whether a version is there, be it in parts.
@@ -198,7 +202,7 @@ func checkFile(root *os.Root, name string) error {
 }
 
 // openFile opens a file.
-func openFile(root *os.Root, name string) (*os.File, error) {
+func openFile(root *os.Root, name string) (io.ReadCloser, error) {
 	if err := checkFile(root, name); err != nil { // before opening: a pipe would block
 		return nil, err
 	}
@@ -210,7 +214,7 @@ func openFile(root *os.Root, name string) (*os.File, error) {
 }
 
 // openBelow is openFile for a file below a directory.
-func openBelow(dir, name string) (*os.File, error) {
+func openBelow(dir, name string) (io.ReadCloser, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fileError(err)

@@ -10,9 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/mod/module"
-
-	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -162,32 +159,6 @@ func failingGo(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-func TestAMissingGoModIsReadOutOfTheZip(t *testing.T) {
-	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
-	tree.Add(t, "example.com/old@v1.0.0", map[string]string{"go.mod": "module x\n"})
-	tree.Write(t, "example.com/old@v1.0.0", ".zip", upstreamtest.ZipOf(t, "example.com/old@v1.0.0", upstreamtest.MemFile{Name: "a.go", Content: "package a\n"}))
-	tree.Write(t, "example.com/other@v1.0.0", ".zip", upstreamtest.ZipOf(t, "example.com/a@v1.0.0", upstreamtest.MemFile{Name: "a.go", Content: "package a\n"}))
-	tree.Write(t, "example.com/text@v1.0.0", ".zip", "This is not a zip.")
-	tree.Write(t, "example.com/mod@v1.0.0", ".info", `{"Version":"v1.0.0"}`)
-	remove(t, tree.File(t, "example.com/a@v1.0.0", ".mod"), tree.File(t, "example.com/old@v1.0.0", ".mod"))
-	u := newUpstream(t, tree.URL())
-	for _, tt := range []struct {
-		path, want string
-		is         error
-	}{
-		{"example.com/a", "module example.com/a\n\ngo 1.24\n", nil},
-		{"example.com/old", "module example.com/old\n", nil},
-		{"example.com/other", "", artifact.ErrCorrupt},
-		{"example.com/text", "", artifact.ErrCorrupt},
-		{"example.com/mod", "", ErrNotFound},
-	} {
-		got, err := u.GoMod(t.Context(), module.Version{Path: tt.path, Version: "v1.0.0"})
-		if string(got) != tt.want || !errors.Is(err, tt.is) {
-			t.Errorf("%s: %q, %v", tt.path, got, err)
-		}
-	}
 }
 
 func TestADirectoryListsWhatItHas(t *testing.T) {

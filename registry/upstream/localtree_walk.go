@@ -111,8 +111,7 @@ func (w *treeWalk) walk(ctx context.Context, dir string, depth int) bool {
 	w.problem(err)
 	modPath, isEscaped, isModule := pathOf(dir)
 	isAthens := func(e os.DirEntry) bool {
-		_, ok := athensVersion(modPath, e.Name())
-		return ok && isModule && e.IsDir()
+		return isModule && e.IsDir() && goproxy.IsVersion(module.Version{Path: modPath, Version: e.Name()})
 	}
 	isProxy := func(e os.DirEntry) bool { return e.Name() == "@v" && e.IsDir() }
 	if slices.ContainsFunc(entries, isProxy) && !isEscaped {
@@ -156,13 +155,6 @@ type stored struct {
 
 type storedFiles struct{ mod, zip bool }
 
-func (s stored) add(version string, kind goproxy.Kind) {
-	files := s.versions[version]
-	files.mod = files.mod || kind == goproxy.Mod
-	files.zip = files.zip || kind == goproxy.Zip
-	s.versions[version] = files
-}
-
 // storedOf looks what there is of a module, in all layouts.
 func storedOf(root *os.Root, modPath string) (stored, error) {
 	s := stored{versions: make(map[string]storedFiles)}
@@ -178,23 +170,15 @@ func storedOf(root *os.Root, modPath string) (stored, error) {
 	for _, f := range files {
 		s.addFile(root, dir, f)
 	}
-	for _, p := range forms(modPath, module.EscapePath) {
-		dirs, err := readDir(root, p)
-		if err != nil {
-			return s, err
-		}
-		for _, d := range dirs {
-			v, ok := athensVersion(modPath, d.Name())
+	dirs, err := readDir(root, modPath)
+	for _, d := range dirs {
+		if v := d.Name(); goproxy.IsVersion(module.Version{Path: modPath, Version: v}) {
 			for _, kind := range []goproxy.Kind{goproxy.Mod, goproxy.Zip} {
-				if !ok {
-					continue
-				}
-				err := checkFile(root, path.Join(p, d.Name(), athensName(kind, d.Name())))
-				s.note(v, kind, err)
+				s.note(v, kind, checkFile(root, path.Join(modPath, v, athensName(kind, v))))
 			}
 		}
 	}
-	return s, nil
+	return s, err
 }
 
 // addFile adds a file of a directory named @v.
@@ -218,7 +202,8 @@ func (s *stored) addFile(root *os.Root, dir string, f os.DirEntry) {
 func (s *stored) note(version string, kind goproxy.Kind, err error) {
 	switch {
 	case err == nil:
-		s.add(version, kind)
+		files := s.versions[version]
+		s.versions[version] = storedFiles{mod: files.mod || kind == goproxy.Mod, zip: files.zip || kind == goproxy.Zip}
 	case !errors.Is(err, ErrNotFound):
 		s.odd = append(s.odd, err)
 	}

@@ -32,7 +32,7 @@ func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Versi
 	err = u.walk(ctx, goproxy.File{Version: m, Kind: goproxy.Info}, func(e entry) (err error) {
 		switch {
 		case e.direct != nil:
-			version, err = e.direct.resolve(ctx, module.Version{Path: path, Version: goproxy.QueryForGo(text)})
+			version, _, err = e.direct.resolve(ctx, module.Version{Path: path, Version: goproxy.QueryForGo(text)})
 		case q.Revision:
 			version, err = u.revision(ctx, e, m)
 		default:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/module"
 
@@ -30,21 +31,22 @@ type SourceOptions struct {
 // Source is what an Upstream and a checksum database have, by their names in the
 // GOPROXY protocol. It is a record.Source, and safe for concurrent use.
 type Source struct {
-	up       *Upstream
-	sums     *Checksums
-	spool    *spool
-	modCache *spool // GOMODCACHE/cache/download; nil = none
-	flights  flights
+	up    *Upstream
+	sums  *Checksums
+	spool spool
+	kept  []spool  // where to look for the files of versions first
+	busy  sync.Map // chan struct{} with room for one, by the name of a version's file
 }
 
 // NewSource returns a Source. The files of versions that it fetches are kept, and are given to up's own Info, GoMod
 // and Zip from then on. sums may be nil: then there is no checksum database.
 func NewSource(up *Upstream, sums *Checksums, o SourceOptions) *Source {
-	g := &Source{up: up, sums: sums, spool: &spool{o.Spool}}
+	g := &Source{up: up, sums: sums, spool: spool(o.Spool)}
 	if o.ModCache != "" {
-		g.modCache = &spool{filepath.Join(o.ModCache, "cache", "download")}
+		g.kept = append(g.kept, spool(filepath.Join(o.ModCache, "cache", "download")))
 	}
-	up.spool.Store(g.spool)
+	g.kept = append(g.kept, g.spool)
+	up.spool.Store(&entry{name: o.Spool, tree: g.spool, local: func() bool { return true }})
 	return g
 }
 
@@ -55,7 +57,7 @@ func NewSource(up *Upstream, sums *Checksums, o SourceOptions) *Source {
 //	<path>/@v/<revision>.info                    as upstream has it now
 //	sumdb/<name>/supported, latest, lookup, tile of the checksum database of that name
 //
-// Requests for one file at the same time share one fetch. The error matches fs.ErrNotExist if, and only if, the file
+// Requests for one file of a version wait for each other. The error matches fs.ErrNotExist if, and only if, the file
 // does not exist: nobody has it, GOPROXY=off, or what would have to be asked is none of the database's business. That
 // the go command fails to find something directly counts as that, too, except for the zips and go.mod files of
 // versions: which of its failures are no more than a wrong guess at a path cannot be told from outside.
@@ -87,62 +89,49 @@ func (g *Source) open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if (w.Kind == goproxy.Mod || w.Kind == goproxy.Zip) && !goproxy.IsVersion(w.Version) {
 		return nil, fmt.Errorf("%w: %s is not a canonical version", ErrNotFound, w.Version)
 	}
-	for _, s := range []*spool{g.modCache, g.spool} {
-		if f, err := s.open(w); f != nil || err != nil {
+	if goproxy.IsVersion(w.Version) {
+		return g.openKept(ctx, w, name)
+	}
+	limit := int64(MaxInfo)
+	if w.Kind == goproxy.List {
+		limit = maxList
+	}
+	data, err := g.up.bytes(ctx, w, limit)
+	return io.NopCloser(bytes.NewReader(data)), err
+}
+
+// openKept opens a file of a version, which it fetches if it is not there yet.
+func (g *Source) openKept(ctx context.Context, w goproxy.File, name string) (io.ReadCloser, error) {
+	busy, _ := g.busy.LoadOrStore(name, make(chan struct{}, 1))
+	select {
+	case busy.(chan struct{}) <- struct{}{}:
+		defer func() { <-busy.(chan struct{}) }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	for _, s := range g.kept {
+		if f, err := s.open(ctx, name); !errors.Is(err, ErrNotFound) {
 			return f, err
 		}
 	}
-	data, err := g.flights.do(ctx, name, func(ctx context.Context) ([]byte, error) { return g.fetch(ctx, w) })
-	switch {
-	case err != nil:
-		return nil, err
-	case data != nil:
-		return io.NopCloser(bytes.NewReader(data)), nil
-	}
-	f, err := g.spool.open(w)
-	if err == nil && f == nil {
-		err = fmt.Errorf("%s disappeared from %s", name, g.spool.dir)
-	}
-	return f, err
-}
-
-// fetch fetches a file. Those of versions go to the spool, and it returns nil.
-func (g *Source) fetch(ctx context.Context, w goproxy.File) ([]byte, error) {
-	if f, err := g.spool.open(w); f != nil || err != nil { // somebody was quicker
-		if f != nil {
-			err = f.Close()
+	err := g.spool.put(name, func(f *os.File) error {
+		if w.Kind == goproxy.Zip {
+			return g.up.Zip(ctx, w.Version, f)
 		}
-		return nil, err
-	}
-	var data []byte
-	var err error
-	switch w.Kind {
-	case goproxy.List:
-		return orEmpty(g.up.bytes(ctx, w, maxList))
-	case goproxy.Latest:
-		return orEmpty(g.up.bytes(ctx, w, MaxInfo))
-	case goproxy.Zip:
-		return nil, g.spool.put(w, func(f *os.File) error { return g.up.Zip(ctx, w.Version, f) })
-	case goproxy.Info:
-		data, err = orEmpty(g.up.Info(ctx, w.Version))
-	case goproxy.Mod:
-		data, err = orEmpty(g.up.GoMod(ctx, w.Version))
-	}
-	if err != nil || !goproxy.IsVersion(w.Version) {
-		return data, err
-	}
-	return nil, g.spool.put(w, func(f *os.File) error {
-		_, err := f.Write(data)
+		get := g.up.GoMod
+		if w.Kind == goproxy.Info {
+			get = g.up.Info
+		}
+		data, err := get(ctx, w.Version)
+		if err == nil {
+			_, err = f.Write(data)
+		}
 		return err
 	})
-}
-
-// orEmpty keeps an empty file from being taken for none.
-func orEmpty(data []byte, err error) ([]byte, error) {
-	if data == nil && err == nil {
-		data = []byte{}
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	return g.spool.open(ctx, name)
 }
 
 // openSums opens a file of the checksum database.
@@ -168,9 +157,7 @@ func (g *Source) openSums(ctx context.Context, name string) (io.ReadCloser, erro
 	default:
 		return nil, fmt.Errorf("%w: checksum databases have no %q", ErrNotFound, kind)
 	}
-	data, err := g.flights.do(ctx, "sumdb/"+name, func(ctx context.Context) ([]byte, error) {
-		return g.sums.read(ctx, file, sumdb.MaxRecord+sumdb.MaxNote)
-	})
+	data, err := g.sums.read(ctx, file, sumdb.MaxRecord+sumdb.MaxNote)
 	if err != nil {
 		return nil, fmt.Errorf("asking the checksum database %s: %w", db, err)
 	}

@@ -150,47 +150,33 @@ func TestAModuleCacheServesTheSourceOnly(t *testing.T) {
 	}
 }
 
-func TestRequestsForOneFileShareAFetch(t *testing.T) {
+func TestAFileIsFetchedOnceForAllWhoWantIt(t *testing.T) {
 	arrived, answer := make(chan struct{}, 100), make(chan struct{})
-	proxy := upstreamtest.NewProxy(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0"), func(_ http.ResponseWriter, r *http.Request) bool {
+	proxy := upstreamtest.NewProxy(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0"), func(http.ResponseWriter, *http.Request) bool {
 		arrived <- struct{}{}
-		select {
-		case <-answer:
-			return false
-		case <-r.Context().Done():
-			return true
-		}
+		<-answer
+		return false
 	})
 	g := NewSource(newUpstream(t, proxy.URL), nil, SourceOptions{Spool: t.TempDir()})
-	const name, n = "example.com/a/@v/v1.0.0.zip", 8
-	impatient, leave := context.WithCancel(t.Context())
+	const name = "example.com/a/@v/v1.0.0.zip"
 	var all sync.WaitGroup
-	for i := range n {
+	for range 8 {
 		all.Go(func() {
-			ctx := t.Context()
-			if i == 0 {
-				ctx = impatient
-			}
-			f, err := g.Open(ctx, name)
-			if err == nil {
-				err = f.Close()
-			}
-			if i == 0 && !errors.Is(err, context.Canceled) || i > 0 && err != nil {
-				t.Error(i, err)
+			if _, err := readSource(t, g, name); err != nil {
+				t.Error(err)
 			}
 		})
 	}
 	<-arrived
-	for waiting := 0; waiting < n; {
-		g.flights.mu.Lock()
-		waiting = g.flights.now[name].waiting
-		g.flights.mu.Unlock()
-	}
+	impatient, leave := context.WithCancel(t.Context())
 	leave()
+	if _, err := g.Open(impatient, name); !errors.Is(err, context.Canceled) {
+		t.Error("who goes away waits all the same:", err)
+	}
 	close(answer)
 	all.Wait()
-	if proxy.Count("") != 1 || len(g.flights.now) != 0 {
-		t.Errorf("%d requests", proxy.Count(""))
+	if n := proxy.Count(""); n != 1 {
+		t.Errorf("%d requests", n)
 	}
 }
 

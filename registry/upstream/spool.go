@@ -1,47 +1,31 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-
-	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// spool is a directory with the files of versions by their names in the GOPROXY
-// protocol. All of them are complete. A nil *spool has none.
-type spool struct{ dir string }
+// spool is a tree, a directory with files of versions by their names in the GOPROXY protocol. All of them are complete.
+type spool string
 
-// open opens a file of a version; it is nil if it is not there.
-func (s *spool) open(w goproxy.File) (*os.File, error) {
-	if s == nil || !goproxy.IsVersion(w.Version) {
-		return nil, nil
-	}
-	name, err := w.Name()
-	if err != nil {
-		return nil, nil
-	}
-	f, err := openBelow(s.dir, name)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	return f, err
+// open implements tree.
+func (s spool) open(_ context.Context, name string) (io.ReadCloser, error) {
+	return openBelow(string(s), name)
 }
 
 // put adds a file.
-func (s *spool) put(w goproxy.File, fill func(*os.File) error) error {
-	name, err := w.Name()
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(s.dir, filepath.FromSlash(name))
+func (s spool) put(name string, fill func(*os.File) error) error {
+	file := filepath.Join(string(s), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("keeping the %s of %s: %w", w.Kind, w.Version, err)
+		return fmt.Errorf("keeping %s: %w", name, err)
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), "*.tmp")
 	if err != nil {
-		return fmt.Errorf("keeping the %s of %s: %w", w.Kind, w.Version, err)
+		return fmt.Errorf("keeping %s: %w", name, err)
 	}
 	err = fill(f)
 	if err = errors.Join(err, f.Close()); err == nil {

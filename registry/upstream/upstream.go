@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -57,8 +58,8 @@ type Upstream struct {
 	entries []entry // as GOPROXY says
 	direct  entry
 
-	// spool has what a [Source] fetched; nil = there is none.
-	spool atomic.Pointer[spool]
+	// spool has what a [Source] fetched, and is asked before all others for the files of versions; nil = there is none.
+	spool atomic.Pointer[entry]
 }
 
 // Limits on what upstream sends, in bytes.
@@ -111,9 +112,6 @@ func (u *Upstream) Close() error { return u.direct.direct.close() }
 // version, if nobody else has the real one either, may be asked for it, or can be reached
 // directly. As long as a proxy does not answer, it is not: what is mirrored stays as it is.
 func (u *Upstream) Info(ctx context.Context, m module.Version) ([]byte, error) {
-	if data, err := u.spooled(goproxy.File{Version: m, Kind: goproxy.Info}, MaxInfo); data != nil || err != nil {
-		return data, err
-	}
 	data, err := u.bytes(ctx, goproxy.File{Version: m, Kind: goproxy.Info}, MaxInfo)
 	if err == nil || ctx.Err() != nil {
 		return data, err
@@ -144,46 +142,23 @@ func (u *Upstream) bareInfo(m module.Version) (info []byte, dir string) {
 
 // GoMod fetches the go.mod file of a version.
 func (u *Upstream) GoMod(ctx context.Context, m module.Version) ([]byte, error) {
-	if data, err := u.spooled(goproxy.File{Version: m, Kind: goproxy.Mod}, modzip.MaxGoMod); data != nil || err != nil {
-		return data, err
-	}
 	return u.bytes(ctx, goproxy.File{Version: m, Kind: goproxy.Mod}, modzip.MaxGoMod)
-}
-
-// spooled returns a file that a [Source] fetched before, or nil.
-func (u *Upstream) spooled(w goproxy.File, limit int64) ([]byte, error) {
-	f, err := u.spool.Load().open(w)
-	if f == nil || err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readLimited(f, limit)
 }
 
 // Zip fetches the zip of a version into dst, which is overwritten. After an error dst holds a useless part.
 func (u *Upstream) Zip(ctx context.Context, m module.Version, dst *os.File) error {
 	w := goproxy.File{Version: m, Kind: goproxy.Zip}
-	fill := func(r io.Reader) error {
-		if _, err := dst.Seek(0, io.SeekStart); err != nil {
-			return &localError{err}
-		}
-		if err := dst.Truncate(0); err != nil {
-			return &localError{err}
-		}
-		return copyLimited(dst, r, modzip.MaxZipFile)
-	}
-	f, err := u.spool.Load().open(w)
-	if err != nil {
-		return err
-	}
-	if f != nil {
-		defer f.Close()
-		if err := fill(f); err != nil {
-			return fmt.Errorf("fetching the zip of %s: %w", m, err)
-		}
-		return nil
-	}
-	return u.walk(ctx, w, func(e entry) error { return u.fetch(ctx, e, w, fill) })
+	return u.walk(ctx, w, func(e entry) error {
+		return u.fetch(ctx, e, w, func(r io.Reader) error {
+			if _, err := dst.Seek(0, io.SeekStart); err != nil {
+				return &localError{err}
+			}
+			if err := dst.Truncate(0); err != nil {
+				return &localError{err}
+			}
+			return copyLimited(dst, r, modzip.MaxZipFile)
+		})
+	})
 }
 
 // List returns the tagged versions upstream has of a module, in semver order.
@@ -229,7 +204,11 @@ func (u *Upstream) walk(ctx context.Context, w goproxy.File, ask func(entry) err
 	var best *Error
 	var asked []string
 	onlyDirect := true
-	for _, e := range u.entriesFor(w.Path) {
+	entries := u.entriesFor(w.Path)
+	if spool := u.spool.Load(); spool != nil && w.Kind != goproxy.List && goproxy.IsVersion(w.Version) {
+		entries = slices.Insert(entries, 0, *spool)
+	}
+	for _, e := range entries {
 		err := ask(e)
 		if err == nil {
 			return nil

@@ -65,7 +65,7 @@ func FuzzParseLock(f *testing.F) {
 		}
 		text := l.Format()
 		back, err := ParseLock("modferry.lock", text)
-		if err != nil || !reflect.DeepEqual(back, l) || !bytes.Equal(back.Format(), text) {
+		if err != nil || !reflect.DeepEqual(withoutLines(back), withoutLines(l)) || !bytes.Equal(back.Format(), text) {
 			t.Fatalf("%q is written %q: %v", data, text, err)
 		}
 	})

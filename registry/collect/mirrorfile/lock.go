@@ -1,15 +1,16 @@
 package mirrorfile
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
@@ -141,17 +142,6 @@ func (r Revision) quoted() string { return fmt.Sprintf("%q", r.Path+" "+r.Name+"
 // MaxLockSize is how large a lock may be, in bytes.
 const MaxLockSize = 32 << 20
 
-// lockText is the YAML of a lock, of which every node stands in a line of its own.
-type lockText struct {
-	Version int
-	Sources []struct {
-		Source                  yaml.Node
-		Fingerprint             string
-		Means, Needs, Revisions []yaml.Node
-	}
-	Sums []yaml.Node
-}
-
 // ParseLock parses a lock of at most MaxLockSize bytes. It takes nothing but what [Lock.Format] writes, and lines of
 // comments, so whatever is unknown, doubled or not in order after an edit or a merge is an error; and so are versions
 // that are not canonical and sums that are not h1: of 32 bytes. The error joins the problems, each with its line; of
@@ -159,17 +149,9 @@ type lockText struct {
 func ParseLock(name string, data []byte) (*Lock, error) {
 	p := &problems{name: name}
 	l := &Lock{Sums: make(map[module.Version]Sums)}
-	if p.isText(data, MaxLockSize) {
-		var text lockText
-		switch err := yaml.Unmarshal(data, &text); {
-		case err != nil && text.Version <= 1:
-			p.add(0, "this is not a lock: %w", err)
-		case text.Version != 1:
-			p.add(0, "this is not a lock of version: 1, which is what this modferry reads")
-		default:
-			p.readLock(l, text)
-			p.checkLines(data, l)
-		}
+	if text := string(data); p.isText(text, MaxLockSize) {
+		p.readLock(l, text)
+		p.checkLines(l, text)
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -177,78 +159,117 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	return l, nil
 }
 
-// readLock makes a lock of its YAML.
-func (p *problems) readLock(l *Lock, text lockText) {
-	for _, s := range text.Sources {
-		locked := Locked{Line: s.Source.Line, ID: s.Source.Value, Fingerprint: s.Fingerprint}
-		for _, n := range s.Means {
-			need, _ := p.need(n)
-			locked.Means = append(locked.Means, need.Module)
+// readLock reads the facts of a lock, each for what its line begins with; whether the line is as it must be, and at
+// its place, [problems.checkLines] finds out.
+func (p *problems) readLock(l *Lock, text string) {
+	list, number := "", 0 // list is what the facts are of that come next
+	for line := range strings.Lines(text) {
+		number++
+		if line = strings.TrimSpace(line); isComment(line) {
+			continue
 		}
-		for _, n := range s.Needs {
-			need, _ := p.need(n)
-			locked.Needs = append(locked.Needs, need)
+		id, isSource := strings.CutPrefix(line, "- source: ")
+		fingerprint, isFingerprint := strings.CutPrefix(line, "fingerprint: ")
+		fact, isFact := strings.CutPrefix(line, "- ")
+		last := len(l.Sources) - 1
+		switch {
+		case list == "":
+			if list = line; list != "version: 1" {
+				p.add(0, "this is not a lock of version: 1, which is what this modferry reads")
+				return
+			}
+		case isSource:
+			l.Sources = append(l.Sources, Locked{Line: number, ID: unquote(id)})
+		case isFact && list == "sums:":
+			p.readSum(l, number, fact)
+		case isFact && last >= 0:
+			p.readFact(&l.Sources[last], list, number, fact)
+		case isFingerprint && last >= 0:
+			l.Sources[last].Fingerprint = unquote(fingerprint)
+		default:
+			list = line
 		}
-		for _, n := range s.Revisions {
-			path, rest, _ := strings.Cut(n.Value, " ")
-			name, version, _ := strings.Cut(rest, " ")
-			p.checkVersion(n, module.Version{Path: path, Version: version})
-			locked.Revisions = append(locked.Revisions, Revision{Path: path, Name: name, Version: version})
-		}
-		if len(s.Means) > 0 && len(s.Needs)+len(s.Revisions) > 0 {
-			p.add(locked.Line, "the source has means as well as needs or revisions: either what it needs was found out, or not")
-		}
-		l.Sources = append(l.Sources, locked)
 	}
-	for _, n := range text.Sums {
-		need, h1 := p.need(n)
-		hash, ok := strings.CutPrefix(h1, "h1:")
-		if b, err := base64.StdEncoding.Strict().DecodeString(hash); !ok || err != nil || len(b) != 32 {
-			p.add(n.Line, "%s: %.100q is not a sum: it must be h1: and 32 bytes in base64", need.Module, h1)
-		}
-		sums := l.Sums[need.Module]
-		if need.ModOnly {
-			sums.GoMod = h1
-		} else {
-			sums.Zip = h1
-		}
-		l.Sums[need.Module] = sums
+	if list == "" {
+		p.add(0, "this is not a lock of version: 1: it is empty")
 	}
+}
+
+func isComment(line string) bool { return line == "" || line[0] == '#' }
+
+// unquote returns a text that was written with %q; "" if it was not.
+func unquote(s string) string {
+	s, _ = strconv.Unquote(s)
+	return s
+}
+
+// readFact reads a fact of one of the lists of a source.
+func (p *problems) readFact(s *Locked, list string, number int, fact string) {
+	switch list {
+	case "means:":
+		need, _ := p.need(number, fact)
+		s.Means = append(s.Means, need.Module)
+	case "needs:":
+		need, _ := p.need(number, fact)
+		s.Needs = append(s.Needs, need)
+	case "revisions:":
+		path, rest, _ := strings.Cut(unquote(fact), " ")
+		name, version, _ := strings.Cut(rest, " ")
+		p.checkVersion(number, module.Version{Path: path, Version: version})
+		s.Revisions = append(s.Revisions, Revision{Path: path, Name: name, Version: version})
+	}
+	if len(s.Means) > 0 && len(s.Needs)+len(s.Revisions) == 1 { // told once
+		p.add(number, "the source has means as well as needs or revisions: either what it needs was found out, or not")
+	}
+}
+
+// readSum reads a fact of the list of sums.
+func (p *problems) readSum(l *Lock, number int, fact string) {
+	need, h1 := p.need(number, fact)
+	hash, ok := strings.CutPrefix(h1, "h1:")
+	if b, err := base64.StdEncoding.Strict().DecodeString(hash); !ok || err != nil || len(b) != 32 {
+		p.add(number, "%s: %.100q is not a sum: it must be h1: and 32 bytes in base64", need.Module, h1)
+	}
+	sums := l.Sums[need.Module]
+	if need.ModOnly {
+		sums.GoMod = h1
+	} else {
+		sums.Zip = h1
+	}
+	l.Sums[need.Module] = sums
 }
 
 // need reads "path version" or "path version/go.mod", and what follows that.
-func (p *problems) need(n yaml.Node) (need Need, rest string) {
-	path, rest, _ := strings.Cut(n.Value, " ")
+func (p *problems) need(number int, fact string) (need Need, rest string) {
+	path, rest, _ := strings.Cut(fact, " ")
 	version, rest, _ := strings.Cut(rest, " ")
 	version, modOnly := strings.CutSuffix(version, "/go.mod")
 	need = Need{Module: module.Version{Path: path, Version: version}, ModOnly: modOnly}
-	p.checkVersion(n, need.Module)
+	p.checkVersion(number, need.Module)
 	return need, rest
 }
 
-func (p *problems) checkVersion(n yaml.Node, m module.Version) {
+func (p *problems) checkVersion(number int, m module.Version) {
 	if err := goproxy.Check(m); err != nil {
-		p.add(n.Line, "%w", err)
+		p.add(number, "%w", err)
 	}
 }
 
 // checkLines checks that the lines are those of the lock, but for comments.
-func (p *problems) checkLines(data []byte, l *Lock) {
+func (p *problems) checkLines(l *Lock, text string) {
 	if len(p.found) > 0 {
 		return
 	}
-	want := strings.Split(strings.TrimPrefix(string(l.Format()), lockHeader), "\n") // the last one is empty
-	number := 0
-	for line := range strings.Lines(string(data)) {
+	rest, number := l.Format()[len(lockHeader):], 0
+	for line := range strings.Lines(text) {
 		number++
-		line = strings.TrimRight(line, "\r\n")
-		switch {
-		case line == "" || line[0] == '#':
-		case line != want[0]:
+		if line = strings.TrimRight(line, "\r\n"); isComment(line) {
+			continue
+		}
+		var want []byte
+		if want, rest, _ = bytes.Cut(rest, []byte("\n")); line != string(want) {
 			p.add(number, "this line is not as modferry wrote it: a lock is sorted and says nothing twice, so it was edited or badly merged")
 			return
-		default:
-			want = want[1:]
 		}
 	}
 }

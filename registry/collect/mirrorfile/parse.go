@@ -27,7 +27,7 @@ const MaxSize = 1 << 20
 // check Store, Upstream, queries and releases as those who use them do.
 func Parse(name string, data []byte) (*File, error) {
 	p := &parser{problems: problems{name: name}, lines: make(map[string]int), file: File{Name: name}}
-	if p.isText(data, MaxSize) {
+	if p.isText(string(data), MaxSize) {
 		if root := p.document(data); root != nil {
 			p.root(root)
 		}

@@ -58,13 +58,13 @@ var conflict = regexp.MustCompile(`^(<{7}|\|{7}|={7}|>{7})`)
 
 // isText reports whether a file has at most limit bytes, and its lines are UTF-8, and neither mark conflicts nor have what only YAML
 // takes for a line break: a rule after one looks like a part of the comment before.
-func (p *problems) isText(data []byte, limit int) bool {
-	if len(data) > limit {
-		p.add(0, "the file has %d bytes; at most %d are read", len(data), limit)
+func (p *problems) isText(text string, limit int) bool {
+	if len(text) > limit {
+		p.add(0, "the file has %d bytes; at most %d are read", len(text), limit)
 		return false
 	}
 	number := 0
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(text) {
 		number++
 		switch {
 		case conflict.MatchString(line):

@@ -1,13 +1,16 @@
 package upstreamtest
 
 import (
+	"archive/zip"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/mod/module"
-	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/registry/requirement"
 )
@@ -38,18 +41,12 @@ const (
 	SumB = "h1:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB="
 )
 
-// WriteFiles writes files into a new directory, makes it the working directory, and returns it.
+// WriteFiles writes files into a new directory and makes it the working directory.
 func WriteFiles(t *testing.T, files map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		Put(t, filepath.Join(dir, name), content)
 	}
 	t.Chdir(dir)
 }
@@ -65,14 +62,24 @@ func Put(t testing.TB, name, text string) {
 	}
 }
 
-// ZipOf makes the zip of a version.
-func ZipOf(t testing.TB, version string, files ...modzip.File) string {
+// Zip makes the zip of a version.
+func Zip(t testing.TB, m module.Version, files map[string]string) string {
 	t.Helper()
-	var zip strings.Builder
-	if err := modzip.Create(&zip, ParseModule(t, version), files); err != nil {
+	var b strings.Builder
+	z := zip.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		w, err := z.Create(m.String() + "/" + name)
+		if err == nil {
+			_, err = io.WriteString(w, files[name])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return zip.String()
+	return b.String()
 }
 
 // VersionA is a version that trees of many tests have.
@@ -91,7 +98,7 @@ func ModOnly(version string) requirement.Requirement {
 	return it
 }
 
-// describe writes items as "path@version[/go.mod] from".
+// DescribeItems writes items as "path@version[/go.mod] from".
 func DescribeItems(items []requirement.Requirement) []string {
 	var lines []string
 	for _, it := range items {

@@ -59,15 +59,3 @@ func (l *Log) Requests(part string) int {
 	}
 	return n
 }
-
-// TreeSums returns the sums of a version in a tree.
-func TreeSums(t testing.TB, tree Tree, version string) (zip, mod string) {
-	t.Helper()
-	m := ParseModule(t, version)
-	lines, err := tree.goSum(t)(m.Path, m.Version)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := strings.Fields(string(lines))
-	return f[2], f[5]
-}

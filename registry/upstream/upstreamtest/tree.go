@@ -5,7 +5,7 @@ package upstreamtest
 import (
 	"encoding/json"
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,10 +16,9 @@ import (
 	"time"
 
 	"golang.org/x/mod/module"
-	modzip "golang.org/x/mod/zip"
 )
 
-// testTree is a GOPROXY tree in a directory.
+// Tree is a GOPROXY tree in a directory.
 type Tree string
 
 // NewTree returns a tree with versions, each as [Tree.Add] makes it up.
@@ -59,17 +58,9 @@ func (tr Tree) Add(t testing.TB, version string, files map[string]string) {
 	if !ok {
 		goMod = "module " + m.Path + "\n\ngo 1.24\n"
 	}
-	content := []modzip.File{MemFile{Name: "go.mod", Content: goMod}, MemFile{Name: "lib.go", Content: "package lib // " + version + "\n"}}
-	for name, text := range files {
-		if name != "go.mod" {
-			content = append(content, MemFile{Name: name, Content: text})
-		}
-	}
-	var zip strings.Builder
-	if err := modzip.Create(&zip, m, content); err != nil {
-		t.Fatal(err)
-	}
-	tr.Write(t, version, ".zip", zip.String())
+	content := map[string]string{"go.mod": goMod, "lib.go": "package lib // " + version + "\n"}
+	maps.Copy(content, files)
+	tr.Write(t, version, ".zip", Zip(t, m, content))
 	tr.Write(t, version, ".mod", goMod)
 	info, err := json.Marshal(struct { // as the go command writes it
 		Version string
@@ -91,32 +82,8 @@ func (tr Tree) Add(t testing.TB, version string, files map[string]string) {
 // Write writes one file of a version.
 func (tr Tree) Write(t testing.TB, version, ext, content string) {
 	t.Helper()
-	name := tr.File(t, version, ext)
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	Put(t, tr.File(t, version, ext), content)
 }
-
-// MemFile is a file of a zip, in memory.
-type MemFile struct{ Name, Content string }
-
-func (f MemFile) Path() string                { return f.Name }
-func (f MemFile) Lstat() (os.FileInfo, error) { return memInfo{f}, nil }
-func (f MemFile) Open() (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader(f.Content)), nil
-}
-
-type memInfo struct{ f MemFile }
-
-func (i memInfo) Name() string       { return filepath.Base(i.f.Name) }
-func (i memInfo) Size() int64        { return int64(len(i.f.Content)) }
-func (i memInfo) Mode() os.FileMode  { return 0o644 }
-func (i memInfo) ModTime() time.Time { return time.Time{} }
-func (i memInfo) IsDir() bool        { return false }
-func (i memInfo) Sys() any           { return nil }
 
 // ParseModule takes path@version apart.
 func ParseModule(t testing.TB, s string) module.Version {
@@ -170,31 +137,6 @@ func Always(status int, text string) func(http.ResponseWriter, *http.Request) bo
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, text, status)
 		return true
-	}
-}
-
-// AddToolchains adds toolchains, which have a zip and nothing else.
-func (tr Tree) AddToolchains(t testing.TB, toolchains ...string) {
-	t.Helper()
-	dir := filepath.Join(string(tr), "golang.org", "toolchain", "@v")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range toolchains {
-		if err := os.WriteFile(filepath.Join(dir, "v0.0.1-"+v+".zip"), []byte("a zip"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	zips, err := filepath.Glob(filepath.Join(dir, "*.zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list strings.Builder
-	for _, zip := range zips {
-		list.WriteString(strings.TrimSuffix(filepath.Base(zip), ".zip") + "\n")
-	}
-	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(list.String()), 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 
