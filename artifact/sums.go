@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -45,13 +46,16 @@ func checkZip(m module.Version, file string) (checkedZip, error) {
 		return c, corruptZip(err)
 	}
 	defer z.Close()
-	c.goMod, err = fs.ReadFile(z, m.String()+"/go.mod")
-	c.hasGoMod = err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if c.sum, err = hashZip(&z.Reader); err != nil {
 		return c, corruptZip(err)
 	}
-	if c.sum, err = dirhash.HashZip(file, dirhash.Hash1); err != nil {
-		return c, corruptZip(err)
+	root := func(f *zip.File) bool { return f.Name == m.String()+"/go.mod" }
+	if i := slices.IndexFunc(z.File, root); i >= 0 {
+		var goMod bytes.Buffer
+		if err := copyEntry(&goMod, z.File[i], nil); err != nil {
+			return c, corruptZip(err)
+		}
+		c.goMod, c.hasGoMod = goMod.Bytes(), true
 	}
 	return c, nil
 }
