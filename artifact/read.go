@@ -60,8 +60,7 @@ func (l *layerReader) finish() error {
 	}
 }
 
-// fault classifies an error met while reading: one of the source is passed
-// on, every other is a matter of the content.
+// fault classifies an error met while reading: one of the source is passed on, every other is a matter of the content.
 func (l *layerReader) fault(err error) error {
 	switch {
 	case l.src.err != nil:

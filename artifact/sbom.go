@@ -39,8 +39,7 @@ func sbom(m module.Version) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// component describes m. A Go distribution is known to vulnerability databases
-// as the standard library of its release.
+// component describes m. A Go distribution is known to vulnerability databases as the standard library of its release.
 func component(m module.Version) cyclonedx.Component {
 	name, version := m.Path, m.Version
 	if release := goproxy.ReleaseOf(m.Version); goproxy.IsToolchain(m) && release != "" {

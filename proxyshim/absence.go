@@ -43,7 +43,7 @@ type absentUntil struct {
 // knownAbsent returns the absence of m if it was found out a moment ago. Without a
 // version m stands for the whole module.
 func (h *Handler) knownAbsent(m module.Version) error {
-	if a, ok := h.absences.get(m); ok && h.now().Before(a.until) {
+	if a, ok := h.absences.Peek(m); ok && h.now().Before(a.until) {
 		return a.absence
 	}
 	return nil
@@ -60,7 +60,7 @@ func (h *Handler) explain(m module.Version, store *registry.Store, err error) er
 	}
 	a := &absence{text: plain(fmt.Sprintf("not found: %s is not in %s; to add it: %s", what, store, h.remedy(wanted)))}
 	if h.absent > 0 {
-		h.absences.update(m, func(v *absentUntil) { *v = absentUntil{a, h.now().Add(h.absent)} })
+		h.absences.Add(m, absentUntil{a, h.now().Add(h.absent)})
 	}
 	return a
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/singleflight"
 
@@ -61,7 +62,7 @@ type Handler struct {
 	listings  *source[*cache.Answer[listing]]
 	listed    *cache.Answers[listing]
 	revisions *source[*cache.Answer[module.Version]]
-	absences  *lru[module.Version, absentUntil]
+	absences  *lru.Cache[module.Version, absentUntil]
 	wishes    *wishes
 	outages   *outages
 
@@ -104,12 +105,20 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the cache directory: %w", err)
 	}
+	absences, err := lru.New[module.Version, absentUntil](maxMisses)
+	if err != nil {
+		return nil, err
+	}
+	wishes, err := newWishes(o.Exact)
+	if err != nil {
+		return nil, err
+	}
 	h := &Handler{
 		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
-		absences: newLRU[module.Version, absentUntil](maxMisses),
-		wishes:   newWishes(o.Exact),
+		absences: absences,
+		wishes:   wishes,
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}
 	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/mod/module"
 )
 
@@ -55,7 +56,7 @@ type missKey struct {
 // wishes is what a handler remembers of what it did not have. It is safe for concurrent use.
 type wishes struct {
 	exact bool // as in Options
-	known *lru[missKey, Miss]
+	known *lru.Cache[missKey, Miss] // only changed with mu held
 
 	mu     sync.Mutex
 	bursts map[string]*questions // under way, by what is asked of each path: its latest version, a version, or a revision
@@ -78,8 +79,9 @@ type question struct {
 	above []*question // those that were found, the longest path first
 }
 
-func newWishes(exact bool) *wishes {
-	return &wishes{exact: exact, known: newLRU[missKey, Miss](maxMisses), bursts: make(map[string]*questions)}
+func newWishes(exact bool) (*wishes, error) {
+	known, err := lru.New[missKey, Miss](maxMisses)
+	return &wishes{exact: exact, known: known, bursts: make(map[string]*questions)}, err
 }
 
 // answered records that q was answered: with the absence of what it asks for, with that, or, in case of a failure, neither.
@@ -94,14 +96,15 @@ func (w *wishes) answered(q request, missed, found bool, now time.Time) {
 		q.kind, miss.Query = kindLatest, "latest"
 	case q.kind == kindRevision:
 		miss.Query = q.name
-	case !named: // something requires the version
-		if missed {
-			w.add(miss)
-		}
+	case !named && !missed:
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if miss.Query == "" && !named { // something requires the version
+		w.add(miss)
+		return
+	}
 	what := cmp.Or(q.module.Version, miss.Query)
 	b, full := w.bursts[what], w.size >= maxMisses
 	if full || b != nil && now.Sub(b.began) >= burst {
@@ -124,8 +127,11 @@ func (w *wishes) answered(q request, missed, found bool, now time.Time) {
 	}
 }
 
+// add adds a wish. Call it with w.mu held.
 func (w *wishes) add(m Miss) {
-	w.known.update(missKey{m.Module, m.Query}, func(known *Miss) { known.plus(m) })
+	known, _ := w.known.Peek(missKey{m.Module, m.Query})
+	known.plus(m)
+	w.known.Add(missKey{m.Module, m.Query}, known)
 }
 
 // settle decides of the bursts that are over what was wished for. Call it with w.mu held.
@@ -185,15 +191,18 @@ func (h *Handler) Wishes(last bool) []Miss {
 	w.settle(func(b *questions) bool { return last || now.Sub(b.began) >= burst })
 	doubts := w.doubts
 	w.doubts = nil
-	w.mu.Unlock()
+	w.mu.Unlock() // finding out may fetch zips
 	ctx, cancel := context.WithTimeout(h.ctx, patience)
 	defer cancel()
+	doubts = slices.DeleteFunc(doubts, func(q *question) bool {
+		return slices.ContainsFunc(q.above, func(above *question) bool { return h.isPackage(ctx, q.module.Path, above.request) })
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, q := range doubts {
-		if !slices.ContainsFunc(q.above, func(above *question) bool { return h.isPackage(ctx, q.module.Path, above.request) }) {
-			w.add(q.miss)
-		}
+		w.add(q.miss)
 	}
-	return slices.SortedFunc(slices.Values(w.known.values()), func(a, b Miss) int {
+	return slices.SortedFunc(slices.Values(w.known.Values()), func(a, b Miss) int {
 		return cmp.Or(
 			cmp.Compare(a.Module.Path, b.Module.Path), cmp.Compare(a.Module.Version, b.Module.Version), cmp.Compare(a.Query, b.Query))
 	})

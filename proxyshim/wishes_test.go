@@ -126,18 +126,20 @@ func TestOfAnExactClientNoVersionWasMerelyTried(t *testing.T) {
 }
 
 func TestTooManyMissesAtOnceAreJudgedEarly(t *testing.T) {
-	w, now := newWishes(false), time.Now()
+	w, err := newWishes(false)
+	check(t, err)
+	now := time.Now()
 	ask := func(i int) {
 		w.answered(request{kind: kindInfo, module: module.Version{Path: fmt.Sprintf("example.com/m%d", i), Version: "v1.0.0"}}, true, false, now)
 	}
 	for i := range maxMisses {
 		ask(i)
 	}
-	if n := len(w.known.values()); n > 0 {
+	if n := len(w.known.Values()); n > 0 {
 		t.Fatalf("%d wishes within a burst", n)
 	}
 	ask(maxMisses)
-	if n := len(w.known.values()); n != maxMisses || w.size != 1 {
+	if n := len(w.known.Values()); n != maxMisses || w.size != 1 {
 		t.Errorf("%d wishes, and %d questions under way", n, w.size)
 	}
 }
