@@ -103,6 +103,7 @@ func (e *env) get(path string) (int, string) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	check(e.t, err)
+	e.handler.cache.Close() // what was answered is on disk then
 	return resp.StatusCode, string(body)
 }
 

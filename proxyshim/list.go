@@ -62,9 +62,7 @@ func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m mod
 			l.Value.Versions = append(l.Value.Versions, v.Version)
 		}
 	}
-	if err := h.listed.Put(l); err != nil {
-		h.log.Warn("keeping a listing in the cache", "module", m.Path, "error", err)
-	}
+	h.listed.Put(l)
 	return l, nil
 }
 

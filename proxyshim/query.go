@@ -32,9 +32,7 @@ func (h *Handler) newRevisions() *source[*cache.Answer[module.Version]] {
 			return nil, err
 		}
 		r := &cache.Answer[module.Version]{Confirmation: h.confirmation(m, store, fingerprint), Value: found.Module()}
-		if err := kept.Put(r); err != nil {
-			h.log.Warn("keeping a revision in the cache", "module", m.Path, "revision", m.Version, "error", err)
-		}
+		kept.Put(r)
 		return r, nil
 	}
 	return &source[*cache.Answer[module.Version]]{kind: "revision", verifier: h.verifier.Fingerprint, fetch: fetch, cache: kept}

@@ -69,20 +69,31 @@ func (a *Answers[T]) remember(v *Answer[T]) *Answer[T] {
 	return v
 }
 
-// Put keeps v. The error is about the disk only: v counts until a restart.
-func (a *Answers[T]) Put(v *Answer[T]) error {
+// Put keeps v. It counts at once and is written behind the answer.
+func (a *Answers[T]) Put(v *Answer[T]) {
 	v.Format = format
 	a.remember(v)
-	name, err := a.o.Name(v.Module)
+	_ = a.save(v, false) // without it the store is asked again after a restart
+}
+
+func (a *Answers[T]) save(v *Answer[T], wait bool) error {
+	return a.write(v.Module, func(file string) error {
+		if a.o.Text != nil {
+			if err := a.c.WriteFile(file, a.o.Text(&v.Value)); err != nil {
+				return err
+			}
+		}
+		return a.c.WriteJSON(file+a.o.Ext, v)
+	}, wait)
+}
+
+// write has do done with the path of m's files, without extension.
+func (a *Answers[T]) write(m module.Version, do func(file string) error, wait bool) error {
+	name, err := a.o.Name(m)
 	if err != nil {
 		return err
 	}
-	if a.o.Text != nil {
-		if err := a.c.WriteFile(a.c.Path(name), a.o.Text(&v.Value)); err != nil {
-			return err
-		}
-	}
-	return a.c.WriteJSON(a.c.Path(name)+a.o.Ext, v)
+	return a.c.writer.add(func() error { return do(a.c.Path(name)) }, wait)
 }
 
 // Outdate makes the answer about m in memory, if there is one, so old that its store is asked again.
@@ -102,7 +113,8 @@ func (a *Answers[T]) Withhold(m module.Version) error {
 	}
 	v := *now
 	v.Withheld = true
-	return a.Put(&v)
+	a.remember(&v)
+	return a.save(&v, true)
 }
 
 // Drop removes the answer about m.
@@ -110,12 +122,10 @@ func (a *Answers[T]) Drop(m module.Version) error {
 	a.mu.Lock()
 	delete(a.memory, m)
 	a.mu.Unlock()
-	name, err := a.o.Name(m)
-	if err != nil {
-		return err
-	}
-	if err := a.c.Remove(a.c.Path(name) + a.o.Ext); err != nil || a.o.Text == nil {
-		return err
-	}
-	return a.c.Remove(a.c.Path(name))
+	return a.write(m, func(file string) error {
+		if err := a.c.Remove(file + a.o.Ext); err != nil || a.o.Text == nil {
+			return err
+		}
+		return a.c.Remove(file)
+	}, true)
 }

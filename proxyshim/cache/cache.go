@@ -45,11 +45,10 @@ type Cache struct {
 	entries map[module.Version]*Entry
 	held    map[module.Version]int // being served right now: not to be evicted
 
-	writing  sync.Mutex   // held while a verdict is written or removed
+	writer   *writer
+	sweeping sync.WaitGroup
 	evicting sync.Mutex   // held while the directory is looked through
 	size     atomic.Int64 // bytes, an estimate
-
-	working sync.WaitGroup // for what runs in the background
 }
 
 // New opens a cache directory. What killed processes left in it, and what is too much, is removed in the background.
@@ -62,18 +61,21 @@ func New(o Options) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{
-		dir: dir, max: o.Max, now: o.Now, log: o.Log,
+		dir: dir, max: o.Max, now: o.Now, log: o.Log, writer: newWriter(o.Log),
 		entries: make(map[module.Version]*Entry), held: make(map[module.Version]int),
 	}
-	c.working.Go(func() {
+	c.sweeping.Go(func() {
 		c.sweep()
 		c.tidy(true)
 	})
 	return c, nil
 }
 
-// Close waits for the work in the background. The cache can still be used afterwards.
-func (c *Cache) Close() { c.working.Wait() }
+// Close waits until everything is written. The cache can still be used afterwards.
+func (c *Cache) Close() {
+	c.sweeping.Wait()
+	c.writer.wait()
+}
 
 // Ready returns why the directory takes no files, or nil.
 func (c *Cache) Ready() error {

@@ -52,9 +52,11 @@ func TestWhatIsPutIsFoundByOthersUnlessItIsNotWhatWasChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			e, err := open(t, dir).Put(&Verdict{Confirmation: Confirmation{Module: lib, Store: store, Verifier: verifier}},
+			c := open(t, dir)
+			e, err := c.Put(&Verdict{Confirmation: Confirmation{Module: lib, Store: store, Verifier: verifier}},
 				[]byte("{}"), []byte("module example.com/lib\n"))
 			check(t, err)
+			c.Close()
 			test.change(t, e.file)
 			if got := open(t, dir).Find(lib, test.store, test.verifier); (got != nil) != test.want {
 				t.Errorf("found %+v, want something: %v", got, test.want)

@@ -9,82 +9,59 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// Put makes v the verdict about its version, whose small files have that content. A zip that is there already stays if it
-// has the right sum.
+// Put makes v the verdict about its version, whose small files have that content. It counts at once and is written
+// behind the answer; the error is that of the disk, if it has been failing. A zip that is there already stays if it has
+// the right sum.
 func (c *Cache) Put(v *Verdict, info, gomod []byte) (*Entry, error) {
 	name, err := goproxy.Base(v.Module)
 	if err != nil {
 		return nil, err
 	}
-	file := c.Path(name)
-	if v.Info, err = c.writeFile(file+infoExt, info, false); err != nil {
-		return nil, err
-	}
-	if v.Mod, err = c.writeFile(file+modExt, gomod, false); err != nil {
-		return nil, err
-	}
 	v.Format, v.InfoDigest, v.ModDigest = format, hexDigest(info), hexDigest(gomod)
-	if v.ZipLayer == nil {
-		if err := c.Remove(file + zipExt); err != nil {
-			return nil, err
-		}
+	e := &Entry{Verdict: *v, file: c.Path(name), unsaved: unsaved{verdict: true, small: &small{info, gomod}}}
+	c.mu.Lock()
+	if now := c.entries[v.Module]; now != nil && now.Sum == v.Sum {
+		e.Zip, e.unsaved.zip = now.Zip, now.unsaved.zip
 	}
-	e, err := c.putVerdict(file, v)
-	if err != nil {
-		c.Forget(e)
-		return nil, err
-	}
-	c.tidy(false)
-	return e, nil
+	c.remember(e, c.now())
+	c.mu.Unlock()
+	return e, c.save(v.Module, len(info)+len(gomod) > maxWaiting)
 }
 
-func (c *Cache) putVerdict(file string, v *Verdict) (*Entry, error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	if now := c.Get(v.Module); now != nil && now.Sum == v.Sum {
-		v.Zip = now.Zip
-	}
-	return c.replace(file, v)
-}
-
-// change puts in the place of m's verdict, if there is one that suits, what edit makes of it. Else it returns nil. The
-// error is about the disk only; it may be ignored, because a verdict that is out of date only means more questions after
-// a restart.
-func (c *Cache) change(m module.Version, suits func(*Entry) bool, edit func(*Verdict)) (*Entry, error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	now := c.Get(m)
+// change puts in the place of m's entry, if there is one that suits, what edit makes of it. Else it returns nil.
+func (c *Cache) change(m module.Version, suits func(*Entry) bool, edit func(*Entry)) *Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.entries[m]
 	if now == nil || !suits(now) {
-		return nil, nil
+		return nil
 	}
-	v := now.Verdict
-	edit(&v)
-	return c.replace(now.file, &v)
-}
-
-// replace makes v the verdict about the version with these files, in memory and on disk. Call it with c.writing held.
-func (c *Cache) replace(file string, v *Verdict) (*Entry, error) {
-	now := c.now()
-	err := c.WriteJSON(file+verdictExt, v)
-	_ = os.Chtimes(file+verdictExt, now, now) // a verdict's time is that of its last use
-	return c.remember(&Entry{Verdict: *v, file: file}, now), err
+	e := &Entry{Verdict: now.Verdict, file: now.file, unsaved: now.unsaved}
+	e.unsaved.verdict = true
+	edit(e)
+	return c.remember(e, c.now())
 }
 
 // Renew makes v the verdict about a version with the same manifest as before. It returns nil if there is none such any
 // more.
 func (c *Cache) Renew(v *Verdict) *Entry {
 	v.Format = format
-	e, _ := c.change(v.Module,
+	e := c.change(v.Module,
 		func(now *Entry) bool { return now.Manifest.Digest == v.Manifest.Digest },
-		func(now *Verdict) { v.files = now.files; *now = *v })
+		func(e *Entry) { v.files = e.files; e.Verdict = *v })
+	if e != nil {
+		_ = c.save(v.Module, false) // one that is out of date only means more questions after a restart
+	}
 	return e
 }
 
 // Withhold records that a version is not to be served until its store confirms it again. Its files stay, and need not
 // be fetched again then.
 func (c *Cache) Withhold(m module.Version) error {
-	_, err := c.change(m, func(now *Entry) bool { return !now.Withheld }, func(v *Verdict) { v.Withheld = true })
-	return err
+	if c.change(m, func(now *Entry) bool { return !now.Withheld }, func(e *Entry) { e.Withheld = true }) == nil {
+		return nil
+	}
+	return c.save(m, true)
 }
 
 // AddZip returns e with its zip, which write writes unless there is one already that passes check, as any has to. It is
@@ -98,11 +75,11 @@ func (c *Cache) AddZip(e *Entry, check func(file string) error, write func(*os.F
 	if err != nil {
 		return nil, err
 	}
-	full, _ := c.change(e.Module, same, func(v *Verdict) { v.Zip = zip })
-	c.tidy(false)
+	full := c.change(e.Module, same, func(e *Entry) { e.Zip, e.unsaved.zip = zip, true })
 	if full == nil {
 		return nil, ErrReplaced
 	}
+	_ = c.save(e.Module, false) // without a verdict it is checked again after a restart
 	return full, nil
 }
 
@@ -121,7 +98,7 @@ func (c *Cache) writeZip(name string, check func(file string) error, write func(
 		discard(f)
 		return stamp{}, err
 	}
-	return c.commit(f, name, true)
+	return c.commit(f, name, false)
 }
 
 // Drop removes all that is known and stored of a version.
@@ -130,12 +107,10 @@ func (c *Cache) Drop(m module.Version) error {
 	if err != nil {
 		return err
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	c.mu.Lock()
 	delete(c.entries, m)
 	c.mu.Unlock()
-	return c.removeVersion(c.Path(name))
+	return c.writer.add(func() error { return c.removeVersion(c.Path(name)) }, true)
 }
 
 // removeVersion removes the files of a version, the verdict first.

@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"sync/atomic"
@@ -75,6 +77,7 @@ type Entry struct {
 	Verdict
 	file    string       // path of the files, without extension
 	touched atomic.Int64 // the last use recorded on disk, in nanoseconds since 1970
+	unsaved unsaved
 }
 
 // Get returns the entry of m in memory, or nil.
@@ -106,6 +109,8 @@ func (c *Cache) Find(m module.Version, store, verifier string) *Entry {
 	if fi, err := os.Stat(file + zipExt); err != nil || stampOf(fi) != v.Zip {
 		v.Zip = stamp{}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.remember(&Entry{Verdict: v, file: file}, used)
 }
 
@@ -136,11 +141,9 @@ func (c *Cache) Any(match func(*Entry) bool) *Entry {
 	return nil
 }
 
-// remember makes e, which was last used then, the entry in memory.
+// remember makes e, which was last used then, the entry in memory. Call it with c.mu held.
 func (c *Cache) remember(e *Entry, used time.Time) *Entry {
 	e.touched.Store(used.UnixNano())
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.entries[e.Module] = e
 	return e
 }
@@ -156,12 +159,16 @@ func (c *Cache) Forget(e *Entry) {
 
 // Open opens the .info, .mod or .zip of e to serve it, and returns when it was written. It is [ErrUnverified] if
 // that is not the file that was checked.
-func (c *Cache) Open(e *Entry, kind goproxy.Kind) (*os.File, time.Time, error) {
-	ext, want := zipExt, e.Zip
-	switch kind {
-	case goproxy.Info:
+func (c *Cache) Open(e *Entry, kind goproxy.Kind) (io.ReadSeekCloser, time.Time, error) {
+	ext, want, small := zipExt, e.Zip, e.unsaved.small
+	switch {
+	case kind == goproxy.Info && small != nil:
+		return memory{bytes.NewReader(small.info)}, e.Checked, nil
+	case kind == goproxy.Mod && small != nil:
+		return memory{bytes.NewReader(small.mod)}, e.Checked, nil
+	case kind == goproxy.Info:
 		ext, want = infoExt, e.Info
-	case goproxy.Mod:
+	case kind == goproxy.Mod:
 		ext, want = modExt, e.Mod
 	}
 	f, written, err := openIntact(e.file+ext, want)
@@ -174,6 +181,12 @@ func (c *Cache) Open(e *Entry, kind goproxy.Kind) (*os.File, time.Time, error) {
 	}
 	return f, written, nil
 }
+
+// memory is a file that is not written yet.
+type memory struct{ *bytes.Reader }
+
+// Close implements io.Closer.
+func (memory) Close() error { return nil }
 
 // openIntact opens a file that has that stamp.
 func openIntact(name string, want stamp) (*os.File, time.Time, error) {
