@@ -20,11 +20,12 @@ type Backend interface {
 	Writer
 	Lister
 
-	// Reference returns the full reference of ref in repo, for people; with
-	// an empty ref that of the repository, with an empty repo that of the store.
+	// Reference returns the full reference of ref in repo, as container tools take it; with an empty ref that of the
+	// repository, with an empty repo that of the store.
 	Reference(repo, ref string) string
 	// SignedName returns the name of a repository that signatures put on its manifests carry.
 	SignedName(repo string) string
+	// Close releases what is held and brings a layout's index up to date. Content pushed to a layout is durable before.
 	Close() error
 }
 
@@ -39,9 +40,9 @@ type Reader interface {
 
 // Writer adds to what a backend has.
 type Writer interface {
-	// PushBlob stores a blob; storing what is there already is not an error.
+	// PushBlob stores a blob without looking whether it is there; storing it again is not an error.
 	PushBlob(ctx context.Context, repo string, b artifact.Blob) error
-	// PushManifest stores a manifest under its digest and, unless tag is empty, points the tag at it.
+	// PushManifest stores a manifest, whose blobs must be there, and, unless tag is empty, points the tag at it.
 	PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error
 	// CreateTag is PushManifest for a tag that never moves. It is ErrTagExists, and the tag stays, if it names
 	// another manifest. A layout finds out under its lock. A registry has no such request: it is asked for the tag
@@ -54,6 +55,7 @@ type Writer interface {
 type Lister interface {
 	// Tags lists the tags of a repository; ErrNotFound when there is no such repository.
 	Tags(ctx context.Context, repo string) iter.Seq2[string, error]
-	// Repositories lists the repositories below the namespace.
+	// Repositories lists the repositories below the namespace. Registries keep this for some accounts (ErrDenied) or do
+	// not offer it (ErrUnsupported).
 	Repositories(ctx context.Context) iter.Seq2[string, error]
 }

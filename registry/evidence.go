@@ -95,7 +95,7 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 		return err
 	}
 	// What the record is, the log says, to everyone alike.
-	err = s.b.CreateTag(ctx, repo, image.Descriptor, image.Raw, tag, true)
+	err = s.CreateTag(ctx, repo, image.Descriptor, image.Raw, tag, true)
 	if !errors.Is(err, ErrTagExists) && !errors.Is(err, ErrPolicy) {
 		return err
 	}

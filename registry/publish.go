@@ -23,15 +23,7 @@ const (
 
 // String returns the outcome in words.
 func (o Outcome) String() string {
-	switch o {
-	case Published:
-		return "published"
-	case Exists:
-		return "exists"
-	case SignatureAdded:
-		return "signature added"
-	}
-	return fmt.Sprintf("Outcome(%d)", int(o))
+	return [...]string{"published", "exists", "signature added"}[o]
 }
 
 // PublishOptions configures Publish.
@@ -211,7 +203,7 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 	if err := p.pushSigned(ctx, p.repo, p.a.Manifest.Module, &p.a.Image, p.Signer); err != nil {
 		return 0, err
 	}
-	err := p.b.CreateTag(ctx, p.repo, p.a.Descriptor, p.a.Raw, p.tag, p.Recorded)
+	err := p.CreateTag(ctx, p.repo, p.a.Descriptor, p.a.Raw, p.tag, p.Recorded)
 	if errors.Is(err, ErrTagExists) || errors.Is(err, ErrPolicy) {
 		// Someone else was faster. ErrPolicy is an immutable tag; it may be our
 		// own, if the answer to a first attempt got lost.

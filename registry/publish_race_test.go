@@ -37,7 +37,7 @@ func TestEvidenceOfAnotherPublisherIsNotOverwritten(t *testing.T) {
 	if err := s.PublishEvidence(t.Context(), theirs, signtest.Signer(t, 0)); err != nil {
 		t.Fatal(err)
 	}
-	late := registry.New(&blind{Backend: s.Backend(), tag: "sumdb-v1.2.3"})
+	late := registry.New(&blind{Backend: s.Backend, tag: "sumdb-v1.2.3"})
 	storetest.WantMeaning(t, late.PublishEvidence(t.Context(), evidenceOf(artifacttest.Version, "2\ny\n\n"), signtest.Signer(t, 1)), registry.ErrConflict)
 	got, err := readEvidence(t, s, artifacttest.Version, true, signtest.Signer(t, 0).Verifier())
 	if err != nil || !reflect.DeepEqual(got, theirs) {
@@ -46,7 +46,7 @@ func TestEvidenceOfAnotherPublisherIsNotOverwritten(t *testing.T) {
 	// The same record, before its tile was complete.
 	ours := theirs
 	ours.Tiles = nil
-	late = registry.New(&blind{Backend: s.Backend(), tag: "sumdb-v1.2.3"})
+	late = registry.New(&blind{Backend: s.Backend, tag: "sumdb-v1.2.3"})
 	if err := late.PublishEvidence(t.Context(), ours, signtest.Signer(t, 1)); err != nil {
 		t.Error(err)
 	}
@@ -64,7 +64,7 @@ func TestHeadTagOfAnotherMirrorDoesNotMove(t *testing.T) {
 	_, theirs := log.snapshot(t, 100, first)
 	_, ours := log.snapshot(t, 0, nil) // of the same head
 	publishSnapshot(t, s, log, theirs, nil, signer)
-	publishSnapshot(t, registry.New(&blind{Backend: s.Backend(), tag: sumdb.HeadTag(200)}), log, ours, nil, signer)
+	publishSnapshot(t, registry.New(&blind{Backend: s.Backend, tag: sumdb.HeadTag(200)}), log, ours, nil, signer)
 	tagged, err := s.FindSnapshot(t.Context(), log.Log, sumdb.HeadTag(200))
 	if err != nil || tagged.Descriptor.Digest != theirs.Descriptor.Digest {
 		t.Errorf("head-200 is %+v, %v; want theirs", tagged, err)

@@ -60,7 +60,7 @@ func (s *Store) readPart(ctx context.Context, repo string, d ocispec.Descriptor)
 
 // sign adds a signature to a manifest that is in the store. existing is its .sig manifest, nil if there is none.
 func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing []byte, signer *sign.Signer) error {
-	sig, err := signer.Sign(ctx, d, s.b.SignedName(repo))
+	sig, err := signer.Sign(ctx, d, s.SignedName(repo))
 	if err != nil {
 		return fmt.Errorf("signing %s: %w", s.Reference(repo, d.String()), err)
 	}

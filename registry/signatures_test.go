@@ -83,7 +83,7 @@ func TestSignatureIsAddedToThoseOfADeadPublisher(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachStore(t, func(t *testing.T, s *registry.Store) {
-				if err := publish(registry.New(dying{s.Backend()}), signtest.Signer(t, 0)); !errors.Is(err, errDied) {
+				if err := publish(registry.New(dying{s.Backend}), signtest.Signer(t, 0)); !errors.Is(err, errDied) {
 					t.Fatalf("%v; want death before the tag", err)
 				}
 				if err := publish(s, signtest.Signer(t, 1)); err != nil {

@@ -109,75 +109,60 @@ func (s *Store) Heads(ctx context.Context, log *sumdb.Log) ([]int64, error) {
 //
 // A snapshot that is there already is signed, if it has no signature of ours, and tagged.
 func (s *Store) PublishSnapshot(ctx context.Context, img *artifact.Image, log *sumdb.Log, have *sumdb.Manifest, signer *sign.Signer) error {
-	p := snapshotPublisher{Store: s, img: img, log: log, repo: log.Repository()}
-	if err := p.publish(ctx, have, signer); err != nil {
+	m, err := sumdb.ParseManifest(img.Raw)
+	if err == nil {
+		if err = s.publishHead(ctx, img, log, m.Tree.N, have, signer); err == nil {
+			err = s.moveLatest(ctx, img, log, m)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("publishing the checksum snapshot of %s: %w", log.Name(), err)
 	}
 	return nil
 }
 
-// snapshotPublisher is one call of PublishSnapshot.
-type snapshotPublisher struct {
-	*Store
-	img  *artifact.Image
-	log  *sumdb.Log
-	repo string
-}
-
-func (p *snapshotPublisher) publish(ctx context.Context, have *sumdb.Manifest, signer *sign.Signer) error {
-	m, err := sumdb.ParseManifest(p.img.Raw)
-	if err != nil {
-		return err
-	}
-	head := sumdb.HeadTag(m.Tree.N)
-	d := p.img.Descriptor
-	tagged, _, err := p.Manifest(ctx, p.repo, head)
-	switch {
-	case absent(err):
-	case err != nil && !errors.Is(err, ErrPolicy): // which holds back what was not scanned yet
+// publishHead stores the snapshot of a head of n records, under the tag of that head.
+func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb.Log, n int64, have *sumdb.Manifest, signer *sign.Signer) error {
+	repo, tag, d := log.Repository(), sumdb.HeadTag(n), img.Descriptor
+	tagged, _, err := s.Manifest(ctx, repo, tag)
+	if err != nil && !absent(err) && !errors.Is(err, ErrPolicy) { // which holds back what was not scanned yet
 		return err
 	}
 	if tagged.Digest != d.Digest {
-		if err := p.push(ctx, have); err != nil {
+		missing := *img
+		missing.Blobs = slices.DeleteFunc(slices.Clone(img.Blobs), func(b artifact.Blob) bool {
+			return have != nil && slices.ContainsFunc(have.Layers, func(d ocispec.Descriptor) bool { return d.Digest == b.Descriptor.Digest })
+		})
+		if err := s.pushImage(ctx, repo, &missing, ""); err != nil {
 			return err
 		}
 	}
-	if err := p.ensureSigned(ctx, p.repo, snapshotSubject(p.log, d.Digest), signer); err != nil {
-		return err
+	if signErr := s.ensureSigned(ctx, repo, snapshotSubject(log, d.Digest), signer); signErr != nil {
+		return signErr
 	}
-	if absent(err) {
-		err := p.b.CreateTag(ctx, p.repo, d, p.img.Raw, head, false)
-		if err != nil && !errors.Is(err, ErrTagExists) && !errors.Is(err, ErrPolicy) {
-			return err // unlike those that say that another mirror was faster
-		}
+	if !absent(err) {
+		return nil
 	}
-	return p.moveLatest(ctx, m)
-}
-
-// push stores blobs and manifest, without a tag.
-func (p *snapshotPublisher) push(ctx context.Context, have *sumdb.Manifest) error {
-	image := *p.img
-	if have != nil {
-		image.Blobs = slices.DeleteFunc(slices.Clone(image.Blobs), func(b artifact.Blob) bool {
-			return slices.ContainsFunc(have.Layers, func(d ocispec.Descriptor) bool { return d.Digest == b.Descriptor.Digest })
-		})
+	err = s.CreateTag(ctx, repo, d, img.Raw, tag, false)
+	if errors.Is(err, ErrTagExists) || errors.Is(err, ErrPolicy) {
+		return nil // another mirror was faster
 	}
-	return p.pushImage(ctx, p.repo, &image, "")
+	return err
 }
 
 // moveLatest points the tag latest to the snapshot m, unless that were a step back.
 // Only a head that the log signed counts as newer.
-func (p *snapshotPublisher) moveLatest(ctx context.Context, m *sumdb.Manifest) error {
-	now, err := p.FindSnapshot(ctx, p.log, sumdb.LatestTag)
+func (s *Store) moveLatest(ctx context.Context, img *artifact.Image, log *sumdb.Log, m *sumdb.Manifest) error {
+	now, err := s.FindSnapshot(ctx, log, sumdb.LatestTag)
 	switch {
 	case unanswered(ctx, err):
 		return err
-	case err == nil && now.Descriptor.Digest == p.img.Descriptor.Digest:
+	case err == nil && now.Descriptor.Digest == img.Descriptor.Digest:
 		return nil
 	case err == nil && now.Tree.N > m.Tree.N:
-		if _, err := now.Head(p.log); err == nil {
+		if _, err := now.Head(log); err == nil {
 			return nil
 		}
 	}
-	return p.PushManifest(ctx, p.repo, p.img.Descriptor, p.img.Raw, sumdb.LatestTag)
+	return s.PushManifest(ctx, log.Repository(), img.Descriptor, img.Raw, sumdb.LatestTag)
 }

@@ -44,28 +44,15 @@ func (s *Store) Listing(ctx context.Context, path string) (versions []Listed, re
 			revisions = append(revisions, name)
 		}
 	}
-	slices.SortFunc(versions, compareListed)
+	slices.SortFunc(versions, func(a, b Listed) int {
+		order := cmp.Or(semver.Compare(a.Version, b.Version), cmp.Compare(a.Version, b.Version)) // semver ignores +incompatible
+		if order == 0 && a.ModOnly {
+			return 1
+		}
+		return order
+	})
 	slices.Sort(revisions)
 	return versions, revisions, nil
-}
-
-func compareListed(a, b Listed) int {
-	return cmp.Or(
-		semver.Compare(a.Version, b.Version),
-		cmp.Compare(a.Version, b.Version), // semver ignores +incompatible
-		compareBool(a.ModOnly, b.ModOnly),
-	)
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	default:
-		return 1
-	}
 }
 
 // Modules lists the paths of the modules in the store. Repositories that hold no modules are left out. A path too

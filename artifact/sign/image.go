@@ -1,10 +1,12 @@
 package sign
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
@@ -19,79 +21,52 @@ const (
 	mediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
 )
 
-// image is a .sig manifest of which only the parts that are needed were
-// decoded, so that everything else survives an append.
+// image is a .sig manifest, whose layers are left as they are, so that they survive an append.
 type image struct {
-	members   map[string]json.RawMessage
-	mediaType string
-	layers    []json.RawMessage
+	ocispec.Manifest
+	Config *ocispec.Descriptor `json:"config"`
+	Layers []json.RawMessage   `json:"layers"`
 }
 
-// noSignatures is a .sig manifest without any.
-const noSignatures = `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageManifest +
-	`","config":{"mediaType":"` + ocispec.MediaTypeImageConfig + `"}}`
+// newImage returns a .sig manifest without signatures.
+func newImage() *image {
+	return &image{
+		Manifest: ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest},
+		Config:   &ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig},
+	}
+}
 
 func parseImage(manifest []byte) (*image, error) {
 	if err := artifact.CheckSize("signature manifest", int64(len(manifest)), artifact.MaxManifest); err != nil {
 		return nil, err
 	}
-	m := &image{mediaType: ocispec.MediaTypeImageManifest}
-	if err := json.Unmarshal(manifest, &m.members); err != nil {
+	m := new(image)
+	if err := json.Unmarshal(manifest, m); err != nil {
 		return nil, fmt.Errorf("%w: signature manifest: %w", artifact.ErrCorrupt, err)
 	}
-	if len(m.members["config"]) == 0 { // an index, or JSON of another sort
+	switch {
+	case m.Config == nil: // an index, or JSON of another sort
 		return nil, fmt.Errorf("%w: signature manifest without config", artifact.ErrCorrupt)
-	}
-	if err := m.decode("mediaType", &m.mediaType); err != nil {
-		return nil, err
-	}
-	if m.mediaType != ocispec.MediaTypeImageManifest && m.mediaType != mediaTypeDockerManifest {
-		return nil, fmt.Errorf("%w: signature manifest of media type %.80q", artifact.ErrCorrupt, m.mediaType)
-	}
-	if err := m.decode("layers", &m.layers); err != nil {
-		return nil, err
-	}
-	if len(m.layers) > maxLayers {
-		return nil, fmt.Errorf("%w: %d signatures, at most %d are read", artifact.ErrLimit, len(m.layers), maxLayers)
+	case m.mediaType() != ocispec.MediaTypeImageManifest && m.mediaType() != mediaTypeDockerManifest:
+		return nil, fmt.Errorf("%w: signature manifest of media type %.80q", artifact.ErrCorrupt, m.MediaType)
+	case len(m.Layers) > maxLayers:
+		return nil, fmt.Errorf("%w: %d signatures, at most %d are read", artifact.ErrLimit, len(m.Layers), maxLayers)
 	}
 	return m, nil
 }
 
-// decode leaves to alone when there is no such member.
-func (m *image) decode(member string, to any) error {
-	data, ok := m.members[member]
-	if !ok {
-		return nil
-	}
-	if err := json.Unmarshal(data, to); err != nil {
-		return fmt.Errorf("%w: signature manifest: %s: %w", artifact.ErrCorrupt, member, err)
-	}
-	return nil
-}
+// mediaType is that of the manifest, which need not say it.
+func (m *image) mediaType() string { return cmp.Or(m.MediaType, ocispec.MediaTypeImageManifest) }
 
-// encode sets a member.
-func (m *image) encode(member string, from any) error {
-	data, err := json.Marshal(from)
-	if err != nil {
-		return err
-	}
-	m.members[member] = data
-	return nil
-}
-
-// config renews the image config, which lists the layers once more: cosign and image tools count on the two lists
-// being equal. It is rebuilt from the layers and not fetched, since their content is not compressed: its digest is
-// the diff ID. A config of another kind says nothing about layers and stays as it is (ok is false).
-func (m *image) config() (b artifact.Blob, ok bool, err error) {
-	var old ocispec.Descriptor
-	if err := m.decode("config", &old); err != nil {
-		return b, false, err
-	}
-	if old.MediaType != ocispec.MediaTypeImageConfig && old.MediaType != mediaTypeDockerConfig {
+// renewConfig makes the image config anew, which lists the layers once more: cosign and image tools count on the two
+// lists being equal. It is rebuilt from the layers and not fetched, since their content is not compressed: its digest
+// is the diff ID. A config of another kind says nothing about layers and stays as it is (ok is false).
+func (m *image) renewConfig() (b artifact.Blob, ok bool, err error) {
+	if m.Config.MediaType != ocispec.MediaTypeImageConfig && m.Config.MediaType != mediaTypeDockerConfig {
 		return b, false, nil
 	}
 	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
-	for i, raw := range m.layers {
+	for i, raw := range m.Layers {
 		diffID, err := layerDigest(raw)
 		if err != nil {
 			return b, false, fmt.Errorf("%w: layer %d of the signature manifest: %w", artifact.ErrCorrupt, i, err)
@@ -103,8 +78,9 @@ func (m *image) config() (b artifact.Blob, ok bool, err error) {
 	if err != nil {
 		return b, false, err
 	}
-	b = artifact.NewBlob(old.MediaType, data)
-	return b, true, m.encode("config", b.Descriptor)
+	b = artifact.NewBlob(m.Config.MediaType, data)
+	m.Config = &b.Descriptor
+	return b, true, nil
 }
 
 func layerDigest(raw json.RawMessage) (v1.Hash, error) {

@@ -29,25 +29,25 @@ func Append(existing []byte, sig Signature) (*artifact.Image, error) {
 	if err := checkForm(sig); err != nil {
 		return nil, fmt.Errorf("signature to add: %w", err)
 	}
-	if existing == nil {
-		existing = []byte(noSignatures)
+	m := newImage()
+	if existing != nil {
+		var err error
+		if m, err = parseImage(existing); err != nil {
+			return nil, err
+		}
 	}
-	m, err := parseImage(existing)
-	if err != nil {
-		return nil, err
-	}
-	if len(m.layers) >= maxLayers {
-		return nil, fmt.Errorf("%w: there are %d signatures already", artifact.ErrLimit, len(m.layers))
+	if len(m.Layers) >= maxLayers {
+		return nil, fmt.Errorf("%w: there are %d signatures already", artifact.ErrLimit, len(m.Layers))
 	}
 	payload := artifact.NewBlob(types.SimpleSigningMediaType, sig.Payload)
 	if err := m.addLayer(payload.Descriptor, sig); err != nil {
 		return nil, err
 	}
-	config, renewed, err := m.config()
+	config, renewed, err := m.renewConfig()
 	if err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(m.members)
+	raw, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func Append(existing []byte, sig Signature) (*artifact.Image, error) {
 	if renewed {
 		blobs = append(blobs, config)
 	}
-	return &artifact.Image{Raw: raw, Descriptor: artifact.NewBlob(m.mediaType, raw).Descriptor, Blobs: blobs}, nil
+	return &artifact.Image{Raw: raw, Descriptor: artifact.NewBlob(m.mediaType(), raw).Descriptor, Blobs: blobs}, nil
 }
 
 // addLayer adds a signature with its payload inlined, which saves the readers a request.
@@ -70,11 +70,8 @@ func (m *image) addLayer(d ocispec.Descriptor, sig Signature) error {
 	}
 	d.Annotations[static.SignatureAnnotationKey] = sig.Base64
 	raw, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
-	m.layers = append(m.layers, raw)
-	return m.encode("layers", m.layers)
+	m.Layers = append(m.Layers, raw)
+	return err
 }
 
 // Parse returns the signatures of a .sig manifest, of at most 4 MiB and 128 layers. A
@@ -85,8 +82,8 @@ func Parse(manifest []byte) ([]Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	sigs := make([]Signature, 0, len(m.layers))
-	for _, raw := range m.layers {
+	sigs := make([]Signature, 0, len(m.Layers))
+	for _, raw := range m.Layers {
 		s, err := parseLayer(raw)
 		if err != nil {
 			s = Signature{broken: err}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
@@ -62,7 +63,7 @@ func (a *app) doctor(c *cli.Context) error {
 	findings, err := doctor.Examine(c.Context, doctor.Options{
 		Log: log, Shim: shim, Listen: defaultListen, Private: c.String(flagPrivate), Getenv: a.env,
 		Snapshot: func(ctx context.Context) (*sumdb.Snapshot, error) {
-			return newestSnapshot(ctx, stores, log, verifierOf(keys))
+			return newestSnapshot(ctx, stores, log, audit.VerifierOf(keys))
 		},
 		Unsigned: keys == nil,
 	})

@@ -6,6 +6,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -30,7 +31,7 @@ func TestVerifyChecksEvidenceAgainstTheSnapshot(t *testing.T) {
 	b.run(append(command, "--allow-unrecorded")...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
 	command = append([]string{"verify", "--private", "corp.example"}, command[1:]...)
 	b.run(command...).exits(exitOK).says("sumdb=verified\n", "sumdb=none\n")
-	got := jsonLines[verdict](b.run(append(command, "--json")...).exits(exitOK))
+	got := jsonLines[audit.Verdict](b.run(append(command, "--json")...).exits(exitOK))
 	if len(got) != 2 || got[0].SumDB != verify.Verified || got[1].SumDB != verify.None {
 		t.Errorf("%+v", got)
 	}
@@ -60,7 +61,7 @@ func TestInspectShowsTheRecord(t *testing.T) {
 	b, _, public := recorded(t)
 	b.run("inspect", "example.com/a@v1.0.0").exits(exitOK).says("checksum database  record 10\n")
 	b.run("inspect", "corp.example/p@v1.0.0").exits(exitOK).says("checksum database  no record\n")
-	got := jsonLines[inspection](b.run("inspect", "--json", "--key", public, "example.com/a@v1.0.0").exits(exitOK))
+	got := jsonLines[audit.Inspection](b.run("inspect", "--json", "--key", public, "example.com/a@v1.0.0").exits(exitOK))
 	if len(got) != 1 || got[0].SumDB == nil || got[0].SumDB.Record != 10 || got[0].SumDB.Apart {
 		t.Errorf("%+v", got)
 	}

@@ -1,25 +1,9 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"text/tabwriter"
-	"time"
-
-	"github.com/dustin/go-humanize"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/artifact/sumdb"
-	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 )
 
 func (a *app) inspectCommand() *cli.Command {
@@ -40,74 +24,6 @@ modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
 		),
 		Action: a.inspect,
 	}
-}
-
-// inspection is what inspect shows of one version.
-type inspection struct {
-	Module     string      `json:"module"`
-	Version    string      `json:"version"`
-	ModOnly    bool        `json:"modOnly"`
-	Reference  string      `json:"reference"`
-	Digest     string      `json:"digest"`
-	Sum        string      `json:"sum,omitempty"`
-	GoModSum   string      `json:"goModSum"`
-	Blobs      []blobInfo  `json:"blobs"`
-	Signatures []signature `json:"signatures"`
-	SumDB      *evidence   `json:"sumdb,omitempty"`
-	Time       time.Time   `json:"time,omitzero"`
-	Origin     *origin     `json:"origin,omitempty"`
-}
-
-type blobInfo struct {
-	Name      string `json:"name"`
-	MediaType string `json:"mediaType"`
-	Digest    string `json:"digest"`
-	Size      int64  `json:"size"`
-}
-
-// signature is what is known about one signature: without a key to check it with, only that it is there.
-type signature struct {
-	Checked bool   `json:"checked"`
-	KeyID   string `json:"keyId,omitempty"`
-	Error   string `json:"error,omitempty"`
-}
-
-// String returns it in one line.
-func (s signature) String() string {
-	switch {
-	case !s.Checked:
-		return "there, not checked (--key FILE checks it)"
-	case s.Error != "":
-		return "NOT accepted: " + s.Error
-	}
-	return "valid, key " + s.KeyID
-}
-
-// evidence is what the store has of the version from the checksum database.
-type evidence struct {
-	Record int64    `json:"record"` // its position in the log
-	Tiles  []string `json:"tiles,omitempty"`
-	Apart  bool     `json:"apart,omitempty"` // added after the version was stored, beside it
-}
-
-// String returns it in one line; nil is none.
-func (e *evidence) String() string {
-	if e == nil {
-		return "no record"
-	}
-	words := []string{fmt.Sprintf("record %d", e.Record)}
-	if e.Apart {
-		words = append(words, "stored apart from the version")
-	}
-	return strings.Join(append(words, e.Tiles...), ", ")
-}
-
-// origin is the part of a version's .info that tells which commit it was made from.
-type origin struct {
-	VCS  string `json:"vcs,omitempty"`
-	URL  string `json:"url,omitempty"`
-	Ref  string `json:"ref,omitempty"`
-	Hash string `json:"hash,omitempty"`
 }
 
 func (a *app) inspect(c *cli.Context) error {
@@ -135,118 +51,9 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := examine(c.Context, store, m, keys)
+	found, err := audit.Inspect(c.Context, store, m, keys)
 	if err != nil {
 		return err
 	}
 	return a.print(c, found, found.String())
-}
-
-// examine collects what there is to say about m. Keys may be nil.
-func examine(ctx context.Context, store *registry.Store, m *registry.Module, keys *sign.Keys) (*inspection, error) {
-	tag, err := m.Tag()
-	if err != nil {
-		return nil, err
-	}
-	meta, err := store.Meta(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	var info struct {
-		Time   time.Time
-		Origin *origin
-	}
-	if err := json.Unmarshal(meta.Info, &info); err != nil {
-		return nil, fmt.Errorf("%s: .info: %w", m.Module, err)
-	}
-	found := &inspection{
-		Module: m.Module.Path, Version: m.Module.Version, ModOnly: m.ModOnly(),
-		Reference: store.Reference(m.Repository, tag), Digest: m.Descriptor.Digest.String(),
-		Sum: m.Sum, GoModSum: m.GoModSum,
-		Time: info.Time, Origin: info.Origin,
-	}
-	if found.Origin != nil {
-		found.Origin.URL = redact.Text(found.Origin.URL)
-	}
-	blobs := []ocispec.Descriptor{m.Config, m.Meta}
-	if m.Zip != nil {
-		blobs = append(blobs, *m.Zip)
-	}
-	for i, d := range blobs {
-		name := [...]string{"config", "meta", "zip"}[i]
-		found.Blobs = append(found.Blobs, blobInfo{name, d.MediaType, d.Digest.String(), d.Size})
-	}
-	sigs, err := store.Signatures(ctx, m.Repository, m.Descriptor.Digest)
-	if err != nil {
-		return nil, err
-	}
-	found.Signatures = checkEach(ctx, m, sigs, keys)
-	found.SumDB, err = findEvidence(ctx, store, m, meta, keys)
-	return found, err
-}
-
-// findEvidence returns nil when there is none.
-func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module, meta *artifact.Meta, keys *sign.Keys) (*evidence, error) {
-	data, tiles, err := store.Evidence(ctx, m, meta, verifierOf(keys))
-	if errors.Is(err, registry.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, err := sumdb.ParseRecord(data)
-	if err != nil {
-		return nil, fmt.Errorf("%v: %w", m.Module, err)
-	}
-	return &evidence{Record: r.ID, Tiles: slices.Sorted(maps.Keys(tiles)), Apart: meta.SumDB == nil}, nil
-}
-
-// checkEach checks the signatures one by one, to tell which of them is whose.
-func checkEach(ctx context.Context, m *registry.Module, sigs []sign.Signature, keys *sign.Keys) []signature {
-	out := make([]signature, len(sigs))
-	for i := range sigs {
-		if keys == nil {
-			continue
-		}
-		out[i].Checked = true
-		ids, err := keys.Verify(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs[i:i+1])
-		if err != nil {
-			out[i].Error = err.Error()
-		} else if len(ids) > 0 {
-			out[i].KeyID = ids[0]
-		}
-	}
-	return out
-}
-
-// String returns the inspection as a table.
-func (f *inspection) String() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	row("module", "%s %s%s", f.Module, f.Version, kindName(f.ModOnly))
-	row("stored as", "%s", f.Reference)
-	row("digest", "%s", f.Digest)
-	if f.Sum != "" {
-		row("zip sum", "%s", f.Sum)
-	}
-	row("go.mod sum", "%s", f.GoModSum)
-	for _, b := range f.Blobs {
-		row(b.Name, "%s  %s", b.Digest, humanize.Bytes(uint64(b.Size)))
-	}
-	if len(f.Signatures) == 0 {
-		row("signature", "none")
-	}
-	for _, s := range f.Signatures {
-		row("signature", "%s", s)
-	}
-	row("checksum database", "%s", f.SumDB)
-	if !f.Time.IsZero() {
-		row("time", "%s", f.Time.Format(time.RFC3339))
-	}
-	if f.Origin != nil {
-		row("origin", "%s %s %s %s", f.Origin.VCS, f.Origin.URL, f.Origin.Ref, f.Origin.Hash)
-	}
-	w.Flush()
-	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -54,7 +55,7 @@ func (a *app) list(c *cli.Context) error {
 	}
 	defer stores.Close()
 	for _, path := range paths {
-		versions, err := listVersions(c.Context, stores, path)
+		versions, err := audit.Versions(c.Context, stores, path)
 		if err != nil {
 			return err
 		}
@@ -65,7 +66,7 @@ func (a *app) list(c *cli.Context) error {
 	if len(paths) > 0 {
 		return nil
 	}
-	broken, err := eachModule(c.Context, stores, func(path string, versions []registry.Listed) error {
+	broken, err := audit.Each(c.Context, stores, func(path string, versions []registry.Listed) error {
 		return a.printVersions(c, path, versions)
 	})
 	a.nameBroken(broken)
@@ -89,7 +90,7 @@ func (a *app) printVersions(c *cli.Context, path string, versions []registry.Lis
 		if c.Bool(flagJSON) {
 			err = out.Encode(listed{path, v.Version, v.ModOnly})
 		} else {
-			_, err = fmt.Fprintf(a.out, "%s %s%s\n", path, v.Version, kindName(v.ModOnly))
+			_, err = fmt.Fprintf(a.out, "%s %s%s\n", path, v.Version, audit.Kind(v.ModOnly))
 		}
 		if err != nil {
 			return err // nobody reads what the other repositories hold

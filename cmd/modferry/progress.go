@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/redact"
 )
@@ -126,7 +127,7 @@ func (b *bar) done() {
 
 // eventLine says in one line what became of a version.
 func eventLine(e mirror.Event) string {
-	line := fmt.Sprintf("%-8s %s%s", e.Status, e.Module, kindName(e.ModOnly))
+	line := fmt.Sprintf("%-8s %s%s", e.Status, e.Module, audit.Kind(e.ModOnly))
 	switch {
 	case e.Err != nil && e.From != "" && e.From != e.Module.String():
 		line += " (" + e.From + "): " + e.Err.Error()

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -65,14 +63,6 @@ func optionalKeys(c *cli.Context) (*sign.Keys, error) {
 	return sign.LoadKeys(files...)
 }
 
-// verifierOf accepts everything where there are no keys.
-func verifierOf(keys *sign.Keys) sign.Verifier {
-	if keys == nil {
-		return sign.SkipVerify{}
-	}
-	return keys
-}
-
 // parseVersion reads module@version, where the version is one a store can have: canonical, no query.
 func parseVersion(arg string) (module.Version, error) {
 	path, version, ok := strings.Cut(arg, "@")
@@ -86,79 +76,11 @@ func parseVersion(arg string) (module.Version, error) {
 	return m, nil
 }
 
-// eachModule calls do, in the order of paths, for every module of every store that requests for it would be routed
-// to, with its versions. A repository that cannot be read does not end it: broken says what is wrong with each. err is
-// that of do, or says why the listing ended.
-func eachModule(ctx context.Context, stores *registry.Router, do func(path string, versions []registry.Listed) error) (broken []error, err error) {
-	paths, broken, err := modules(ctx, stores)
-	if err != nil {
-		return broken, err
-	}
-	down := false
-	for _, path := range paths {
-		versions, err := listVersions(ctx, stores, path)
-		switch {
-		case err == nil:
-			if err := do(path, versions); err != nil {
-				return broken, err
-			}
-		case errors.Is(err, registry.ErrNotFound): // it is gone since it was listed, or nothing is left of it
-		case ctx.Err() != nil, down && errors.Is(err, registry.ErrUnavailable):
-			return broken, err // the second in a row: it is not the repository
-		default:
-			broken = append(broken, err)
-		}
-		down = errors.Is(err, registry.ErrUnavailable)
-	}
-	return broken, nil
-}
-
-// modules returns, sorted, every module path of every store that requests for it would be routed to, and what is
-// wrong with repositories that do not tell theirs.
-func modules(ctx context.Context, stores *registry.Router) (paths []string, broken []error, err error) {
-	for _, s := range stores.Stores() {
-		for path, err := range s.Modules(ctx) {
-			switch {
-			case err == nil && routed(stores, path, s):
-				paths = append(paths, path)
-			case errors.Is(err, registry.ErrNoPath) && ctx.Err() == nil:
-				broken = append(broken, err)
-			case err != nil:
-				return nil, broken, err
-			}
-		}
-	}
-	slices.Sort(paths)
-	return paths, broken, nil
-}
-
-func listVersions(ctx context.Context, stores *registry.Router, path string) ([]registry.Listed, error) {
-	store, err := stores.For(path)
-	if err != nil {
-		return nil, err
-	}
-	return store.Versions(ctx, path)
-}
-
 // nameBroken says what is wrong with the repositories that a listing could not read.
 func (a *app) nameBroken(broken []error) {
 	for _, err := range broken {
 		fmt.Fprintf(a.err, "modferry: %v\n", err)
 	}
-}
-
-// routed says whether s is where path is looked up: another store may hold a copy nobody is sent to.
-func routed(stores *registry.Router, path string, s *registry.Store) bool {
-	found, err := stores.For(path)
-	return err == nil && found == s
-}
-
-// kindName is how a version that has its go.mod only is marked in listings.
-func kindName(modOnly bool) string {
-	if modOnly {
-		return " mod-only"
-	}
-	return ""
 }
 
 // itemsFailed is the error of a command that went on after failures it has already named.

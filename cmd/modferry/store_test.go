@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -138,7 +139,7 @@ func TestAListingEndsWhenTheRegistryIsDown(t *testing.T) {
 	must(t, err)
 	reg.Inject(registrytest.ServiceUnavailable().On(http.MethodGet, registrytest.Tags))
 	reg.Reset()
-	broken, err := eachModule(t.Context(), stores, func(path string, _ []registry.Listed) error {
+	broken, err := audit.Each(t.Context(), stores, func(path string, _ []registry.Listed) error {
 		t.Errorf("listed %s", path)
 		return nil
 	})
@@ -169,7 +170,7 @@ func TestInspectShowsDigestsSumsAndSignatures(t *testing.T) {
 	_, stranger := b.keys("stranger")
 	b.run("inspect", "example.com/a@v1.0.0", "--key", stranger).exits(exitOK).says("NOT accepted")
 
-	got := jsonLines[inspection](b.run("inspect", "--json", "--key", public, "example.com/Dep@v1.0.0").exits(exitOK))
+	got := jsonLines[audit.Inspection](b.run("inspect", "--json", "--key", public, "example.com/Dep@v1.0.0").exits(exitOK))
 	if len(got) != 1 || !got[0].ModOnly || got[0].Sum != "" || got[0].GoModSum != b.goModSum("example.com/Dep@v1.0.0") ||
 		len(got[0].Signatures) != 1 || got[0].Signatures[0].KeyID == "" {
 		t.Errorf("inspect --json: %+v", got)
@@ -184,7 +185,7 @@ func TestInspectOfWhatIsNotThereFails(t *testing.T) {
 func TestVerifyAcceptsWhatATrustedKeySigned(t *testing.T) {
 	b, public := mirrored(t)
 	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("ok       example.com/a v1.0.0")
-	got := jsonLines[verdict](b.run("verify", "--key", public, "--all", "--json").exits(exitOK))
+	got := jsonLines[audit.Verdict](b.run("verify", "--key", public, "--all", "--json").exits(exitOK))
 	if len(got) != 4 || got[0].Module != "example.com/Dep" || !got[0].ModOnly || len(got[3].Keys) != 1 {
 		t.Errorf("verify --all --json: %+v", got)
 	}
@@ -224,7 +225,7 @@ func TestVerifyComparesWithTheLinesOfAGoSum(t *testing.T) {
 
 func TestVerifyRefusesContentThatChangedInTheStore(t *testing.T) {
 	b, public := mirrored(t)
-	got := jsonLines[inspection](b.run("inspect", "--json", "example.com/a@v1.0.0").exits(exitOK))
+	got := jsonLines[audit.Inspection](b.run("inspect", "--json", "example.com/a@v1.0.0").exits(exitOK))
 	blobs := got[0].Blobs
 	zip := b.path("store", "blobs", "sha256", strings.TrimPrefix(blobs[len(blobs)-1].Digest, "sha256:"))
 	data, err := os.ReadFile(zip)

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/verify"
@@ -59,7 +60,7 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := wantedByArgs(c.Args().Slice())
+	list, err := requirements(c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -82,19 +83,18 @@ func (a *app) verify(c *cli.Context) error {
 			return withHint(fmt.Errorf("nothing was verified: there is no module version in %s", stores), "check --"+flagRegistry+", and what the account may list")
 		}
 	}
-	ch := &checker{stores: stores, Checker: verify.Checker{
+	ch := &audit.Checker{Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
 		Verifier: v, Log: log, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded),
 		Snapshot: a.snapshotOnce(c.Context, stores, log, v),
 	}}
-	return a.printVerdicts(c, ch.checkAll(c.Context, list, n), broken)
+	return a.printVerdicts(c, ch.CheckAll(c.Context, list), broken)
 }
 
-// wantedByArgs reads the arguments of verify: what has an @ is a version, everything else the name of a go.sum.
-func wantedByArgs(args []string) ([]wanted, error) {
-	var list []wanted
+// requirements reads the arguments of verify: what has an @ is a version, everything else the name of a go.sum.
+func requirements(args []string) (list []requirement.Requirement, err error) {
 	for _, arg := range args {
 		if !strings.Contains(arg, "@") {
-			sums, err := readGoSum(arg)
+			sums, err := audit.ReadGoSum(arg)
 			if err != nil {
 				return nil, withHint(usageErrorf("%v", err), "arguments are module@version or the name of a go.sum file")
 			}
@@ -105,18 +105,18 @@ func wantedByArgs(args []string) ([]wanted, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, wanted{Requirement: requirement.Requirement{Module: m}})
+		list = append(list, requirement.Requirement{Module: m})
 	}
 	return list, nil
 }
 
-// everything lists what the stores have, both kinds where a version has both, and what is wrong with repositories
+// everything lists what the stores have, both forms where a version has both, and what is wrong with repositories
 // that cannot be read.
-func everything(c *cli.Context, stores *registry.Router) (list []wanted, broken []error, err error) {
-	broken, err = eachModule(c.Context, stores, func(path string, versions []registry.Listed) error {
+func everything(c *cli.Context, stores *registry.Router) (list []requirement.Requirement, broken []error, err error) {
+	broken, err = audit.Each(c.Context, stores, func(path string, versions []registry.Listed) error {
 		for _, v := range versions {
 			m := module.Version{Path: path, Version: v.Version}
-			list = append(list, wanted{requirement.Requirement{Module: m, ModOnly: v.ModOnly}, true})
+			list = append(list, requirement.Requirement{Module: m, ModOnly: v.ModOnly})
 		}
 		return nil
 	})
@@ -125,8 +125,8 @@ func everything(c *cli.Context, stores *registry.Router) (list []wanted, broken 
 
 // printVerdicts prints verdicts in the order they were asked for, as soon as each is there, and at the end what is
 // wrong with repositories of which no version could be verified.
-func (a *app) printVerdicts(c *cli.Context, verdicts []chan verdict, broken []error) error {
-	count := make(map[outcome]int)
+func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broken []error) error {
+	count := make(map[audit.Outcome]int)
 	for _, ch := range verdicts {
 		v := <-ch
 		if c.Context.Err() != nil {
@@ -146,18 +146,18 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []chan verdict, broken []er
 		all += fmt.Sprintf(" and %d repositories that could not be read", len(broken))
 	}
 	for _, err := range broken {
-		count[outcomeOf(err)]++
+		count[audit.OutcomeOf(err)]++
 	}
 	switch {
-	case count[outcomeRefused] > 0:
-		return &exitError{code: exitRefused, err: fmt.Errorf("verification refused %d of %s", count[outcomeRefused], all)}
-	case count[outcomeFailed] > 0:
-		return itemsFailed(count[outcomeFailed], fmt.Sprintf("of %s could not be verified", all))
+	case count[audit.Refused] > 0:
+		return &exitError{code: exitRefused, err: fmt.Errorf("verification refused %d of %s", count[audit.Refused], all)}
+	case count[audit.Failed] > 0:
+		return itemsFailed(count[audit.Failed], fmt.Sprintf("of %s could not be verified", all))
 	}
 	return nil
 }
 
-func (a *app) printVerdict(c *cli.Context, v verdict) error {
+func (a *app) printVerdict(c *cli.Context, v audit.Verdict) error {
 	if c.Bool(flagJSON) {
 		return json.NewEncoder(a.out).Encode(v)
 	}

@@ -76,7 +76,7 @@ func TestBrokenContentIsNotTheRegistrysFault(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
 	broken := errors.New("disk on fire")
 	d := artifact.NewBlob("text/plain", []byte("some content")).Descriptor
-	err := s.Backend().(*remote).do(t.Context(), "pushing blob", "a", "", func(o *orasremote.Repository) error {
+	err := s.Backend.(*remote).do(t.Context(), "pushing blob", "a", "", func(o *orasremote.Repository) error {
 		return o.Blobs().Push(t.Context(), d, pushBody{io.NopCloser(iotest.ErrReader(broken))})
 	})
 	storetest.WantMeaning(t, err, nil)

@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"reflect"
@@ -21,9 +21,9 @@ example.com/b v1.2.0 h9:unknown=
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []wanted{
-		{Requirement: requirement.Requirement{Module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, Sum: "h1:zip=", GoModSum: "h1:mod=", From: "go.sum:1"}},
-		{Requirement: requirement.Requirement{Module: module.Version{Path: "example.com/b", Version: "v1.2.0"}, ModOnly: true, GoModSum: "h1:bmod=", From: "go.sum:3"}},
+	want := []requirement.Requirement{
+		{Module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, Sum: "h1:zip=", GoModSum: "h1:mod=", From: "go.sum:1"},
+		{Module: module.Version{Path: "example.com/b", Version: "v1.2.0"}, ModOnly: true, GoModSum: "h1:bmod=", From: "go.sum:3"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -1,0 +1,147 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/verify"
+)
+
+// Outcome is what verification of a version ends in.
+type Outcome string
+
+// The outcomes.
+const (
+	OK      Outcome = "ok"
+	Refused Outcome = "REFUSED" // it was read, and is not to be trusted
+	Failed  Outcome = "FAILED"  // it is missing or cannot be read
+)
+
+// OutcomeOf is what an error of a store or of verification means.
+func OutcomeOf(err error) Outcome {
+	switch class := verify.Classify(err); {
+	case class == verify.Accepted:
+		return OK
+	case class.IsRefusal():
+		return Refused
+	}
+	return Failed
+}
+
+// Verdict is what was found out about one version.
+type Verdict struct {
+	Module  string        `json:"module"`
+	Version string        `json:"version"`
+	ModOnly bool          `json:"modOnly,omitempty"`
+	Outcome Outcome       `json:"outcome"`
+	Digest  string        `json:"digest,omitempty"`
+	Keys    []string      `json:"keys,omitempty"`
+	SumDB   verify.Logged `json:"sumdb,omitempty"`
+	Error   string        `json:"error,omitempty"`
+}
+
+// String is the verdict in one line, for people.
+func (v Verdict) String() string {
+	words := append([]string{fmt.Sprintf("%-8s %s %s%s ", v.Outcome, v.Module, v.Version, Kind(v.ModOnly))}, v.Keys...)
+	if v.SumDB != "" {
+		words = append(words, "sumdb="+string(v.SumDB))
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
+}
+
+// Checker verifies versions where they are routed to.
+type Checker struct {
+	verify.Checker
+	Stores *registry.Router
+	Jobs   int  // versions at a time
+	Listed bool // what is verified was listed: nothing but the form that ModOnly says will do
+}
+
+// CheckAll verifies list and returns a channel for each verdict. Every channel gets its verdict, also when ctx is
+// cancelled.
+func (c *Checker) CheckAll(ctx context.Context, list []requirement.Requirement) []chan Verdict {
+	out := make([]chan Verdict, len(list))
+	for i := range out {
+		out[i] = make(chan Verdict, 1)
+	}
+	var g errgroup.Group
+	g.SetLimit(c.Jobs)
+	go func() {
+		for i, r := range list {
+			g.Go(func() error {
+				v := Verdict{Module: r.Module.Path, Version: r.Module.Version, ModOnly: r.ModOnly}
+				err := c.check(ctx, r, &v)
+				if v.Outcome = OutcomeOf(err); err != nil {
+					v.Error = redact.Text(err.Error())
+				}
+				out[i] <- v
+				return nil
+			})
+		}
+	}()
+	return out
+}
+
+// check fills in v as far as it gets.
+func (c *Checker) check(ctx context.Context, r requirement.Requirement, v *Verdict) error {
+	store, err := c.Stores.For(r.Module.Path)
+	if err != nil {
+		return err
+	}
+	m, err := c.find(ctx, store, r)
+	if err != nil {
+		return err
+	}
+	v.Digest, v.ModOnly = m.Descriptor.Digest.String(), m.ModOnly()
+	found, err := c.Check(ctx, store, m, verify.Known{})
+	if err != nil {
+		return err
+	}
+	v.Keys, v.SumDB = found.Keys, found.Logged
+	if !m.ModOnly() {
+		if err := checkZip(ctx, store, m); err != nil {
+			return err
+		}
+	}
+	return compare(r, m)
+}
+
+func (c *Checker) find(ctx context.Context, store *registry.Store, r requirement.Requirement) (*registry.Module, error) {
+	if c.Listed {
+		return store.FindKind(ctx, r.Module, r.ModOnly)
+	}
+	m, err := store.Find(ctx, r.Module)
+	if err == nil && m.ModOnly() && r.Sum != "" {
+		return nil, fmt.Errorf("%v: only the go.mod is in the store; mirror it by this name to have the whole version", r.Module)
+	}
+	return m, err
+}
+
+// checkZip downloads the zip to a temporary file and recomputes its sum.
+func checkZip(ctx context.Context, store *registry.Store, m *registry.Module) error {
+	f, err := os.CreateTemp("", "modferry-verify-*.zip")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	return verify.Zip(ctx, store, m, f)
+}
+
+// compare checks the sums of m, which its contents have been found to have, against those of a go.sum.
+func compare(r requirement.Requirement, m *registry.Module) error {
+	if r.Sum != "" && r.Sum != m.Sum {
+		return fmt.Errorf("%v: %w: go.sum says %s, the store has %s", r.Module, verify.ErrSums, r.Sum, m.Sum)
+	}
+	if r.GoModSum != "" && r.GoModSum != m.GoModSum {
+		return fmt.Errorf("%v: %w: go.sum says %s for the go.mod, the store has %s", r.Module, verify.ErrSums, r.GoModSum, m.GoModSum)
+	}
+	return nil
+}
