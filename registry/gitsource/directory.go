@@ -13,11 +13,11 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/goproxy"
 )
 
 // directory is the tree of the plain files on disk, which are all that module zips have.
@@ -139,7 +139,7 @@ func (p *Package) packFiles(d *directory, l *location, version string, from *ori
 	m := module.Version{Path: l.path, Version: version}
 	p.Files = artifact.Files{Module: m, GoMod: l.goMod, ZipFile: filepath.Join(p.dir, "module.zip")}
 	if l.goMod == nil {
-		p.Files.GoMod = fmt.Appendf(nil, "module %s\n", modfile.AutoQuote(l.path)) // as the go command makes it up
+		p.Files.GoMod = goproxy.GoMod(l.path)
 	}
 	if p.Files.Info, err = json.Marshal(info{Version: version, Origin: from}); err != nil {
 		return err

@@ -3,11 +3,9 @@ package gitsource
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -35,30 +33,5 @@ func TestCancellingEndsTheGoCommand(t *testing.T) {
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
-func TestWhatAProgramSaysIsCutAndHasNoPartOfASecret(t *testing.T) {
-	t.Parallel()
-	for said, want := range map[string]string{
-		"fatal: https://ann:secret@corp.example/x":             "fatal: https://xxxxx@corp.example/x",
-		"fatal: https://ann:se@ret@corp.example/x":             "fatal: https://xxxxx@corp.example/x",
-		"one\ntwo\tthree\x1b[31m\xff":                          "one two three [31m",
-		"denied https://ann:" + strings.Repeat("s", maxStderr): "denied …",
-		strings.Repeat("s", maxStderr) + "@corp.example/x":     "…",
-		strings.Repeat("word ", maxStderr):                     strings.Repeat("word ", maxStderr/5) + "…",
-		"":                                                     "",
-	} {
-		l := &limited{max: maxStderr}
-		for chunk := range strings.SplitAfterSeq(said, "s") {
-			_, err := io.WriteString(l, chunk)
-			must(t, err)
-		}
-		if got := printable(l.buf, l.over); got != want {
-			t.Errorf("of %.40q… there is %q; want %q", said, got, want)
-		}
-		if len(l.buf) > maxStderr {
-			t.Errorf("of %.40q… %d bytes are kept", said, len(l.buf))
-		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // info is a .info file, with the fields in the order in which the go command has them.
@@ -99,23 +99,18 @@ func (r *repo) download(ctx context.Context, scratch string, s *selection) (*dow
 	defer proxy.Close()
 	go proxy.Serve(listener)
 	proxyURL := "http://" + listener.Addr().String()
-	goCmd.env = append(goCmd.env, "HTTP_PROXY="+proxyURL, "HTTPS_PROXY="+proxyURL, "NO_PROXY=", "no_proxy=", "GOINSECURE="+root,
-		"GIT_ALLOW_PROTOCOL=file", "GIT_ALTERNATE_OBJECT_DIRECTORIES="+r.objects) // so nothing need be copied
 	insteadOf := "url.file://" + path.Join("/", filepath.ToSlash(remote)) + ".insteadOf"
-	n, _ := strconv.Atoi(os.Getenv("GIT_CONFIG_COUNT"))
-	for i, setting := range [][2]string{
+	goCmd.env = append(append(gitEnv([][2]string{
 		{insteadOf, "https://" + root},
 		{insteadOf, "https://" + strings.TrimSuffix(root, ".git")}, // if it ends so, the go command knows the address and does not ask
 		{"lfs.storage", filepath.Join(r.common, "lfs")},            // Git LFS, if the user has that, finds the files of the repository
 		{"maintenance.auto", "false"},                              // of what is removed in a moment
-	} {
-		goCmd.env = append(goCmd.env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", n+i, setting[0]),
-			fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", n+i, setting[1]), fmt.Sprintf("GIT_CONFIG_COUNT=%d", n+i+1))
-	}
+	}...), goCmd.env...), "HTTP_PROXY="+proxyURL, "HTTPS_PROXY="+proxyURL, "NO_PROXY=", "no_proxy=", "GOINSECURE="+root,
+		"GIT_ALLOW_PROTOCOL=file", "GIT_ALTERNATE_OBJECT_DIRECTORIES="+r.objects) // so nothing need be copied
 	out, err := goCmd.output(ctx, "mod", "download", "-json", s.path+"@"+s.query)
 	var d download
 	if e := json.Unmarshal(out, &d); e == nil && d.Error != "" {
-		err = fmt.Errorf("%w: %s", ErrRefused, printable([]byte(d.Error), false))
+		err = fmt.Errorf("%w: %s", ErrRefused, safetext.Lines([]byte(d.Error)))
 	}
 	return &d, err
 }
@@ -167,9 +162,11 @@ func goCommand(ctx context.Context, scratch string, goMod []byte) (*command, err
 	goroot, err := user.line(ctx, "env", "GOROOT")
 	return &command{
 		path: filepath.Join(goroot, "bin", "go"), dir: scratch,
-		env: append(gitEnv(), "PWD="+scratch, "GOENV=off", "GOWORK=off", "GO111MODULE=on", "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local",
+		env: []string{
+			"PWD=" + scratch, "GOENV=off", "GOWORK=off", "GO111MODULE=on", "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local",
 			"GOPROXY=direct", "GONOPROXY=", "GOPRIVATE=", "GOSUMDB=off", "GOVCS=*:git", "GOAUTH=off",
-			"GOPATH="+filepath.Join(scratch, "gopath"), "GOMODCACHE="+filepath.Join(scratch, "mod")),
+			"GOPATH=" + filepath.Join(scratch, "gopath"), "GOMODCACHE=" + filepath.Join(scratch, "mod"),
+		},
 	}, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // TestRefusesWhatTheGoCommandRefuses asks the go command as well, so that nothing is refused for no reason.
@@ -60,7 +61,7 @@ func TestRefusesWhatTheGoCommandRefuses(t *testing.T) {
 				t.Error("the go command takes it")
 			}
 			if c.want == ErrRefused {
-				c.says = printable([]byte(d.Error), false)
+				c.says = safetext.Lines([]byte(d.Error))
 			}
 			refused(t, rows[i].o, c.want, strings.ReplaceAll(c.says, "mod.git", fmt.Sprintf("mod%d.git", i)))
 		})
@@ -143,7 +144,7 @@ func TestChecksPseudoVersionsAsTheGoCommandDoes(t *testing.T) {
 			case nil:
 				equal(t, packed(t, o), want)
 			case ErrRefused:
-				refused(t, o, ErrRefused, printable([]byte(want.Error), false))
+				refused(t, o, ErrRefused, safetext.Lines([]byte(want.Error)))
 			default:
 				refused(t, o, c.want, "123456789012")
 			}

@@ -17,6 +17,12 @@ import (
 
 var errNotLayout = errors.New("the directory has other content and is no OCI image layout (no file oci-layout): give a new or an empty directory")
 
+// The files of a new layout.
+const (
+	emptyIndex = `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}`
+	marker     = `{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}`
+)
+
 // prepare makes the directory a layout, and tidies up after an interrupted run, before the first push.
 func (l *layout) prepare(ctx context.Context) error {
 	l.mu.Lock()
@@ -62,31 +68,40 @@ func (l *layout) create() error {
 	// One that is there is of an interrupted creation, or of a layout copied in part.
 	_, err := os.Stat(l.path(ocispec.ImageIndexFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = l.writeFile(ocispec.ImageIndexFile, []byte(emptyIndex))
+		err = l.writeFile(ocispec.ImageIndexFile, text(emptyIndex))
 	}
 	if err != nil {
 		return err
 	}
-	marker, err := json.Marshal(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
-	if err != nil {
+	return l.writeFile(ocispec.ImageLayoutFile, text(marker))
+}
+
+// text returns what writes s.
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
 		return err
 	}
-	return l.writeFile(ocispec.ImageLayoutFile, marker)
 }
 
 // isLayout reports whether dir is an OCI image layout of the version known here. False without an error means that
 // dir can become one: it is missing, empty, or its creation was interrupted.
 func isLayout(dir string) (bool, error) {
-	f, err := os.Open(filepath.Join(dir, ocispec.ImageLayoutFile))
+	data, err := readMarker(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, checkVacant(dir)
+		if err := checkVacant(dir); err != nil {
+			return false, err
+		}
+		data, err = readMarker(dir) // another process may just have made one of what was vacant
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
 	var l ocispec.ImageLayout
-	if err := json.NewDecoder(io.LimitReader(f, 4<<10)).Decode(&l); err != nil {
+	if err := json.Unmarshal(data, &l); err != nil {
 		return false, fmt.Errorf("%w: %s: %w", errDamaged, ocispec.ImageLayoutFile, err)
 	}
 	if l.Version != ocispec.ImageLayoutVersion {
@@ -95,24 +110,34 @@ func isLayout(dir string) (bool, error) {
 	return true, nil
 }
 
-// checkVacant keeps a mistyped path from scattering blobs over someone's directory.
+func readMarker(dir string) ([]byte, error) {
+	f, err := os.Open(filepath.Join(dir, ocispec.ImageLayoutFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 4<<10))
+}
+
+// checkVacant keeps a mistyped path from scattering blobs over someone's directory. What another process makes there
+// is no other content: its own directory comes first.
 func checkVacant(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	ours := len(entries) == 0
+	if err != nil {
+		return err
+	}
 	for _, e := range entries {
 		switch e.Name() {
-		case ownDir:
-			ours = true
-		case ocispec.ImageIndexFile, ocispec.ImageBlobsDir:
+		case ownDir, ocispec.ImageIndexFile, ocispec.ImageBlobsDir, ocispec.ImageLayoutFile:
 		default:
 			return errNotLayout
 		}
 	}
-	if err == nil && !ours {
-		err = errNotLayout
+	if _, err := os.Stat(filepath.Join(dir, ownDir)); err != nil && len(entries) > 0 {
+		return errNotLayout
 	}
-	return err
+	return nil
 }

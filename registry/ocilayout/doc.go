@@ -2,15 +2,18 @@
 // every repository is one entry of index.json, whose org.opencontainers.image.ref.name is "<repository>:<tag>".
 //
 //	oci-layout          marks the directory; written last when it is created
-//	index.json          one entry a line, sorted by ref name
+//	index.json          one entry a line, sorted by ref name, then what other tools wrote
 //	blobs/sha256/<hex>  read-only, never changed
 //	.modferry/journal   entries that index.json lacks as yet
 //	.modferry/lock      flock: see below
 //	.modferry/tmp/      files being written; an old one is left over from a crash, and swept
 //
-// Rewriting index.json for each tag would cost more with every version, so a tag is appended to the journal: one JSON
-// line, the index entry to be. What the layout says is index.json with the journal's lines applied in order, a later
+// Rewriting index.json for each tag would cost more with every version, so a tag is appended to the journal: one line,
+// the index entry to be. What the layout says is index.json with the journal's lines applied in order, a later
 // line replacing what has the same ref name.
+//
+// The lines of this package have one form, by which they are read without a JSON parser: a layout of 20,000 signed
+// versions is opened in some 20 ms, and holds 13 MB of memory. What else is in index.json is read as JSON.
 //
 // # The lock
 //
@@ -20,9 +23,8 @@
 //   - A blob: write to tmp, check size and digest, fsync, rename. A manifest: the same, once all blobs it lists are there.
 //   - A tag: fsync blobs/sha256; lock; refuse to create one that names another manifest; append after the last whole
 //     line; fsync; unlock. Only then the push returns.
-//   - A fold, on Close, before the first push if an interrupted run left a journal, and when the journal outgrows
-//     index.json, which keeps the cost of a tag constant: lock; write index.json with the journal applied (tmp, fsync,
-//     rename, fsync of the directory); remove the journal; unlock.
+//   - A fold, on Close, and before the first push if an interrupted run left a journal: lock; write index.json with the
+//     journal applied (tmp, fsync, rename, fsync of the directory); remove the journal; unlock.
 //   - A reader opens the journal, reads index.json, and starts again if either has meanwhile been replaced. It keeps the
 //     journal open, so that its inode number cannot come back: comparing it tells a fold from an append, of which only
 //     the new lines are read.
@@ -45,10 +47,7 @@
 //
 // # Why a journal
 //
-// A file per tag, created with link(2) and folded likewise, was measured against it on a busy machine with 2 cores. Until the
-// tags of 5,000 and 20,000 signed versions were in index.json, it took 21 and 67 s, of which 8 and 36 s for removing the
-// files; the journal took 12 and 50 s. A start before the fold took 0.8 and 2.9 s, as it opens each file, against 0.3 and
-// 1.1 s. And it needs the same lock, or else a tag could be created anew between its file's removal and an earlier look at
-// the index. Writing the lines of several pushes with one fsync made these tags a quarter faster, and publications,
-// which fsync seven files besides, no faster.
+// A file per tag, created with link(2) and folded likewise, took 21 and 67 s for the tags of 5,000 and 20,000 signed
+// versions, where the journal took 12 and 50. A start before the fold has to open each of them. And it needs the same lock, or
+// else a tag could be created anew between its file's removal and an earlier look at the index.
 package ocilayout

@@ -15,12 +15,8 @@ import (
 const staleAfter = 24 * time.Hour
 
 // writeFile replaces a file of the layout's directory, durably.
-func (l *layout) writeFile(name string, data []byte) error {
-	err := l.replaceFile(l.path(name), 0o666, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-	if err != nil {
+func (l *layout) writeFile(name string, write func(io.Writer) error) error {
+	if err := l.replaceFile(l.path(name), 0o666, write); err != nil {
 		return err
 	}
 	return syncDir(l.dir)

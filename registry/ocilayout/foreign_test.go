@@ -2,13 +2,12 @@ package ocilayout
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,19 +135,14 @@ func TestLayoutKeepsForeignEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fileText(t, dir, "index.json")
-	entry := func(d ocispec.Descriptor, tag string) string {
-		d.Annotations = map[string]string{ocispec.AnnotationRefName: img.repo + ":" + tag}
-		raw, err := json.Marshal(d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(raw)
+	line := func(d ocispec.Descriptor, tag string) string {
+		return fmt.Sprintf(`{"annotations":{"org.opencontainers.image.ref.name":"%s:%s"},"mediaType":"%s","digest":"%s","size":%d}`,
+			img.repo, tag, d.MediaType, d.Digest, d.Size)
 	}
 	want := `{"annotations":{"who":"someone else"},"schemaVersion":2,"x-unknown":[1,null],"manifests":[
 ` + strings.Join([]string{
-		foreignIndex1, foreignIndex1,
-		entry(img.sigDesc, img.sigTag()), entry(img.desc, img.tag),
-		foreign2, foreignIndex3,
+		line(img.sigDesc, img.sigTag()), line(img.desc, img.tag),
+		foreignIndex1, foreignIndex1, foreignIndex3, foreign2,
 	}, ",\n") + "\n]}\n"
 	if got != want {
 		t.Errorf("index.json is\n%s, want\n%s", got, want)
@@ -310,33 +304,37 @@ func TestLayoutSweepsOldTemporaryFilesOnly(t *testing.T) {
 
 func FuzzLayoutIndex(f *testing.F) {
 	f.Add([]byte(emptyIndex))
+	line := entry{ref: "a.b/c:v1", mediaType: "x/y", digest: zeros, size: 5}.line()
+	f.Add([]byte(`{"schemaVersion":2,"manifests":[` + "\n" + line + ",\n" + strings.Replace(line, "v1", "v2", 1) + ",\n" + foreignIndex1 + "\n]}\n"))
+	f.Add([]byte(`{"schemaVersion":2,"manifests":[` + "\n" + line + ",\n" + line + "\n]}\n"))
 	f.Add(fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[%s,%s,%s]}`, foreignIndex1, foreignIndex2, foreignIndex3))
 	f.Add([]byte(`{"schemaVersion":2,"manifests":[{"digest":"` + zeros + `","annotations":{"org.opencontainers.image.ref.name":"a.b/c:v1"}}]}`))
 	f.Add([]byte(`{"schemaVersion":2,"manifests":null,"\u2028":{ }}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		x, err := parseIndex(data)
+		x, err := parseIndex(string(data))
 		if err != nil {
 			return
 		}
-		once, err := x.encode()
-		if err != nil {
+		var once, twice bytes.Buffer
+		if err := x.write(&once); err != nil {
 			t.Fatal(err)
 		}
-		y, err := parseIndex(once)
+		y, err := parseIndex(once.String())
 		if err != nil {
-			t.Fatalf("%v in %s", err, once)
+			t.Fatalf("%v in %s", err, &once)
 		}
-		if !reflect.DeepEqual(y.tags, x.tags) {
-			t.Fatalf("%v became %v", x.tags, y.tags)
+		if err := y.write(&twice); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+			t.Fatalf("%v\n%s\n%s", err, &once, &twice)
 		}
-		twice, err := y.encode()
-		if err != nil || !bytes.Equal(once, twice) {
-			t.Fatalf("%v\n%s\n%s", err, once, twice)
-		}
-		for repo, tags := range y.tags {
-			for tag, d := range tags {
-				if err := errors.Join(checkRef(repo, tag), d.Digest.Validate()); err != nil || d.Size < 0 {
-					t.Fatalf("%s:%s %v: %v", repo, tag, d, err)
+		for _, repo := range x.repositories() {
+			if !slices.Equal(x.tags(repo), y.tags(repo)) {
+				t.Fatalf("%s: %q became %q", repo, x.tags(repo), y.tags(repo))
+			}
+			for _, tag := range x.tags(repo) {
+				before, _ := x.find(repo, tag)
+				after, _ := y.find(repo, tag)
+				if err := after.descriptor().Digest.Validate(); err != nil || after != before || after.size < 0 {
+					t.Fatalf("%s:%s: %v became %v: %v", repo, tag, before, after, err)
 				}
 			}
 		}

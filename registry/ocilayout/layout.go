@@ -27,10 +27,9 @@ var errDamaged = fmt.Errorf("the layout is damaged: %w", artifact.ErrCorrupt)
 
 // layout is a [registry.Backend] in a directory.
 type layout struct {
-	name     string // the directory as the user wrote it
-	dir      string
-	foldSize int64 // up to which the journal grows, however small index.json is
-	view     view
+	name string // the directory as the user wrote it
+	dir  string
+	view view
 
 	mu       sync.Mutex
 	prepared bool // to be pushed to
@@ -54,7 +53,7 @@ func newLayout(dir string) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oci:%s: %w", dir, err)
 	}
-	return &layout{name: dir, dir: abs, foldSize: 1 << 20, view: view{dir: abs}}, nil
+	return &layout{name: dir, dir: abs, view: view{dir: abs}}, nil
 }
 
 // SignedName returns repo: the directory of a layout is nobody's business.

@@ -331,7 +331,6 @@ func TestLayoutIndexDoesNotDependOnTheOrderOfPushes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.foldSize = int64(1 + round*3000)
 		rand.Shuffle(len(images), func(i, j int) { images[i], images[j] = images[j], images[i] })
 		var g errgroup.Group
 		g.SetLimit(1 + round)

@@ -8,9 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"maps"
 	"os"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -36,18 +34,18 @@ func (l *layout) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (i
 }
 
 func (l *layout) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
-	return l.list(ctx, "listing tags", repo, func(x *index) iter.Seq[string] { return maps.Keys(x.tags[repo]) })
+	return l.list(ctx, "listing tags", repo, func(x *index) []string { return x.tags(repo) })
 }
 
 func (l *layout) Repositories(ctx context.Context) iter.Seq2[string, error] {
-	return l.list(ctx, "listing repositories", "", func(x *index) iter.Seq[string] { return maps.Keys(x.tags) })
+	return l.list(ctx, "listing repositories", "", (*index).repositories)
 }
 
 // list yields what names takes from the index, after the index is let go.
-func (l *layout) list(ctx context.Context, op, repo string, names func(*index) iter.Seq[string]) iter.Seq2[string, error] {
+func (l *layout) list(ctx context.Context, op, repo string, names func(*index) []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var all []string
-		err := cmp.Or(ctx.Err(), l.view.read(func(x *index) { all = slices.Sorted(names(x)) }))
+		err := cmp.Or(ctx.Err(), l.view.read(func(x *index) { all = names(x) }))
 		if err == nil && repo != "" && len(all) == 0 {
 			err = registry.ErrNotFound
 		}
@@ -69,10 +67,11 @@ func (l *layout) lookup(ctx context.Context, repo, ref string) (d ocispec.Descri
 	if err := cmp.Or(ctx.Err(), checkRef(repo, ref)); err != nil {
 		return d, err
 	}
+	var e entry
 	found := false
-	err = l.view.read(func(x *index) { d, found = x.tags[repo][ref] })
+	err = l.view.read(func(x *index) { e, found = x.find(repo, ref) })
 	if err != nil || found {
-		return d, err
+		return e.descriptor(), err
 	}
 	if digest.Digest(ref).Validate() == nil {
 		return l.lookupDigest(ctx, digest.Digest(ref))

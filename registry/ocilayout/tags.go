@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/gofrs/flock"
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/registry"
@@ -26,34 +25,24 @@ func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descrip
 		return err
 	}
 	defer unlock()
-	var now digest.Digest
-	var same bool
-	var end, folded int64
+	var now entry
+	var end int64
 	err = l.view.read(func(x *index) {
-		now, same = x.tags[repo][tag].Digest, x.has(e)
-		end, folded = l.view.end, l.view.file.Size()
+		now, _ = x.find(repo, tag)
+		end = l.view.end
 	})
 	switch {
-	case err != nil || same:
+	case err != nil || now == e:
 		return err
-	case create && now != "" && now != d.Digest:
+	case create && now.digest != "" && now.digest != e.digest:
 		return registry.ErrTagExists
 	}
-	line := append(e.raw, '\n')
-	if err := l.appendJournal(end, line); err != nil {
-		return err
-	}
-	if end+int64(len(line)) > max(l.foldSize, folded) {
-		// The tag is safe, and that is what the push asked for. A fold that
-		// fails is tried again with the next tag, and on Close, which reports it.
-		_ = l.fold()
-	}
-	return nil
+	return l.appendJournal(end, e.line()+"\n")
 }
 
 // appendJournal writes a line at end, where a torn one may be. Nothing is taken
 // back after an error: readers may have seen it, and all it names is there.
-func (l *layout) appendJournal(end int64, line []byte) error {
+func (l *layout) appendJournal(end int64, line string) error {
 	f, err := os.OpenFile(l.path(journalFile), os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return err
@@ -62,7 +51,7 @@ func (l *layout) appendJournal(end int64, line []byte) error {
 	if err := f.Truncate(end); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(line, end); err != nil {
+	if _, err := f.WriteAt([]byte(line), end); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -76,20 +65,16 @@ func (l *layout) appendJournal(end int64, line []byte) error {
 
 // fold moves the journal into index.json; the lock must be held.
 func (l *layout) fold() error {
-	var data []byte
-	var encodeErr error
+	var folded error
 	err := l.view.read(func(x *index) {
-		if l.view.journal != nil {
-			data, encodeErr = x.encode()
+		if l.view.journal == nil {
+			return
+		}
+		if folded = l.writeFile(ocispec.ImageIndexFile, x.write); folded == nil {
+			folded = os.Remove(l.path(journalFile))
 		}
 	})
-	if err := cmp.Or(err, encodeErr); err != nil || data == nil {
-		return err
-	}
-	if err := l.writeFile(ocispec.ImageIndexFile, data); err != nil {
-		return err
-	}
-	return os.Remove(l.path(journalFile))
+	return cmp.Or(err, folded)
 }
 
 // Close folds what this process, or one before it, has written. It may be called again.

@@ -1,7 +1,6 @@
 package ocilayout
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -115,11 +115,11 @@ func (v *view) load() error {
 	if v.file, err = f.Stat(); err != nil {
 		return err
 	}
-	data, err := readAll(f)
+	text, err := readAll(f, v.file.Size())
 	if err != nil {
 		return fmt.Errorf("index.json: %w", err)
 	}
-	if v.index, err = parseIndex(data); err != nil {
+	if v.index, err = parseIndex(text); err != nil {
 		return fmt.Errorf("%w: index.json: %w", errDamaged, err)
 	}
 	return nil
@@ -131,20 +131,23 @@ func (v *view) readJournal() error {
 	if v.journal == nil {
 		return nil
 	}
-	data, err := readAll(io.NewSectionReader(v.journal, v.end, math.MaxInt64-v.end))
+	text, err := readAll(io.NewSectionReader(v.journal, v.end, math.MaxInt64-v.end), 0)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	lines := data[:bytes.LastIndexByte(data, '\n')+1]
+	lines := text[:strings.LastIndexByte(text, '\n')+1]
 	v.index.apply(lines)
 	v.end += int64(len(lines))
 	return nil
 }
 
-func readAll(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxIndex+1))
-	if len(data) > maxIndex {
+// readAll reads a file of some size, which is a hint.
+func readAll(r io.Reader, size int64) (string, error) {
+	var text strings.Builder
+	text.Grow(int(min(size, maxIndex)))
+	n, err := io.Copy(&text, io.LimitReader(r, maxIndex+1))
+	if n > maxIndex {
 		err = fmt.Errorf("more than %d bytes: %w", maxIndex, artifact.ErrLimit)
 	}
-	return data, err
+	return text.String(), err
 }
