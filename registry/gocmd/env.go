@@ -1,6 +1,7 @@
 package gocmd
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -33,21 +35,42 @@ func GoEnv(ctx context.Context) (Env, error) {
 	return Env{v["GOPROXY"], v["GOPRIVATE"], v["GONOPROXY"], v["GONOSUMDB"], v["GOSUMDB"], v["GOMODCACHE"]}, err
 }
 
-// AskGoEnv asks a go command for its settings of these names, but for GOTOOLCHAIN, which it is told.
+// AskGoEnv asks a go command for its settings of these names.
 func AskGoEnv(ctx context.Context, goCmd string, names ...string) (map[string]string, error) {
-	cmd := Command(ctx, goCmd, append([]string{"env", "-json"}, names...)...)
-	cmd.Dir = os.TempDir() // not in a module that may ask for another toolchain
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "PWD="+cmd.Dir)
-	out, err := Output(ctx, cmd)
+	return askGoEnv(ctx, goCmd, os.Environ(), names...)
+}
+
+// askGoEnv is [AskGoEnv] in an environment.
+func askGoEnv(ctx context.Context, goCmd string, environ []string, names ...string) (map[string]string, error) {
+	environ = slices.DeleteFunc(environ, internal)
+	ask := func(env []string, args ...string) ([]byte, error) {
+		cmd := Command(ctx, goCmd, append([]string{"env"}, args...)...)
+		cmd.Dir = os.TempDir()
+		cmd.Env = slices.Concat(environ, []string{"GOWORK=off", "PWD=" + cmd.Dir}, env)
+		out, err := Output(ctx, cmd)
+		if err != nil {
+			err = fmt.Errorf("asking the go command for its settings: %w", err)
+		}
+		return out, err
+	}
+	out, err := ask([]string{"GOTOOLCHAIN=local"}, append([]string{"-json"}, names...)...)
 	if err != nil {
-		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
+		return nil, err
 	}
 	var values map[string]string
 	if err := json.Unmarshal(out, &values); err != nil {
 		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
 	}
-	return values, nil
+	if _, asked := values[toolchain]; asked {
+		// Exactly this command is answered by the go command that is there, whatever toolchain the setting
+		// names. Others might fetch that first.
+		out, err = ask(nil, toolchain)
+		values[toolchain] = string(bytes.TrimSpace(out))
+	}
+	return values, err
 }
+
+const toolchain = "GOTOOLCHAIN"
 
 // envWithoutGo reads what the go command would.
 func envWithoutGo() (Env, error) {

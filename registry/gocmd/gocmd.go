@@ -4,10 +4,8 @@
 package gocmd
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"go/version"
@@ -71,13 +69,14 @@ func New(ctx context.Context, o Options) (*Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := userSettings(ctx, path, scratch)
+	environ := append(os.Environ(), places(scratch)...)
+	user, err := askGoEnv(ctx, path, environ, "GOSUMDB", "GOCACHE", "GOVERSION", toolchain)
 	if err != nil {
-		return nil, fmt.Errorf("asking the go command for its settings: %w", err)
+		return nil, err
 	}
-	c := &Cmd{path: path, scratch: scratch, version: Release(user.GOVERSION)}
+	c := &Cmd{path: path, scratch: scratch, version: Release(user["GOVERSION"])}
 	c.env = slices.DeleteFunc(os.Environ(), internal)
-	c.set(user.with(o, scratch)...)
+	c.set(o.with(user, scratch)...)
 	c.set(o.Env...)
 	return c, nil
 }
@@ -111,38 +110,15 @@ func Fence(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module scratch.invalid/scratch\n\ngo 1.21\n"), 0o644)
 }
 
-// settings are the user's, those of the environment or those that "go env -w" wrote.
-type settings struct {
-	GOSUMDB, GOCACHE, GOVERSION string
-	toolchain                   string
-}
-
-func userSettings(ctx context.Context, path, scratch string) (*settings, error) {
-	c := &Cmd{path: path, scratch: scratch, env: slices.DeleteFunc(os.Environ(), internal)}
-	c.set("GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "TEST_TELEMETRY_DIR="+filepath.Join(scratch, telemetryDir))
-	// Exactly this command is answered by the go command that is there, whatever
-	// toolchain the setting names. Others might fetch that first.
-	toolchain, err := c.Run(ctx, scratch, "env", "GOTOOLCHAIN")
-	if err != nil {
-		return nil, err
-	}
-	out, err := c.With("GOTOOLCHAIN=local").Run(ctx, scratch, "env", "-json", "GOSUMDB", "GOCACHE", "GOVERSION")
-	if err != nil {
-		return nil, err
-	}
-	s := &settings{toolchain: string(bytes.TrimSpace(toolchain))}
-	return s, json.Unmarshal(out, s)
-}
-
-// with returns what has to be set. With GOENV=off, what is empty has its default.
-func (s *settings) with(o Options, scratch string) []string {
+// with returns what has to be set besides the user's own settings. With GOENV=off, what is empty has its default.
+func (o *Options) with(user map[string]string, scratch string) []string {
 	return append(places(scratch),
 		"GOENV=off", "GO111MODULE=on", "GOFLAGS=", "GOWORK=off",
 		"GOPROXY="+o.GOPROXY, "GONOPROXY=none", "GOPRIVATE=", "GOINSECURE=", "GOVCS=*:off", "GOAUTH=off",
-		"GOSUMDB="+cmp.Or(o.GOSUMDB, s.GOSUMDB), "GONOSUMDB="+o.NoSumDB,
-		"GOTOOLCHAIN="+s.toolchain,
+		"GOSUMDB="+cmp.Or(o.GOSUMDB, user["GOSUMDB"]), "GONOSUMDB="+o.NoSumDB,
+		"GOTOOLCHAIN="+user[toolchain],
 		"GOBIN=", // that is GOPATH/bin; go install refuses other platforms if it is set
-		"GOCACHE="+s.GOCACHE, "GOCACHEPROG=",
+		"GOCACHE="+user["GOCACHE"], "GOCACHEPROG=",
 	)
 }
 

@@ -1,12 +1,10 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
@@ -31,7 +29,7 @@ func readGoEnv(ctx context.Context, getenv func(string) (string, bool)) (*goEnv,
 		return nil, ErrNoGo
 	}
 	e := &goEnv{environ: func(name string) string { v, _ := getenv(name); return v }}
-	e.values, err = gocmd.AskGoEnv(ctx, name, "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOENV", "GOPATH", "GOROOT")
+	e.values, err = gocmd.AskGoEnv(ctx, name, "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOENV", "GOPATH", "GOTOOLCHAIN")
 	if err != nil {
 		return nil, err
 	}
@@ -39,13 +37,6 @@ func readGoEnv(ctx context.Context, getenv func(string) (string, bool)) (*goEnv,
 	if e.file, err = gocmd.ReadGoEnvFile(e.fileName); err != nil {
 		return nil, fmt.Errorf("reading the go command's settings: %w", err)
 	}
-	// The question itself was asked with another value of this one.
-	defaults, err := gocmd.ReadGoEnvFile(filepath.Join(e.values["GOROOT"], "go.env"))
-	if err != nil {
-		return nil, fmt.Errorf("reading the go command's defaults: %w", err)
-	}
-	const toolchain = "GOTOOLCHAIN"
-	e.values[toolchain] = cmp.Or(e.environ(toolchain), e.file[toolchain], defaults[toolchain])
 	return e, nil
 }
 
