@@ -15,6 +15,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
+	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
@@ -48,7 +49,7 @@ right; 1 the check itself could not be made.`, `
 modferry check --key cosign.pub ./myproject
 modferry check --key cosign.pub --registry harbor.example/golang --platform linux/amd64,windows/amd64 ./myproject
 modferry check --key cosign.pub --private 'corp.example/*' --download-all --wishlist wishes.txt --json`),
-		Flags: append(a.shimFlags(freshCacheFlag()),
+		Flags: append(a.shimFlags(),
 			&cli.StringSliceFlag{Name: flagPlatform, Usage: "build and vet for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
 			&cli.StringFlag{Name: flagTags, Usage: "build and vet with these `TAGS`, separated by commas"},
 			boolFlag(flagDownloadAll, `check "go mod download all", too; few need it, and it wants much more`),
@@ -57,11 +58,6 @@ modferry check --key cosign.pub --private 'corp.example/*' --download-all --wish
 		),
 		Action: a.check,
 	}
-}
-
-// freshCacheFlag is cacheFlag with another default: what an earlier shim has kept proves nothing about the store.
-func freshCacheFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagCache, DefaultText: "empty, and removed afterwards", Usage: "let the shim use what it has in `DIR`: faster, and less of a proof (only the option counts, no variable)"}
 }
 
 func (a *app) check(c *cli.Context) error {
@@ -122,12 +118,12 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	if err != nil {
 		return err
 	}
-	removeCache, err := a.emptyCache(c)
+	cache, err := os.MkdirTemp("", "modferry-check-*") // what an earlier shim has kept proves nothing about the store
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, removeCache()) }()
-	s, err := a.newShim(c, warnings(a.err), proxyshim.Options{Failed: report.Failed, Exact: true})
+	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
+	s, err := a.newShim(c, warnings(a.err), proxyshim.Options{CacheDir: cache, Recheck: defaultRecheck, Failed: report.Failed, Exact: true})
 	if err != nil {
 		return err
 	}
@@ -136,13 +132,13 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	if err := reachable(c, s.stores); err != nil {
 		return err
 	}
-	url, stop, err := s.listenLocally()
+	url, stop, err := listen.Locally(s, s.log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	results, dialled, err := check.Run(c.Context, check.Options{
-		Project: p, Proxy: url, Skip: layouts(s, c.String(flagCache)),
+		Project: p, Proxy: url, Skip: layouts(s.stores),
 		NoSumDB:   joinPatterns(env.GONOSUMDB, c.String(flagPrivate)),
 		Platforms: c.StringSlice(flagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
 		Report: report.Result, Warn: func(err error) { report.Warn(fmt.Errorf("left out, for it cannot be read: %w", err)) },
@@ -179,27 +175,9 @@ func reachable(c *cli.Context, stores *registry.Router) error {
 	return nil
 }
 
-// emptyCache makes the shim start with nothing, unless a cache was asked for on the command line: MODFERRY_CACHE is
-// for the shim that people build with.
-func (a *app) emptyCache(c *cli.Context) (remove func() error, err error) {
-	dir := c.String(flagCache)
-	if fromEnv, _ := a.env(envName(flagCache)); dir != "" && dir != fromEnv {
-		return func() error { return nil }, nil
-	}
-	if dir, err = os.MkdirTemp("", "modferry-check-*"); err != nil {
-		return nil, err
-	}
-	remove = func() error { return os.RemoveAll(dir) }
-	if err := c.Set(flagCache, dir); err != nil {
-		return nil, errors.Join(err, remove())
-	}
-	return remove, nil
-}
-
-// layouts are the directories of a shim's stores and of its cache, which may lie within the project.
-func layouts(s *shim, cache string) []string {
-	dirs := []string{cache}
-	for _, store := range s.stores.Stores() {
+// layouts are the directories of stores, which may lie within the project.
+func layouts(stores *registry.Router) (dirs []string) {
+	for _, store := range stores.Stores() {
 		if dir, ok := strings.CutPrefix(store.String(), "oci:"); ok {
 			dirs = append(dirs, dir)
 		}

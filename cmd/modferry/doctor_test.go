@@ -33,14 +33,12 @@ func newMachine(t *testing.T) *machine {
 	c.head = c.log.grow(300)
 	c.log.publish(c.head, b.loadSigner(private))
 	c.goEnv = map[string]string{
-		"GOPROXY": c.log.proxy(c.head), "GOSUMDB": c.log.server.Public, "GOENV": b.path("goenv"), "GOPATH": b.path("gopath"), "GOROOT": b.path("goroot"),
+		"GOPROXY": c.log.proxy(c.head), "GOSUMDB": c.log.server.Public, "GOENV": b.path("goenv"), "GOPATH": b.path("gopath"), "GOTOOLCHAIN": "auto",
 		"GONOPROXY": "", "GOPRIVATE": "", "GONOSUMDB": "", "GOINSECURE": "",
 	}
 	b.env["MODFERRY_SUMDB"] = c.log.server.Public
 	must(t, os.Mkdir(b.path("bin"), 0o700))
-	must(t, os.Mkdir(b.path("goroot"), 0o700))
-	b.write("goroot/go.env", "GOTOOLCHAIN=auto\n")
-	must(t, os.WriteFile(b.path("bin", "go"), []byte("#!/bin/sh\nexec cat "+b.path("goenv.json")+"\n"), 0o700))
+	must(t, os.WriteFile(b.path("bin", "go"), []byte("#!/bin/sh\n[ \"$2\" = GOTOOLCHAIN ] && exec cat "+b.path("toolchain")+"\nexec cat "+b.path("goenv.json")+"\n"), 0o700))
 	t.Setenv("PATH", b.path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return c
 }
@@ -50,7 +48,8 @@ func (c *machine) doctor(code int, args ...string) map[string]doctor.Finding {
 	c.t.Helper()
 	data, err := json.Marshal(c.goEnv)
 	must(c.t, err)
-	c.write("goenv.json", string(data))
+	c.write("goenv.json", strings.Replace(string(data), `"GOTOOLCHAIN":"`+c.goEnv["GOTOOLCHAIN"], `"GOTOOLCHAIN":"what it was asked with`, 1))
+	c.write("toolchain", c.goEnv["GOTOOLCHAIN"]+"\n")
 	list := jsonLines[doctor.Finding](c.run(append([]string{"doctor", "--json", "--key", c.public}, args...)...).exits(code))
 	found := make(map[string]doctor.Finding)
 	for _, f := range list {
@@ -167,10 +166,11 @@ func TestDoctorSeesGOTOOLCHAINAsTheGoCommandDoes(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	c.write("goenv", "GOTOOLCHAIN=go1.99.1\n")
+	c.goEnv["GOTOOLCHAIN"] = "go1.99.1"
 	if f := c.doctor(exitOK)["GOTOOLCHAIN"]; f.Value != "go1.99.1" || f.From != c.path("goenv") {
 		t.Errorf("%+v", f)
 	}
-	c.env["GOTOOLCHAIN"] = "local"
+	c.env["GOTOOLCHAIN"], c.goEnv["GOTOOLCHAIN"] = "local", "local"
 	if f := c.doctor(exitOK)["GOTOOLCHAIN"]; f.Value != "local" || f.From != "environment" {
 		t.Errorf("%+v", f)
 	}

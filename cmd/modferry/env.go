@@ -1,12 +1,12 @@
 package main
 
 import (
-	"net"
 	"net/url"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 )
 
@@ -79,7 +79,11 @@ func shimURLFlag() cli.Flag {
 func shimURL(c *cli.Context) (string, error) {
 	shim := c.String(flagShim)
 	if shim == "" {
-		return localURL("http", c.String(flagListen))
+		url, err := listen.URL("http", c.String(flagListen))
+		if err != nil {
+			return "", notAnAddress(c)
+		}
+		return url, nil
 	}
 	if u, err := url.Parse(shim); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", usageErrorf("--%s %q is not an http or https URL", flagShim, shim)
@@ -87,14 +91,6 @@ func shimURL(c *cli.Context) (string, error) {
 	return shim, nil
 }
 
-// localURL is the URL under which a shim listening on addr is reached from this machine.
-func localURL(scheme, addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", usageErrorf("--%s %q is not an address like %s", flagListen, addr, defaultListen)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port), nil
+func notAnAddress(c *cli.Context) error {
+	return usageErrorf("--%s %q is not an address like %s", flagListen, c.String(flagListen), defaultListen)
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
@@ -60,18 +59,18 @@ func keysFlag(check string) cli.Flag {
 	return &cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`; repeat it, or separate with commas, for several"}
 }
 
-// cacheFlag says where a shim keeps what it has verified.
-func cacheFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagCache, Value: cacheDir("modules"), DefaultText: "in the user's cache directory", Usage: "keep what was verified in `DIR`"}
-}
-
-// shimFlags are those of the commands that run a shim.
-func (a *app) shimFlags(cache cli.Flag) []cli.Flag {
-	return slices.Concat(a.storeFlags(), trustFlags(), []cli.Flag{
-		cache,
+// cacheFlags say where a shim keeps what it has verified, and for how long.
+func cacheFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: flagCache, Value: cacheDir("modules"), DefaultText: "in the user's cache directory", Usage: "keep what was verified in `DIR`"},
 		&cli.StringFlag{Name: flagCacheMax, Value: "10GB", Usage: "drop the least recently used versions above `SIZE`; 0 is no limit"},
 		&cli.DurationFlag{Name: flagRecheck, Value: defaultRecheck, Usage: "ask the registry again about a cached version after `DURATION`; 0 is every time"},
-	}, recordFlags())
+	}
+}
+
+// shimFlags are those of the commands that run a shim, but for [cacheFlags].
+func (a *app) shimFlags() []cli.Flag {
+	return slices.Concat(a.storeFlags(), trustFlags(), recordFlags())
 }
 
 // recordFlags say which versions need a record of the checksum database.
@@ -153,15 +152,6 @@ func cacheDir(name string) string {
 		return ""
 	}
 	return filepath.Join(dir, "modferry", name)
-}
-
-// cacheMax parses --cache-max: 10GB, 512MiB, 0.
-func cacheMax(c *cli.Context) (int64, error) {
-	n, err := humanize.ParseBytes(c.String(flagCacheMax))
-	if err != nil || n > 1<<62 {
-		return 0, usageErrorf("--%s %q is not a size like 10GB or 512MiB", flagCacheMax, c.String(flagCacheMax))
-	}
-	return int64(n), nil
 }
 
 // jobs checks --jobs.

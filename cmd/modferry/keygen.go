@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -35,7 +34,8 @@ func (a *app) keygen(c *cli.Context) error {
 	private, public := prefix+".key", prefix+".pub"
 	for _, name := range []string{private, public} { // before a password is asked for
 		if _, err := os.Lstat(name); err == nil {
-			return keyExists(name)
+			return withHint(fmt.Errorf("%s exists already and is not overwritten", name),
+				"choose other names with --"+flagKeyPrefix+", or move the old pair away")
 		}
 	}
 	password, err := a.newPassword()
@@ -57,17 +57,9 @@ func (a *app) keygen(c *cli.Context) error {
 	return nil
 }
 
-func keyExists(name string) error {
-	return withHint(fmt.Errorf("%s exists already and is not overwritten", name),
-		"choose other names with --"+flagKeyPrefix+", or move the old pair away")
-}
-
 // writeNew writes a file that must not exist yet, and leaves nothing behind when that fails.
 func writeNew(name string, data []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return keyExists(name)
-	}
 	if err != nil {
 		return err
 	}

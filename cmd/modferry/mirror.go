@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/redact"
@@ -118,26 +117,37 @@ func (a *app) mirror(c *cli.Context) error {
 		return file.explain(flagRegistry, "store", err)
 	}
 	defer stores.Close()
-	show := a.newProgress(c.Bool(flagJSON))
+	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
-		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Progress: show.tiles,
+		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Progress: show.Tiles,
 	}, show, file)
-	show.done()
+	show.Done()
 	if errors.Is(err, upstream.ErrChecksum) {
 		return &exitError{code: exitRefused, err: err}
 	}
 	if err != nil {
 		return err
 	}
-	err = a.print(c, map[string]mirror.Summary{"summary": s}, summaryLine(s, c.Bool(flagDryRun)))
+	err = a.print(c, map[string]mirror.Summary{"summary": s}, progress.SummaryLine(s, c.Bool(flagDryRun)))
 	if s.Failed > 0 { // beside which an output that is lost is no news
 		return itemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
 	}
 	return err
 }
 
+// display picks how to show what mirror does: JSON on standard output, a bar on a terminal, plain lines elsewhere.
+func (a *app) display(c *cli.Context) progress.Display {
+	switch {
+	case c.Bool(flagJSON):
+		return progress.JSON(a.out, a.err)
+	case isTerminal(a.err):
+		return progress.Bar(a.err)
+	}
+	return progress.Lines(a.err)
+}
+
 // collectAndMirror collects what is asked for, and mirrors it.
-func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress, file *mirrorFile) (s mirror.Summary, err error) {
+func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress.Display, file *mirrorFile) (s mirror.Summary, err error) {
 	log := warnings(show)
 	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %s\n", redact.Text(err.Error())) })
 	if err != nil {
@@ -157,11 +167,11 @@ func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress, 
 	for _, p := range w.problems {
 		fmt.Fprintf(show, "modferry: %s\n", redact.Text(p.Error()))
 	}
-	show.expect(len(w.items))
+	show.Expect(len(w.items))
 	o.Upstream, o.Checksums = src.up, src.sums
 	o.Report = func(e mirror.Event) {
 		w.done(e)
-		show.event(e)
+		show.Event(e)
 	}
 	s, err = mirror.Run(c.Context, w.items, o)
 	s.Failed += len(w.problems)
@@ -180,7 +190,7 @@ type collected struct {
 }
 
 // collect finds out what there is to mirror.
-func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progress) (collected, error) {
+func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progress.Display) (collected, error) {
 	w := collected{done: func(mirror.Event) {}, finish: func() error { return nil }}
 	switch {
 	case file != nil:
@@ -202,21 +212,4 @@ func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progre
 		w.items, w.problems = collect.Sources(c.Context, src.up, c.Args().Slice(), src.options)
 	}
 	return w, nil
-}
-
-// summaryLine reads "12 new, 30 existing, 1 failed, 14 MB".
-func summaryLine(s mirror.Summary, dryRun bool) string {
-	kind := "new"
-	if dryRun {
-		kind = "to be mirrored"
-	}
-	parts := []string{fmt.Sprintf("%d %s", s.New, kind), fmt.Sprintf("%d existing", s.Existing)}
-	if s.Signed > 0 {
-		parts = append(parts, fmt.Sprintf("%d signed", s.Signed))
-	}
-	if s.Completed > 0 {
-		parts = append(parts, fmt.Sprintf("%d completed", s.Completed))
-	}
-	parts = append(parts, fmt.Sprintf("%d failed", s.Failed), humanize.Bytes(uint64(s.Bytes)))
-	return strings.Join(parts, ", ")
 }

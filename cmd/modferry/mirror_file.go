@@ -78,11 +78,6 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 		return nil, fmt.Errorf("the mirror file has mistakes:\n%w", err)
 	}
 	m := &mirrorFile{File: f, lockName: mirrorfile.LockName(name), applied: make(map[string]bool)}
-	for _, ext := range [...]string{".yaml", ".yml"} {
-		if other := strings.TrimSuffix(name, filepath.Ext(name)) + ext; other != name && isAnother(other, name) {
-			return nil, fmt.Errorf("%s and %s would both write %s: rename one of them", name, other, m.lockName)
-		}
-	}
 	m.locked, err = userfile.Read(m.lockName, mirrorfile.MaxLockSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -97,13 +92,6 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 		return nil, withHint(err, "restore it from version control, or delete it to resolve everything anew")
 	}
 	return m, nil
-}
-
-// isAnother reports whether a file is there that is not the one with the other name, in upper case perhaps.
-func isAnother(name, known string) bool {
-	a, err := os.Stat(name)
-	b, _ := os.Stat(known)
-	return err == nil && !os.SameFile(a, b)
 }
 
 // apply sets the options that the mirror file has and nobody else set.

@@ -38,11 +38,6 @@ func TestMirrorTellsMirrorFilesFromOtherSources(t *testing.T) {
 	b.run("mirror", "--no-sign", "--toolchains", b.path("m.yaml")).exits(exitUsage).complains("write toolchains: into")
 	b.env["MODFERRY_PLATFORM"] = "linux/amd64" // for other commands
 	b.run("mirror", "--no-sign", "--dry-run", b.path("m.yaml")).exits(exitOK)
-	b.mirrorFile("m.yml")
-	b.run("mirror", "--no-sign", b.path("m.yaml")).exits(exitFailed).complains("m.yml would both write", "rename one")
-	if _, err := os.Lstat(b.path("m.lock")); !os.IsNotExist(err) {
-		t.Errorf("a lock was written: %v", err)
-	}
 }
 
 func TestALockThatIsALinkStaysOne(t *testing.T) {

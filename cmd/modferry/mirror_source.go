@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -114,7 +115,7 @@ func (s *source) Close() error { return errors.Join(s.up.Close(), os.RemoveAll(s
 
 // recorded runs the command that the arguments are, and returns what it fetched. That may be nothing, as of a build that
 // needs none: it is a warning, for nobody can tell that from a command that went around the recording.
-func (a *app) recorded(c *cli.Context, src *source, show progress) ([]requirement.Requirement, error) {
+func (a *app) recorded(c *cli.Context, src *source, show progress.Display) ([]requirement.Requirement, error) {
 	if c.Bool(flagStatic) || len(c.StringSlice(flagTool)) > 0 {
 		return nil, usageErrorf("--%s takes a command and no other source", flagRecord)
 	}

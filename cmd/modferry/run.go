@@ -12,8 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
-	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry/gocmd"
 )
 
@@ -32,7 +32,7 @@ modules are verified against the checksum database, which the shim serves.`, `
 modferry run --key cosign.pub -- go build ./...
 modferry run --key cosign.pub --registry harbor.example/golang -- make test
 modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
-		Flags:  a.shimFlags(cacheFlag()),
+		Flags:  append(a.shimFlags(), cacheFlags()...),
 		Action: a.run,
 	}
 }
@@ -45,12 +45,16 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, warnings(a.err), proxyshim.Options{})
+	o, err := cacheOptions(c)
+	if err != nil {
+		return err
+	}
+	s, err := a.newShim(c, warnings(a.err), o)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	url, stop, err := s.listenLocally()
+	url, stop, err := listen.Locally(s, s.log)
 	if err != nil {
 		return err
 	}

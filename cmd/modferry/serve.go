@@ -1,17 +1,15 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
 )
@@ -24,9 +22,6 @@ const (
 	flagWishlist    = "wishlist"
 	flagLogFormat   = "log-format"
 )
-
-// shutdownTime is how long requests in flight may take once the shim was told to stop.
-const shutdownTime = 15 * time.Second
 
 func (a *app) serveCommand() *cli.Command {
 	return &cli.Command{
@@ -53,7 +48,7 @@ modferry serve --key cosign.pub
 modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
 modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --log-format json`),
-		Flags: append(a.shimFlags(cacheFlag()),
+		Flags: append(append(a.shimFlags(), cacheFlags()...),
 			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "listen on `ADDRESS` (host:port; port 0 takes a free one)"},
 			&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM)"},
 			&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
@@ -83,7 +78,11 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, log, proxyshim.Options{})
+	o, err := cacheOptions(c)
+	if err != nil {
+		return err
+	}
+	s, err := a.newShim(c, log, o)
 	if err != nil {
 		return err
 	}
@@ -101,7 +100,7 @@ func (a *app) serve(c *cli.Context) error {
 	}
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
-	return serveUntil(c.Context, s.server(addr, hosts), l, log)
+	return listen.Until(c.Context, listen.Server(s, addr, hosts, log), l, log)
 }
 
 // allowedHosts checks --allow-host.
@@ -135,9 +134,9 @@ func listenConfig(c *cli.Context) (*tls.Config, error) {
 	if (cert == "") != (key == "") {
 		return nil, usageErrorf("--%s and --%s go together", flagTLSCert, flagTLSKey)
 	}
-	local, err := isLoopback(c.String(flagListen))
+	local, err := listen.IsLoopback(c.String(flagListen))
 	if err != nil {
-		return nil, err
+		return nil, notAnAddress(c)
 	}
 	if cert == "" {
 		if !local && !c.Bool(flagAllowRemote) {
@@ -155,7 +154,7 @@ func listenConfig(c *cli.Context) (*tls.Config, error) {
 
 // banner tells a person what to do with the shim.
 func (a *app) banner(scheme, addr, stores, private string) error {
-	url, err := localURL(scheme, addr)
+	url, err := listen.URL(scheme, addr)
 	if err != nil {
 		return err
 	}
@@ -173,21 +172,3 @@ the log itself. Private modules are not in the log; GONOSUMDB names them (--priv
 for other shells, "modferry doctor" finds out what is wrong.
 
 `
-
-// serveUntil serves l until ctx ends, then lets requests in flight finish.
-func serveUntil(ctx context.Context, srv *http.Server, l net.Listener, log *slog.Logger) error {
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("the shim stopped: %w", err)
-	case <-ctx.Done():
-	}
-	log.Info("shim stopping")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-	defer cancel()
-	if err := srv.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("requests were still in flight after %v: %w", shutdownTime, err), srv.Close())
-	}
-	return nil
-}

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 )
 
 // getAs asks url with another Host header.
@@ -112,7 +114,7 @@ func TestWhichHostsAServerAnswersForDependsOnItsAddress(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = test.host
 		w := httptest.NewRecorder()
-		ownHosts(h, &net.TCPAddr{IP: net.ParseIP(test.listen), Port: 7070}, allow, log).ServeHTTP(w, r)
+		listen.Server(h, &net.TCPAddr{IP: net.ParseIP(test.listen), Port: 7070}, allow, log).Handler.ServeHTTP(w, r)
 		if w.Code != test.status {
 			t.Errorf("listening on %s, --allow-host %q, Host %q: %d, want %d", test.listen, test.allow, test.host, w.Code, test.status)
 		}

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
-	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
@@ -25,18 +23,24 @@ type shim struct {
 	log    *slog.Logger
 }
 
-// newShim builds the shim that the options describe; of o, Failed and Exact count.
+// cacheOptions are what the options of [cacheFlags] describe.
+func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
+	o := proxyshim.Options{CacheDir: c.String(flagCache), Recheck: c.Duration(flagRecheck)}
+	limit, err := humanize.ParseBytes(c.String(flagCacheMax))
+	switch {
+	case err != nil || limit > 1<<62:
+		return o, usageErrorf("--%s %q is not a size like 10GB or 512MiB", flagCacheMax, c.String(flagCacheMax))
+	case o.Recheck < 0:
+		return o, usageErrorf("--%s must not be negative", flagRecheck)
+	case o.CacheDir == "":
+		return o, usageErrorf("--%s is needed: there is no cache directory for this user", flagCache)
+	}
+	o.CacheMax = int64(limit)
+	return o, nil
+}
+
+// newShim builds the shim that o and the options of [app.shimFlags] describe.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
-	limit, err := cacheMax(c)
-	if err != nil {
-		return nil, err
-	}
-	if c.Duration(flagRecheck) < 0 {
-		return nil, usageErrorf("--%s must not be negative", flagRecheck)
-	}
-	if c.String(flagCache) == "" {
-		return nil, usageErrorf("--%s is needed: there is no cache directory for this user", flagCache)
-	}
 	sums, err := checksumLog(c)
 	if err != nil {
 		return nil, err
@@ -49,20 +53,9 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if err != nil {
 		return nil, err
 	}
-	h, err := proxyshim.New(proxyshim.Options{
-		Stores:   stores,
-		Verifier: v,
-		CacheDir: c.String(flagCache),
-		CacheMax: limit,
-		Recheck:  c.Duration(flagRecheck),
-		SumDB:    sums,
-		Private:  a.privatePatterns(c),
-		Log:      log,
-		Failed:   o.Failed,
-		Exact:    o.Exact,
-
-		AllowUnrecorded: c.Bool(flagUnrecorded),
-	})
+	o.Stores, o.Verifier, o.SumDB, o.Log = stores, v, sums, log
+	o.Private, o.AllowUnrecorded = a.privatePatterns(c), c.Bool(flagUnrecorded)
+	h, err := proxyshim.New(o)
 	if err != nil {
 		stores.Close()
 		return nil, fmt.Errorf("starting the shim: %w", err)
@@ -72,11 +65,7 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 
 // Close ends background work of the handler, then lets go of the stores.
 func (s *shim) Close() error {
-	err := s.Handler.Close()
-	if serr := s.stores.Close(); err == nil {
-		err = serr
-	}
-	return err
+	return errors.Join(s.Handler.Close(), s.stores.Close())
 }
 
 // openWishlist opens the wish list that --wishlist names, if any.
@@ -86,39 +75,6 @@ func openWishlist(c *cli.Context) (*wishlist.List, error) {
 		return nil, usageErrorf("--%s: %w", flagWishlist, err)
 	}
 	return w, err
-}
-
-// server serves the shim at addr, to the hosts that it answers to there. It has limits on everything a client can draw out
-// except the body: a zip may take minutes to arrive from the registry and to be sent.
-func (s *shim) server(addr net.Addr, allow []string) *http.Server {
-	return &http.Server{
-		Handler:           ownHosts(s, addr, allow, s.log),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // requests have no bodies worth waiting for
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-	}
-}
-
-// ownHosts has h answer at addr, on loopback, to this machine's names and to those of allow; elsewhere to any name, unless
-// allow has some.
-func ownHosts(h http.Handler, addr net.Addr, allow []string, log *slog.Logger) http.Handler {
-	if local, err := isLoopback(addr.String()); local || err != nil || len(allow) > 0 {
-		return proxyshim.OnlyHosts(h, allow, log)
-	}
-	return h
-}
-
-// listenLocally serves a shim on a free loopback port until stop.
-func (s *shim) listenLocally() (url string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("starting the shim: %w", err)
-	}
-	srv := s.server(l.Addr(), nil)
-	go srv.Serve(l) //nolint:errcheck // it ends with stop; before that, whoever asks sees the request fail
-	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
 }
 
 // warnings is a log of what nobody should overlook, for commands whose own output is for people.
@@ -135,14 +91,4 @@ func hideCredentials(_ []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(redact.Text(v.Error()))
 	}
 	return a
-}
-
-// isLoopback says whether only this machine can reach a listener on addr (host:port).
-func isLoopback(addr string) (bool, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false, usageErrorf("--%s %q is not an address like %s", flagListen, addr, defaultListen)
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
 }

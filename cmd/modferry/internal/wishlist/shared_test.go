@@ -164,29 +164,3 @@ func TestFailingWishlistIsLoggedOnceAndWrittenInTheEnd(t *testing.T) {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }
-
-func TestWishesThatCannotBeWrittenInTheEndAreNamed(t *testing.T) {
-	dir := t.TempDir()
-	file, lock := filepath.Join(dir, "wishes.txt"), filepath.Join(dir, ".wishes.txt.lock")
-	must(t, os.Symlink(lock, lock))
-	var many []proxyshim.Miss
-	for i := range maxNamed + 1 {
-		many = append(many, miss("example.com/m", fmt.Sprintf("v1.0.%d", 10+i), ""))
-	}
-	for name, c := range map[string]struct {
-		misses      []proxyshim.Miss
-		want, lacks string // in the log
-	}{
-		"one wish":    {[]proxyshim.Miss{miss("example.com/a", "v1.0.0", "")}, "number=1 wishes=example.com/a@v1.0.0\n", "kept"},
-		"many wishes": {many, fmt.Sprintf("number=%d wishes=\"example.com/m@v1.0.10, ", maxNamed+1), "v1.0.30"},
-	} {
-		w, err := Open(file)
-		must(t, err)
-		var log bytes.Buffer
-		calls := 0
-		w.Follow(func(bool) []proxyshim.Miss { calls++; return c.misses }, slog.New(slog.NewTextHandler(&log, nil)))()
-		if text := log.String(); calls != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, c.want) || strings.Contains(text, c.lacks) {
-			t.Errorf("%s: %d calls\n%s", name, calls, text)
-		}
-	}
-}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +28,6 @@ const (
 	maxWishes = 100_000
 	// maxSize bounds it in bytes.
 	maxSize = 64 << 20
-	// maxNamed bounds how many of the wishes that are lost in the end the log names.
-	maxNamed = 20
 )
 
 // List adds to a file of lines that mirror reads. Wishes of an earlier run are kept and counted on:
@@ -156,7 +152,7 @@ func (l *List) Follow(misses func(last bool) []proxyshim.Miss, log *slog.Logger)
 			case <-ticker.C:
 				f.update(misses(false), n%countEvery == 0)
 			case <-quit:
-				f.end(misses(true))
+				f.update(misses(true), true)
 				return
 			}
 		}
@@ -176,19 +172,9 @@ func (f *follower) update(misses []proxyshim.Miss, counts bool) {
 	err := f.list.write(misses, counts || f.failing)
 	switch {
 	case err != nil && !f.failing:
-		f.log.Error("writing the wish list fails; what is to be added is kept", "error", err)
+		f.log.Error("writing the wish list fails; what is to be added is kept until the shim stops", "error", err)
 	case err == nil && f.failing:
 		f.log.Info("the wish list is written again")
 	}
 	f.failing = err != nil
-}
-
-// end writes all there is. What cannot be written now is lost, unless somebody reads the log.
-func (f *follower) end(misses []proxyshim.Miss) {
-	if err := f.list.write(misses, true); err != nil {
-		news, _ := f.list.news(misses)
-		lost := slices.Sorted(maps.Keys(news))
-		f.log.Error("writing the wish list failed; what was to be added is lost", "error", err,
-			"number", len(lost), "wishes", strings.Join(lost[:min(len(lost), maxNamed)], ", "))
-	}
 }

@@ -1,55 +1,56 @@
-package main
+// Package progress shows what mirror does as it happens.
+package progress
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/redact"
 )
 
-// progress shows what mirror does as it happens. Its methods are not called concurrently, but for Write.
-type progress interface {
+// Display shows what mirror does. Its methods are not called concurrently, but for Write.
+type Display interface {
 	// Write shows lines of text, of logs and about problems, without tearing the display.
 	io.Writer
-	// expect says how many versions will have an event.
-	expect(total int)
-	event(mirror.Event)
-	// tiles shows how much of a checksum database snapshot has been captured.
-	tiles(done, total int)
-	// done ends the display; nothing else may write to its stream before.
-	done()
+	// Expect says how many versions will have an event.
+	Expect(total int)
+	// Event shows what became of a version.
+	Event(mirror.Event)
+	// Tiles shows how much of a checksum database snapshot has been captured.
+	Tiles(done, total int)
+	// Done ends the display; nothing else may write to its stream before.
+	Done()
 }
 
-// newProgress picks the display: JSON on standard output, a bar on a terminal, plain lines elsewhere.
-func (a *app) newProgress(asJSON bool) progress {
-	switch {
-	case asJSON:
-		return jsonProgress{json.NewEncoder(a.out), a.err}
-	case isTerminal(a.err):
-		return newBar(a.err)
-	}
-	return &lines{Writer: a.err}
+// JSON returns a display of events as JSON on out, a line each, and of text on err.
+func JSON(out, err io.Writer) Display { return jsonDisplay{json.NewEncoder(out), err} }
+
+// Bar returns a display for a terminal.
+func Bar(terminal io.Writer) Display {
+	return &bar{Progress: mpb.New(mpb.WithOutput(terminal), mpb.WithWidth(40))}
 }
 
-type jsonProgress struct {
+// Lines returns a display that prints a line for every version, which is what logs of build servers are good at.
+func Lines(w io.Writer) Display { return &lines{Writer: w} }
+
+type jsonDisplay struct {
 	out *json.Encoder
 	io.Writer
 }
 
-func (p jsonProgress) expect(int)           {}
-func (p jsonProgress) event(e mirror.Event) { _ = p.out.Encode(e) } // the summary's error is reported
-func (p jsonProgress) tiles(int, int)       {}
-func (p jsonProgress) done()                {}
+func (p jsonDisplay) Expect(int)           {}
+func (p jsonDisplay) Event(e mirror.Event) { _ = p.out.Encode(e) } // the summary's error is reported
+func (p jsonDisplay) Tiles(int, int)       {}
+func (p jsonDisplay) Done()                {}
 
-// lines prints a line for every version, which is what logs of build servers are good at.
 type lines struct {
 	io.Writer
 	tenth int // of the tiles, shown last
@@ -58,10 +59,10 @@ type lines struct {
 // manyTiles is the number of tiles that take long enough to be spoken of.
 const manyTiles = 100
 
-func (p *lines) expect(int) {}
-func (p *lines) done()      {}
+func (p *lines) Expect(int) {}
+func (p *lines) Done()      {}
 
-func (p *lines) event(e mirror.Event) {
+func (p *lines) Event(e mirror.Event) {
 	if !endsRun(e) {
 		fmt.Fprintln(p, eventLine(e))
 	}
@@ -70,7 +71,7 @@ func (p *lines) event(e mirror.Event) {
 // endsRun reports whether the run ends with the event's error, which is told then.
 func endsRun(e mirror.Event) bool { return errors.Is(e.Err, mirror.ErrLocked) }
 
-func (p *lines) tiles(done, total int) {
+func (p *lines) Tiles(done, total int) {
 	if tenth := done * 10 / total; total >= manyTiles && tenth != p.tenth {
 		p.tenth = tenth
 		fmt.Fprintf(p, "capturing the checksum database: %d of %d tiles\n", done, total)
@@ -83,10 +84,6 @@ type bar struct {
 	versions, captured *mpb.Bar // nil = nothing expected as yet
 }
 
-func newBar(w io.Writer) *bar {
-	return &bar{Progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))}
-}
-
 func (b *bar) add(total int, what string) *mpb.Bar {
 	return b.AddBar(int64(total),
 		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d "), decor.Name(what)),
@@ -95,20 +92,20 @@ func (b *bar) add(total int, what string) *mpb.Bar {
 	)
 }
 
-func (b *bar) expect(total int) {
+func (b *bar) Expect(total int) {
 	if total > 0 {
 		b.versions = b.add(total, "")
 	}
 }
 
-func (b *bar) event(e mirror.Event) {
+func (b *bar) Event(e mirror.Event) {
 	if e.Status == mirror.Failed && !endsRun(e) {
 		fmt.Fprintln(b, eventLine(e))
 	}
 	b.versions.Increment()
 }
 
-func (b *bar) tiles(done, total int) {
+func (b *bar) Tiles(done, total int) {
 	if b.captured == nil {
 		b.captured = b.add(total, "tiles of the checksum database ")
 	}
@@ -116,7 +113,7 @@ func (b *bar) tiles(done, total int) {
 	b.captured.SetCurrent(int64(done))
 }
 
-func (b *bar) done() {
+func (b *bar) Done() {
 	for _, one := range []*mpb.Bar{b.versions, b.captured} {
 		if one != nil {
 			one.Abort(true) // without effect when all came
@@ -127,7 +124,11 @@ func (b *bar) done() {
 
 // eventLine says in one line what became of a version.
 func eventLine(e mirror.Event) string {
-	line := fmt.Sprintf("%-8s %s%s", e.Status, e.Module, audit.Kind(e.ModOnly))
+	kind := ""
+	if e.ModOnly {
+		kind = " mod-only"
+	}
+	line := fmt.Sprintf("%-8s %s%s", e.Status, e.Module, kind)
 	switch {
 	case e.Err != nil && e.From != "" && e.From != e.Module.String():
 		line += " (" + e.From + "): " + e.Err.Error()
@@ -137,4 +138,21 @@ func eventLine(e mirror.Event) string {
 		line += "  " + humanize.Bytes(uint64(e.Bytes))
 	}
 	return redact.Text(line)
+}
+
+// SummaryLine reads "12 new, 30 existing, 1 failed, 14 MB".
+func SummaryLine(s mirror.Summary, dryRun bool) string {
+	kind := "new"
+	if dryRun {
+		kind = "to be mirrored"
+	}
+	parts := []string{fmt.Sprintf("%d %s", s.New, kind), fmt.Sprintf("%d existing", s.Existing)}
+	if s.Signed > 0 {
+		parts = append(parts, fmt.Sprintf("%d signed", s.Signed))
+	}
+	if s.Completed > 0 {
+		parts = append(parts, fmt.Sprintf("%d completed", s.Completed))
+	}
+	parts = append(parts, fmt.Sprintf("%d failed", s.Failed), humanize.Bytes(uint64(s.Bytes)))
+	return strings.Join(parts, ", ")
 }

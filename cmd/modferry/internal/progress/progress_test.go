@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"bytes"
@@ -25,12 +25,12 @@ func someEvents() []mirror.Event {
 
 func TestPlainProgressIsALineForEachVersion(t *testing.T) {
 	var out bytes.Buffer
-	p := &lines{Writer: &out}
-	p.expect(3)
+	p := Lines(&out)
+	p.Expect(3)
 	for _, e := range someEvents() {
-		p.event(e)
+		p.Event(e)
 	}
-	p.done()
+	p.Done()
 	want := "new      example.com/a@v1.0.0  12 kB\nexisting example.com/b@v1.0.0 mod-only\nfailed   example.com/c@v1.0.0: it is broken\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
@@ -39,45 +39,45 @@ func TestPlainProgressIsALineForEachVersion(t *testing.T) {
 
 func TestBarEndsWhetherOrNotAllVersionsCame(t *testing.T) {
 	for _, n := range []int{0, 2, 3} {
-		b := newBar(&bytes.Buffer{})
-		b.expect(3)
+		b := Bar(&bytes.Buffer{})
+		b.Expect(3)
 		for _, e := range someEvents()[:n] {
-			b.event(e)
+			b.Event(e)
 		}
-		b.done()
+		b.Done()
 	}
 }
 
 func TestProgressOfALongCaptureIsShown(t *testing.T) {
 	var out bytes.Buffer
-	p := &lines{Writer: &out}
+	p := Lines(&out)
 	for done := range 1000 {
-		p.tiles(done+1, 1000)
+		p.Tiles(done+1, 1000)
 	}
 	if n := bytes.Count(out.Bytes(), []byte("\n")); n != 10 || !strings.HasSuffix(out.String(), " 1000 of 1000 tiles\n") {
 		t.Errorf("%d lines:\n%s", n, out.String())
 	}
 	out.Reset()
-	p.tiles(1, 3)
+	p.Tiles(1, 3)
 	if out.Len() > 0 {
 		t.Errorf("three tiles are not worth a line: %s", out.String())
 	}
 	for _, n := range []int{0, 5, 1000} {
-		b := newBar(&bytes.Buffer{})
+		b := Bar(&bytes.Buffer{})
 		for done := range n {
-			b.tiles(done+1, 1000)
+			b.Tiles(done+1, 1000)
 		}
-		b.done()
+		b.Done()
 	}
 }
 
 func TestSummaryLine(t *testing.T) {
 	s := mirror.Summary{New: 12, Existing: 30, Failed: 1, Bytes: 14_000_000}
-	if got := summaryLine(s, false); got != "12 new, 30 existing, 1 failed, 14 MB" {
+	if got := SummaryLine(s, false); got != "12 new, 30 existing, 1 failed, 14 MB" {
 		t.Error(got)
 	}
 	s.Signed = 2
-	if got := summaryLine(s, true); got != "12 to be mirrored, 30 existing, 2 signed, 1 failed, 14 MB" {
+	if got := SummaryLine(s, true); got != "12 to be mirrored, 30 existing, 2 signed, 1 failed, 14 MB" {
 		t.Error(got)
 	}
 }

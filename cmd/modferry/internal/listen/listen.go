@@ -1,0 +1,79 @@
+// Package listen has a shim answer at an address of this machine.
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/modferry/modferry/proxyshim"
+)
+
+// shutdownTime is how long requests in flight may take once the shim was told to stop.
+const shutdownTime = 15 * time.Second
+
+// IsLoopback reports whether only this machine can reach a listener on addr (host:port).
+func IsLoopback(addr string) (bool, error) {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback(), err
+}
+
+// URL is where a shim that listens on addr is reached from this machine.
+func URL(scheme, addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port), err
+}
+
+// Server serves a shim at addr: on loopback to this machine's names and to those of allow; elsewhere to any name, unless
+// allow has some. It has limits on everything a client can draw out except the body: a zip may take minutes to arrive
+// from the registry and to be sent.
+func Server(shim http.Handler, addr net.Addr, allow []string, log *slog.Logger) *http.Server {
+	if local, err := IsLoopback(addr.String()); local || err != nil || len(allow) > 0 {
+		shim = proxyshim.OnlyHosts(shim, allow, log)
+	}
+	return &http.Server{
+		Handler:           shim,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second, // requests have no bodies worth waiting for
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// Locally serves a shim on a free loopback port until stop.
+func Locally(shim http.Handler, log *slog.Logger) (url string, stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, fmt.Errorf("starting the shim: %w", err)
+	}
+	srv := Server(shim, l.Addr(), nil, log)
+	go srv.Serve(l) //nolint:errcheck // it ends with stop; before that, whoever asks sees the request fail
+	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
+}
+
+// Until serves on l until ctx ends, then lets requests in flight finish.
+func Until(ctx context.Context, srv *http.Server, l net.Listener, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("the shim stopped: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("shim stopping")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("requests were still in flight after %v: %w", shutdownTime, err), srv.Close())
+	}
+	return nil
+}
