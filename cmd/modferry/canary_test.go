@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -113,9 +112,7 @@ func TestDoctorShowsNoCredentials(t *testing.T) {
 			{"http://me:1234 canary@127.0.0.1:1", key + " http://me:canary canary@127.0.0.1:1"},
 		} {
 			c.goEnv["GOPROXY"], c.goEnv["GOSUMDB"] = s.goproxy, s.gosumdb
-			data, err := json.Marshal(c.goEnv)
-			must(t, err)
-			c.write("goenv.json", string(data))
+			c.setGoEnv()
 			c.run("doctor", "--json", "--key", c.public).exits(exitFailed).says(`"check":"GOPROXY"`, `"check":"GOSUMDB"`).showsNone()
 		}
 		c.run("doctor", "--key", c.public, "--private", url, "--shim", url).showsNone()

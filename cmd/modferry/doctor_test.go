@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -43,13 +44,21 @@ func newMachine(t *testing.T) *machine {
 	return c
 }
 
+// setGoEnv has the go command say what goEnv does, GOTOOLCHAIN only where it is asked for that alone.
+func (c *machine) setGoEnv() {
+	c.t.Helper()
+	env := maps.Clone(c.goEnv)
+	env["GOTOOLCHAIN"] = "what it was started with"
+	data, err := json.Marshal(env)
+	must(c.t, err)
+	c.write("goenv.json", string(data))
+	c.write("toolchain", c.goEnv["GOTOOLCHAIN"]+"\n")
+}
+
 // doctor runs the command and returns its findings by the name of the check.
 func (c *machine) doctor(code int, args ...string) map[string]doctor.Finding {
 	c.t.Helper()
-	data, err := json.Marshal(c.goEnv)
-	must(c.t, err)
-	c.write("goenv.json", strings.Replace(string(data), `"GOTOOLCHAIN":"`+c.goEnv["GOTOOLCHAIN"], `"GOTOOLCHAIN":"what it was asked with`, 1))
-	c.write("toolchain", c.goEnv["GOTOOLCHAIN"]+"\n")
+	c.setGoEnv()
 	list := jsonLines[doctor.Finding](c.run(append([]string{"doctor", "--json", "--key", c.public}, args...)...).exits(code))
 	found := make(map[string]doctor.Finding)
 	for _, f := range list {
