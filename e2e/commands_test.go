@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -125,4 +126,12 @@ func repositoryURL(ref string) string {
 func repositoryName(ref string) string {
 	_, name, _ := strings.Cut(ref, "/")
 	return name[:strings.LastIndex(name, ":")]
+}
+
+// keypair PREFIX writes PREFIX.key and PREFIX.pub, as modferry keygen does, but in no time.
+func cmdKeypair(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: keypair PREFIX")
+	}
+	ts.Check(signtest.WriteKeyPair(ts.MkAbs(args[0])))
 }

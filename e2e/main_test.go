@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/modferry/modferry/artifact/sign/signtest"
 )
 
 // binaries the Makefile builds or fetches and hands over.
@@ -21,41 +23,38 @@ const (
 	envNetwork  = "MODFERRY_E2E_NETWORK"
 )
 
-// storeKind is one place artifacts can live. Every script runs against each kind.
+// storeKind is one place artifacts can live.
 type storeKind struct {
 	name string
 	// open prepares a store of this kind for one script and tells the script about it through env.
 	open func(t *testing.T, env *testscript.Env)
 }
 
+// TestScripts runs each script on the kinds of store that what it says may depend on, by the directory it is in:
+//
+//	everywhere  the main job, and what takes credentials to it: every kind of store
+//	script      what a store has a part in: a directory and a registry
+//	once        what is found out before anything is stored, or behind the shim: a directory
+//	layout      about a directory as other tools see it
+//	registry    about what others can do to a registry
+//	password    about a registry that wants a password
 func TestScripts(t *testing.T) {
 	plain := startRegistry(t, registryOptions{})
 	private := startRegistry(t, registryOptions{user: robot, password: robotPassword})
-	kinds := []storeKind{
-		{"oci", openLayout},
-		{"registry", plain.open},
-		{"registry-with-password", private.open},
+	for _, k := range []struct {
+		storeKind
+		dirs []string
+	}{
+		{storeKind{"oci", openLayout}, []string{"everywhere", "script", "once", "layout"}},
+		{storeKind{"registry", plain.open}, []string{"everywhere", "script", "registry"}},
+		{storeKind{"registry-with-password", private.open}, []string{"everywhere", "password"}},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			for _, dir := range k.dirs {
+				runScripts(t, k.storeKind, filepath.Join("testdata", dir))
+			}
+		})
 	}
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) { runScripts(t, k, filepath.Join("testdata", "script")) })
-	}
-}
-
-// TestRegistryScripts are about what others can do to a registry.
-func TestRegistryScripts(t *testing.T) {
-	plain := startRegistry(t, registryOptions{})
-	runScripts(t, storeKind{"registry", plain.open}, filepath.Join("testdata", "registry"))
-}
-
-// TestPasswordScripts are about a registry that wants a password.
-func TestPasswordScripts(t *testing.T) {
-	private := startRegistry(t, registryOptions{user: robot, password: robotPassword})
-	runScripts(t, storeKind{"registry-with-password", private.open}, filepath.Join("testdata", "password"))
-}
-
-// TestLayoutScripts are about the oci: directory as other tools see it.
-func TestLayoutScripts(t *testing.T) {
-	runScripts(t, storeKind{"oci", openLayout}, filepath.Join("testdata", "layout"))
 }
 
 // TestInterop checks signatures in both directions with the cosign command lines. They take minutes to
@@ -87,6 +86,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"upstream": cmdUpstream,
+			"keypair":  cmdKeypair,
 			"sumdb":    cmdSumDB,
 			"grow":     cmdGrow,
 			"asked":    cmdAsked,
@@ -109,17 +109,8 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"forge":         cmdForge,
 			"forgesnapshot": cmdForgeSnapshot,
 		},
-		Condition:           condition(k.name),
 		RequireExplicitExec: true,
 	})
-}
-
-// condition lets a line of a script run for one kind of store only: [store:oci].
-func condition(kind string) func(string) (bool, error) {
-	return func(cond string) (bool, error) {
-		want, ok := strings.CutPrefix(cond, "store:")
-		return ok && (want == kind || want == "registry" && strings.HasPrefix(kind, "registry")), nil
-	}
 }
 
 // setup gives a script a home of its own: nothing of the machine's go, docker or cosign configuration is
@@ -146,7 +137,7 @@ func setup(env *testscript.Env, network bool) error {
 	if err != nil {
 		return err
 	}
-	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	cache, err := goEnv("GOCACHE")
 	if err != nil {
 		return err
 	}
@@ -154,28 +145,32 @@ func setup(env *testscript.Env, network bool) error {
 		"HOME":            home,
 		"XDG_RUNTIME_DIR": filepath.Join(home, "run"),
 		"PATH":            bin + string(os.PathListSeparator) + env.Getenv("PATH"),
-		"GOCACHE":         strings.TrimSpace(string(cache)),
+		"GOCACHE":         cache,
 		"GOPATH":          filepath.Join(home, "go"),
 		"GOENV":           "off",
 		"GOTOOLCHAIN":     "local",
 		"GOTELEMETRY":     "off",
 		"GOFLAGS":         "-modcacherw",
-		"COSIGN_PASSWORD": "correct horse",
+		"COSIGN_PASSWORD": signtest.Password,
 		"MODFERRY_CACHE":  filepath.Join(env.WorkDir, ".shim"),
 		"DEMO":            demo,
 	}
 	vars["GOPROXY"] = "off"
 	if network {
-		upstream, err := exec.Command("go", "env", "GOPROXY").Output()
-		if err != nil {
+		if vars["GOPROXY"], err = goEnv("GOPROXY"); err != nil {
 			return err
 		}
-		vars["GOPROXY"] = strings.TrimSpace(string(upstream))
 	}
 	for k, v := range vars {
 		env.Setenv(k, v)
 	}
 	return os.MkdirAll(home, 0o755)
+}
+
+// goEnv is what the machine's go command says of a variable.
+func goEnv(name string) (string, error) {
+	out, err := exec.Command("go", "env", name).Output()
+	return strings.TrimSpace(string(out)), err
 }
 
 // openLayout puts the store into a directory of the script. Its outage is the directory moving away.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -224,34 +225,8 @@ func (e *env) publishAs(c content, signer *sign.Signer) *artifact.Artifact {
 // testSigner returns the i-th key.
 func testSigner(t testing.TB, i int) *sign.Signer {
 	t.Helper()
-	return testKeys()[i]
+	return signtest.Signer(t, i)
 }
-
-var testKeys = sync.OnceValue(func() []*sign.Signer {
-	password := []byte("secret")
-	dir, err := os.MkdirTemp("", "keys")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	var keys []*sign.Signer
-	for range 2 {
-		private, _, err := sign.Generate(password)
-		if err != nil {
-			panic(err)
-		}
-		file := filepath.Join(dir, "key")
-		if err := os.WriteFile(file, private, 0o600); err != nil {
-			panic(err)
-		}
-		s, err := sign.LoadSigner(file, func() ([]byte, error) { return password, nil })
-		if err != nil {
-			panic(err)
-		}
-		keys = append(keys, s)
-	}
-	return keys
-})
 
 // transport counts requests to the registry and replaces answers.
 type transport struct {

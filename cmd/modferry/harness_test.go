@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/mod/module"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/modferry/modferry/artifact/sign/signtest"
 )
 
 // bench is a directory of its own with a store, an upstream and keys, and the environment of the commands run in it.
@@ -26,7 +28,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), env: map[string]string{"COSIGN_PASSWORD": "correct horse"}}
+	b := &bench{t: t, dir: t.TempDir(), env: map[string]string{"COSIGN_PASSWORD": signtest.Password}}
 	b.env["HOME"] = b.dir
 	b.env["MODFERRY_REGISTRY"] = "oci:" + b.path("store")
 	b.env["MODFERRY_CACHE"] = b.path("cache")
@@ -133,10 +135,10 @@ func jsonLines[T any](r result) []T {
 	return list
 }
 
-// keys makes a key pair and returns the names of its files.
+// keys writes a key pair, as keygen does, and returns the names of its files.
 func (b *bench) keys(prefix string) (private, public string) {
 	b.t.Helper()
-	b.run("keygen", "--output-key-prefix", b.path(prefix)).exits(exitOK)
+	must(b.t, signtest.WriteKeyPair(b.path(prefix)))
 	return b.path(prefix + ".key"), b.path(prefix + ".pub")
 }
 

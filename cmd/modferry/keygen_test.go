@@ -11,7 +11,8 @@ import (
 
 func TestKeygenWritesAPairThatCosignCanRead(t *testing.T) {
 	b := newBench(t)
-	private, public := b.keys("cosign")
+	b.run("keygen", "--output-key-prefix", b.path("cosign")).exits(exitOK)
+	private, public := b.path("cosign.key"), b.path("cosign.pub")
 	for name, want := range map[string]string{private: "BEGIN ENCRYPTED SIGSTORE PRIVATE KEY", public: "BEGIN PUBLIC KEY"} {
 		data, err := os.ReadFile(name)
 		must(t, err)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/requirement"
@@ -108,7 +109,7 @@ func lockAfter(t *testing.T, up *upstream.Upstream, f *mirrorfile.File, o collec
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	_, err := Run(t.Context(), plan.Items, Options{Stores: openStores(t, stores), Upstream: up, Signer: sharedSigner(t), Report: func(e Event) {
+	_, err := Run(t.Context(), plan.Items, Options{Stores: openStores(t, stores), Upstream: up, Signer: signtest.Signer(t, 0), Report: func(e Event) {
 		if e.Status != Failed {
 			plan.Stored(e.Module, e.Got.Zip, e.Got.GoMod)
 		}

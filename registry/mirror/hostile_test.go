@@ -10,6 +10,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
@@ -20,7 +21,7 @@ import (
 func TestWhatAHostileUpstreamSendsIsNeverPublished(t *testing.T) {
 	const bad = "example.com/bad@v1.0.0"
 	goMod := map[string]string{"go.mod": "module example.com/bad\n\ngo 1.24\n"}
-	signer := newSigner(t)
+	signer := signtest.Signer(t, 0)
 	for _, tt := range []struct {
 		name    string
 		modOnly bool
@@ -147,7 +148,7 @@ func TestWhatTheDatabaseDoesNotKnowIsNotPublished(t *testing.T) {
 func TestTroubleWithTheRegistryIsReportedAndMendsWithTheNextRun(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
 	items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/b@v1.0.0")}
-	signer := newSigner(t)
+	signer := signtest.Signer(t, 0)
 	for _, tt := range []struct {
 		name  string
 		fault registrytest.Fault

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -42,7 +43,11 @@ func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 	for _, it := range killed {
 		tree.Add(t, it.Module.String(), nil)
 	}
-	key := newKey(t)
+	prefix := filepath.Join(t.TempDir(), "cosign")
+	if err := signtest.WriteKeyPair(prefix); err != nil {
+		t.Fatal(err)
+	}
+	key := prefix + ".key"
 	signer := loadSigner(t, key)
 	for _, request := range []int32{1, 6, 11, 15} {
 		t.Run(fmt.Sprintf("at request %d", request), func(t *testing.T) {

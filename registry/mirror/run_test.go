@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact/redacttest"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -23,7 +24,7 @@ import (
 
 func TestRunMirrorsIntoEveryKindOfStore(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/Upper/b@v1.0.0", "example.com/c@v2.0.0+incompatible")
-	signer := newSigner(t)
+	signer := signtest.Signer(t, 0)
 	for name, spec := range map[string]string{
 		"layout":   "oci:" + filepath.Join(t.TempDir(), "new", "store"),
 		"registry": registrytest.New(t, registrytest.Options{}).Host() + "/golang",
@@ -80,13 +81,13 @@ func TestRequestsOfMirroring(t *testing.T) {
 	reg := registrytest.New(t, registrytest.Options{})
 	up := newUpstream(t, tree.URL())
 	pinned := Options{
-		Stores: openStores(t, reg.Host()+"/golang"), Upstream: up, Signer: newSigner(t),
+		Stores: openStores(t, reg.Host()+"/golang"), Upstream: up, Signer: signtest.Signer(t, 0),
 		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), Upstream: up}),
 	}
 	unsigned := pinned
 	unsigned.Signer = nil
 	other := pinned
-	other.Signer = newSigner(t)
+	other.Signer = signtest.Signer(t, 1)
 	for _, tt := range []struct {
 		name   string
 		item   requirement.Requirement
@@ -170,7 +171,7 @@ func TestRunSignsWhatIsThereUnsigned(t *testing.T) {
 	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
 	items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0")}
 	run(t, items, o)
-	o.Signer = newSigner(t)
+	o.Signer = signtest.Signer(t, 0)
 	o.DryRun = true
 	if events, summary := run(t, items, o); summary != (Summary{Signed: 1}) || events[0].Digest == "" {
 		t.Errorf("dry: %+v", summary)
@@ -190,7 +191,7 @@ func TestRunNeverSignsWhatUpstreamDoesNotConfirm(t *testing.T) {
 	items := []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}
 	run(t, items, o)
 	tree.Add(t, "corp.example/a@v1.0.0", map[string]string{"new.go": "package lib\n"})
-	o.Signer = newSigner(t)
+	o.Signer = signtest.Signer(t, 0)
 	events, summary := run(t, items, o)
 	if summary.Failed != 1 || !errors.Is(events[0].Err, registry.ErrConflict) {
 		t.Errorf("%+v %v", summary, events[0].Err)

@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -78,7 +79,7 @@ func pinnedOptions(t testing.TB, tree upstreamtest.Tree, log *upstreamtest.Log, 
 	}
 	up := newUpstreamWith(t, upstream.Options{GOPROXY: tree.URL(), Retries: -1})
 	return Options{
-		Stores: openStores(t, routes), Upstream: up, Signer: sharedSigner(t),
+		Stores: openStores(t, routes), Upstream: up, Signer: signtest.Signer(t, 0),
 		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), NoSumDB: "corp.example", Upstream: up}),
 	}
 }
@@ -174,7 +175,7 @@ func TestRunCompletesWhatWasStoredWithoutEvidence(t *testing.T) {
 		assertProven(t, o, e)
 	}
 	other := o
-	other.Signer = newSigner(t)
+	other.Signer = signtest.Signer(t, 1)
 	if events, summary := run(t, items, other); summary != (Summary{Signed: 2}) {
 		t.Errorf("with another key: %+v %+v", summary, events)
 	}

@@ -1,8 +1,13 @@
 package closure
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -14,13 +19,28 @@ func consumerOf(t testing.TB, packages ...string) string {
 		imports = append(imports, fmt.Sprintf("\nimport _ %q\n", p))
 	}
 	dir := t.TempDir()
-	goIn(t, dir, nil, "mod", "init", "corp.example/fresh")
 	write(t, dir, map[string]string{
+		"go.mod":        freshGoMod(),
 		"fresh.go":      "package consumer\n" + strings.Join(imports, ""),
 		"fresh_test.go": "package consumer\n\nimport \"testing\"\n\nfunc TestFresh(*testing.T) {}\n",
 	})
 	return dir
 }
+
+// freshGoMod is the go.mod that "go mod init" writes.
+var freshGoMod = sync.OnceValue(func() string {
+	cmd := exec.Command("go", "mod", "init", "corp.example/fresh")
+	cmd.Dir = filepath.Join(worldDir, "fresh")
+	err := os.MkdirAll(cmd.Dir, 0o755)
+	if err == nil {
+		err = cmd.Run()
+	}
+	data, readErr := os.ReadFile(filepath.Join(cmd.Dir, "go.mod"))
+	if err := errors.Join(err, readErr); err != nil {
+		panic(err)
+	}
+	return string(data)
+})
 
 func seedOf(t testing.TB, up tree, m string) *Result {
 	t.Helper()
@@ -40,7 +60,8 @@ var (
 	consumerCommands  = append([]string{"build ./...", "vet ./...", "test ./...", "mod download", "mod verify", "mod graph"}, resolvingCommands...)
 )
 
-// TestASeedServesUnknownConsumers has fresh modules import all packages of a seed, or some, or none.
+// TestASeedServesUnknownConsumers has fresh modules import all packages of a seed, or some, or none. Those that import
+// all ask for the seed in every way there is.
 func TestASeedServesUnknownConsumers(t *testing.T) {
 	t.Parallel()
 	up := upstream(t)
@@ -67,16 +88,17 @@ func TestASeedServesUnknownConsumers(t *testing.T) {
 			off := up.offline(t, r)
 			for i, packages := range imports {
 				commands := resolvingCommands
-				if i == 0 {
-					commands = consumerCommands
-				}
 				dir := consumerOf(t, strings.Fields(packages)...)
-				worksOffline(t, off, dir, nil, "get", mod(seed).Path)
-				worksOffline(t, off, dir, nil, "get", seed)
-				for _, p := range strings.Fields(packages) {
-					_, version, _ := strings.Cut(seed, "@")
-					worksOffline(t, off, dir, nil, "get", p+"@"+version)
+				if i == 0 {
+					if len(imports) > 2 { // the others are but one package
+						commands = consumerCommands
+					}
+					worksOffline(t, off, dir, nil, "get", mod(seed).Path)
+					for _, p := range strings.Fields(packages) {
+						worksOffline(t, off, dir, nil, "get", p+"@"+mod(seed).Version)
+					}
 				}
+				worksOffline(t, off, dir, nil, "get", seed)
 				for _, c := range commands {
 					if packages == "example.com/lib/only" && strings.Contains(c, "/...") {
 						continue // it is for Plan 9 only

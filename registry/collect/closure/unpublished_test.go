@@ -60,7 +60,7 @@ func TestNamesOfAWorkspaceDoNotLeaveIt(t *testing.T) {
 	up := upstream(t)
 	dir := t.TempDir()
 	write(t, dir, secretWorkspace)
-	env := []string{"GOPROXY=" + up.url(), "GOMODCACHE=" + t.TempDir()}
+	env := []string{"GOPROXY=" + up.url(), "GOMODCACHE=" + up.cache()}
 	goIn(t, dir, env, "list", "-m", "all")
 	goIn(t, dir, env, "build", "./a/...", "./b/...", "./c/...")
 	var mu sync.Mutex

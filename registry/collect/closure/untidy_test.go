@@ -60,7 +60,7 @@ func TestAModuleThatReliesOnItsWorkspaceNeedNotBeTidy(t *testing.T) {
 		"b/go.mod": "module corp.example/relies-b\n\ngo 1.24\n\nrequire (\n\texample.com/leaf v1.2.0\n\texample.com/testdep v0.1.0\n)\n",
 		"b/b.go":   "package b\n\nimport (\n\t_ \"example.com/leaf\"\n\t_ \"example.com/testdep\"\n)\n",
 	})
-	env := []string{"GOPROXY=" + up.url(), "GOMODCACHE=" + t.TempDir()}
+	env := []string{"GOPROXY=" + up.url(), "GOMODCACHE=" + up.cache()}
 	goIn(t, dir+"/b", append(env, "GOWORK=off"), "mod", "tidy")
 	checkWarnings(t, projectOf(t, Options{Source: up}, dir))
 }

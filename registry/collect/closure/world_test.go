@@ -58,6 +58,10 @@ var worldDir string
 // tree is a GOPROXY tree in a directory: a source, as upstream is.
 type tree string
 
+// cache is a module cache for go commands whose only source the tree is: what one of them finds there, another could
+// have had from the tree.
+func (tr tree) cache() string { return string(tr) + ".cache" }
+
 func (tr tree) url() string { return "file://" + filepath.ToSlash(string(tr)) }
 
 func (tr tree) Open(_ context.Context, name string) (io.ReadCloser, error) {
@@ -134,7 +138,7 @@ func (tr tree) list(t testing.TB, m module.Version) {
 // offline returns a tree with nothing but what is needed: of mod-only versions no zip, and they are not in lists.
 func (tr tree) offline(t testing.TB, r *Result) tree {
 	t.Helper()
-	off := tree(t.TempDir())
+	off := tree(filepath.Join(t.TempDir(), "offline"))
 	for _, need := range r.Needs {
 		exts := []string{".info", ".mod", ".zip"}
 		if need.ModOnly {
@@ -172,7 +176,6 @@ var built sync.Once
 func upstream(t testing.TB) tree {
 	t.Helper()
 	built.Do(func() {
-		cache := filepath.Join(worldDir, "cache")
 		for _, m := range worldModules() {
 			dir := t.TempDir()
 			files := maps.Clone(m.files)
@@ -183,7 +186,7 @@ func upstream(t testing.TB) tree {
 			}
 			write(t, dir, files)
 			if tidy {
-				goIn(t, dir, []string{"GOPROXY=" + world().url(), "GOMODCACHE=" + cache}, "mod", "tidy")
+				goIn(t, dir, []string{"GOPROXY=" + world().url(), "GOMODCACHE=" + world().cache()}, "mod", "tidy")
 			}
 			world().publish(t, m.Version, dir)
 		}
@@ -194,14 +197,14 @@ func upstream(t testing.TB) tree {
 // copyTree returns a copy of a tree that a test may change.
 func (tr tree) copy(t testing.TB) tree {
 	t.Helper()
-	to := tree(t.TempDir())
+	to := tree(filepath.Join(t.TempDir(), "copy"))
 	if err := os.CopyFS(string(to), os.DirFS(string(tr))); err != nil {
 		t.Fatal(err)
 	}
 	return to
 }
 
-// goIn runs the go command in a directory.
+// goIn runs the go command in a directory. What it compiles is found again by others, wherever their caches are.
 func goIn(t testing.TB, dir string, env []string, args ...string) string {
 	t.Helper()
 	out, err := tryGo(t, dir, env, args...)
@@ -215,7 +218,7 @@ func tryGo(t testing.TB, dir string, env []string, args ...string) (string, erro
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = dir
-	cmd.Env = slices.Concat(os.Environ(), []string{"GOFLAGS=-modcacherw", "PWD=" + dir}, env)
+	cmd.Env = slices.Concat(os.Environ(), []string{"GOFLAGS=-modcacherw -trimpath", "PWD=" + dir}, env)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -224,10 +227,10 @@ func tryGo(t testing.TB, dir string, env []string, args ...string) (string, erro
 	return stdout.String(), nil
 }
 
-// worksOffline runs a go command with an empty module cache and a tree as its only proxy.
+// worksOffline runs a go command with a tree as its only proxy, and a module cache that has nothing from elsewhere.
 func worksOffline(t *testing.T, off tree, dir string, env []string, args ...string) {
 	t.Helper()
-	env = append([]string{"GOPROXY=" + off.url(), "GOMODCACHE=" + t.TempDir(), "GOPATH=" + t.TempDir()}, env...)
+	env = append([]string{"GOPROXY=" + off.url(), "GOMODCACHE=" + off.cache()}, env...)
 	if _, err := tryGo(t, dir, env, args...); err != nil {
 		t.Errorf("offline: %v", err)
 	}
