@@ -59,6 +59,16 @@ func checkPayload(data []byte, d digest.Digest) error {
 	return nil
 }
 
+// Claim returns the digest of the manifest that a signature says it is about, "" if that cannot be told. It is no more
+// than a place to look: [Verifier] tells what a signature is worth.
+func (s Signature) Claim() digest.Digest {
+	var p payload.SimpleContainerImage
+	if json.Unmarshal(s.Payload, &p) != nil || checkDigest(digest.Digest(p.Critical.Image.DockerManifestDigest)) != nil {
+		return ""
+	}
+	return digest.Digest(p.Critical.Image.DockerManifestDigest)
+}
+
 // members are the members a JSON object may have: either a function that reads
 // the value, or a pointer to decode it to.
 type members map[string]any

@@ -124,7 +124,7 @@ func BenchmarkLayoutManifest(b *testing.B) {
 func BenchmarkLayoutOpen(b *testing.B) {
 	dir := filledLayout(b, 20_000).dir
 	for b.Loop() {
-		v := view{dir: dir}
+		v := view{dir: dir, identify: func(*index) {}}
 		if err := v.read(func(*index) {}); err != nil {
 			b.Fatal(err)
 		}

@@ -15,7 +15,10 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-var errNotLayout = errors.New("the directory has other content and is no OCI image layout (no file oci-layout): give a new or an empty directory")
+var (
+	errNotLayout = errors.New("the directory has other content and is no OCI image layout (no file oci-layout): give a new or an empty directory")
+	errFile      = errors.New("it is a file: of an archive (podman save --format oci-archive, skopeo copy oci-archive:), give the directory that tar -xf makes of it")
+)
 
 // The files of a new layout.
 const (
@@ -96,6 +99,9 @@ func isLayout(dir string) (bool, error) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if info, e := os.Stat(dir); err != nil && e == nil && !info.IsDir() {
+		return false, errFile
 	}
 	if err != nil {
 		return false, err

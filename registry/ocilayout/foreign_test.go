@@ -196,7 +196,7 @@ func TestLayoutErrorsOfDirectories(t *testing.T) {
 		{"creation interrupted", half, registry.ErrNoLayout, true},
 		{"other content", other, errNotLayout, false},
 		{"index.json of something else", lookalike, errNotLayout, false},
-		{"a file", file, nil, false},
+		{"a file", file, errFile, false},
 		{"without index.json", noIndex, registry.ErrCorrupt, false},
 		{"a later version", version2, registry.ErrUnsupported, false},
 		{"oversized marker", marker, registry.ErrCorrupt, false},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,7 +100,9 @@ func compareRef(e entry, ref string) int { return strings.Compare(e.ref, ref) }
 
 // An other is an entry as another tool wrote it. It is kept as it is.
 type other struct {
-	entry // without a ref if its name is no "<repository>:<tag>"
+	entry        // without a ref if its name is no "<repository>:<tag>"
+	name  string // its ref name, whatever that is
+	plain bool   // there is nothing more in it than in an entry of this package
 	raw   json.RawMessage
 }
 
@@ -109,7 +112,10 @@ type index struct {
 	sorted  []entry                    // of index.json, by ref
 	journal tags                       // in place of those
 	others  []other                    // of index.json, in their order
-	foreign tags                       // what others name, if nothing else has that name
+
+	// What the others are, for what is in none of the above; and by a name that their manifests do not
+	// agree with: who asks for that is to see what he gets.
+	foreign, misnamed tags
 }
 
 // tags are entries by repository and tag.
@@ -126,7 +132,7 @@ func (t tags) add(e entry) {
 
 // parseIndex reads an index.json (image-spec 1.1, image-index.md).
 func parseIndex(text string) (*index, error) {
-	x := &index{journal: tags{}, foreign: tags{}}
+	x := &index{journal: tags{}, foreign: tags{}, misnamed: tags{}}
 	var rest string
 	x.sorted, rest = cutEntries(text)
 	if err := json.Unmarshal([]byte(rest), &x.members); err != nil {
@@ -146,9 +152,6 @@ func parseIndex(text string) (*index, error) {
 			return nil, fmt.Errorf("entry %d: %w", len(x.sorted)+i, err)
 		}
 		x.others = append(x.others, o)
-		if o.ref != "" {
-			x.foreign.add(o.entry)
-		}
 	}
 	return x, nil
 }
@@ -183,18 +186,22 @@ func parseOther(raw json.RawMessage) (other, error) {
 	if d == nil {
 		return o, errors.New("null is no descriptor")
 	}
-	ref := d.Annotations[ocispec.AnnotationRefName]
-	i := strings.LastIndexByte(ref, ':')
-	if i < 0 || checkRef(ref[:i], ref[i+1:]) != nil {
+	o.name = d.Annotations[ocispec.AnnotationRefName]
+	o.entry = entry{mediaType: d.MediaType, digest: string(d.Digest), size: d.Size}
+	i := strings.LastIndexByte(o.name, ':')
+	if i < 0 || checkRef(o.name[:i], o.name[i+1:]) != nil {
 		return o, nil
 	}
+	o.ref = o.name
 	if err := d.Digest.Validate(); err != nil {
-		return o, fmt.Errorf("%s: digest %q: %w", ref, d.Digest, err)
+		return o, fmt.Errorf("%s: digest %q: %w", o.ref, d.Digest, err)
 	}
 	if d.Size < 0 {
-		return o, fmt.Errorf("%s: size %d", ref, d.Size)
+		return o, fmt.Errorf("%s: size %d", o.ref, d.Size)
 	}
-	o.entry = entry{ref: ref, mediaType: d.MediaType, digest: string(d.Digest), size: d.Size}
+	_, ours := parseEntry(o.line())
+	own := ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Annotations: map[string]string{ocispec.AnnotationRefName: o.name}}
+	o.plain = ours && reflect.DeepEqual(*d, own)
 	return o, nil
 }
 
@@ -206,8 +213,12 @@ func (x *index) find(repo, tag string) (entry, bool) {
 	if i, ok := slices.BinarySearchFunc(x.sorted, repo+":"+tag, compareRef); ok {
 		return x.sorted[i], true
 	}
-	e, ok := x.foreign[repo][tag]
-	return e, ok
+	for _, t := range []map[string]entry{x.foreign[repo], x.foreign[anyRepository], x.misnamed[repo]} {
+		if e, ok := t[tag]; ok {
+			return e, true
+		}
+	}
+	return entry{}, false
 }
 
 // inRepo returns the entries of a repository in x.sorted.
@@ -241,7 +252,9 @@ func (x *index) repositories() []string {
 	}
 	for _, more := range []tags{x.journal, x.foreign} {
 		for repo := range more {
-			all = append(all, repo)
+			if repo != anyRepository {
+				all = append(all, repo)
+			}
 		}
 	}
 	slices.Sort(all)

@@ -53,7 +53,9 @@ func newLayout(dir string) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oci:%s: %w", dir, err)
 	}
-	return &layout{name: dir, dir: abs, view: view{dir: abs}}, nil
+	l := &layout{name: dir, dir: abs}
+	l.view = view{dir: abs, identify: func(x *index) { x.identify(l) }}
+	return l, nil
 }
 
 // SignedName returns repo: the directory of a layout is nobody's business.

@@ -22,7 +22,8 @@ const maxIndex = 512 << 20
 
 // view is what a layout's index.json and journal say, brought up to date at each use.
 type view struct {
-	dir string
+	dir      string
+	identify func(*index) // what other tools wrote
 
 	mu      sync.Mutex
 	index   *index      // nil: nothing read yet
@@ -122,6 +123,7 @@ func (v *view) load() error {
 	if v.index, err = parseIndex(text); err != nil {
 		return fmt.Errorf("%w: index.json: %w", errDamaged, err)
 	}
+	v.identify(v.index)
 	return nil
 }
 
