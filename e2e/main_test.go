@@ -21,6 +21,7 @@ const (
 	envCosign2  = "COSIGN2_BIN"
 	envCosign3  = "COSIGN3_BIN"
 	envNetwork  = "MODFERRY_E2E_NETWORK"
+	envTools    = "TOOLS_DIR" // a directory with oras, crane, regctl, and perhaps more
 )
 
 // storeKind is one place artifacts can live.
@@ -65,6 +66,22 @@ func TestInterop(t *testing.T) {
 	}
 	plain := startRegistry(t, registryOptions{})
 	runScripts(t, storeKind{"registry", plain.open}, filepath.Join("testdata", "interop"))
+}
+
+// TestTools has image tools and scanners handle artifacts and layouts. They take long to build, so it runs only where the
+// Makefile's tools target hands them over.
+func TestTools(t *testing.T) {
+	if os.Getenv(envTools) == "" {
+		t.Skipf("%s is not set; run make tools", envTools)
+	}
+	for _, tool := range []string{"skopeo", "umoci", "podman", "trivy", "syft", "cosign2"} {
+		_, errPath := exec.LookPath(tool)
+		if _, err := os.Stat(filepath.Join(os.Getenv(envTools), tool)); err != nil && errPath != nil {
+			t.Logf("%s is not installed: the lines about it are skipped", tool)
+		}
+	}
+	plain := startRegistry(t, registryOptions{})
+	runScripts(t, storeKind{"registry", plain.open}, filepath.Join("testdata", "tools"))
 }
 
 // TestNetwork mirrors real modules from the configured GOPROXY.
@@ -144,7 +161,7 @@ func setup(env *testscript.Env, network bool) error {
 	vars := map[string]string{
 		"HOME":            home,
 		"XDG_RUNTIME_DIR": filepath.Join(home, "run"),
-		"PATH":            bin + string(os.PathListSeparator) + env.Getenv("PATH"),
+		"PATH":            strings.Join([]string{bin, os.Getenv(envTools), env.Getenv("PATH")}, string(os.PathListSeparator)),
 		"GOCACHE":         cache,
 		"GOPATH":          filepath.Join(home, "go"),
 		"GOENV":           "off",
