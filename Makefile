@@ -11,8 +11,13 @@ COSIGN2     := $(TOOLS)/cosign@v2.6.5/cosign
 COSIGN3     := $(TOOLS)/cosign@v3.1.3/cosign
 STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
 GOFUMPT     := $(TOOLS)/gofumpt@v0.12.0/gofumpt
+ORAS        := $(TOOLS)/oras@v1.3.6/oras
+CRANE       := $(TOOLS)/crane@v0.22.1/crane
+REGCTL      := $(TOOLS)/regctl@v0.11.7/regctl
+SYFT        := $(TOOLS)/syft@v1.57.1/syft
+TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 
-.PHONY: build test unit e2e interop lint fmt bench demo clean
+.PHONY: build test unit e2e interop tools lint fmt bench demo clean
 
 build: ## the modferry binary, static, in this directory
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o modferry ./cmd/modferry
@@ -28,6 +33,15 @@ e2e: build $(REGISTRY)
 interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \
 		$(GO) test -timeout 20m -count=1 -run TestInterop -v .
+
+tools: build $(REGISTRY) $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY) ## image tools and scanners; those of Debian as they are installed
+	@for tool in skopeo podman umoci; do command -v $$tool >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -qy --no-install-recommends $$tool; } || \
+		echo "$$tool is not installed: what it does is not tested"; done
+	rm -rf $(TOOLS)/bin && mkdir $(TOOLS)/bin && ln -s $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY) $(TOOLS)/bin
+	if [ -x $(COSIGN2) ]; then ln -s $(COSIGN2) $(TOOLS)/bin/cosign2; fi
+	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) TOOLS_DIR=$(TOOLS)/bin \
+		$(GO) test -timeout 20m -count=1 -run TestTools -v .
 
 lint: $(STATICCHECK) $(GOFUMPT) ## go vet, staticcheck, gofumpt
 	$(GO) vet ./... && cd e2e && $(GO) vet ./...
@@ -53,6 +67,12 @@ $(COSIGN2): PKG = github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5
 $(COSIGN3): PKG = github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 $(STATICCHECK): PKG = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 $(GOFUMPT): PKG = mvdan.cc/gofumpt@v0.12.0
+$(ORAS): PKG = oras.land/oras/cmd/oras@v1.3.6
+$(CRANE): PKG = github.com/google/go-containerregistry/cmd/crane@v0.22.1
+$(REGCTL): PKG = github.com/regclient/regclient/cmd/regctl@v0.11.7
+$(SYFT): PKG = github.com/anchore/syft/cmd/syft@v1.57.1
+$(TRIVY): PKG = github.com/aquasecurity/trivy/cmd/trivy@v0.74.0
+$(TRIVY): export GOEXPERIMENT = jsonv2
 
-$(REGISTRY) $(COSIGN2) $(COSIGN3) $(STATICCHECK) $(GOFUMPT):
+$(REGISTRY) $(COSIGN2) $(COSIGN3) $(STATICCHECK) $(GOFUMPT) $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY):
 	GOBIN=$(@D) GOFLAGS= $(GO) install $(PKG)

@@ -124,6 +124,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 
 			"replicate":     cmdReplicate,
 			"forge":         cmdForge,
+			"trivydb":       cmdTrivyDB,
 			"forgesnapshot": cmdForgeSnapshot,
 		},
 		RequireExplicitExec: true,
