@@ -34,7 +34,12 @@ func hint(format string, args ...any) error {
 }
 
 func (h *Handler) otherLog() error {
-	return hint("the checksum database served here is %s\nSet GOSUMDB to that, or start the shim with the one of GOSUMDB.", h.sums.log.Name())
+	return hint("%s", h.servedLog())
+}
+
+// servedLog says what to do about another log.
+func (h *Handler) servedLog() string {
+	return fmt.Sprintf("the checksum database served here is %s\nSet GOSUMDB to that, or start the shim with the one of GOSUMDB.", h.sums.log.Name())
 }
 
 func (h *Handler) noSnapshot() error {

@@ -49,7 +49,7 @@ const (
 type request struct {
 	kind   kind
 	module module.Version // Version only for kindInfo, kindMod, kindZip and kindLookup
-	name   string         // a revision, the name of a page, or what follows "/sumdb/"
+	name   string         // a revision, the name of a page or of the log of kindSupported, or what follows "/sumdb/"
 	tile   tlog.Tile
 }
 
@@ -69,8 +69,8 @@ var (
 // request that breaks the rules, and errNoModule for anything else.
 func parse(u *url.URL) (request, error) {
 	path := u.Path
-	if strings.HasPrefix(path, "/sumdb/") && strings.HasSuffix(path, "/supported") {
-		return request{kind: kindSupported}, nil // whatever is between them
+	if name, ok := strings.CutPrefix(path, "/sumdb/"); ok && strings.HasSuffix(name, "/supported") {
+		return request{kind: kindSupported, name: strings.TrimSuffix(name, "/supported")}, nil // whatever that is
 	}
 	if len(path) > maxPath || hasEscapedSlash(u.RawPath) {
 		return request{}, fmt.Errorf("%w: path too long or with an escaped slash", errSyntax)

@@ -32,8 +32,8 @@ func TestParseUnderstandsWhatTheGoCommandAsks(t *testing.T) {
 	}{
 		{"/", request{kind: kindRoot}},
 		{"/-/healthz", request{kind: kindPage, name: "healthz"}},
-		{"/sumdb/sum.golang.org/supported", request{kind: kindSupported}},
-		{"/sumdb/a%2F..%2Fb//supported", request{kind: kindSupported}},
+		{"/sumdb/sum.golang.org/supported", request{kind: kindSupported, name: "sum.golang.org"}},
+		{"/sumdb/a%2F..%2Fb//supported", request{kind: kindSupported, name: "a/../b/"}},
 		{"/sumdb/sums.corp.example/log/latest", request{kind: kindSumDB, name: "sums.corp.example/log/latest"}},
 		{
 			"/example.com/m/@v/list",

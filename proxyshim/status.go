@@ -64,6 +64,8 @@ func describe(m module.Version, err error) (status int, text string) {
 		return http.StatusForbidden, deniedText(m, err)
 	case errors.Is(err, registry.ErrBlocked):
 		return http.StatusForbidden, "blocked: " + err.Error()
+	case errors.Is(err, errOtherLog):
+		return http.StatusForbidden, "refused: " + err.Error()
 	case errors.Is(err, errModOnly):
 		return http.StatusNotFound, fmt.Sprintf("not found: of %s only go.mod is mirrored; for the zip: modferry mirror %[1]s", m)
 	case errors.Is(err, errNoModule), errors.Is(err, sumdb.ErrBadTile):

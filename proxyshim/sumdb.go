@@ -3,6 +3,7 @@ package proxyshim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"golang.org/x/mod/module"
@@ -36,7 +37,10 @@ func (h *Handler) serveSumDB(w http.ResponseWriter, r *http.Request, q request) 
 	)
 	switch q.kind {
 	case kindSupported:
-		// In every state: otherwise the go command dials the log itself.
+		// In every state: otherwise the go command dials the log itself, as it does after a 404 for another one.
+		if q.name != h.sums.log.Name() {
+			err = fmt.Errorf("%w: %s", errOtherLog, h.servedLog())
+		}
 	case kindHead:
 		data, err = h.head(r.Context())
 	case kindLookup:

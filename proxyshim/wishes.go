@@ -8,6 +8,7 @@ import (
 	"iter"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +62,7 @@ type wishes struct {
 	mu     sync.Mutex
 	bursts map[string]*questions // under way, by what is asked of each path: its latest version, a version, or a revision
 	size   int                   // questions in all bursts
+	open   map[string]int        // how many requests of each burst are not answered yet
 	doubts []*question
 }
 
@@ -71,7 +73,7 @@ type questions struct {
 }
 
 // question is what was asked of one path. If the same was asked of a path above, and found, there is doubt: either that module
-// has it as a package, and nothing is missing, or it is a module that is missing.
+// has it as a package, and nothing is missing, or it is a module that is missing. Of the next major version there always is.
 type question struct {
 	request
 	found bool
@@ -81,7 +83,39 @@ type question struct {
 
 func newWishes(exact bool) (*wishes, error) {
 	known, err := lru.New[missKey, Miss](maxMisses)
-	return &wishes{exact: exact, known: known, bursts: make(map[string]*questions)}, err
+	return &wishes{exact: exact, known: known, bursts: make(map[string]*questions), open: make(map[string]int)}, err
+}
+
+// subject is what q asks of a path: its latest version, a version, or a revision.
+func (q request) subject() string {
+	if q.kind == kindList || q.kind == kindLatest {
+		return "latest"
+	}
+	return cmp.Or(q.module.Version, q.name)
+}
+
+// begin says that q is answered before end is called: a burst is not over before all of it is, which may take the store
+// long.
+func (w *wishes) begin(q request, now time.Time) (end func()) {
+	what := q.subject()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b := w.bursts[what]; b != nil && w.isOver(what, b, now) {
+		w.settle(func(_ string, other *questions) bool { return other == b })
+	}
+	w.open[what]++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.open[what]--; w.open[what] == 0 {
+			delete(w.open, what)
+		}
+	}
+}
+
+// isOver reports whether all that belongs to a burst was answered. Call it with w.mu held.
+func (w *wishes) isOver(what string, b *questions, now time.Time) bool {
+	return now.Sub(b.began) >= burst && w.open[what] == 0
 }
 
 // answered records that q was answered: with the absence of what it asks for, with that, or, in case of a failure, neither.
@@ -93,7 +127,7 @@ func (w *wishes) answered(q request, missed, found bool, now time.Time) {
 	miss := Miss{Module: q.module, Named: named, Count: 1, First: now, Last: now}
 	switch {
 	case q.kind == kindList, q.kind == kindLatest:
-		q.kind, miss.Query = kindLatest, "latest"
+		q.kind, miss.Query = kindLatest, q.subject()
 	case q.kind == kindRevision:
 		miss.Query = q.name
 	case !named && !missed:
@@ -105,12 +139,11 @@ func (w *wishes) answered(q request, missed, found bool, now time.Time) {
 		w.add(miss)
 		return
 	}
-	what := cmp.Or(q.module.Version, miss.Query)
-	b, full := w.bursts[what], w.size >= maxMisses
-	if full || b != nil && now.Sub(b.began) >= burst {
-		w.settle(func(other *questions) bool { return full || other == b })
-		b = nil
+	what := q.subject()
+	if w.size >= maxMisses {
+		w.settle(func(string, *questions) bool { return true })
 	}
+	b := w.bursts[what]
 	if b == nil {
 		b = &questions{began: now, asked: make(map[string]*question)}
 		w.bursts[what] = b
@@ -135,9 +168,9 @@ func (w *wishes) add(m Miss) {
 }
 
 // settle decides of the bursts that are over what was wished for. Call it with w.mu held.
-func (w *wishes) settle(over func(*questions) bool) {
+func (w *wishes) settle(over func(string, *questions) bool) {
 	for what, b := range w.bursts {
-		if !over(b) {
+		if !over(what, b) {
 			continue
 		}
 		delete(w.bursts, what)
@@ -157,10 +190,12 @@ func (w *wishes) settle(over func(*questions) bool) {
 					q.above = append(q.above, a)
 				}
 			}
-			if len(q.above) == 0 || len(w.doubts) >= maxMisses {
-				w.add(q.miss)
-			} else {
+			_, isMajor := previousMajor(path)
+			doubt := len(q.above) > 0 || isMajor && q.kind == kindLatest
+			if doubt && len(w.doubts) < maxMisses {
 				w.doubts = append(w.doubts, q)
+			} else {
+				w.add(q.miss)
 			}
 		}
 	}
@@ -184,18 +219,22 @@ func parents(path string) iter.Seq[string] {
 // module tells, which is fetched for that if need be. If the longest path is a package's, mirror goes up from it. A file that
 // something requires, .mod or .zip, was never merely tried.
 //
+// Nor is it a wish if somebody looks whether there is a next major version of a module that is there, as Renovate and pkgsite do:
+// of example.com/a/v2, nothing but its list or its latest version is asked for, and the store has example.com/a.
+//
 // What was asked for within the last two seconds is returned later, unless last says that there will be no later.
 func (h *Handler) Wishes(last bool) []Miss {
 	w, now := h.wishes, h.now()
 	w.mu.Lock()
-	w.settle(func(b *questions) bool { return last || now.Sub(b.began) >= burst })
+	w.settle(func(what string, b *questions) bool { return last || w.isOver(what, b, now) })
 	doubts := w.doubts
 	w.doubts = nil
 	w.mu.Unlock() // finding out may fetch zips
 	ctx, cancel := context.WithTimeout(h.ctx, patience)
 	defer cancel()
 	doubts = slices.DeleteFunc(doubts, func(q *question) bool {
-		return slices.ContainsFunc(q.above, func(above *question) bool { return h.isPackage(ctx, q.module.Path, above.request) })
+		isPackage := func(above *question) bool { return h.isPackage(ctx, q.module.Path, above.request) }
+		return h.isNextMajor(ctx, q.request) || slices.ContainsFunc(q.above, isPackage)
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -206,6 +245,29 @@ func (h *Handler) Wishes(last bool) []Miss {
 		return cmp.Or(
 			cmp.Compare(a.Module.Path, b.Module.Path), cmp.Compare(a.Module.Version, b.Module.Version), cmp.Compare(a.Query, b.Query))
 	})
+}
+
+// isNextMajor reports whether a request is for what there is of a module of whose previous major version something is there.
+func (h *Handler) isNextMajor(ctx context.Context, q request) bool {
+	previous, ok := previousMajor(q.module.Path)
+	if !ok || q.kind != kindLatest {
+		return false
+	}
+	_, err := h.meaning(ctx, request{kind: kindLatest, module: module.Version{Path: previous}}, false)
+	return err == nil
+}
+
+// previousMajor returns the path of the major version before that of a path: example.com/a for example.com/a/v2.
+func previousMajor(path string) (previous string, ok bool) {
+	prefix, major, _ := module.SplitPathVersion(path)
+	n, err := strconv.Atoi(strings.TrimLeft(major, "/.v"))
+	switch {
+	case err != nil || n < 2:
+		return "", false
+	case n == 2 && major[0] == '/':
+		return prefix, true
+	}
+	return prefix + major[:2] + strconv.Itoa(n-1), true
 }
 
 // isPackage reports whether the zip of the version that was asked for has Go files in the directory of a package. What cannot

@@ -73,6 +73,15 @@ func TestWishesAreWhatSomebodyMayWant(t *testing.T) {
 		{"but a module within what is there", "example.com/lib/sub?latest example.com/lib?latest", "example.com/lib/sub?latest"},
 		{"… or a package that it lacks", "example.com/lib/cmd?latest example.com/lib?latest", "example.com/lib/cmd?latest"},
 		{"what another found below at another version takes nothing away", "example.com@v1.0.0 example.com/lib@v1.2.3", "example.com@v1.0.0"},
+		{"not the next major version of what is there, as Renovate asks for it", "example.com/lib?list example.com/lib@v1.2.3 example.com/lib?latest 5s example.com/lib/v2?list", ""},
+		{
+			"… and pkgsite",
+			"example.com/lib/cmd/x?latest example.com/lib/cmd?latest example.com/lib?latest example.com/lib@v1.2.3 example.com/lib?list example.com/lib/v2?latest",
+			"",
+		},
+		{"the major version after the next may be known to somebody", "example.com/lib/v3?list", "example.com/lib/v3?latest"},
+		{"and the next one by a version", "example.com/lib/v2?list example.com/lib/v2@v2.0.0", "example.com/lib/v2@v2.0.0"},
+		{"and one of what is not there", "example.org/a/v2?list", "example.org/a/v2?latest"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := newEnv(t)
@@ -141,5 +150,22 @@ func TestTooManyMissesAtOnceAreJudgedEarly(t *testing.T) {
 	ask(maxMisses)
 	if n := len(w.known.Values()); n != maxMisses || w.size != 1 {
 		t.Errorf("%d wishes, and %d questions under way", n, w.size)
+	}
+}
+
+func TestABurstLastsUntilAllOfItIsAnswered(t *testing.T) {
+	e := newEnv(t)
+	e.publish(content{m: lib, program: "cmd/x"})
+	w, found := e.handler.wishes, request{kind: kindInfo, module: lib}
+	end := w.begin(found, e.clock.Now())
+	e.asks("example.com/lib/cmd/x@v1.2.3 example.com/lib/cmd@v1.2.3 1m")
+	if got := named(e.handler.Wishes(false)); len(got) > 0 {
+		t.Errorf("wishes before the store has answered: %q", got)
+	}
+	w.answered(found, false, true, e.clock.Now())
+	end()
+	e.asks("1m")
+	if got := named(e.handler.Wishes(false)); len(got) > 0 {
+		t.Errorf("a package of what is there is a wish: %q", got)
 	}
 }

@@ -93,6 +93,15 @@ func (l *Log) Name() string { return l.verifier.Name() }
 // Key returns the verifier key, as GOSUMDB takes it.
 func (l *Log) Key() string { return l.key }
 
+// Setting returns the shortest GOSUMDB that means the log and has no address: the name of one whose key the go command
+// knows, else the key.
+func (l *Log) Setting() string {
+	if known, err := ParseLog(l.Name()); err == nil && known.key == l.key {
+		return l.Name()
+	}
+	return l.key
+}
+
 // Repository returns the repository of the log's snapshots, below the namespace
 // of a store. It is not the repository of any module.
 func (l *Log) Repository() string { return "sumdb/" + l.Name() }

@@ -6,8 +6,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 const (
@@ -21,8 +23,9 @@ func (a *app) envCommand() *cli.Command {
 		Usage: "print the settings that make the go command use a running shim",
 		Description: describe(`
 Prints GOPROXY, GONOPROXY=none (so that a GOPRIVATE set elsewhere cannot lead around the shim) and, with --private,
-GONOSUMDB, in the syntax of a shell. GOSUMDB, GOPRIVATE and GOFLAGS are left alone: the shim serves the checksum
-database, so nothing has to be switched off.`, `
+GONOSUMDB, in the syntax of a shell. GOPRIVATE and GOFLAGS are left alone. So is GOSUMDB, for the shim serves the checksum
+database and nothing has to be switched off, unless it has an address, as sum.golang.google.cn is one: the go command
+would dial that, and so it is set to the log's own name.`, `
 eval "$(modferry env)"
 modferry env --private 'corp.example/*' --shell fish | source
 modferry env --shell powershell | Invoke-Expression
@@ -45,7 +48,11 @@ func (a *app) printEnv(c *cli.Context) error {
 	}
 	values := make(map[string]string)
 	var commands []string
-	for _, v := range goSettings(proxy, c.String(flagPrivate)) {
+	env, err := gocmd.GoEnv(c.Context)
+	if err != nil {
+		return err
+	}
+	for _, v := range append(goSettings(proxy, c.String(flagPrivate)), sumDBSetting(env.GOSUMDB)...) {
 		command, ok := v.Export(c.String(flagShell))
 		if !ok {
 			return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
@@ -65,6 +72,16 @@ func goSettings(proxy, noSumDB string) []shell.Setting {
 		vars = append(vars, shell.Setting{Name: "GONOSUMDB", Value: noSumDB})
 	}
 	return vars
+}
+
+// sumDBSetting has the go command ask the shim for the log that it would dial by itself, for GOSUMDB has its address: by
+// the log's own name or, where that is not enough, by its key.
+func sumDBSetting(gosumdb string) []shell.Setting {
+	log, address, err := sumdb.ParseGOSUMDB(gosumdb)
+	if err != nil || address == "" {
+		return nil // "off" is the user's decision, and anything else the go command complains of
+	}
+	return []shell.Setting{{Name: "GOSUMDB", Value: log.Setting()}}
 }
 
 func shimAddressFlag() cli.Flag {

@@ -1,6 +1,13 @@
 package main
 
-import "testing"
+import (
+	"cmp"
+	"crypto/rand"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+)
 
 func TestEnvPrintsSettingsInTheSyntaxOfTheShell(t *testing.T) {
 	b := newBench(t)
@@ -15,6 +22,28 @@ func TestEnvPrintsSettingsInTheSyntaxOfTheShell(t *testing.T) {
 			args = append(args, "--shell", test.args)
 		}
 		b.run(args...).exits(exitOK).prints(test.want)
+	}
+}
+
+func TestEnvGivesTheLogItsOwnNameBack(t *testing.T) {
+	_, key, err := note.GenerateKey(rand.Reader, "sum.corp.example")
+	must(t, err)
+	for value, want := range map[string]string{
+		"sum.golang.google.cn":                      "export GOSUMDB='sum.golang.org'\n",
+		"sum.golang.org https://sum.mirror.example": "export GOSUMDB='sum.golang.org'\n",
+		key + " https://sum.corp.example":           "export GOSUMDB='" + key + "'\n",
+		"sum.golang.org":                            "",
+		"off":                                       "",
+		"nonsense of several words":                 "",
+	} {
+		t.Setenv("GOSUMDB", value)
+		b := newBench(t)
+		t.Setenv("GOSUMDB", value)
+		if _, got, _ := strings.Cut(b.run("env").exits(exitOK).out, "export GONOPROXY='none'\n"); got != want {
+			t.Errorf("GOSUMDB=%s: %q, want %q", value, got, want)
+		}
+		b.run("run", "--insecure-skip-verify", "sh", "-c", `echo "export GOSUMDB='$GOSUMDB'"`).exits(exitOK).
+			prints(cmp.Or(want, "export GOSUMDB='"+value+"'\n"))
 	}
 }
 

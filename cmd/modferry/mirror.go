@@ -117,6 +117,9 @@ func (a *app) mirror(c *cli.Context) error {
 		return file.explain(flagRegistry, "store", err)
 	}
 	defer stores.Close()
+	if err := contact(c.Context, stores, "mirrored"); err != nil {
+		return file.explain(flagRegistry, "store", err)
+	}
 	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
 		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Progress: show.Tiles,
@@ -154,9 +157,7 @@ func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress.D
 		return s, file.explain(flagUpstream, "upstream", err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	if isTerminal(a.err) {
-		src.begin = func() { fmt.Fprintln(show, "finding out what is needed") }
-	}
+	src.read = show.Collect
 	w, err := a.collect(c, src, file, show)
 	if err != nil {
 		return s, err

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/record"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 )
@@ -26,9 +29,9 @@ type source struct {
 
 	env     gocmd.Env
 	noSumDB string
-	private string // patterns of modules that no public proxy is asked for
-	spool   string // what was fetched to find out what is needed
-	begin   func() // told when that begins, which may take a while
+	private string          // patterns of modules that no public proxy is asked for
+	spool   string          // what was fetched to find out what is needed
+	read    func(files int) // told of that, which may take a while, from 0 on
 }
 
 // openSource opens the upstream that the options and the go command's settings name. warn is told what does not
@@ -43,7 +46,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		return nil, err
 	}
 	private := c.String(flagPrivate)
-	s := &source{env: env, log: log, begin: func() {}}
+	s := &source{env: env, log: log, read: func(int) {}}
 	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private) // GONOSUMDB may be set apart from GOPRIVATE
 	o := upstream.Options{
 		GOPROXY: env.GOPROXY,
@@ -96,18 +99,36 @@ func (a *app) checksums(c *cli.Context, s *source) (*upstream.Checksums, error) 
 // goCommand starts what finds out what projects, modules and tools need. Its go commands see the same upstream and
 // the same checksum database as mirror itself.
 func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
-	s.begin()
+	s.read(0)
 	gosumdb := s.env.GOSUMDB
 	if s.sums == nil {
 		gosumdb = "off"
 	}
 	return closure.New(ctx, closure.Options{
-		Source:  upstream.NewSource(s.up, s.sums, upstream.SourceOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}),
+		Source:  &counted{Source: upstream.NewSource(s.up, s.sums, upstream.SourceOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}), read: s.read},
 		GOSUMDB: gosumdb,
 		NoSumDB: s.noSumDB,
 		Private: s.private,
 		Log:     s.log,
 	})
+}
+
+// counted counts what is read of a source.
+type counted struct {
+	record.Source
+	read func(files int)
+
+	mu    sync.Mutex
+	files int
+}
+
+// Open opens a file, which counts.
+func (s *counted) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	s.mu.Lock()
+	s.files++
+	s.read(s.files)
+	s.mu.Unlock()
+	return s.Source.Open(ctx, name)
 }
 
 // Close removes what was fetched.

@@ -88,6 +88,9 @@ func (a *app) publish(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
+	if err := contact(c.Context, stores, "published"); err != nil {
+		return err
+	}
 	pkg, err := gitsource.Pack(c.Context, gitsource.Options{
 		Dir: c.Args().First(), Module: c.String(flagModule), Version: c.String(flagVersion),
 		Revision: c.String(flagRevision), AllowDirty: c.Bool(flagAllowDirty),

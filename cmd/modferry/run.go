@@ -27,8 +27,9 @@ func (a *app) runCommand() *cli.Command {
 		Description: describe(`
 Starts a shim on a free loopback port, runs the command with GOPROXY set to it, and passes the command's exit code on.
 Signals are passed to the command. GONOPROXY is set to none, so that a GOPRIVATE in the environment cannot lead around
-the shim; modules matching --private are added to GONOSUMDB. GOSUMDB, GOFLAGS and everything else is left alone: public
-modules are verified against the checksum database, which the shim serves.`, `
+the shim; modules matching --private are added to GONOSUMDB. GOFLAGS and everything else is left alone. So is GOSUMDB, for
+public modules are verified against the checksum database, which the shim serves, unless it has an address, as
+sum.golang.google.cn is one: the go command would dial that, and so it is set to the log's own name.`, `
 modferry run --key cosign.pub -- go build ./...
 modferry run --key cosign.pub --registry harbor.example/golang -- make test
 modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
@@ -41,9 +42,13 @@ func (a *app) run(c *cli.Context) error {
 	if !c.Args().Present() {
 		return usageErrorf("run needs a command, after --")
 	}
-	noSumDB, err := noSumDB(c)
+	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
 		return err
+	}
+	noSumDB := ""
+	if private := c.String(flagPrivate); private != "" { // else nothing is to be changed
+		noSumDB = joinPatterns(env.GONOSUMDB, private)
 	}
 	o, err := cacheOptions(c)
 	if err != nil {
@@ -59,21 +64,7 @@ func (a *app) run(c *cli.Context) error {
 		return err
 	}
 	defer stop()
-	return a.runChild(c.Context, c.Args().Slice(), goSettings(url, noSumDB))
-}
-
-// noSumDB is the value GONOSUMDB needs: the --private patterns besides what is in force already. Empty without
-// --private, because then nothing is to be changed.
-func noSumDB(c *cli.Context) (string, error) {
-	private := c.String(flagPrivate)
-	if private == "" {
-		return "", nil
-	}
-	env, err := gocmd.GoEnv(c.Context)
-	if err != nil {
-		return "", err
-	}
-	return joinPatterns(env.GONOSUMDB, private), nil
+	return a.runChild(c.Context, c.Args().Slice(), append(goSettings(url, noSumDB), sumDBSetting(env.GOSUMDB)...))
 }
 
 // joinPatterns joins comma-separated lists, any of which may be empty.

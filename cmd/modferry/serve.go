@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -82,6 +83,9 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.SumDB, err = checksumLog(c); err != nil {
+		return err
+	}
 	s, err := a.newShim(c, log, o)
 	if err != nil {
 		return err
@@ -98,6 +102,9 @@ func (a *app) serve(c *cli.Context) error {
 	if err := a.banner(scheme, addr.String(), s.stores.String(), c.String(flagPrivate)); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	var look sync.WaitGroup
+	look.Go(func() { lookAt(c.Context, s.stores, o.SumDB, log) })
+	defer look.Wait()
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
 	return listen.Until(c.Context, listen.Server(s, addr, hosts, log), l, log)

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -26,6 +27,7 @@ import (
 type serving struct {
 	url  string
 	stop func() result
+	logs func(want string) // returns once that is in the log
 }
 
 // serve starts the serve command and returns once it has printed its banner.
@@ -40,14 +42,19 @@ func (b *bench) serve(args ...string) serving {
 		done <- execute(ctx, s, args)
 		w.Close()
 	}()
-	var log strings.Builder
+	var log lockedBuffer
+	line := make(chan struct{}, 1)
 	ready := make(chan string, 1)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		defer close(ready)
 		for lines := bufio.NewScanner(r); lines.Scan(); {
-			log.WriteString(lines.Text() + "\n")
+			fmt.Fprintln(&log, lines.Text())
+			select {
+			case line <- struct{}{}:
+			default: // somebody is yet to look at what is there
+			}
 			if url, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "export GOPROXY="); ok {
 				ready <- url
 			}
@@ -63,7 +70,17 @@ func (b *bench) serve(args ...string) serving {
 	if !ok {
 		b.t.Fatalf("serve did not start: %s", wait().err)
 	}
-	return serving{url, wait}
+	logs := func(want string) {
+		b.t.Helper()
+		for !strings.Contains(log.String(), want) {
+			select {
+			case <-line:
+			case <-read:
+				b.t.Fatalf("serve ended, and its log lacks %q:\n%s", want, log.String())
+			}
+		}
+	}
+	return serving{url, wait, logs}
 }
 
 func get(t *testing.T, c *http.Client, url string) (int, string) {

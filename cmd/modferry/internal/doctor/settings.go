@@ -51,11 +51,7 @@ func (e *examination) noProxy(value string) Finding {
 
 // sumDB: the log has to be the one that the store has snapshots of, and its address none at all.
 func (e *examination) sumDB(value string) Finding {
-	setting := e.Log.Key()
-	if e.Log.Name() == sumdb.DefaultLog {
-		setting = sumdb.DefaultLog // of which the go command knows the key
-	}
-	mend := e.env.set("GOSUMDB", setting)
+	mend := e.env.set("GOSUMDB", e.Log.Setting())
 	log, address, err := sumdb.ParseGOSUMDB(value)
 	switch {
 	case errors.Is(err, sumdb.ErrOff):

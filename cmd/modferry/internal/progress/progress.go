@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -20,6 +21,8 @@ import (
 type Display interface {
 	// Write shows lines of text, of logs and about problems, without tearing the display.
 	io.Writer
+	// Collect says how many files have been read to find out what is needed, from 0 on.
+	Collect(files int)
 	// Expect says how many versions will have an event.
 	Expect(total int)
 	// Event shows what became of a version.
@@ -46,6 +49,7 @@ type jsonDisplay struct {
 	io.Writer
 }
 
+func (p jsonDisplay) Collect(n int)        { collecting(p, n) }
 func (p jsonDisplay) Expect(int)           {}
 func (p jsonDisplay) Event(e mirror.Event) { _ = p.out.Encode(e) } // the summary's error is reported
 func (p jsonDisplay) Tiles(int, int)       {}
@@ -59,12 +63,26 @@ type lines struct {
 // manyTiles is the number of tiles that take long enough to be spoken of.
 const manyTiles = 100
 
-func (p *lines) Expect(int) {}
-func (p *lines) Done()      {}
+func (p *lines) Collect(n int) { collecting(p, n) }
+func (p *lines) Expect(int)    {}
+func (p *lines) Done()         {}
 
 func (p *lines) Event(e mirror.Event) {
 	if !endsRun(e) {
 		fmt.Fprintln(p, eventLine(e))
+	}
+}
+
+// manyFiles is the number of files that take long enough to be spoken of.
+const manyFiles = 256
+
+// collecting prints a line when it begins, and ever fewer afterwards.
+func collecting(w io.Writer, files int) {
+	switch {
+	case files == 0:
+		fmt.Fprintln(w, "finding out what is needed")
+	case files >= manyFiles && bits.OnesCount(uint(files)) == 1:
+		fmt.Fprintf(w, "finding out what is needed: %d files read\n", files)
 	}
 }
 
@@ -81,7 +99,7 @@ func (p *lines) Tiles(done, total int) {
 // bar is one bar for the whole run, and one before it for the checksum database; above it only failures are named.
 type bar struct {
 	*mpb.Progress
-	versions, captured *mpb.Bar // nil = nothing expected as yet
+	collected, versions, captured *mpb.Bar // nil = nothing expected as yet
 }
 
 func (b *bar) add(total int, what string) *mpb.Bar {
@@ -92,7 +110,21 @@ func (b *bar) add(total int, what string) *mpb.Bar {
 	)
 }
 
+// Collect shows a count, for nobody knows how many there will be.
+func (b *bar) Collect(files int) {
+	if b.collected == nil {
+		b.collected = b.AddBar(0,
+			mpb.PrependDecorators(decor.Name("finding out what is needed: "), decor.CurrentNoUnit("%d files read ")),
+			mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO)),
+		)
+	}
+	b.collected.SetCurrent(int64(files))
+}
+
 func (b *bar) Expect(total int) {
+	if b.collected != nil {
+		b.collected.Abort(true)
+	}
 	if total > 0 {
 		b.versions = b.add(total, "")
 	}
@@ -114,7 +146,7 @@ func (b *bar) Tiles(done, total int) {
 }
 
 func (b *bar) Done() {
-	for _, one := range []*mpb.Bar{b.versions, b.captured} {
+	for _, one := range []*mpb.Bar{b.collected, b.versions, b.captured} {
 		if one != nil {
 			one.Abort(true) // without effect when all came
 		}

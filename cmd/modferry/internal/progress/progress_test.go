@@ -48,6 +48,29 @@ func TestBarEndsWhetherOrNotAllVersionsCame(t *testing.T) {
 	}
 }
 
+func TestCollectingIsShownSeldom(t *testing.T) {
+	var out bytes.Buffer
+	for _, p := range []Display{Lines(&out), JSON(nil, &out)} {
+		out.Reset()
+		for n := range 1000 {
+			p.Collect(n)
+		}
+		want := "finding out what is needed\nfinding out what is needed: 256 files read\nfinding out what is needed: 512 files read\n"
+		if out.String() != want {
+			t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+		}
+	}
+	for _, n := range []int{0, 3} { // nothing may have been needed, or it was interrupted
+		b := Bar(&bytes.Buffer{})
+		b.Collect(0)
+		b.Collect(100)
+		if n > 0 {
+			b.Expect(n)
+		}
+		b.Done()
+	}
+}
+
 func TestProgressOfALongCaptureIsShown(t *testing.T) {
 	var out bytes.Buffer
 	p := Lines(&out)

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry"
+)
+
+// contact asks each store for something small. The error says that one does not answer, or not to us: whatever else is
+// asked of it would fail as well, item by item, after the long work that comes before. Done is what has not been, as "mirrored".
+func contact(ctx context.Context, stores *registry.Router, done string) error {
+	log, err := sumdb.ParseLog(sumdb.DefaultLog) // whatever is there: the answer is what counts
+	if err != nil {
+		return err
+	}
+	for _, s := range stores.Stores() {
+		if _, err := s.FindSnapshot(ctx, log, sumdb.LatestTag); isDead(err) {
+			return fmt.Errorf("nothing was %s: %w", done, err)
+		}
+	}
+	return nil
+}
+
+// isDead reports whether a store does not answer, or not to us.
+func isDead(err error) bool {
+	dead := []error{registry.ErrUnavailable, registry.ErrUnauthorized, registry.ErrDenied}
+	return slices.ContainsFunc(dead, func(target error) bool { return errors.Is(err, target) })
+}
+
+// lookAt logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
+// it. Neither keeps the shim from starting: it serves what is in its cache, and what is mirrored from now on.
+func lookAt(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slog.Logger) {
+	for _, s := range stores.Stores() {
+		_, err := s.FindSnapshot(ctx, sums, sumdb.LatestTag)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case isDead(err):
+			log.Warn("the store does not answer as it should: only what is in the cache is served until it does", "store", s.String(), "error", err)
+		case errors.Is(err, registry.ErrNoLayout), errors.Is(err, registry.ErrNotFound) && isEmpty(ctx, s):
+			log.Warn("the store is empty: is it the right one? modferry mirror fills it, and the shim takes what comes", "store", s.String())
+		}
+	}
+}
+
+// isEmpty reports whether a store is known to have no module.
+func isEmpty(ctx context.Context, s *registry.Store) bool {
+	for range s.Modules(ctx) {
+		return false // or one that does not tell
+	}
+	return ctx.Err() == nil
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A store that lets nobody in fails the command before anything is fetched for it, and is told once.
+func TestAStoreThatRefusesFailsACommandBeforeItsWork(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
+	private, public := b.keys("cosign")
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer refusing.Close()
+	asked := 0
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		http.FileServer(http.Dir(b.path("upstream"))).ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	b.env["MODFERRY_UPSTREAM"] = proxy.URL
+	b.env["MODFERRY_REGISTRY"] = strings.TrimPrefix(refusing.URL, "http://") + "/golang"
+	must(t, os.Mkdir(b.path("app"), 0o700))
+	b.write("app/go.mod", "module corp.example/app\n\nrequire example.com/a v1.0.0\n")
+	for _, args := range [][]string{
+		{"mirror", "--key", private, b.path("app"), "example.com/a@v1.0.0", "example.com/b@v1.0.0"},
+		{"publish", "--key", private, "--version", "v1.0.0", b.path("app")},
+		{"check", "--key", public, b.path("app")},
+	} {
+		r := b.run(args...).exits(exitFailed).complains("modferry: nothing was ")
+		if n := strings.Count(r.err, "/golang"); n != 1 {
+			t.Errorf("%s: the store is named %d times:\n%s", args[0], n, r.err)
+		}
+	}
+	if asked > 0 {
+		t.Errorf("%d requests upstream", asked)
+	}
+}
+
+func TestServeSaysWhatItsStoreIsLike(t *testing.T) {
+	b, public := mirrored(t)
+	s := b.serve("--key", public)
+	if r := s.stop().exits(exitOK); strings.Contains(r.err, "level=WARN") {
+		t.Errorf("a warning about a store that is in order:\n%s", r.err)
+	}
+	b.env["MODFERRY_REGISTRY"] = "oci:" + b.path("mistyped")
+	b.serve("--key", public).logs("the store is empty")
+	refusing := httptest.NewServer(http.NotFoundHandler())
+	refusing.Close()
+	b.env["MODFERRY_REGISTRY"] = strings.TrimPrefix(refusing.URL, "http://") + "/golang"
+	b.serve("--key", public).logs("the store does not answer as it should")
+}
