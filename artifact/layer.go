@@ -23,6 +23,8 @@ import (
 //	block = final len ^len data            1, 2 and 2 bytes; only the last is final
 const (
 	gzipHeader   = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" // no name, no time, unknown system
+	gzipTrailer  = 8
+	blockHeader  = 5
 	maxBlock     = 65535
 	tarBlock     = 512
 	tarEnd       = 2 * tarBlock // zeros
@@ -32,52 +34,72 @@ const (
 // A framer reads a tar as a gzip file of stored blocks.
 type framer struct {
 	src     io.Reader
-	size    int64        // of the tar
-	left    int64        // bytes of it that are not in pending yet
-	pending bytes.Buffer // to deliver
-	done    bool         // whether pending is the last
-	block   []byte
+	size    int64  // of the tar
+	left    int64  // bytes of it that were not read yet
+	pending []byte // to deliver
+	done    bool   // whether pending is the last
+	block   []byte // a block with its header, and room for the trailer
 	crc     uint32
 }
 
 // newFramer returns a reader of the framed form of the n bytes that src delivers.
 func newFramer(src io.Reader, n int64) *framer {
-	f := &framer{src: src, size: n, left: n, block: make([]byte, min(n, maxBlock))}
-	f.pending.WriteString(gzipHeader)
-	return f
+	return &framer{src: src, size: n, left: n, pending: []byte(gzipHeader), block: make([]byte, blockHeader+min(n, maxBlock)+gzipTrailer)}
 }
 
 // Read implements io.Reader.
 func (f *framer) Read(p []byte) (int, error) {
-	if f.pending.Len() == 0 && !f.done {
+	if len(f.pending) == 0 && f.done {
+		return 0, io.EOF
+	}
+	if len(f.pending) == 0 {
 		if err := f.frameBlock(); err != nil {
 			return 0, err
 		}
 	}
-	return f.pending.Read(p)
+	n := copy(p, f.pending)
+	f.pending = f.pending[n:]
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo, so that io.Copy needs no other buffer.
+func (f *framer) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		n, err := w.Write(f.pending)
+		written += int64(n)
+		f.pending = f.pending[n:]
+		if err != nil || f.done {
+			return written, err
+		}
+		if err := f.frameBlock(); err != nil {
+			return written, err
+		}
+	}
 }
 
 func (f *framer) frameBlock() error {
-	block := f.block[:min(f.left, maxBlock)]
-	if n, err := io.ReadFull(f.src, block); err != nil {
+	b := f.block[:blockHeader+min(f.left, maxBlock)]
+	content := b[blockHeader:]
+	if n, err := io.ReadFull(f.src, content); err != nil {
 		if n == 0 && err == io.EOF {
 			return io.ErrUnexpectedEOF
 		}
 		return err
 	}
-	f.left -= int64(len(block))
-	f.crc = crc32.Update(f.crc, crc32.IEEETable, block)
-	final := byte(0)
-	if f.left == 0 {
-		final, f.done = 1, true
-	}
-	header := binary.LittleEndian.AppendUint16([]byte{final}, uint16(len(block)))
-	f.pending.Write(binary.LittleEndian.AppendUint16(header, ^uint16(len(block))))
-	f.pending.Write(block)
+	f.left -= int64(len(content))
+	f.crc = crc32.Update(f.crc, crc32.IEEETable, content)
+	f.done = f.left == 0
+	b[0] = 0
 	if f.done {
-		trailer := binary.LittleEndian.AppendUint32(nil, f.crc)
-		f.pending.Write(binary.LittleEndian.AppendUint32(trailer, uint32(f.size)))
+		b[0] = 1 // final
 	}
+	binary.LittleEndian.PutUint16(b[1:], uint16(len(content)))
+	binary.LittleEndian.PutUint16(b[3:], ^uint16(len(content)))
+	if f.done {
+		b = binary.LittleEndian.AppendUint32(b, f.crc)
+		b = binary.LittleEndian.AppendUint32(b, uint32(f.size))
+	}
+	f.pending = b
 	return nil
 }
 
@@ -122,8 +144,9 @@ func packLayer(mtime time.Time, files []tarFile) (packedLayer, error) {
 	if err != nil {
 		return packedLayer{}, err
 	}
-	stored, err := io.ReadAll(newFramer(bytes.NewReader(plain), int64(len(plain))))
-	return packedLayer{NewBlob(ocispec.MediaTypeImageLayerGzip, stored), digest.FromBytes(plain)}, err
+	var stored bytes.Buffer
+	_, err = newFramer(bytes.NewReader(plain), int64(len(plain))).WriteTo(&stored)
+	return packedLayer{NewBlob(ocispec.MediaTypeImageLayerGzip, stored.Bytes()), digest.FromBytes(plain)}, err
 }
 
 // A zipLayer is a module zip as a layer. It holds no part of the zip.

@@ -32,8 +32,7 @@ type PublishOptions struct {
 	// Recorded says that both sums were confirmed by the checksum database, so
 	// that nobody else can publish other content for this version.
 	Recorded bool
-	// Absent says that Confirm has just not found the version. If it is recorded too, its tag is not looked at again:
-	// whoever published it since then published the same.
+	// Absent says that Confirm has just not found the version, so that it is not looked for again before it is pushed.
 	Absent bool
 	// DryRun says that nothing is to be written: the outcome is what it would be.
 	DryRun bool
@@ -48,8 +47,8 @@ type PublishOptions struct {
 // Of two who publish the same new version with different keys at the same moment one may
 // lose its signature, as registries have no compare-and-swap; publishing again adds it.
 //
-// A new signed full version takes 15 requests, two more unless it is recorded, one less if it is recorded and
-// Confirm's request was made before; one that needs nothing takes two.
+// A new signed full version takes 15 requests, two more unless it is recorded, and one less if Confirm's request was
+// made before; one that needs nothing takes two.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
 	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
 	if err != nil {
@@ -58,7 +57,7 @@ func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOpti
 	p := publisher{Store: s, PublishOptions: o, a: a, repo: repo, tag: tag}
 	var outcome Outcome
 	err = ErrNotFound
-	if !o.Absent || !o.Recorded {
+	if !o.Absent {
 		outcome, err = p.existing(ctx)
 	}
 	switch {

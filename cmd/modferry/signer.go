@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -34,7 +35,9 @@ func (a *app) signer(c *cli.Context) (*sign.Signer, error) {
 		return nil, withHint(usageErrorf("--%s is needed: the private key to sign with", flagKey),
 			`"modferry keygen" makes cosign.key; --`+flagNoSign+" mirrors unsigned, which the shim refuses to serve")
 	}
-	return sign.LoadSigner(file, func() ([]byte, error) { return a.password("Password for " + file + ": ") })
+	signer, err := sign.LoadSigner(file, func() ([]byte, error) { return a.password("Password for " + file + ": ") })
+	debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
+	return signer, err
 }
 
 // passwordEnv is where cosign looks for the password of a private key, so that one setting serves both.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
@@ -35,6 +36,13 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 	var err error
 	if j.store, err = r.Stores.For(j.Module.Path); err != nil {
 		return fmt.Errorf("mirroring %s: %w", j.Module, err)
+	}
+	if j.public {
+		r.mu.Lock()
+		if !slices.Contains(r.stores, j.store) {
+			r.stores = append(r.stores, j.store)
+		}
+		r.mu.Unlock()
 	}
 	if err := r.outages.check(j.store); err != nil {
 		return err

@@ -76,8 +76,9 @@ type runner struct {
 	headErr error // why there is none, although one is needed
 	outages outages
 
-	mu      sync.Mutex // guards summary and calls of Report
+	mu      sync.Mutex // guards what follows, and calls of Report
 	summary Summary
+	stores  []*registry.Store // that have or get modules which the database covers
 }
 
 // all first looks what is to do for each item and what the database knows about it, so
@@ -91,19 +92,18 @@ func (r *runner) all(ctx context.Context, items []requirement.Requirement) error
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if err := r.fixHead(ctx, jobs); err != nil {
+	if err := r.fixHead(ctx); err != nil {
 		return err
 	}
-	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.Status != "" })
-	r.each(ctx, jobs, r.finish)
+	r.each(ctx, slices.DeleteFunc(jobs, func(j *job) bool { return j == nil }), r.finish)
 	return context.Cause(ctx)
 }
 
-// each takes a step for every job, some at a time, and reports those that are done thereby.
+// each takes a step for every job, some at a time, and reports those that are done thereby, which it forgets.
 func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Context, *job) error) {
 	var group errgroup.Group
 	group.SetLimit(r.Jobs)
-	for _, j := range jobs {
+	for i, j := range jobs {
 		if ctx.Err() != nil {
 			break
 		}
@@ -122,6 +122,7 @@ func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Contex
 			j.Elapsed += time.Since(start)
 			if j.Status != "" && (j.Status != Failed || ctx.Err() == nil || errors.Is(err, ErrLocked)) {
 				r.report(j.Event)
+				jobs[i] = nil
 			}
 			return nil
 		})
@@ -149,17 +150,11 @@ func (r *runner) reportTiles(done, total int) {
 
 // fixHead fixes the head of the database, if a module needs that. Only a database that lies stops the run: without an
 // answer, or without a place for the snapshot, what is there already is none the worse.
-func (r *runner) fixHead(ctx context.Context, jobs []*job) error {
-	var stores []*registry.Store
-	for _, j := range jobs {
-		if j.public && j.store != nil && !slices.Contains(stores, j.store) {
-			stores = append(stores, j.store)
-		}
-	}
-	if len(stores) == 0 || r.DryRun {
+func (r *runner) fixHead(ctx context.Context) error {
+	if len(r.stores) == 0 || r.DryRun {
 		return nil
 	}
-	r.head, r.headErr = newTreeHead(ctx, r, stores)
+	r.head, r.headErr = newTreeHead(ctx, r, r.stores)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -83,7 +83,8 @@ func (l *layout) intact(ctx context.Context, d ocispec.Descriptor) bool {
 
 func copyVerified(w io.Writer, r io.Reader, d ocispec.Descriptor) error {
 	vr := content.NewVerifyReader(r, d)
-	if _, err := io.Copy(w, vr); err != nil {
+	buf := make([]byte, min(d.Size+1, 64<<10)) // most blobs are small, and io.Copy takes 32 KiB for each
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, vr, buf); err != nil {
 		return corrupt(err)
 	}
 	return corrupt(vr.Verify())

@@ -109,7 +109,10 @@ func (l *layout) readManifest(ctx context.Context, d ocispec.Descriptor) ([]byte
 		return nil, err
 	}
 	defer f.Close()
-	raw, err := content.ReadAll(f, d)
+	raw, verified := make([]byte, d.Size), content.NewVerifyReader(f, d) // content.ReadAll grows a buffer instead
+	if _, err = io.ReadFull(verified, raw); err == nil {
+		err = verified.Verify()
+	}
 	return raw, corrupt(err)
 }
 

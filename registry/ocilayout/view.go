@@ -147,7 +147,7 @@ func (v *view) readJournal() error {
 func readAll(r io.Reader, size int64) (string, error) {
 	var text strings.Builder
 	text.Grow(int(min(size, maxIndex)))
-	n, err := io.Copy(&text, io.LimitReader(r, maxIndex+1))
+	n, err := io.CopyBuffer(&text, io.LimitReader(r, maxIndex+1), make([]byte, min(max(size, 4<<10), 64<<10)))
 	if n > maxIndex {
 		err = fmt.Errorf("more than %d bytes: %w", maxIndex, artifact.ErrLimit)
 	}

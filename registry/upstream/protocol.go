@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry/redact"
@@ -15,13 +17,14 @@ type localError struct{ err error }
 func (e *localError) Error() string { return e.err.Error() }
 func (e *localError) Unwrap() error { return e.err }
 
-// copyLimited copies all of r. It fails if that is more than limit bytes. An error of dst is a *localError.
-func copyLimited(dst io.Writer, r io.Reader, limit int64) error {
-	w := &trackingWriter{w: dst}
-	n, err := io.Copy(w, io.LimitReader(r, limit+1))
+// copyLimited copies all of r, a file within the kernel. It fails if that is more than limit bytes. An error of dst is a
+// *localError.
+func copyLimited(dst *os.File, r io.Reader, limit int64) error {
+	n, err := dst.ReadFrom(io.LimitReader(r, limit+1))
+	var local *fs.PathError
 	switch {
-	case w.err != nil:
-		return &localError{w.err}
+	case errors.As(err, &local) && local.Path == dst.Name():
+		return &localError{err}
 	case err != nil:
 		return err
 	case n > limit:
@@ -37,20 +40,6 @@ func readLimited(r io.Reader, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%w: more than %d bytes: %w", ErrUpstream, limit, artifact.ErrLimit)
 	}
 	return data, err
-}
-
-// trackingWriter remembers that it was the writer that failed.
-type trackingWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (t *trackingWriter) Write(p []byte) (int, error) {
-	n, err := t.w.Write(p)
-	if err != nil {
-		t.err = err
-	}
-	return n, err
 }
 
 // statusError is an HTTP answer other than 200 OK.
