@@ -49,7 +49,8 @@ type PublishOptions struct {
 // lose its signature, as registries have no compare-and-swap; publishing again adds it.
 //
 // A new signed full version takes 15 requests, two more unless it is recorded, one less if it is recorded and
-// Confirm's request was made before; one that needs nothing takes two.
+// Confirm's request was made before; one that needs nothing takes two. A store opened in a registry confirms
+// with one request that what is not there is absent, until it has pushed something.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
 	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
 	if err != nil {
