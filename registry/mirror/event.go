@@ -36,7 +36,7 @@ type Event struct {
 	Recorded  bool          // the checksum database vouches for it
 	Elapsed   time.Duration
 	HeldBack  string // what the registry says about an existing version that its policy lets nobody read
-	Err       error // why it failed
+	Err       error  // why it failed
 
 	Got requirement.Sums // of what is stored, as far as known
 }
