@@ -39,6 +39,9 @@ type Options struct {
 	Exact    bool             // nobody names versions by hand: each that is asked for is required by something, and none is merely tried
 	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
 
+	// Patience waits for a signature that replication may still bring; see [verify.Checker].
+	Patience func(ctx context.Context, store *registry.Store, again int) bool
+
 	// AllowUnrecorded serves modules that are not private without a record of the database, too, where a store has a
 	// snapshot of it.
 	AllowUnrecorded bool
@@ -121,7 +124,7 @@ func New(o Options) (*Handler, error) {
 		wishes:   wishes,
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}
-	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor}
+	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor, Patience: o.Patience}
 	h.versions, h.listings, h.revisions = h.newVersions(), h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h, nil

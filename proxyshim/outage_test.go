@@ -62,7 +62,7 @@ func TestRecheckInterval(t *testing.T) {
 	if n := strings.Count(got, "/tags/list"); n != 1 {
 		t.Errorf("%d tag listings at the re-check, want 1:\n%s", n, got)
 	}
-	if strings.Contains(got, "/blobs/") {
+	if strings.Contains(got, "/lib/blobs/") {
 		t.Errorf("blobs were read again:\n%s", got)
 	}
 	e.clock.advance(-time.Hour) // a clock set back must not prolong a verdict

@@ -45,7 +45,7 @@ func TestManyClientsCauseOneDownload(t *testing.T) {
 	e := newEnv(t)
 	e.publish(content{m: lib, size: 1 << 20})
 	e.askForSnapshot()
-	g := newGate(e, "/blobs/")
+	g := newGate(e, "/lib/blobs/")
 	before := e.transport.count()
 	var clients sync.WaitGroup
 	for range 50 {
@@ -87,7 +87,7 @@ func TestAClientThatGoesAwayDoesNotCancelOthers(t *testing.T) {
 func TestADownloadGoesOnWhenItsOnlyClientLeaves(t *testing.T) {
 	e := newEnv(t)
 	e.publish(content{m: lib})
-	g := newGate(e, "/blobs/")
+	g := newGate(e, "/lib/blobs/")
 	ctx, leave := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { e.serve(ctx, libURL+".zip"); close(done) }()
@@ -103,7 +103,7 @@ func TestADownloadGoesOnWhenItsOnlyClientLeaves(t *testing.T) {
 func TestCloseEndsDownloads(t *testing.T) {
 	e := newEnv(t)
 	e.publish(content{m: lib})
-	g := newGate(e, "/blobs/")
+	g := newGate(e, "/lib/blobs/")
 	done := make(chan *httptest.ResponseRecorder)
 	go func() { done <- e.serve(t.Context(), libURL+".zip") }()
 	<-g.reached

@@ -23,10 +23,15 @@ var (
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrDenied: the account may not do this.
 	ErrDenied = errors.New("denied")
+	// ErrReadOnly: the registry takes nothing at present, of no module: its quota is used up, or it is read-only. It
+	// is ErrDenied.
+	ErrReadOnly = fmt.Errorf("%w: it takes nothing now", ErrDenied)
 	// ErrPolicy: a policy of the registry holds the artifact back or protects it against change (HTTP 412).
 	ErrPolicy = errors.New("refused by a policy of the registry")
 	// ErrUnavailable: no answer, a broken one, or one that says to come back later, after retries.
 	ErrUnavailable = errors.New("registry not available")
+	// ErrUnreachable: nobody ever answered at the registry's address. It is ErrUnavailable, and told without retries.
+	ErrUnreachable = fmt.Errorf("%w: nobody answers at its address", ErrUnavailable)
 	// ErrUnsupported: this store cannot do that.
 	ErrUnsupported = errors.New("not supported by this store")
 	// ErrConflict: the version is there with other content.
@@ -61,6 +66,7 @@ type Error struct {
 	Hint        string // what the user can do about it
 	RetryAfter  time.Duration
 	ScanPending bool // policy answer that changes once a scan has finished
+	Unsigned    bool // policy answer that changes once there is a signature
 	Permanent   bool // unavailable in a way that no retry mends
 }
 

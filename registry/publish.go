@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
@@ -48,7 +50,8 @@ type PublishOptions struct {
 // lose its signature, as registries have no compare-and-swap; publishing again adds it.
 //
 // A new signed full version takes 15 requests, two more unless it is recorded, and one less if Confirm's request was
-// made before; one that needs nothing takes two.
+// made before; one that needs nothing takes two. A store opened in a registry confirms with one request that what is
+// not there is absent, until it has pushed something.
 func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
 	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
 	if err != nil {
@@ -108,9 +111,45 @@ type publisher struct {
 // existing deals with a version whose tag is there; it is ErrNotFound otherwise.
 func (p *publisher) existing(ctx context.Context) (Outcome, error) {
 	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
+	if wantsSignature(err) && p.Signer != nil && !p.DryRun {
+		return p.signUnread(ctx)
+	}
 	if err != nil {
 		return 0, err
 	}
+	return p.compare(ctx, d, raw)
+}
+
+// wantsSignature reports whether err is that of a policy by which nobody may read what is not signed.
+func wantsSignature(err error) bool {
+	var answer *Error
+	return errors.As(err, &answer) && answer.Unsigned
+}
+
+// signUnread signs a version that may not be read as it has no signature: what it would be if we had made it. If it is
+// that, it can be read then.
+func (p *publisher) signUnread(ctx context.Context) (Outcome, error) {
+	subject := sign.Subject{Module: p.a.Manifest.Module, Digest: p.a.Descriptor.Digest}
+	if err := p.ensureSigned(ctx, p.repo, subject, p.Signer); err != nil {
+		return 0, err
+	}
+	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
+	switch {
+	case wantsSignature(err):
+		return 0, fmt.Errorf("what is there is not what would be published now, and cannot be compared before it is signed: "+
+			"lift the policy of the project that wants signatures until this has been run again: %w", err)
+	case err != nil:
+		return 0, err
+	}
+	outcome, err := p.compare(ctx, d, raw)
+	if outcome == Exists {
+		outcome = SignatureAdded
+	}
+	return outcome, err
+}
+
+// compare deals with the version that is there.
+func (p *publisher) compare(ctx context.Context, d ocispec.Descriptor, raw []byte) (Outcome, error) {
 	want := p.a.Manifest
 	have, err := identify(raw, want.Module, want.ModOnly())
 	if err != nil {
@@ -212,10 +251,35 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 		}
 		return outcome, e
 	}
-	if err != nil || p.Recorded {
-		return Published, err
+	outcome := Published
+	if err == nil && !p.Recorded {
+		outcome, err = p.settle(ctx)
 	}
-	return p.settle(ctx)
+	if err == nil {
+		err = p.readBack(ctx)
+	}
+	return outcome, err
+}
+
+// readBack looks whether the tag is listed as it was put, if it is one that a registry may have put into lower case
+// (as Gitea does): no go command would find the version by that.
+func (p *publisher) readBack(ctx context.Context) error {
+	folded := strings.ToLower(p.tag)
+	if folded == p.tag {
+		return nil
+	}
+	tags := make(map[string]bool)
+	for tag, err := range p.Tags(ctx, p.repo) {
+		if err != nil {
+			return err
+		}
+		tags[tag] = true
+	}
+	if tags[folded] && !tags[p.tag] {
+		return fmt.Errorf("%w: %s lists it as %s: it has tags in lower case only, so keep modules in another registry",
+			ErrUnsupported, p.Reference(p.repo, p.tag), folded)
+	}
+	return nil
 }
 
 // settle looks who won if two published different content at the same time.

@@ -126,7 +126,7 @@ func TestRequestsOfARevision(t *testing.T) {
 		limit int
 		do    func()
 	}{
-		{"recording", 11, func() { record(t, s, meaning("main", "v1.2.3"), signer) }}, // look, blob, manifest, look and push 3 for the signature, tag
+		{"recording", 11 + 1, func() { record(t, s, meaning("main", "v1.2.3"), signer) }}, // look, blob, manifest, look and push 3 for the signature, tag; the first absence is confirmed
 		{"recording again", 2, func() { record(t, s, meaning("main", "v1.2.3"), signer) }},
 		{"moving", 11, func() { record(t, s, meaning("main", "v1.3.0"), signer) }},
 		{"reading", 2, func() { wantRevision(t, s, meaning("main", "v1.3.0"), signer) }},

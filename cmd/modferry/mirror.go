@@ -200,7 +200,7 @@ func (a *app) collect(c *cli.Context, src *source, file *mirrorFile, show progre
 		})
 		w.items, w.problems = plan.Items, problems
 		w.done = func(e mirror.Event) {
-			if e.Status != mirror.Failed && e.Status != mirror.Planned {
+			if e.Status != mirror.Failed && e.Status != mirror.Planned && e.HeldBack == "" {
 				plan.Stored(e.Module, e.Got.Zip, e.Got.GoMod)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // shim is a handler together with the stores it answers from.
@@ -25,7 +26,7 @@ type shim struct {
 
 // cacheOptions are what the options of [cacheFlags] describe.
 func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
-	o := proxyshim.Options{CacheDir: c.String(flagCache), Recheck: c.Duration(flagRecheck)}
+	o := proxyshim.Options{CacheDir: c.String(flagCache), Recheck: c.Duration(flagRecheck), Patience: verify.NewPatience()}
 	limit, err := humanize.ParseBytes(c.String(flagCacheMax))
 	switch {
 	case err != nil || limit > 1<<62:

@@ -84,7 +84,7 @@ func (a *app) verify(c *cli.Context) error {
 		}
 	}
 	ch := &audit.Checker{Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
-		Verifier: v, Log: log, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded),
+		Verifier: v, Log: log, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded), Patience: verify.NewPatience(),
 		Snapshot: a.snapshotOnce(c.Context, stores, log, v),
 	}}
 	return a.printVerdicts(c, ch.CheckAll(c.Context, list), broken)

@@ -19,7 +19,7 @@ type Status string
 // The statuses of an [Event].
 const (
 	New       Status = "new"       // it is in the store now
-	Existing  Status = "existing"  // it was there already
+	Existing  Status = "existing"  // it was there already, perhaps held back
 	Signed    Status = "signed"    // it was there and has our signature now (in a dry run: would get)
 	Completed Status = "completed" // it was there and has its checksum database evidence now
 	Planned   Status = "planned"   // dry run: it would be mirrored
@@ -35,7 +35,8 @@ type Event struct {
 	Bytes     int64         // of what was stored, the manifest included
 	Recorded  bool          // the checksum database vouches for it
 	Elapsed   time.Duration
-	Err       error // why it failed
+	HeldBack  string // what the registry says about an existing version that its policy lets nobody read
+	Err       error  // why it failed
 
 	Got requirement.Sums // of what is stored, as far as known
 }
@@ -54,10 +55,11 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Bytes     int64         `json:"bytes,omitempty"`
 		Recorded  bool          `json:"checksumDatabase,omitempty"`
 		Seconds   float64       `json:"seconds"`
+		HeldBack  string        `json:"heldBack,omitempty"`
 		Error     string        `json:"error,omitempty"`
 	}{
 		e.Module.Path, e.Module.Version, e.ModOnly, e.Revisions, e.From, e.Status, e.Reference, e.Digest,
-		e.Bytes, e.Recorded, e.Elapsed.Round(time.Millisecond).Seconds(), "",
+		e.Bytes, e.Recorded, e.Elapsed.Round(time.Millisecond).Seconds(), e.HeldBack, "",
 	}
 	if e.Err != nil {
 		out.Error = redact.Text(e.Err.Error())

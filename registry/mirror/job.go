@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type job struct {
 	store  *registry.Store // where it belongs; nil if nowhere
 
 	have        *requirement.Sums // of what the store has; nil = nothing
+	unread      bool              // the store has it, but only what is signed may be read
 	signed      bool              // the store has it with our signature, if we sign
 	lacksRecord bool              // the store has it without evidence that it should have
 
@@ -51,6 +53,8 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 	r.outages.observe(j.store, err)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
+	case errors.Is(err, registry.ErrPolicy):
+		j.heldBack(err, r.Signer != nil)
 	case err != nil:
 		return err
 	default:
@@ -63,6 +67,7 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 		}
 	}
 	switch {
+	case j.Status != "":
 	case j.signed && (!j.lacksRecord || r.DryRun):
 		j.Status = Existing
 	case r.DryRun:
@@ -71,6 +76,20 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 		j.lookup, j.lookupFail = r.Checksums.Lookup(ctx, j.Module)
 	}
 	return nil
+}
+
+// heldBack deals with a version that a policy of the registry lets nobody read. One that only lacks a signature is
+// published again, which signs it.
+func (j *job) heldBack(err error, sign bool) {
+	var answer *registry.Error
+	if !errors.As(err, &answer) {
+		answer = new(registry.Error)
+	}
+	if answer.Unsigned && sign {
+		j.unread = true
+		return
+	}
+	j.Status, j.Reference, j.HeldBack = Existing, answer.Where(), cmp.Or(answer.Message, registry.ErrPolicy.Error())
 }
 
 // lacksEvidence reports whether a version has to be completed.
@@ -95,7 +114,7 @@ func (r *runner) lacksEvidence(ctx context.Context, j *job, have *registry.Modul
 
 // plan says what would be done for a version that is not there, or not signed by us.
 func (r *runner) plan(ctx context.Context, j *job) error {
-	if j.have != nil {
+	if j.have != nil || j.unread {
 		j.Status = Signed
 		return nil
 	}
@@ -210,7 +229,7 @@ func (r *runner) publish(ctx context.Context, j *job, files artifact.Files, e *a
 	outcome, err := j.store.Publish(ctx, a, registry.PublishOptions{
 		Signer:   r.Signer,
 		Recorded: j.Recorded,
-		Absent:   j.have == nil,
+		Absent:   j.have == nil && !j.unread,
 	})
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ func (o *outages) observe(store *registry.Store, err error) {
 		o.row = make(map[string]int)
 	}
 	o.row[store.String()]++
+	if errors.Is(err, registry.ErrUnreachable) {
+		o.row[store.String()] = deadAfter
+	}
 }
 
 // check is an error if the store is down.
@@ -40,5 +43,5 @@ func (o *outages) check(store *registry.Store) error {
 	if o.row[store.String()] < deadAfter {
 		return nil
 	}
-	return fmt.Errorf("not tried: %s: %w: it did not answer for the %d versions before", store, registry.ErrUnavailable, deadAfter)
+	return fmt.Errorf("not tried: %s: %w: it did not answer for the versions before", store, registry.ErrUnavailable)
 }

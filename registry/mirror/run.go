@@ -44,7 +44,8 @@ type Options struct {
 //
 // The error is one of ctx or of o, or it is ErrChecksum: the database contradicts itself or what it said earlier
 // (then also sumdb.ErrForked, sumdb.ErrShrunk or sumdb.ErrSignature), and nothing was published; or a version is not
-// what the lock file says (then it is a *LockError). Items that were not done by then have no event.
+// what the lock file says (then it is a *LockError); or a store takes nothing now (registry.ErrReadOnly), whatever the
+// version. Items that were not done by then have no event.
 func Run(ctx context.Context, items []requirement.Requirement, o Options) (Summary, error) {
 	if o.Stores == nil || o.Upstream == nil {
 		return Summary{}, errors.New("mirroring takes a store and an upstream")
@@ -113,7 +114,7 @@ func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Contex
 			if err == nil && j.Status != "" {
 				err = r.record(ctx, j)
 			}
-			if errors.Is(err, ErrLocked) {
+			if errors.Is(err, ErrLocked) || errors.Is(err, registry.ErrReadOnly) {
 				r.stop(err)
 			}
 			if err != nil {

@@ -96,7 +96,7 @@ func TestRequestsOfMirroring(t *testing.T) {
 		reads  int // at most
 		writes int
 	}{
-		{"new full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, New, 2, 13},
+		{"new full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, New, 2 + 1, 13}, // the first absence is confirmed
 		{"new mod-only version", upstreamtest.ModOnly("example.com/a@v1.0.0"), pinned, New, 2, 11},
 		{"existing full version", upstreamtest.Full("example.com/a@v1.0.0"), pinned, Existing, 2, 0},
 		{"existing mod-only version", upstreamtest.ModOnly("example.com/a@v1.0.0"), pinned, Existing, 2, 0},

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -27,6 +29,8 @@ import (
 var (
 	errUnexpected  = errors.New("unexpected answer")
 	errNotRegistry = errors.New("the answer is not a registry's")
+
+	errTokenRefused = errors.New("the token service refused")
 )
 
 const maxErrorBody = 64 << 10 // of an error answer, read
@@ -36,9 +40,17 @@ var absentCodes = []string{
 	errcode.ErrorCodeNameUnknown, errcode.ErrorCodeManifestUnknown, errcode.ErrorCodeBlobUnknown, "NOT_FOUND",
 }
 
-// scanStatus matches what Harbor says while a vulnerability scan has not ended;
-// only its text tells this from a refusal that stays.
-var scanStatus = regexp.MustCompile(`with "(Pending|Running|Scheduled)" status of vulnerability scanning`)
+// What Harbor says, where nothing but the text of its message tells one case from another.
+var (
+	// scanStatus: a vulnerability scan has not ended, so the refusal does not stay.
+	scanStatus = regexp.MustCompile(`with "(Pending|Running|Scheduled)" status of vulnerability scanning`)
+	// unsigned: its policy wants a signature, of whomever.
+	unsigned = regexp.MustCompile(`(?i)\bnot signed\b`)
+	// takesNothing: the project's quota, or read-only mode.
+	takesNothing = regexp.MustCompile(`(?i)exceed the configured upper limit|read.only mode`)
+	// lacksRight: the login was good, but a right is missing, or the project is.
+	lacksRight = regexp.MustCompile(`action: ([a-z]+)`)
+)
 
 // checkedClient is the HTTP client below oras-go. It turns every answer of status 400 and above into an *Error while
 // the registry's message is still at hand; oras-go drops that of a 404, and with it who said so.
@@ -46,6 +58,13 @@ type checkedClient struct {
 	auth     *auth.Client
 	tokens   *tokens
 	accounts *accounts
+	answered sync.Map // the hosts that ever did
+}
+
+// observe sees all answers, the token service's included.
+func (c *checkedClient) observe(resp *http.Response) {
+	c.answered.Store(resp.Request.URL.Host, true)
+	c.tokens.observe(resp)
 }
 
 // Do implements oras-go's remote.Client.
@@ -66,9 +85,10 @@ func (c *checkedClient) Do(req *http.Request) (*http.Response, error) {
 	}
 	e.Registry = req.URL.Host
 	e.Account = c.accounts.of(req.URL.Host)
-	if e.Hint == "" {
-		e.Hint = advice(e)
+	if e.Status == http.StatusUnauthorized && e.Account != "" && lacksRight.MatchString(e.Message) {
+		e.Err = registry.ErrDenied // Harbor never says 403
 	}
+	e.Hint = cmp.Or(e.Hint, advice(e))
 	return nil, e
 }
 
@@ -80,7 +100,13 @@ func (c *checkedClient) noAnswer(req *http.Request, err error) *registry.Error {
 	}
 	var u *url.Error
 	if errors.As(err, &u) {
-		return networkError(u.Err)
+		e := networkError(u.Err)
+		var dial *net.OpError
+		if _, ever := c.answered.Load(req.URL.Host); !ever && errors.As(err, &dial) && dial.Op == "dial" {
+			e.Err = fmt.Errorf("%w: %w", registry.ErrUnreachable, u.Err)
+			e.Permanent, e.Hint = true, "check the registry's name and port"
+		}
+		return e
 	}
 	e := &registry.Error{Err: fmt.Errorf("%w: %w", registry.ErrUnauthorized, err)}
 	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
@@ -93,7 +119,7 @@ func (c *checkedClient) noAnswer(req *http.Request, err error) *registry.Error {
 
 // tokenRefused is the answer of a registry's token service.
 func tokenRefused(t *errcode.ErrorResponse) *registry.Error {
-	e := &registry.Error{Status: t.StatusCode, Err: fmt.Errorf("%w: the token service refused", registry.ErrUnauthorized)}
+	e := &registry.Error{Status: t.StatusCode, Err: fmt.Errorf("%w: %w", registry.ErrUnauthorized, errTokenRefused)}
 	if len(t.Errors) > 0 {
 		e.Code, e.Message = t.Errors[0].Code, safetext.Lines([]byte(t.Errors[0].Message))
 	}
@@ -133,13 +159,17 @@ func badAnswer(resp *http.Response) *registry.Error {
 		e.Err = registry.ErrUnauthorized
 	case http.StatusForbidden:
 		e.Err = registry.ErrDenied
+		if takesNothing.MatchString(e.Message) {
+			e.Err = registry.ErrReadOnly
+		}
 	case http.StatusNotFound:
-		e.Err = absence(resp, e.Code)
+		e.Err = notFound(resp, e.Code)
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		e.Err = registry.ErrUnsupported
 	case http.StatusPreconditionFailed:
 		e.Err = registry.ErrPolicy
 		e.ScanPending = scanStatus.MatchString(e.Message)
+		e.Unsigned = unsigned.MatchString(e.Message)
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		e.Err = registry.ErrUnavailable
 	default:
@@ -151,8 +181,8 @@ func badAnswer(resp *http.Response) *registry.Error {
 	return e
 }
 
-// absence tells a registry's "does not exist" from the 404 of something else that happens to answer at this address.
-func absence(resp *http.Response, code string) error {
+// notFound tells a registry's "does not exist" from the 404 of something else that happens to answer at this address.
+func notFound(resp *http.Response, code string) error {
 	switch {
 	case slices.Contains(absentCodes, code):
 		return registry.ErrNotFound
@@ -195,8 +225,15 @@ func advice(e *registry.Error) string {
 	switch {
 	case errors.Is(e.Err, registry.ErrUnauthorized) && e.Account == "":
 		return "log in with: docker login " + e.Registry
+	case errors.Is(e.Err, registry.ErrDenied) && lacksRight.MatchString(e.Message):
+		right := lacksRight.FindStringSubmatch(e.Message)[1]
+		return "its password is right: create the project if it does not exist, or give the account the right to " + right + " in it"
+	case errors.Is(e.Err, errTokenRefused):
+		return "check the password, and that the account is neither disabled nor expired"
 	case errors.Is(e.Err, registry.ErrUnauthorized):
 		return "check that the project exists and that the account's password is right"
+	case errors.Is(e.Err, registry.ErrReadOnly):
+		return "raise the project's quota, delete what is not needed and let the registry collect garbage, or end its read-only mode"
 	case errors.Is(e.Err, registry.ErrDenied):
 		return "check what the account may do in this project"
 	case errors.Is(e.Err, errNotRegistry):

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -64,17 +65,15 @@ func NewClient(o ClientOptions) (*Client, error) {
 		o.Credentials = configuredCredentials()
 	}
 	tokens, accounts := newTokens(), new(accounts)
-	return &Client{o: o, http: &checkedClient{
-		tokens:   tokens,
-		accounts: accounts,
-		auth: &auth.Client{
-			Client:     &http.Client{Transport: &httpclient.Transport{Base: o.Transport, Limit: o.HeaderTimeout, Observe: tokens.observe}},
-			Header:     http.Header{"User-Agent": {cmp.Or(o.UserAgent, "modferry")}},
-			Cache:      tokens,
-			Credential: accounts.record(o.Credentials),
-			ClientID:   "modferry",
-		},
-	}}, nil
+	c := &checkedClient{tokens: tokens, accounts: accounts}
+	c.auth = &auth.Client{
+		Client:     &http.Client{Transport: &httpclient.Transport{Base: o.Transport, Limit: o.HeaderTimeout, Observe: c.observe}},
+		Header:     http.Header{"User-Agent": {cmp.Or(o.UserAgent, "modferry")}},
+		Cache:      tokens,
+		Credential: accounts.record(o.Credentials),
+		ClientID:   "modferry",
+	}
+	return &Client{o: o, http: c}, nil
 }
 
 // Open opens the namespace of a registry that ref names: "host[:port]/namespace…" (HTTPS, or plain HTTP
@@ -88,9 +87,13 @@ func (c *Client) Open(ref string) (*registry.Store, error) {
 	return registry.New(&remote{c: c, at: l}), nil
 }
 
+// dialTimeout is how long a registry may take to accept a connection.
+const dialTimeout = 10 * time.Second
+
 // newTransport returns the HTTP transport of a Client.
 func newTransport(caFile string) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	// Requests go to very few hosts, several at a time.
 	t.MaxIdleConnsPerHost = 64
 	// Blobs are compressed already, and their digest is that of the bytes sent.

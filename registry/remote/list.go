@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,11 +25,19 @@ const (
 // Tags reads all pages before it yields the first tag: a retry starts over, and nobody should see a tag twice.
 func (r *remote) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		const op = "listing tags of"
 		var l listing
-		err := r.do(ctx, "listing tags of", repo, "", func(o *orasremote.Repository) error {
+		err := r.do(ctx, op, repo, "", func(o *orasremote.Repository) error {
 			l = listing{}
-			return o.Tags(ctx, "", l.add)
+			return l.changed(o.Tags(ctx, "", l.add))
 		})
+		if err == nil && len(l.names) == 0 {
+			// Some registries (olareg) say so of repositories that they do not know.
+			err = r.fail(ctx, op, repo, "", &registry.Error{Err: fmt.Errorf("%w: it has no tags", registry.ErrNotFound)})
+		}
+		if errors.Is(err, registry.ErrNotFound) || err == nil && r.absence.doubted() {
+			err = cmp.Or(r.confirmAbsence(ctx, op, repo, ""), err)
+		}
 		l.yield(err, yield)
 	}
 }
@@ -85,6 +94,19 @@ func (l *listing) add(page []string) error {
 		return fmt.Errorf("%w: the listing has more than %d pages or %d names", artifact.ErrLimit, maxPages, maxNames)
 	}
 	return nil
+}
+
+// changed explains an error of a page that is not the first: some registries (zot) do not know the tag that the page
+// before ended with if it is gone meanwhile, and answer like for a repository that does not exist.
+func (l *listing) changed(err error) error {
+	var e *registry.Error
+	if l.pages == 0 || !errors.As(err, &e) || e.Status != http.StatusNotFound {
+		return err
+	}
+	again := *e
+	again.Err = fmt.Errorf("%w: the list changed while it was read", registry.ErrUnavailable)
+	again.Hint = ""
+	return &again
 }
 
 // below keeps the names with a prefix, without it.

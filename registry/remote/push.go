@@ -19,7 +19,7 @@ var errContent = errors.New("reading the content to push")
 
 func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	d := b.Descriptor
-	return r.do(ctx, "pushing blob", repo, d.Digest.String(), func(o *orasremote.Repository) error {
+	err := r.push(ctx, "pushing blob", repo, d.Digest.String(), func(o *orasremote.Repository) error {
 		rc, err := b.Open()
 		if err != nil {
 			return fmt.Errorf("%w: %w", errContent, err)
@@ -27,6 +27,10 @@ func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 		defer rc.Close()
 		return o.Blobs().Push(ctx, d, pushBody{rc})
 	})
+	if err == nil {
+		r.absence.takesContent()
+	}
+	return err
 }
 
 func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
@@ -34,7 +38,7 @@ func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descri
 	if tag == "" {
 		ref = d.Digest.String()
 	}
-	return r.do(ctx, "pushing manifest", repo, ref, func(o *orasremote.Repository) error {
+	return r.push(ctx, "pushing manifest", repo, ref, func(o *orasremote.Repository) error {
 		return o.Manifests().PushReference(ctx, d, bytes.NewReader(raw), ref)
 	})
 }
@@ -43,7 +47,7 @@ func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descripto
 	if sure {
 		return r.PushManifest(ctx, repo, d, raw, tag)
 	}
-	return r.do(ctx, "creating", repo, tag, func(o *orasremote.Repository) error {
+	return r.push(ctx, "creating", repo, tag, func(o *orasremote.Repository) error {
 		now, _, err := r.fetchManifest(ctx, o, tag)
 		switch {
 		case err == nil && now.Digest == d.Digest: // put by an attempt whose answer got lost, or by another publisher
@@ -55,6 +59,16 @@ func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descripto
 		}
 		return o.Manifests().PushReference(ctx, d, bytes.NewReader(raw), tag)
 	})
+}
+
+// push is do for what adds to a repository.
+func (r *remote) push(ctx context.Context, op, repo, ref string, f func(*orasremote.Repository) error) error {
+	err := r.do(ctx, op, repo, ref, f)
+	var e *registry.Error
+	if errors.Is(err, registry.ErrUnsupported) && errors.As(err, &e) {
+		e.Err, e.Hint = registry.ErrReadOnly, "it is read-only or a pull-through cache: push to the registry behind it"
+	}
+	return err
 }
 
 // pushBody tells a failure to read the content from one of the network.

@@ -32,8 +32,9 @@ var acceptManifests = strings.Join([]string{
 
 // remote is a store in a namespace of an OCI registry.
 type remote struct {
-	c  *Client
-	at location
+	c       *Client
+	at      location
+	absence absence
 }
 
 // Close does nothing: connections are the client's.
@@ -134,12 +135,18 @@ func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, a
 }
 
 func (r *remote) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
+	const op = "reading manifest"
 	var d ocispec.Descriptor
 	var raw []byte
-	err := r.do(ctx, "reading manifest", repo, ref, func(o *orasremote.Repository) (err error) {
+	err := r.do(ctx, op, repo, ref, func(o *orasremote.Repository) (err error) {
 		d, raw, err = r.fetchManifest(ctx, o, ref)
 		return err
 	})
+	if errors.Is(err, registry.ErrNotFound) && !strings.Contains(ref, ":") {
+		if doubt := r.confirmAbsence(ctx, op, repo, ref); doubt != nil {
+			err = doubt
+		}
+	}
 	return d, raw, err
 }
 

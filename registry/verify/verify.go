@@ -31,6 +31,10 @@ type Checker struct {
 	// Without a snapshot they are accepted anyway. A record that contradicts a version is never accepted.
 	AllowUnrecorded bool
 
+	// Patience waits before a version that has no signature is asked for it again, for the time 0, 1, …, and reports
+	// whether that is worth while. Nil = it is not. See [NewPatience].
+	Patience func(ctx context.Context, store *registry.Store, again int) bool
+
 	// Snapshot returns what confirms the records of versions in store: nil if there is no snapshot. With newer set,
 	// the one it returned before does not cover a record, so that it is worth asking whether there is a newer one.
 	Snapshot func(ctx context.Context, store *registry.Store, newer bool) (*sumdb.Snapshot, error)
@@ -54,7 +58,7 @@ type Result struct {
 // Check checks the version that mod is the manifest of, found in store. What is known saves requests; evidence among it
 // counts for another manifest as well, for the log says the same of a version to everyone.
 func (c *Checker) Check(ctx context.Context, store *registry.Store, mod *registry.Module, known Known) (*Result, error) {
-	keys, err := store.Verify(ctx, mod, c.Verifier)
+	keys, err := c.signatures(ctx, store, mod)
 	if err != nil {
 		return nil, err
 	}

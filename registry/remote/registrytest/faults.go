@@ -112,42 +112,6 @@ func RateLimited(wait time.Duration) Fault {
 	}}
 }
 
-// HarborProjectMissing is Harbor's answer for a project that does not exist, or that the account must not know about.
-func HarborProjectMissing() Fault {
-	return Answer(http.StatusUnauthorized, "UNAUTHORIZED", "project golang not found: project golang not found")
-}
-
-// HarborPolicyViolation is Harbor keeping a vulnerable image back, by tag and by digest. Signatures are not affected.
-func HarborPolicyViolation() Fault {
-	return harborPolicy(`current image with 2 vulnerabilities cannot be pulled due to configured policy in 'Prevent images with vulnerability severity of "Critical" or higher from running.'`)
-}
-
-// HarborPendingScan is Harbor in the seconds after a push.
-func HarborPendingScan() Fault {
-	return harborPolicy(`current image with "Pending" status of vulnerability scanning cannot be pulled due to configured policy in 'Prevent images with vulnerability severity of "Critical" or higher from running.'`)
-}
-
-func harborPolicy(message string) Fault {
-	f := Answer(http.StatusPreconditionFailed, "PROJECTPOLICYVIOLATION", message)
-	f.kind = Manifest
-	f.when = func(_ *Registry, l Request) bool {
-		return l.Method != http.MethodPut && !strings.HasSuffix(l.Reference, ".sig")
-	}
-	return f
-}
-
-// HarborImmutableTag is Harbor with a tag immutability rule: a tag that exists
-// cannot be pushed, even with the same content.
-func HarborImmutableTag() Fault {
-	f := Answer(http.StatusPreconditionFailed, "PRECONDITION", "Failed to process request due to immutable tag.")
-	f.method, f.kind = http.MethodPut, Manifest
-	f.when = func(r *Registry, l Request) bool {
-		_, d, ok := r.lookup(l.Repository, l.Reference)
-		return ok && d.String() != l.Reference
-	}
-	return f
-}
-
 // HTMLNotFound is a web server that is no registry.
 func HTMLNotFound() Fault {
 	return Fault{times: -1, serve: func(_ *Registry, w http.ResponseWriter, _ *http.Request, _ Request) {
@@ -155,11 +119,6 @@ func HTMLNotFound() Fault {
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, "<html><h1>404 Not Found</h1></html>")
 	}}
-}
-
-// NoCatalog is a registry that lists its repositories to nobody.
-func NoCatalog() Fault {
-	return Answer(http.StatusNotFound, "UNSUPPORTED", "the operation is unsupported").On(http.MethodGet, Catalog)
 }
 
 // SlowHeaders is a registry that takes a request and never answers it.

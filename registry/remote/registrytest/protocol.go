@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -73,7 +74,7 @@ func (r *Registry) lookup(repo, ref string) (manifest, digest.Digest, bool) {
 	if !ok {
 		return manifest{}, "", false
 	}
-	d, ok := known.tags[ref]
+	d, ok := known.tags[r.tag(ref)]
 	if !ok {
 		d = digest.Digest(ref)
 	}
@@ -118,9 +119,17 @@ func (r *Registry) store(repo, ref string, m manifest) digest.Digest {
 	to := r.repository(repo)
 	to.manifests[d] = m
 	if digest.Digest(ref).Validate() != nil {
-		to.tags[ref] = d
+		to.tags[r.tag(ref)] = d
 	}
 	return d
+}
+
+// tag returns what a tag is called here.
+func (r *Registry) tag(name string) string {
+	if r.o.FoldTags {
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 // repository returns a repository, a new one if need be. The caller holds mu.

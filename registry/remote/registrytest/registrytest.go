@@ -28,6 +28,7 @@ type Options struct {
 	Password string
 	PageSize int // entries of a page of tags or repositories, whatever was asked for; 0 = as asked
 	TLS      bool
+	FoldTags bool // Gitea, which has tags in lower case only
 }
 
 // Registry is a running registry. It is safe for concurrent use.
@@ -122,6 +123,7 @@ type Request struct {
 	Kind       Kind
 	Repository string // whole name
 	Reference  string // tag, digest or upload; "" for others
+	Last       string // the name after which a page of a listing begins
 	Status     int    // of the answer; 0 = none yet, or the connection was broken off
 }
 
@@ -141,7 +143,7 @@ const (
 )
 
 func parseRequest(req *http.Request) Request {
-	l := Request{Method: req.Method, Kind: Other}
+	l := Request{Method: req.Method, Kind: Other, Last: req.URL.Query().Get("last")}
 	path, ok := strings.CutPrefix(req.URL.Path, "/v2/")
 	switch {
 	case req.URL.Path == tokenPath:

@@ -13,6 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/redact"
 )
@@ -87,7 +88,9 @@ func collecting(w io.Writer, files int) {
 }
 
 // endsRun reports whether the run ends with the event's error, which is told then.
-func endsRun(e mirror.Event) bool { return errors.Is(e.Err, mirror.ErrLocked) }
+func endsRun(e mirror.Event) bool {
+	return errors.Is(e.Err, mirror.ErrLocked) || errors.Is(e.Err, registry.ErrReadOnly)
+}
 
 func (p *lines) Tiles(done, total int) {
 	if tenth := done * 10 / total; total >= manyTiles && tenth != p.tenth {
@@ -166,6 +169,8 @@ func eventLine(e mirror.Event) string {
 		line += " (" + e.From + "): " + e.Err.Error()
 	case e.Err != nil:
 		line += ": " + e.Err.Error()
+	case e.HeldBack != "":
+		line += ", held back by the registry: " + e.HeldBack
 	case e.Bytes > 0:
 		line += "  " + humanize.Bytes(uint64(e.Bytes))
 	}

@@ -1,0 +1,71 @@
+package mirror
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream/upstreamtest"
+)
+
+func TestWhatAPolicyHoldsBackExists(t *testing.T) {
+	reg := registrytest.New(t, registrytest.Options{})
+	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Signer: signtest.Signer(t, 0)}
+	items := []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}
+	run(t, items, o)
+	reg.Inject(registrytest.HarborPolicyViolation())
+	events, summary := run(t, items, o)
+	if summary.Existing != 1 || summary.Failed != 0 || !strings.Contains(events[0].HeldBack, "2 vulnerabilities") {
+		t.Errorf("%+v: %+v", summary, events[0])
+	}
+}
+
+func TestWhatMayNotBeReadUnsignedIsSigned(t *testing.T) {
+	reg := registrytest.New(t, registrytest.Options{})
+	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
+	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL())}
+	items := []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}
+	run(t, items, o)
+	reg.Inject(registrytest.HarborUnsigned())
+	events, _ := run(t, items, o)
+	if events[0].Status != Existing || !strings.Contains(events[0].HeldBack, "not signed") {
+		t.Errorf("without a key: %+v", events[0])
+	}
+	o.Signer = signtest.Signer(t, 0)
+	if events, _ := run(t, items, o); events[0].Status != Signed {
+		t.Errorf("with one: %+v", events[0])
+	}
+	if events, _ := run(t, items, o); events[0].Status != Existing || events[0].HeldBack != "" {
+		t.Errorf("then: %+v", events[0])
+	}
+}
+
+func TestARegistryThatTakesNothingEndsTheRunOnce(t *testing.T) {
+	for name, fault := range map[string]registrytest.Fault{
+		"quota": registrytest.HarborQuotaExceeded(), "read-only": registrytest.HarborReadOnly(), "cache": registrytest.CacheTakesNothing(),
+	} {
+		reg := registrytest.New(t, registrytest.Options{})
+		tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0", "corp.example/b@v1.0.0", "corp.example/c@v1.0.0")
+		reg.Inject(fault)
+		o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Jobs: 1}
+		told := 0
+		o.Report = func(Event) { told++ }
+		_, err := Run(t.Context(), []requirement.Requirement{
+			upstreamtest.Full("corp.example/a@v1.0.0"), upstreamtest.Full("corp.example/b@v1.0.0"), upstreamtest.Full("corp.example/c@v1.0.0"),
+		}, o)
+		if !errors.Is(err, registry.ErrReadOnly) || told != 0 {
+			t.Errorf("%s: %d events, %v", name, told, err)
+		}
+		for _, r := range reg.Requests() {
+			if !strings.HasSuffix(r.Repository, "/a") && r.Method != http.MethodGet {
+				t.Errorf("%s: pushed to %s after that", name, r.Repository)
+			}
+		}
+	}
+}
