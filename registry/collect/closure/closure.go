@@ -40,7 +40,6 @@ type Options struct {
 type Runner struct {
 	o     Options
 	goCmd *gocmd.Cmd // of which each call makes one of its own
-	proxy *record.Proxy
 	dir   string
 
 	stopAfter time.Duration // see the constant
@@ -59,9 +58,6 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 	r.goCmd, err = gocmd.New(ctx, gocmd.Options{
 		Go: o.Go, Scratch: filepath.Join(dir, "go"), GOPROXY: "off", GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
 	})
-	if err == nil {
-		r.proxy, err = record.Listen(o.Source, o.Log)
-	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -69,6 +65,4 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 }
 
 // Close ends the runner and removes what it wrote. Calls that still run fail.
-func (r *Runner) Close() error {
-	return errors.Join(r.proxy.Close(), gocmd.RemoveAll(r.dir))
-}
+func (r *Runner) Close() error { return gocmd.RemoveAll(r.dir) }
