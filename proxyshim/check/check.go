@@ -6,10 +6,8 @@ package check
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -17,9 +15,6 @@ import (
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/project"
 )
-
-// ErrPlatform: a platform is not os/arch.
-var ErrPlatform = errors.New("not os/arch, like linux/amd64")
 
 // Options configures [Run]. Project and Proxy are required.
 type Options struct {
@@ -31,7 +26,7 @@ type Options struct {
 	GOSUMDB string // "" = the user's; an address in it does not count, for the shim is asked about the log
 	NoSumDB string // GONOSUMDB
 
-	Platforms   []string // to build and vet for, as in "linux/amd64"; none = this machine's
+	Platforms   []string // to build and vet for, os/arch with Go's names; none = this machine's
 	Tags        string   // build tags, separated by commas
 	DownloadAll bool     // "go mod download all" has to work, too
 
@@ -63,13 +58,10 @@ func (r Result) Failed() bool { return !r.OK && r.Skipped == "" }
 // missing of it, and not only what the go command stopped at.
 //
 // That the project fails is no error. An error says why nothing could be proved, or
-// not everything: [ErrPlatform], gocmd.ErrNoGo, the end of ctx, or a full disk.
+// not everything: gocmd.ErrNoGo, the end of ctx, or a full disk.
 func Run(ctx context.Context, o Options) (results []Result, dialled []string, err error) {
 	if o.Project == nil || o.Proxy == "" {
 		return nil, nil, errors.New("check: Project and Proxy are required")
-	}
-	if err := checkPlatforms(o.Platforms); err != nil {
-		return nil, nil, err
 	}
 	temp, err := os.MkdirTemp(o.TempDir, "modferry-check-*")
 	if err != nil {
@@ -126,18 +118,6 @@ func ownSettings(goCmd *gocmd.Cmd, temp string) *gocmd.Cmd {
 		}
 	}
 	return goCmd
-}
-
-// platformGrammar is GOOS "/" GOARCH.
-var platformGrammar = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
-
-func checkPlatforms(platforms []string) error {
-	for _, p := range platforms {
-		if !platformGrammar.MatchString(p) {
-			return fmt.Errorf("platform %q is %w", p, ErrPlatform)
-		}
-	}
-	return nil
 }
 
 func here() string { return runtime.GOOS + "/" + runtime.GOARCH }

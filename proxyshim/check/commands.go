@@ -15,6 +15,7 @@ import (
 
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // runner runs the commands.
@@ -133,7 +134,10 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	result := Result{Command: "go mod tidy -diff", Dir: relative(r.scratch.Root, m.Dir)}
 	start := time.Now()
-	diff, err := r.invoke(ctx, r.goCmd.With("GOWORK=off"), m.Dir, "mod", "tidy", "-diff")
+	if err := errors.Join(r.files.restore(), m.StandAlone()); err != nil {
+		return err
+	}
+	diff, err := r.goCmd.With("GOWORK=off").Run(ctx, m.Dir, "mod", "tidy", "-diff")
 	var failure *gocmd.Error
 	switch {
 	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
@@ -156,13 +160,10 @@ func relies(m project.Module, diff string) bool {
 	if m.File == nil {
 		return false
 	}
-	for path := range m.Added {
-		required := func(r *modfile.Require) bool { return r.Mod.Path == path }
-		if slices.ContainsFunc(m.File.Require, required) || adds(diff, path) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.Alone, func(added modfile.Replace) bool {
+		required := func(r *modfile.Require) bool { return r.Mod.Path == added.Old.Path }
+		return slices.ContainsFunc(m.File.Require, required) || adds(diff, added.Old.Path)
+	})
 }
 
 // adds reports whether a difference adds a requirement of a module.
@@ -205,7 +206,7 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 }
 
 func (r *runner) report(result Result) {
-	result.Command, result.Dir = oneLine(result.Command), oneLine(result.Dir) // the project named the directories
+	result.Command, result.Dir = safetext.Line(result.Command), safetext.Line(result.Dir) // the project named the directories
 	r.results = append(r.results, result)
 	r.failed = r.failed || result.Failed()
 	if r.o.Report != nil {

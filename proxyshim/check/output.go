@@ -2,7 +2,8 @@ package check
 
 import (
 	"strings"
-	"unicode"
+
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // maxOutput bounds what a result keeps of what a command wrote, in bytes.
@@ -21,22 +22,9 @@ func excerpt(output string) string {
 			b.WriteString("…")
 			break
 		}
-		b.WriteString(oneLine(line) + "\n")
+		b.WriteString(safetext.Line(line) + "\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
-}
-
-// oneLine makes a name that others chose fit to be shown.
-func oneLine(name string) string {
-	return strings.Map(graphic, strings.ToValidUTF8(name, "?"))
-}
-
-// graphic puts a space in the place of what a terminal would obey.
-func graphic(r rune) rune {
-	if r == '\t' || unicode.IsGraphic(r) {
-		return r
-	}
-	return ' '
 }
 
 // changes returns the lines that a difference removes and adds, below the names of

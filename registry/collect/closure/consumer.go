@@ -33,11 +33,11 @@ func (v *view) consumers(ctx context.Context, got downloaded, packages []string)
 	if err != nil {
 		return err
 	}
-	if err := v.checkGo(ctx, pl.goCmd, pl.dir, v.readable(pl.file), own); err != nil {
+	if err := v.checkGo(ctx, pl, own); err != nil {
 		return err
 	}
-	v.tidy(ctx, pl, v.modLines(pl.dir))
-	v.graph(ctx, []place{pl}, true)
+	v.tidy(ctx, pl, v.modLines(pl.dir), nil)
+	v.graph(ctx, pl, true)
 	if err := v.choices(ctx, pl); err != nil {
 		return err
 	}
@@ -49,10 +49,10 @@ func (v *view) consumers(ctx context.Context, got downloaded, packages []string)
 	if pl, err = v.newConsumer("old", prePruning, got.version(), packages); err != nil {
 		return err
 	}
-	if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
+	if _, err := v.run(ctx, pl, "mod", "tidy", "-e"); err != nil {
 		v.warn("as a dependency of an old module", err)
 	}
-	v.list(ctx, pl.goCmd, pl.dir, "all")
+	v.list(ctx, pl, "all")
 	return nil
 }
 
@@ -77,5 +77,5 @@ func (v *view) newConsumer(name, release string, m module.Version, packages []st
 			return place{}, err
 		}
 	}
-	return place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: dir, module: true, file: filepath.Join(dir, "go.mod")}, nil
+	return place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: dir, file: filepath.Join(dir, "go.mod")}, nil
 }

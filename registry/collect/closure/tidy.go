@@ -44,26 +44,25 @@ func (v *view) modLines(dir string) modLines {
 }
 
 // tidy runs "go mod tidy" in a copy of a module, and reports whether that made more of it than it was before: only to remove
-// lines of go.sum is no lack.
-func (v *view) tidy(ctx context.Context, pl place, before modLines) bool {
+// lines of go.sum is no lack. What is replaced only because the module is alone, and required, is no mistake of its author.
+func (v *view) tidy(ctx context.Context, pl place, before modLines, alone []modfile.Replace) bool {
 	const doing = "tidying a copy"
-	if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy"); err != nil {
+	if _, err := v.run(ctx, pl, "mod", "tidy"); err != nil {
 		v.warn(doing, err)
 		// Without -e it stops at the first package that cannot be had.
-		if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
+		if _, err := v.run(ctx, pl, "mod", "tidy", "-e"); err != nil {
 			v.warn(doing, err)
 		}
 		return true
 	}
 	after := v.modLines(pl.dir)
+	required := slices.Collect(maps.Values(after.mod))
 	changes := slices.Concat(lacking("-", before.mod, after.mod), lacking("+", after.mod, before.mod), lacking("+", after.sum, before.sum))
 	if len(changes) == 0 {
 		return false
 	}
-	for _, path := range after.mod {
-		if pl.added[path] {
-			return true // only the copy says where that is, so that nobody can tidy it but here
-		}
+	if slices.ContainsFunc(alone, func(r modfile.Replace) bool { return slices.Contains(required, r.Old.Path) }) {
+		return true // only the copy says where that is, so that nobody can tidy it but here
 	}
 	if !v.foreign {
 		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result",

@@ -38,11 +38,6 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 	if len(platforms) == 0 {
 		platforms = []string{runtime.GOOS + "/" + runtime.GOARCH}
 	}
-	for _, p := range platforms {
-		if goos, goarch, _ := strings.Cut(p, "/"); goos == "" || goarch == "" {
-			return m, nil, fmt.Errorf("platform %q is not os/arch, like linux/amd64", p)
-		}
-	}
 	v, err := r.view(pkg+"@"+query, from)
 	if err != nil {
 		return m, nil, err
@@ -77,7 +72,7 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 // install runs "go install -n" for a platform.
 func (v *view) install(ctx context.Context, pkg, platform, cgo string) ([]byte, error) {
 	goos, goarch, _ := strings.Cut(platform, "/")
-	return v.run(ctx, v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED="+cgo), v.dir, "install", "-n", pkg)
+	return v.run(ctx, place{v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED="+cgo), v.dir, ""}, "install", "-n", pkg)
 }
 
 // provider returns the module that a go command found a package in: of those that it fetched, that with the longest path. It is

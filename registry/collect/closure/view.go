@@ -154,9 +154,9 @@ func (v *view) warn(doing string, err error) {
 
 // run runs the go command. An error names files as they are named upstream, not by the
 // address of the proxy, and matches errLacking if it may come from a version that could not be had.
-func (v *view) run(ctx context.Context, c *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
+func (v *view) run(ctx context.Context, pl place, args ...string) ([]byte, error) {
 	lacking := v.Lacking()
-	out, err := c.Run(ctx, dir, args...)
+	out, err := pl.goCmd.Run(ctx, pl.dir, args...)
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
 		failed.Stderr, failed.Dir = v.readable(failed.Stderr), v.readable(failed.Dir)
