@@ -22,9 +22,7 @@ type Options struct {
 	Proxy   string   // the shim's address, as for GOPROXY; nobody else is asked
 	Skip    []string // directories not to copy with the project, such as a store
 
-	Go      string // the go command; "" = the one in PATH
-	GOSUMDB string // "" = the user's; an address in it does not count, for the shim is asked about the log
-	NoSumDB string // GONOSUMDB
+	NoSumDB string // GONOSUMDB; of the user's GOSUMDB, an address does not count, for the shim is asked about the log
 
 	Platforms   []string // to build and vet for, os/arch with Go's names; none = this machine's
 	Tags        string   // build tags, separated by commas
@@ -74,8 +72,7 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	}
 	defer b.close()
 	goCmd, err := gocmd.New(ctx, gocmd.Options{
-		Go: o.Go, Scratch: filepath.Join(temp, "go"),
-		GOPROXY: o.Proxy, GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
+		Scratch: filepath.Join(temp, "go"), GOPROXY: o.Proxy, NoSumDB: o.NoSumDB,
 		Env: append(b.environ(o.Proxy), "GOTMPDIR="+temp), // which an interrupted go command does not clear
 	})
 	if err != nil {

@@ -34,7 +34,7 @@ func TestWorkspaceIsCheckedModuleByModule(t *testing.T) {
 		"ok go mod tidy -diff in app", "ok go mod tidy -diff in lib", "ok go mod tidy -diff in tools/gen",
 		"ok go list -m all",
 	}
-	o := Options{GOSUMDB: "off", Platforms: []string{"linux/amd64", "windows/amd64"}}
+	o := Options{Platforms: []string{"linux/amd64", "windows/amd64"}}
 	run(t, p, x, o).shows(ok...)
 
 	x.lose("example.com/win/@v/v1.0.0.zip")
@@ -58,7 +58,7 @@ func TestTidinessThatTheCopyCannotTellIsSkipped(t *testing.T) {
 	w["go.work"] += "\nuse ./late\n"
 	p := newProject(t, nil, w)
 	tidy(t, x, filepath.Join(p.Root, "lib"))
-	results := run(t, load(t, p.Root), x, Options{GOSUMDB: "off"}).results
+	results := run(t, load(t, p.Root), x, Options{}).results
 	for dir, want := range map[string]string{
 		"app":       "not published", // it requires what is in a directory
 		"late":      "not published", // it has to
@@ -80,7 +80,7 @@ func TestNamesOfDirectoriesAreFitToBeShown(t *testing.T) {
 		"a\x1b[31mred/go.mod": "module corp.example/app\n\ngo 1.24\n",
 		"a\x1b[31mred/app.go": "package app\n",
 	})
-	for _, r := range run(t, p, x, Options{GOSUMDB: "off"}).results {
+	for _, r := range run(t, p, x, Options{}).results {
 		if strings.ContainsRune(r.Command+r.Dir, 0x1b) {
 			t.Errorf("%q in %q", r.Command, r.Dir)
 		}
@@ -90,7 +90,7 @@ func TestNamesOfDirectoriesAreFitToBeShown(t *testing.T) {
 func TestPlatformIsBuiltForOnce(t *testing.T) {
 	x := newProxy(t, world())
 	p := newProject(t, x, app())
-	run(t, p, x, Options{GOSUMDB: "off", Platforms: []string{here(), here()}}).shows(allWell...)
+	run(t, p, x, Options{Platforms: []string{here(), here()}}).shows(allWell...)
 }
 
 func TestForeignPlatformsAreBuiltForWithoutCUnlessToldOtherwise(t *testing.T) {
@@ -99,7 +99,7 @@ func TestForeignPlatformsAreBuiltForWithoutCUnlessToldOtherwise(t *testing.T) {
 		"go.mod": "module corp.example/app\n\ngo 1.24\n", "a.go": "package a\n\nvar _ int = C\n", "c.go": "package a\n\nimport \"C\"\n",
 	})
 	const note = "with CGO_ENABLED=0, unless the environment says otherwise"
-	o := Options{GOSUMDB: "off", Platforms: []string{"windows/arm64"}}
+	o := Options{Platforms: []string{"windows/arm64"}}
 	t.Setenv("CGO_ENABLED", "0")
 	if got := run(t, p, x, o); strings.Contains(got.said(), note) {
 		t.Errorf("it was the user's:\n%s", got.said())
@@ -127,7 +127,7 @@ func TestUnreadableFilesAreWarnedAbout(t *testing.T) {
 		t.Cleanup(func() { _ = os.Chmod(name, 0o700) })
 	}
 	var warned []string
-	o := Options{Project: p, Proxy: x.URL, GOSUMDB: "off", TempDir: t.TempDir(), Warn: func(err error) { warned = append(warned, err.Error()) }}
+	o := Options{Project: p, Proxy: x.URL, TempDir: t.TempDir(), Warn: func(err error) { warned = append(warned, err.Error()) }}
 	results, _, err := Run(t.Context(), o)
 	if err != nil || len(warned) != 2 || !strings.Contains(warned[0]+warned[1], "key.pem") {
 		t.Errorf("warned of %q, %v", warned, err)

@@ -22,6 +22,9 @@ type Result struct {
 	Needs    []requirement.Requirement // sorted, once each; with the revisions that were asked for
 	Warnings []error                   // what could not be found out, or had; the rest is good
 	Partial  bool                      // there are warnings, or needs of which a file could not be had, so that more may be needed
+
+	// Demands is the Go version, as go1.26.0, that a tool needs at least, if it is newer than the installed one's; or "".
+	Demands string
 }
 
 // Options configures [New].

@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -19,6 +18,7 @@ import (
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/record"
 	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // listed is what "go list -m -json" prints about a module.
@@ -138,7 +138,7 @@ func (v *view) warnOf(doing string, m module.Version, text string) {
 
 // oneLine makes an error of what a go command wrote.
 func (v *view) oneLine(text string) error {
-	return errors.New(strings.NewReplacer("\n\t", "; ", "\n", "; ").Replace(strings.TrimSpace(v.readable(text))))
+	return errors.New(safetext.Lines([]byte(v.readable(text))))
 }
 
 // decode reads JSON values one after the other.

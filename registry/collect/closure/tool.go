@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/version"
 	"io/fs"
 	"path"
 	"runtime"
@@ -17,8 +18,7 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's), and
-// which toolchain, where the go line of the tool's module demands a newer Go than the one here. Query is
+// Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's). Query is
 // anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
 // compiled or run. If this Go is too old to install the tool, what the go.mod of its module requires
 // is returned, with a warning. From is who needs what nothing more exact is known of; "" = pkg@query.
@@ -58,7 +58,6 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 		return m, nil, v.failure(m, cmp.Or(failed, errors.New("no module provides it")))
 	}
 	v.need(m, false)
-	v.addToolchains(ctx, r.o.Source, got, platforms)
 	if got.tooOld != nil {
 		v.warn("running go install; only what the go.mod of its module requires is known", got.tooOld)
 		v.addRequired(got)
@@ -66,6 +65,9 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 		return m, nil, err
 	}
 	result, err := v.result(ctx)
+	if have := v.goCmd.Version(); err == nil && have != "" && version.Compare(have, got.goVersion()) < 0 {
+		result.Demands = got.goVersion()
+	}
 	return m, result, err
 }
 

@@ -119,10 +119,6 @@ func (v *view) addFailed() bool {
 			refused = append(refused, name)
 		}
 	}
-	const most = 5
-	if more := len(refused) - most; more > 0 {
-		refused = append(refused[:most-1], fmt.Sprintf("%s and %d more", refused[most-1], more))
-	}
 	if len(refused) > 0 {
 		v.warnings = append(v.warnings, fmt.Errorf("%s: what is behind %s was not found out, as that could not be had: run this again",
 			v.subject, strings.Join(refused, ", ")))
