@@ -206,7 +206,7 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 }
 
 func (r *runner) report(result Result) {
-	result.Command, result.Dir = safetext.Line(result.Command), safetext.Line(result.Dir) // the project named the directories
+	result.Command, result.Dir = safetext.Lines([]byte(result.Command)), safetext.Lines([]byte(result.Dir)) // the project named the directories
 	r.results = append(r.results, result)
 	r.failed = r.failed || result.Failed()
 	if r.o.Report != nil {

@@ -22,7 +22,7 @@ func excerpt(output string) string {
 			b.WriteString("…")
 			break
 		}
-		b.WriteString(safetext.Line(line) + "\n")
+		b.WriteString(safetext.Lines([]byte(line)) + "\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

@@ -46,7 +46,7 @@ func (r *Report) Problem(err error) {
 
 // Warn names something that is wrong, in words that the project may have chosen.
 func (r *Report) Warn(err error) {
-	fmt.Fprintf(r.Err, "modferry: %s\n", safetext.Line(err.Error()))
+	fmt.Fprintf(r.Err, "modferry: %s\n", safetext.Lines([]byte(err.Error())))
 }
 
 // command is a result as JSON.
