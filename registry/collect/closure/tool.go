@@ -90,7 +90,7 @@ func (v *view) provider(ctx context.Context, pkg string) (downloaded, error) {
 		if err != nil {
 			return got, err
 		}
-		has, err := hasPackage(got, pkg)
+		has, err := HasPackage(got.version(), got.Zip, pkg)
 		if err != nil {
 			return got, err
 		}
@@ -107,13 +107,13 @@ func (v *view) provider(ctx context.Context, pkg string) (downloaded, error) {
 	return found, nil
 }
 
-// hasPackage reports whether a module's zip has Go files in a package's directory.
-func hasPackage(got downloaded, pkg string) (bool, error) {
-	files, err := modzip.CheckZip(got.version(), got.Zip)
+// HasPackage reports whether a module version's zip file has Go files in a package's directory.
+func HasPackage(m module.Version, zip, pkg string) (bool, error) {
+	files, err := modzip.CheckZip(m, zip)
 	if err != nil {
 		return false, err
 	}
-	dir := got.version().String() + strings.TrimPrefix(pkg, got.Path)
+	dir := m.String() + strings.TrimPrefix(pkg, m.Path)
 	return slices.ContainsFunc(files.Valid, func(name string) bool { return path.Ext(name) == ".go" && path.Dir(name) == dir }), nil
 }
 
