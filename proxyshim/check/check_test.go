@@ -43,7 +43,7 @@ func app() files {
 
 var allWell = []string{
 	"ok go mod download", "ok go build ./... for " + here(), "ok go vet ./... for " + here(),
-	"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+	"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 }
 
 func TestProjectOfWhichEverythingIsThereWorks(t *testing.T) {
@@ -81,7 +81,7 @@ func TestMissingZipFailsAndIsAskedFor(t *testing.T) {
 	x.lose("example.com/test/@v/v1.0.0.zip")
 	run(t, p, x, Options{}).shows(
 		"FAILED go mod download", "ok go build ./... for "+here(), "FAILED go vet ./... for "+here(),
-		"ok go mod verify", "FAILED go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "FAILED go mod tidy", "ok go list -m all",
 	).says("example.com/test@v1.0.0", "not found: the store has no")
 	if got := x.missing(); !slices.Equal(got, []string{"example.com/test/@v/v1.0.0.zip"}) {
 		t.Errorf("missing: %q", got)
@@ -111,8 +111,8 @@ func TestUntidyProjectIsSaidToBeUntidy(t *testing.T) {
 	x.lose()
 	run(t, load(t, p.Root), x, Options{}).shows(
 		"ok go mod download", "ok go build ./... for "+here(), "ok go vet ./... for "+here(),
-		"ok go mod verify", "UNTIDY go mod tidy -diff", "ok go list -m all",
-	).says("go.mod:\n- example.com/test v1.0.0\ngo.sum:\n-example.com/test v1.0.0 h1:")
+		"ok go mod verify", "UNTIDY go mod tidy", "ok go list -m all",
+	).says("go.mod:\n-example.com/test v1.0.0\ngo.sum:\n-example.com/test v1.0.0 h1:")
 }
 
 func TestBrokenCodeFailsAndNothingIsMissing(t *testing.T) {
@@ -122,7 +122,7 @@ func TestBrokenCodeFailsAndNothingIsMissing(t *testing.T) {
 	x.lose()
 	run(t, load(t, p.Root), x, Options{}).shows(
 		"ok go mod download", "FAILED go build ./... for "+here(), "FAILED go vet ./... for "+here(),
-		"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 	).says("./broken.go:3:9: undefined: undefined")
 	if got := x.missing(); len(got) > 0 {
 		t.Errorf("missing: %q", got)
@@ -198,11 +198,11 @@ func TestPackagesOfNoPlatformAreSkipped(t *testing.T) {
 	run(t, p, x, Options{Platforms: []string{"linux/arm64", "windows/amd64"}}).shows(
 		"ok go mod download", "skipped go build ./... for linux/arm64", "skipped go vet ./... for linux/arm64",
 		"ok go build ./... for windows/amd64", "ok go vet ./... for windows/amd64",
-		"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 	)
 	run(t, p, x, Options{Platforms: []string{"linux/arm64"}, Tags: "extra"}).shows(
 		"ok go mod download", "ok go build -tags=extra ./... for linux/arm64", "ok go vet -tags=extra ./... for linux/arm64",
-		"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 	)
 }
 

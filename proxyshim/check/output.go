@@ -27,19 +27,10 @@ func excerpt(output string) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// changes returns the lines that a difference removes and adds, below the names of
-// their files, as "go mod tidy -diff" prints it.
-func changes(diff string) string {
-	var b strings.Builder
-	for line := range strings.Lines(diff) {
-		if name, ok := strings.CutPrefix(line, "+++ tidy/"); ok {
-			b.WriteString(strings.TrimSpace(name) + ":\n")
-			continue
-		}
-		isHead := strings.HasPrefix(line, "--- current/")
-		if !isHead && (strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+")) {
-			b.WriteString(line)
-		}
+// changed returns what has changed in a file, below its name.
+func changed(file string, lines []string) string {
+	if len(lines) == 0 {
+		return ""
 	}
-	return b.String()
+	return file + ":\n" + strings.Join(lines, "\n") + "\n"
 }

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/project"
 )
 
 // consumerPath is the module path of modules that are made up here. Nobody can have it.
@@ -36,7 +38,8 @@ func (v *view) consumers(ctx context.Context, got downloaded, packages []string)
 	if err := v.checkGo(ctx, pl, own); err != nil {
 		return err
 	}
-	v.tidy(ctx, pl, v.modLines(pl.dir), nil)
+	consumer := project.Module{Dir: pl.dir}
+	v.tidy(ctx, pl, consumer, consumer.Lines())
 	v.graph(ctx, pl, true)
 	if err := v.choices(ctx, pl); err != nil {
 		return err

@@ -64,14 +64,14 @@ func (v *view) addSums(p *project.Project, suffix string) {
 
 // project runs go commands in a project, which it may change.
 func (v *view) project(ctx context.Context, p *project.Project, downloadAll bool) {
-	before := make(map[string]modLines)
+	before := make(map[string]project.Lines)
 	for _, m := range p.Modules {
-		before[m.Dir] = v.modLines(m.Dir)
+		before[m.Dir] = m.Lines()
 	}
 	v.graphs(ctx, p, downloadAll)
 	changed := false
 	v.alone(ctx, p, func(pl place, m project.Module) {
-		changed = v.tidy(ctx, pl, before[m.Dir], m.Alone) || changed
+		changed = v.tidy(ctx, pl, m, before[m.Dir]) || changed
 	})
 	if !changed {
 		return

@@ -1,6 +1,11 @@
 package closure
 
-import "testing"
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
 
 // boundFiles are a workspace whose module a requires a sibling that nobody has published.
 var boundFiles = map[string]string{
@@ -61,4 +66,45 @@ func TestAModuleThatReliesOnItsWorkspaceNeedNotBeTidy(t *testing.T) {
 	env := []string{"GOPROXY=" + up.url(), "GOMODCACHE=" + up.cache()}
 	goIn(t, dir+"/b", append(env, "GOWORK=off"), "mod", "tidy")
 	checkWarnings(t, projectOf(t, Options{Source: up}, dir))
+}
+
+func TestAGoSumThatTidyLeavesAloneIsTidy(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	dir := newProject(t, up, map[string]string{
+		"go.mod": "module corp.example/p\n\ngo 1.24\n\nrequire example.com/leaf v1.2.0\n", "p.go": "package p\n\nimport _ \"example.com/leaf\"\n",
+	}, ".")
+	data, err := os.ReadFile(dir + "/go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(data)
+	lines := strings.SplitAfter(good, "\n")
+	slices.Reverse(lines)
+	for _, text := range []string{
+		strings.ReplaceAll(good, "\n", "\r\n"), strings.Join(lines, ""), good + good, strings.Replace(good, "\n", "\n\n", 1),
+		strings.TrimSpace(good), strings.ReplaceAll(good, "\n", " \n"),
+	} {
+		write(t, dir, map[string]string{"go.sum": text})
+		r := projectOf(t, Options{Source: up}, dir)
+		checkWarnings(t, r)
+		if got := show(r.Needs); got != "example.com/leaf@v1.2.0\n" {
+			t.Errorf("%q: needs\n%s", text, got)
+		}
+	}
+}
+
+func TestTheWarningShowsALineThatChanges(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	for name, files := range map[string]map[string]string{
+		"without a go.sum":  {},
+		"with an empty one": {"go.sum": "\n\n"},
+	} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"go.mod": "module corp.example/p\n\ngo 1.24\n", "p.go": "package p\n\nimport _ \"example.com/leaf\"\n"})
+		write(t, dir, files)
+		t.Log(name)
+		checkWarnings(t, projectOf(t, Options{Source: up}, dir), `would change "+example.com/leaf v1.2.0"`)
+	}
 }

@@ -27,6 +27,7 @@ type Report struct {
 
 	Missing []proxyshim.Miss // what the store lacks
 	Own     []string         // packages that the project itself lacks
+	Mend    []string         // commands that end the need for what is missing of the project's own modules
 	Dialled []string         // who else was to be asked
 
 	ran, failed, untidy int               // commands; failed ones have run, untidy ones have failed
