@@ -28,7 +28,8 @@ type Failure struct {
 	Err    error          // the source's
 }
 
-// Hide makes the proxy answer that some files do not exist, without asking the source, and without recording that.
+// Hide makes the proxy answer that some files do not exist, without asking the source, and without recording that. It may
+// depend on what was fetched so far.
 func (p *Proxy) Hide(hidden func(goproxy.File) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -37,8 +38,9 @@ func (p *Proxy) Hide(hidden func(goproxy.File) bool) {
 
 func (p *Proxy) hides(q goproxy.File) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.hidden != nil && q.Kind != sumDB && p.hidden(q)
+	hidden := p.hidden
+	p.mu.Unlock()
+	return hidden != nil && q.Kind != sumDB && hidden(q)
 }
 
 // Fetched returns what was served to the end so far, sorted, each version once. The

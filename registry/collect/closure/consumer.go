@@ -26,25 +26,14 @@ const (
 
 // consumers adds what fresh modules need that import packages of a module: all of them, or any of them.
 func (v *view) consumers(ctx context.Context, got downloaded, packages []string) error {
-	demanded := got.goVersion()
-	own := version.Lang(v.goCmd.Version())
-	if version.Compare(demanded, own) > 0 {
-		own = demanded
-	}
-	pl, err := v.newConsumer("consumer", own, got.version(), packages)
+	pl, err := v.consumer(ctx, got, packages, true)
 	if err != nil {
 		return err
 	}
-	if err := v.checkGo(ctx, pl, own); err != nil {
-		return err
-	}
-	consumer := project.Module{Dir: pl.dir}
-	v.tidy(ctx, pl, consumer, consumer.Lines())
-	v.graph(ctx, pl, true)
 	if err := v.choices(ctx, pl); err != nil {
 		return err
 	}
-	if version.Compare(demanded, raised) >= 0 {
+	if version.Compare(got.goVersion(), raised) >= 0 {
 		return nil
 	}
 	// One from before graph pruning sees the whole module graph, with the versions that are selected in it. Which packages it
@@ -57,6 +46,26 @@ func (v *view) consumers(ctx context.Context, got downloaded, packages []string)
 	}
 	v.list(ctx, pl, "all")
 	return nil
+}
+
+// consumer adds what one fresh module needs that imports packages of a module, programs as its tools: to be tidied, listed and
+// downloaded.
+func (v *view) consumer(ctx context.Context, got downloaded, packages []string, downloadAll bool) (place, error) {
+	own := version.Lang(v.goCmd.Version())
+	if demanded := got.goVersion(); version.Compare(demanded, own) > 0 {
+		own = demanded
+	}
+	pl, err := v.newConsumer("consumer", own, got.version(), packages)
+	if err != nil {
+		return pl, err
+	}
+	if err := v.checkGo(ctx, pl, own); err != nil {
+		return pl, err
+	}
+	m := project.Module{Dir: pl.dir}
+	v.tidy(ctx, pl, m, m.Lines())
+	v.graph(ctx, pl, downloadAll)
+	return pl, nil
 }
 
 // newConsumer makes a module that requires m and imports packages of it, in a scratch directory. If its release is "",

@@ -16,10 +16,11 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/record"
 )
 
-// Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's). Query is
-// anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
+// Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's), and a module that
+// has the package as its tool, by "go get -tool", to be tidied, listed and downloaded. Query is anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
 // compiled or run. If this Go is too old to install the tool, what the go.mod of its module requires
 // is returned, with a warning. From is who needs what nothing more exact is known of; "" = pkg@query.
 func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string, from string) (module.Version, *Result, error) {
@@ -43,10 +44,14 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 		return m, nil, err
 	}
 	defer v.end(&err)
+	v.foreign = true
 	if isPrivate := func(path string) bool { return module.MatchPrefixPatterns(r.o.Private, path) }; isPrivate(pkg) {
-		// The go command looks for the package in modules of every prefix of its path. A version that the tool requires it must get.
+		// The go command looks for the package in modules of every prefix of its path. A version that the tool requires it
+		// must get: of that, it asks for the go.mod first.
 		v.Hide(func(f goproxy.File) bool {
-			return f.Kind != goproxy.Mod && f.Kind != goproxy.Zip && strings.HasPrefix(pkg, f.Path+"/") && !isPrivate(f.Path)
+			isRequired := func(got record.Fetched) bool { return got.Module == f.Version && got.GoMod }
+			return f.Kind != goproxy.Mod && f.Kind != goproxy.Zip && strings.HasPrefix(pkg, f.Path+"/") && !isPrivate(f.Path) &&
+				!slices.ContainsFunc(v.Fetched(), isRequired)
 		})
 	}
 	_, failed := v.install(ctx, pkg+"@"+query, platforms[0], "0")
@@ -63,6 +68,8 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 		v.addRequired(got)
 	} else if err := v.installAll(ctx, pkg+"@"+m.Version, platforms); err != nil {
 		return m, nil, err
+	} else if _, err := v.consumer(ctx, got, []string{pkg}, false); err != nil {
+		v.warn("as a tool of a module", err)
 	}
 	result, err := v.result(ctx)
 	if have := v.goCmd.Version(); err == nil && have != "" && version.Compare(have, got.goVersion()) < 0 {

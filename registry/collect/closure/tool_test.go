@@ -30,7 +30,7 @@ func TestAToolCanBeInstalledOffline(t *testing.T) {
 		platforms           []string
 		absent              string
 	}{
-		{"example.com/lib/cmd/libtool", "", "v1.1.0", nil, "example.com/leaf@v1.1.0"},
+		{"example.com/lib/cmd/libtool", "", "v1.1.0", nil, "example.com/wide@v1.0.0"},
 		{"example.com/lib/cmd/libtool", "latest", "v1.1.0", []string{here, "windows/amd64"}, "example.com/wide@v1.0.0"},
 		{"example.com/lib/cmd/libtool", "v1.0.0", "v1.0.0", []string{here}, ""},
 		{"example.com/lib/cmd/libtool", "<v1.1", "v1.0.0", []string{here}, ""},
@@ -54,6 +54,11 @@ func TestAToolCanBeInstalledOffline(t *testing.T) {
 			for _, p := range tt.platforms {
 				goos, goarch, _ := strings.Cut(p, "/")
 				worksOffline(t, off, t.TempDir(), []string{"GOOS=" + goos, "GOARCH=" + goarch}, "install", "-n", tt.pkg+"@"+query)
+			}
+			dir := t.TempDir()
+			write(t, dir, map[string]string{"go.mod": "module corp.example/p\n\ngo 1.24\n"})
+			for _, c := range []string{"get -tool " + tt.pkg + "@" + query, "mod tidy", "list -m all", "mod download", "build -o " + os.DevNull + " tool"} {
+				worksOffline(t, off, dir, nil, strings.Fields(c)...)
 			}
 		}
 	}
