@@ -32,7 +32,7 @@ func (a *app) checkCommand() *cli.Command {
 		Usage:     "prove that a project works from the store alone",
 		ArgsUsage: "[DIR]",
 		Description: describe(`
-Runs go mod download, go build ./..., go vet ./..., go mod verify, go mod tidy -diff and go list -m all on a copy of the
+Runs go mod download, go build ./..., go vet ./..., go mod verify, go mod tidy and go list -m all on a copy of the
 project or workspace in DIR (default: here), with an empty module cache and a shim on the store as the only source. Each
 command has a line of its own that says what became of it, and starts with go.mod and go.sum as the project has them. The
 project itself is left alone, and so are the caches of its user but for the build cache, which hides no missing module.
@@ -154,6 +154,11 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	report.Dialled = dialled
 	if slices.ContainsFunc(results, check.Result.Failed) {
 		report.Missing, report.Own = check.Missing(s.Wishes(true), p)
+		for _, m := range report.Missing {
+			if mend := p.ReplaceInWork(m.Module); mend != "" {
+				report.Mend = append(report.Mend, mend)
+			}
+		}
 	}
 	return nil
 }

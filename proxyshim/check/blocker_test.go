@@ -57,8 +57,8 @@ func TestExcerptHasTheFirstLinesThatMatter(t *testing.T) {
 	long := strings.Repeat(strings.Repeat("x", 99)+"\n", 200)
 	for name, tt := range map[string]struct{ said, want string }{
 		"nothing":    {"\n\n", ""},
-		"progress":   {"go: downloading example.com/a v1.0.0\n\nx.go:1:2: no\n\n  \tindented \n", "x.go:1:2: no\n\n  \tindented"},
-		"a terminal": {"a\x1b[31mb\x00\xffc\r\n", "a [31mb ?c"},
+		"progress":   {"go: downloading example.com/a v1.0.0\n\nx.go:1:2: no\n\n  \tindented \n", "x.go:1:2: no\n\nindented"},
+		"a terminal": {"a\x1b[31mb\x00\xffc\r\n", "a[31mbc"},
 		"too much":   {long, strings.TrimSuffix(long[:81*100], "") + "…"},
 	} {
 		if got := excerpt(tt.said); got != tt.want {

@@ -6,10 +6,8 @@ package check
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -18,20 +16,15 @@ import (
 	"github.com/modferry/modferry/registry/project"
 )
 
-// ErrPlatform: a platform is not os/arch.
-var ErrPlatform = errors.New("not os/arch, like linux/amd64")
-
 // Options configures [Run]. Project and Proxy are required.
 type Options struct {
 	Project *project.Project
 	Proxy   string   // the shim's address, as for GOPROXY; nobody else is asked
 	Skip    []string // directories not to copy with the project, such as a store
 
-	Go      string // the go command; "" = the one in PATH
-	GOSUMDB string // "" = the user's; an address in it does not count, for the shim is asked about the log
-	NoSumDB string // GONOSUMDB
+	NoSumDB string // GONOSUMDB; of the user's GOSUMDB, an address does not count, for the shim is asked about the log
 
-	Platforms   []string // to build and vet for, as in "linux/amd64"; none = this machine's
+	Platforms   []string // to build and vet for, os/arch with Go's names; none = this machine's
 	Tags        string   // build tags, separated by commas
 	DownloadAll bool     // "go mod download all" has to work, too
 
@@ -63,13 +56,10 @@ func (r Result) Failed() bool { return !r.OK && r.Skipped == "" }
 // missing of it, and not only what the go command stopped at.
 //
 // That the project fails is no error. An error says why nothing could be proved, or
-// not everything: [ErrPlatform], gocmd.ErrNoGo, the end of ctx, or a full disk.
+// not everything: gocmd.ErrNoGo, the end of ctx, or a full disk.
 func Run(ctx context.Context, o Options) (results []Result, dialled []string, err error) {
 	if o.Project == nil || o.Proxy == "" {
 		return nil, nil, errors.New("check: Project and Proxy are required")
-	}
-	if err := checkPlatforms(o.Platforms); err != nil {
-		return nil, nil, err
 	}
 	temp, err := os.MkdirTemp(o.TempDir, "modferry-check-*")
 	if err != nil {
@@ -82,8 +72,7 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	}
 	defer b.close()
 	goCmd, err := gocmd.New(ctx, gocmd.Options{
-		Go: o.Go, Scratch: filepath.Join(temp, "go"),
-		GOPROXY: o.Proxy, GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
+		Scratch: filepath.Join(temp, "go"), GOPROXY: o.Proxy, NoSumDB: o.NoSumDB,
 		Env: append(b.environ(o.Proxy), "GOTMPDIR="+temp), // which an interrupted go command does not clear
 	})
 	if err != nil {
@@ -126,18 +115,6 @@ func ownSettings(goCmd *gocmd.Cmd, temp string) *gocmd.Cmd {
 		}
 	}
 	return goCmd
-}
-
-// platformGrammar is GOOS "/" GOARCH.
-var platformGrammar = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
-
-func checkPlatforms(platforms []string) error {
-	for _, p := range platforms {
-		if !platformGrammar.MatchString(p) {
-			return fmt.Errorf("platform %q is %w", p, ErrPlatform)
-		}
-	}
-	return nil
 }
 
 func here() string { return runtime.GOOS + "/" + runtime.GOARCH }

@@ -43,13 +43,13 @@ func app() files {
 
 var allWell = []string{
 	"ok go mod download", "ok go build ./... for " + here(), "ok go vet ./... for " + here(),
-	"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+	"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 }
 
 func TestProjectOfWhichEverythingIsThereWorks(t *testing.T) {
 	x := newProxy(t, world())
 	p := newProject(t, x, app())
-	got := run(t, p, x, Options{GOSUMDB: "off"}).shows(allWell...)
+	got := run(t, p, x, Options{}).shows(allWell...)
 	if len(got.dialled) > 0 {
 		t.Errorf("dialled %q", got.dialled)
 	}
@@ -69,19 +69,19 @@ func TestDownloadAllIsCheckedWhenAskedFor(t *testing.T) {
 		"go.mod":  "module corp.example/app\n\ngo 1.24\n\nrequire example.com/old v0.1.0\n",
 		"main.go": "package main\n\nimport _ \"example.com/old\"\n\nfunc main() {}\n",
 	})
-	run(t, p, x, Options{GOSUMDB: "off", DownloadAll: true}).shows(append(slices.Clone(allWell), "ok go mod download all")...)
+	run(t, p, x, Options{DownloadAll: true}).shows(append(slices.Clone(allWell), "ok go mod download all")...)
 	x.lose("example.com/unused/@v/v1.0.0.zip")
-	run(t, p, x, Options{GOSUMDB: "off"}).shows(allWell...)
-	run(t, p, x, Options{GOSUMDB: "off", DownloadAll: true}).shows(append(slices.Clone(allWell), "FAILED go mod download all")...)
+	run(t, p, x, Options{}).shows(allWell...)
+	run(t, p, x, Options{DownloadAll: true}).shows(append(slices.Clone(allWell), "FAILED go mod download all")...)
 }
 
 func TestMissingZipFailsAndIsAskedFor(t *testing.T) {
 	x := newProxy(t, world())
 	p := newProject(t, x, app())
 	x.lose("example.com/test/@v/v1.0.0.zip")
-	run(t, p, x, Options{GOSUMDB: "off"}).shows(
+	run(t, p, x, Options{}).shows(
 		"FAILED go mod download", "ok go build ./... for "+here(), "FAILED go vet ./... for "+here(),
-		"ok go mod verify", "FAILED go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "FAILED go mod tidy", "ok go list -m all",
 	).says("example.com/test@v1.0.0", "not found: the store has no")
 	if got := x.missing(); !slices.Equal(got, []string{"example.com/test/@v/v1.0.0.zip"}) {
 		t.Errorf("missing: %q", got)
@@ -94,7 +94,7 @@ func TestEverythingMissingIsFoundAtOnce(t *testing.T) {
 	// Without the first of them, the go command does not come to ask for the second.
 	lost := []string{"example.com/dep/@v/v1.0.0.mod", "example.com/test/@v/v1.0.0.zip"}
 	x.lose(lost...)
-	got := run(t, p, x, Options{GOSUMDB: "off"}).says("example.com/dep@v1.0.0")
+	got := run(t, p, x, Options{}).says("example.com/dep@v1.0.0")
 	if got.results[0].OK || x.missing() == nil {
 		t.Errorf("go mod download: %+v", got.results[0])
 	}
@@ -109,10 +109,10 @@ func TestUntidyProjectIsSaidToBeUntidy(t *testing.T) {
 	main := filepath.Join(p.Root, "main_test.go")
 	must(t, os.WriteFile(main, []byte("package main\n"), 0o600))
 	x.lose()
-	run(t, load(t, p.Root), x, Options{GOSUMDB: "off"}).shows(
+	run(t, load(t, p.Root), x, Options{}).shows(
 		"ok go mod download", "ok go build ./... for "+here(), "ok go vet ./... for "+here(),
-		"ok go mod verify", "UNTIDY go mod tidy -diff", "ok go list -m all",
-	).says("go.mod:\n-\texample.com/test v1.0.0\ngo.sum:\n-example.com/test v1.0.0 h1:")
+		"ok go mod verify", "UNTIDY go mod tidy", "ok go list -m all",
+	).says("go.mod:\n-example.com/test v1.0.0\ngo.sum:\n-example.com/test v1.0.0 h1:")
 }
 
 func TestBrokenCodeFailsAndNothingIsMissing(t *testing.T) {
@@ -120,9 +120,9 @@ func TestBrokenCodeFailsAndNothingIsMissing(t *testing.T) {
 	p := newProject(t, x, app())
 	must(t, os.WriteFile(filepath.Join(p.Root, "broken.go"), []byte("package main\n\nvar x = undefined\n"), 0o600))
 	x.lose()
-	run(t, load(t, p.Root), x, Options{GOSUMDB: "off"}).shows(
+	run(t, load(t, p.Root), x, Options{}).shows(
 		"ok go mod download", "FAILED go build ./... for "+here(), "FAILED go vet ./... for "+here(),
-		"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 	).says("./broken.go:3:9: undefined: undefined")
 	if got := x.missing(); len(got) > 0 {
 		t.Errorf("missing: %q", got)
@@ -173,7 +173,7 @@ func TestIncompleteGoSumIsNotRepairedOnTheWay(t *testing.T) {
 			for i, status := range tt.want {
 				want[i] = status + strings.TrimPrefix(want[i], "ok")
 			}
-			run(t, load(t, p.Root), x, Options{GOSUMDB: "off"}).shows(want...).says(tt.says)
+			run(t, load(t, p.Root), x, Options{}).shows(want...).says(tt.says)
 		})
 	}
 }
@@ -181,7 +181,7 @@ func TestIncompleteGoSumIsNotRepairedOnTheWay(t *testing.T) {
 func TestGoLineThatIsTooNewFailsEveryCommand(t *testing.T) {
 	x := newProxy(t, world())
 	p := newProject(t, nil, files{"go.mod": "module corp.example/app\n\ngo 1.99.0\n", "main.go": "package main\n\nfunc main() {}\n"})
-	got := run(t, p, x, Options{GOSUMDB: "off"}).says("go.mod requires go >= 1.99.0", "GOTOOLCHAIN=local")
+	got := run(t, p, x, Options{}).says("go.mod requires go >= 1.99.0", "GOTOOLCHAIN=local")
 	for _, r := range got.results {
 		if !r.Failed() && r.Command != "go mod verify" {
 			t.Errorf("%s did not fail", r.Command)
@@ -195,14 +195,14 @@ func TestGoLineThatIsTooNewFailsEveryCommand(t *testing.T) {
 func TestPackagesOfNoPlatformAreSkipped(t *testing.T) {
 	x := newProxy(t, world())
 	p := newProject(t, x, files{"go.mod": "module corp.example/app\n\ngo 1.24\n", "a_windows.go": "package a\n", "b_tagged.go": "//go:build extra\n\npackage a\n"})
-	run(t, p, x, Options{GOSUMDB: "off", Platforms: []string{"linux/arm64", "windows/amd64"}}).shows(
+	run(t, p, x, Options{Platforms: []string{"linux/arm64", "windows/amd64"}}).shows(
 		"ok go mod download", "skipped go build ./... for linux/arm64", "skipped go vet ./... for linux/arm64",
 		"ok go build ./... for windows/amd64", "ok go vet ./... for windows/amd64",
-		"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 	)
-	run(t, p, x, Options{GOSUMDB: "off", Platforms: []string{"linux/arm64"}, Tags: "extra"}).shows(
+	run(t, p, x, Options{Platforms: []string{"linux/arm64"}, Tags: "extra"}).shows(
 		"ok go mod download", "ok go build -tags=extra ./... for linux/arm64", "ok go vet -tags=extra ./... for linux/arm64",
-		"ok go mod verify", "ok go mod tidy -diff", "ok go list -m all",
+		"ok go mod verify", "ok go mod tidy", "ok go list -m all",
 	)
 }
 
@@ -211,7 +211,8 @@ func TestRequestsToOthersAreRefusedAndNamed(t *testing.T) {
 		x := newProxy(t, world()) // serves no checksum database
 		p := newProject(t, x, app())
 		must(t, os.Remove(filepath.Join(p.Root, "go.sum")))
-		got := run(t, load(t, p.Root), x, Options{GOSUMDB: "sum.golang.org"})
+		t.Setenv("GOSUMDB", "sum.golang.org")
+		got := run(t, load(t, p.Root), x, Options{})
 		if !slices.Equal(got.dialled, []string{"sum.golang.org:443"}) {
 			t.Errorf("dialled %q\n%s", got.dialled, got.said())
 		}
@@ -234,12 +235,21 @@ func TestRequestsToOthersAreRefusedAndNamed(t *testing.T) {
 			x.URL + "/": "", // the shim may be asked
 		} {
 			t.Setenv(envDial, url)
-			got := run(t, p, x, Options{GOSUMDB: "off"})
+			got := run(t, p, x, Options{})
 			if !slices.Equal(got.dialled, slices.DeleteFunc([]string{want}, func(s string) bool { return s == "" })) {
 				t.Errorf("%s: dialled %q\n%s", url, got.dialled, got.said())
 			}
 		}
 	})
+}
+
+func TestWithoutAGoCommandNothingIsProved(t *testing.T) {
+	x := newProxy(t, world())
+	p := newProject(t, x, app())
+	t.Setenv("PATH", t.TempDir())
+	if results, _, err := Run(t.Context(), Options{Project: p, Proxy: x.URL, TempDir: t.TempDir()}); !errors.Is(err, gocmd.ErrNoGo) || len(results) > 0 {
+		t.Errorf("%v, %v", results, err)
+	}
 }
 
 func TestWhatKeepsFromProvingIsAnError(t *testing.T) {
@@ -253,9 +263,6 @@ func TestWhatKeepsFromProvingIsAnError(t *testing.T) {
 		o    Options
 		want error
 	}{
-		{"no platform", t.Context(), Options{Project: p, Proxy: x.URL, Platforms: []string{"linux"}}, ErrPlatform},
-		{"an option for a platform", t.Context(), Options{Project: p, Proxy: x.URL, Platforms: []string{"-o/x"}}, ErrPlatform},
-		{"no go command", t.Context(), Options{Project: p, Proxy: x.URL, Go: filepath.Join(t.TempDir(), "go")}, gocmd.ErrNoGo},
 		{"interrupted", cancelled, Options{Project: p, Proxy: x.URL}, context.Canceled},
 		{"no proxy", t.Context(), Options{Project: p}, nil},
 		{"no project", t.Context(), Options{Proxy: x.URL}, nil},

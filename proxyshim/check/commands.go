@@ -11,10 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/modfile"
-
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // runner runs the commands.
@@ -129,50 +128,30 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 	return nil
 }
 
-// runTidy finds out whether a main module is tidy, and whether that can be found out.
+// runTidy finds out whether a main module is tidy, and whether that can be found out. It compares what "go mod tidy" makes
+// of the module, for that takes a go.sum in another order or with other ends of lines for tidy, and -diff does not.
 func (r *runner) runTidy(ctx context.Context, m project.Module) error {
-	result := Result{Command: "go mod tidy -diff", Dir: relative(r.scratch.Root, m.Dir)}
+	result := Result{Command: "go mod tidy", Dir: relative(r.scratch.Root, m.Dir)}
 	start := time.Now()
-	diff, err := r.invoke(ctx, r.goCmd.With("GOWORK=off"), m.Dir, "mod", "tidy", "-diff")
-	var failure *gocmd.Error
+	if err := errors.Join(r.files.restore(), m.StandAlone()); err != nil {
+		return err
+	}
+	before := m.Lines()
+	_, err := r.goCmd.With("GOWORK=off").Run(ctx, m.Dir, "mod", "tidy")
+	after := m.Lines()
+	goMod, goSum := before.Changes(after)
 	switch {
-	case !errors.As(err, &failure) || len(bytes.TrimSpace(diff)) == 0:
-	case relies(m, string(diff)):
+	case err != nil || len(goMod)+len(goSum) == 0:
+		return r.finish(ctx, result, start, err)
+	case before.RequireAny(m.Alone) || after.RequireAny(m.Alone):
 		// The difference may be what those need, which the project could not do away with.
 		result.Skipped = "the copy has modules of the workspace in the place of versions that were not published, so what is untidy cannot be told"
-		r.report(result)
-		return context.Cause(ctx)
 	default:
-		// A difference is printed once every module has been had.
-		failure.Stderr = changes(string(diff))
-		result.Untidy = true
+		result.Untidy, result.Elapsed = true, time.Since(start)
+		result.Output = excerpt(changed("go.mod", goMod) + changed("go.sum", goSum))
 	}
-	return r.finish(ctx, result, start, err)
-}
-
-// relies reports whether a module of the copy, as it is or with the difference that makes it tidy, requires what only the
-// copy has replaced.
-func relies(m project.Module, diff string) bool {
-	if m.File == nil {
-		return false
-	}
-	for path := range m.Added {
-		required := func(r *modfile.Require) bool { return r.Mod.Path == path }
-		if slices.ContainsFunc(m.File.Require, required) || adds(diff, path) {
-			return true
-		}
-	}
-	return false
-}
-
-// adds reports whether a difference adds a requirement of a module.
-func adds(diff, path string) bool {
-	for line := range strings.Lines(diff) {
-		if words, ok := strings.CutPrefix(line, "+"); ok && slices.Contains(strings.Fields(words), path) {
-			return true
-		}
-	}
-	return false
+	r.report(result)
+	return context.Cause(ctx)
 }
 
 func relative(root, dir string) string {
@@ -205,7 +184,7 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 }
 
 func (r *runner) report(result Result) {
-	result.Command, result.Dir = oneLine(result.Command), oneLine(result.Dir) // the project named the directories
+	result.Command, result.Dir = safetext.Lines([]byte(result.Command)), safetext.Lines([]byte(result.Dir)) // the project named the directories
 	r.results = append(r.results, result)
 	r.failed = r.failed || result.Failed()
 	if r.o.Report != nil {

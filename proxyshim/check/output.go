@@ -2,7 +2,8 @@ package check
 
 import (
 	"strings"
-	"unicode"
+
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // maxOutput bounds what a result keeps of what a command wrote, in bytes.
@@ -21,37 +22,15 @@ func excerpt(output string) string {
 			b.WriteString("…")
 			break
 		}
-		b.WriteString(oneLine(line) + "\n")
+		b.WriteString(safetext.Lines([]byte(line)) + "\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// oneLine makes a name that others chose fit to be shown.
-func oneLine(name string) string {
-	return strings.Map(graphic, strings.ToValidUTF8(name, "?"))
-}
-
-// graphic puts a space in the place of what a terminal would obey.
-func graphic(r rune) rune {
-	if r == '\t' || unicode.IsGraphic(r) {
-		return r
+// changed returns what has changed in a file, below its name.
+func changed(file string, lines []string) string {
+	if len(lines) == 0 {
+		return ""
 	}
-	return ' '
-}
-
-// changes returns the lines that a difference removes and adds, below the names of
-// their files, as "go mod tidy -diff" prints it.
-func changes(diff string) string {
-	var b strings.Builder
-	for line := range strings.Lines(diff) {
-		if name, ok := strings.CutPrefix(line, "+++ tidy/"); ok {
-			b.WriteString(strings.TrimSpace(name) + ":\n")
-			continue
-		}
-		isHead := strings.HasPrefix(line, "--- current/")
-		if !isHead && (strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+")) {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
+	return file + ":\n" + strings.Join(lines, "\n") + "\n"
 }

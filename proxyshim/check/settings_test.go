@@ -17,16 +17,10 @@ func TestAddressOfTheChecksumDatabaseIsNotAsked(t *testing.T) {
 	x := newProxy(t, world()) // serves no checksum database
 	p := newProject(t, x, app())
 	must(t, os.Remove(filepath.Join(p.Root, "go.sum")))
-	for _, from := range []string{"the options", "the user's settings"} {
-		o := Options{GOSUMDB: "sum.golang.org " + local.URL}
-		if from != "the options" {
-			t.Setenv("GOSUMDB", o.GOSUMDB)
-			o.GOSUMDB = ""
-		}
-		got := run(t, load(t, p.Root), x, o)
-		if asked.Load() > 0 || !slices.Equal(got.dialled, []string{"sum.golang.org:443"}) {
-			t.Errorf("from %s: asked %d times, dialled %q\n%s", from, asked.Load(), got.dialled, got.said())
-		}
+	t.Setenv("GOSUMDB", "sum.golang.org "+local.URL)
+	got := run(t, load(t, p.Root), x, Options{})
+	if asked.Load() > 0 || !slices.Equal(got.dialled, []string{"sum.golang.org:443"}) {
+		t.Errorf("asked %d times, dialled %q\n%s", asked.Load(), got.dialled, got.said())
 	}
 }
 
@@ -37,7 +31,7 @@ func TestTemporaryDirectoryMayBeInAWorkTree(t *testing.T) {
 	temp := filepath.Join(tree, "temp")
 	must(t, os.Mkdir(filepath.Join(tree, ".git"), 0o700)) // of which git says that it is none
 	must(t, os.Mkdir(temp, 0o700))
-	run(t, p, x, Options{GOSUMDB: "off", TempDir: temp}).shows(allWell...)
+	run(t, p, x, Options{TempDir: temp}).shows(allWell...)
 }
 
 func TestUserWithoutAHomeDirectoryNeedsNoBuildCache(t *testing.T) {
@@ -46,5 +40,5 @@ func TestUserWithoutAHomeDirectoryNeedsNoBuildCache(t *testing.T) {
 	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "GOCACHE"} {
 		t.Setenv(name, "")
 	}
-	run(t, p, x, Options{GOSUMDB: "off"}).shows(allWell...)
+	run(t, p, x, Options{}).shows(allWell...)
 }

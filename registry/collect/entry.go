@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -131,9 +132,11 @@ func newCollector(up *upstream.Upstream, o Options) *collector {
 	}
 	c := &collector{
 		Options: o, up: up, slots: make(chan struct{}, parallelClosure),
-		permits: func(module.Version) error { return nil },
+		permits: func(module.Version) error { return nil }, platforms: o.Platforms,
 	}
-	c.setPlatforms(o.Platforms)
+	if len(c.platforms) == 0 {
+		c.platforms = []string{runtime.GOOS + "/" + runtime.GOARCH}
+	}
 	return c
 }
 

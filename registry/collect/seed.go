@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"strings"
 
@@ -67,6 +68,9 @@ func (c *collector) findSeed(ctx context.Context, s seed, e entry) findings {
 			return findings{warnings: []error{err}, part: true}
 		}
 	}
+	if errors.Is(err, upstream.ErrRetracted) {
+		err = fmt.Errorf("%w; one of them that is named is taken with --allow-retracted", err)
+	}
 	if err != nil {
 		return failed(err)
 	}
@@ -87,24 +91,48 @@ func (c *collector) lacks(ctx context.Context, s seed, m module.Version) bool {
 }
 
 // above finds the module that a package is in, if that is what somebody named: like the go command, from
-// the longest path to the shortest. Of what is private, only what is as private is asked for.
+// the longest path to the shortest. Of what is private, only what is as private is asked for. Another major version of a
+// module is none of its packages.
 func (c *collector) above(ctx context.Context, s seed) (module.Version, bool) {
+	base, major, _ := module.SplitPathVersion(s.path)
 	for above := path.Dir(s.path); module.CheckPath(above) == nil; above = path.Dir(above) {
 		if c.up.IsPrivate(s.path) && !c.up.IsPrivate(above) {
 			break
 		}
-		m, err := c.up.Resolve(ctx, above, s.query)
-		if err == nil && m.Version == s.query && c.permits(m) == nil {
-			_, err = c.up.GoMod(ctx, m)
+		if major != "" && above == base {
+			continue
 		}
+		m, err := c.up.Resolve(ctx, above, s.query)
+		has := false
 		if err == nil {
+			has, err = c.hasPackage(ctx, m, s.path)
+		}
+		if has {
 			return m, true
 		}
-		if !upstream.MayBeAbsent(err) {
+		if err != nil && !upstream.MayBeAbsent(err) {
 			break
 		}
 	}
 	return module.Version{}, false
+}
+
+// hasPackage reports whether a module version has a package. If it may not be mirrored, it is not fetched, and whoever
+// asks for it learns why.
+func (c *collector) hasPackage(ctx context.Context, m module.Version, pkg string) (bool, error) {
+	if c.permits(m) != nil {
+		return true, nil
+	}
+	zip, err := os.CreateTemp("", "modferry-zip-*")
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(zip.Name())
+	defer zip.Close()
+	if err := c.up.Zip(ctx, m, zip); err != nil {
+		return false, err
+	}
+	return closure.HasPackage(m, zip.Name(), pkg)
 }
 
 // findNeeds finds out what a version needs, if it may be mirrored at all.
@@ -124,6 +152,9 @@ func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed, e e
 	if _, err := c.up.GoMod(ctx, m); err != nil {
 		// Mirroring it will fail for the same reason, unless the store has it.
 		f.warn(fmt.Errorf("finding out what %s needs: %w", m, err))
+		if upstream.MayBeAbsent(err) {
+			f.chosen = nil // it is not locked, so that it is looked for again
+		}
 		return f
 	}
 	ran, err := c.runGo(ctx, func(r *closure.Runner) error {

@@ -8,19 +8,25 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/upstream"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 func TestAPackageIsTakenForTheModuleItIsIn(t *testing.T) {
-	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/a/nested@v1.1.0")
+	tree := upstreamtest.NewTree(t, "example.com/h@v1.0.0", "example.com/h/v2@v2.0.1")
+	tree.Add(t, "example.com/a@v1.0.0", map[string]string{"b/c/c.go": "package c\n", "api/v2/api.go": "package api\n", "v3/text": ""})
+	tree.Add(t, "example.com/a/nested@v1.1.0", map[string]string{"c/c.go": "package c\n"})
 	for asked, want := range map[string]string{
 		"example.com/a/b/c@latest":      "example.com/a@v1.0.0",
 		"example.com/a/b/c@v1.0.0":      "example.com/a@v1.0.0",
-		"example.com/a/nested/c@v1.0.0": "example.com/a@v1.0.0",
+		"example.com/a/api/v2@latest":   "example.com/a@v1.0.0",
 		"example.com/a/nested/c@v1.1.0": "example.com/a/nested@v1.1.0",
-		"example.com/a/b/c@v1.2.0":      "example.com/a/b/c@v1.2.0", // which fails by the name that was given
-		"example.com/a/nested@v1.0.0":   "example.com/a@v1.0.0",
+		// These fail by the name that was given.
+		"example.com/a/b/c@v1.2.0":      "example.com/a/b/c@v1.2.0",
+		"example.com/a/nested@v1.0.0":   "example.com/a/nested@v1.0.0",
+		"example.com/a/nested/c@v1.0.0": "example.com/a/nested/c@v1.0.0",
+		"example.com/a/typo@v1.0.0":     "example.com/a/typo@v1.0.0",
 		"example.com/a@v1.0.0":          "example.com/a@v1.0.0",
 	} {
 		var said []string
@@ -33,6 +39,47 @@ func TestAPackageIsTakenForTheModuleItIsIn(t *testing.T) {
 		isTold := slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, path+" is no module") })
 		if isModule := strings.HasPrefix(want, path+"@"); isTold == isModule {
 			t.Errorf("%s: said %q", asked, said)
+		}
+	}
+}
+
+func TestWhatIsInNoModuleDoesNotExist(t *testing.T) {
+	tree := upstreamtest.NewTree(t, "example.com/h@v1.0.0", "example.com/h/v2@v2.0.1")
+	tree.Add(t, "example.com/m@v1.6.0", map[string]string{"pkg/kgo/kgo.go": "package kgo\n", "v3/v3.go": "package m\n"})
+	for _, asked := range []string{
+		"example.com/m/typo@latest", "example.com/m/pkg@latest", "example.com/h/v2@v1.0.0", "example.com/m/v3@v1.6.0", "example.com/m/v3@latest",
+	} {
+		items, problems := Sources(t.Context(), newUpstream(t, tree.URL()), []string{asked}, Options{})
+		if len(items) > 0 || len(problems) != 1 || !errors.Is(problems[0], upstream.ErrNotFound) {
+			t.Errorf("%s: %v, %v", asked, items, problems)
+		}
+	}
+}
+
+func TestAVersionThatDoesNotExistIsNotLocked(t *testing.T) {
+	up := newUpstream(t, upstreamtest.NewTree(t, "example.com/m@v1.6.0").URL())
+	f, err := mirrorfile.Parse("modferry.yaml", []byte("version: 1\nmodules: [example.com/m/pkg/kmsg@v1.6.0]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, problems := MirrorFile(t.Context(), up, f, FileOptions{})
+	if got := plan.Lock(); len(plan.Items) != 1 || len(problems) > 0 || len(got.Sources) > 0 { // the item fails when it is to be mirrored
+		t.Errorf("%v, %v, locked %v", plan.Items, problems, got.Sources)
+	}
+}
+
+func TestOfAModuleWhoseVersionsAreAllRetractedItIsSaidWhy(t *testing.T) {
+	tree := upstreamtest.NewTree(t, "corp.example/r@v1.0.0")
+	tree.Add(t, "corp.example/r@v1.1.0", map[string]string{
+		"go.mod": "module corp.example/r\n\ngo 1.21\n\nretract [v1.0.0, v1.1.0] // published by mistake\n",
+	})
+	up := newUpstream(t, tree.URL())
+	for _, query := range []string{"latest", "v1", "<v1.1", "v1.0"} {
+		_, problems := Sources(t.Context(), up, []string{"corp.example/r@" + query}, Options{})
+		const want = "every version of corp.example/r that would is retracted: corp.example/r@v1"
+		if len(problems) != 1 || !errors.Is(problems[0], upstream.ErrRetracted) || !strings.Contains(problems[0].Error(), want) ||
+			!strings.Contains(problems[0].Error(), "published by mistake; one of them that is named is taken with --allow-retracted") {
+			t.Errorf("%s: %v", query, problems)
 		}
 	}
 }
@@ -63,7 +110,8 @@ func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, refusing := upstreamtest.NewTree(t, "example.com/a@v1.0.0"), upstreamtest.NewProxy(t, "", upstreamtest.Always(403, "no"))
+	tree, refusing := upstreamtest.NewTree(t), upstreamtest.NewProxy(t, "", upstreamtest.Always(403, "no"))
+	tree.Add(t, "example.com/a@v1.0.0", map[string]string{"b/c/c.go": "package c\n"})
 	for _, tt := range []struct{ goproxy, wish, want, problem string }{
 		{tree.URL() + ",direct", "example.com/a/b/c@latest", "example.com/a@v1.0.0 example.com/a/b/c@latest", ""},
 		{tree.URL() + ",direct", "example.com/b/c@latest", "", "example.com/b/c@latest from direct: upstream failed: go list -m: exit status 1: no such repository"},

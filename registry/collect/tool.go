@@ -46,6 +46,9 @@ func (c *collector) findTool(ctx context.Context, pkg, query string, platforms [
 		}
 		f = needs(result)
 		f.chosen = []module.Version{m}
+		if result.Demands != "" {
+			f.add(c.demandedToolchain(text, result.Demands, platforms))
+		}
 		return nil
 	})
 	switch {

@@ -1,8 +1,13 @@
 package collect
 
 import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
@@ -20,6 +25,46 @@ func TestToolsAreQueriedWithTheSameBound(t *testing.T) {
 		}
 		if got != want || (len(problems) > 0) != (want == "") {
 			t.Errorf("the tool %s is %q (%v), want %q", tool, got, problems, want)
+		}
+	}
+}
+
+func TestAToolComesWithTheToolchainThatItDemands(t *testing.T) {
+	tree := upstreamtest.NewTree(t)
+	tree.Add(t, "example.com/future@v1.0.0", map[string]string{
+		"go.mod": "module example.com/future\n\ngo 1.99.1\n", "cmd/x/x.go": "package main\n\nfunc main() {}\n",
+	})
+	for _, tt := range []struct {
+		platforms, toolchains []string
+		warning               string
+	}{
+		{[]string{"linux/amd64"}, []string{"v0.0.1-go1.99.4.linux-amd64"}, "demands go1.99.1"},
+		{[]string{"linux/amd64", "windows/amd64"}, []string{"v0.0.1-go1.99.3.linux-amd64", "v0.0.1-go1.99.3.windows-amd64"}, "demands go1.99.1"},
+		{[]string{"plan9/386"}, nil, "lists no Go toolchain go1.99.1, nor a patch of it, for plan9/386"},
+	} {
+		up := newUpstream(t, upstreamtest.NewProxy(t, tree, func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/golang.org/toolchain/@v/list" {
+				return false
+			}
+			for _, v := range []string{"99.1.linux-amd64", "99.3.linux-amd64", "99.3.windows-amd64", "99.4.linux-amd64", "100.0.linux-amd64"} {
+				fmt.Fprintln(w, "v0.0.1-go1."+v)
+			}
+			return true
+		}).URL)
+		var warned []string
+		o := Options{
+			Tools: []string{"example.com/future/cmd/x@latest"}, Platforms: tt.platforms,
+			GoCommand: goCommandFor(t, up), Warn: func(err error) { warned = append(warned, err.Error()) },
+		}
+		items, problems := Sources(t.Context(), up, nil, o)
+		var got []string
+		for _, it := range items {
+			if it.Module.Path == goproxy.ToolchainPath {
+				got = append(got, it.Module.Version)
+			}
+		}
+		if !slices.Equal(got, tt.toolchains) || len(problems) > 0 || !strings.Contains(strings.Join(warned, "\n"), tt.warning) {
+			t.Errorf("for %v: %q, %v, warned %q", tt.platforms, got, problems, warned)
 		}
 	}
 }

@@ -1,36 +1,21 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"go/version"
-	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 
 	"github.com/modferry/modferry/artifact/goproxy"
-	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/requirement"
 )
 
 // toolchainName is what people say for the module of Go toolchains.
 const toolchainName = "toolchain"
-
-// setPlatforms checks the platforms to get toolchains for.
-func (c *collector) setPlatforms(platforms []string) {
-	if len(platforms) == 0 {
-		platforms = []string{runtime.GOOS + "/" + runtime.GOARCH}
-	}
-	for _, p := range platforms {
-		if err := mirrorfile.CheckPlatform(p); err != nil {
-			c.fail(fmt.Errorf("platform %q is not os/arch: %w", p, err))
-			continue
-		}
-		c.platforms = append(c.platforms, p)
-	}
-}
 
 // isRelease reports whether an argument is the name of a Go release, as in go1.26.8.
 func isRelease(arg string) bool { return strings.HasPrefix(arg, "go1") && version.IsValid(arg) }
@@ -40,9 +25,6 @@ func (c *collector) addToolchain(query string, platforms []string, e entry) {
 	if query != "latest" && !isRelease(query) {
 		c.add(e, failed(fmt.Errorf("%q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", query)))
 		return
-	}
-	if len(platforms) == 0 {
-		return // the mistake in them has been reported
 	}
 	e.find = func(context.Context) findings { return c.findToolchain(query, platforms) }
 	c.entries = append(c.entries, e)
@@ -89,6 +71,26 @@ func (c *collector) findToolchain(release string, platforms []string) (f finding
 		m := goproxy.Toolchain(release, p)
 		f.items = append(f.items, requirement.Requirement{Module: m})
 		f.chosen = append(f.chosen, m)
+	}
+	return f
+}
+
+// demandedToolchain finds the toolchain that a tool's go line demands. The go command, when it has to switch, does not take
+// the oldest that will do either; and it chooses from the list without a look at the platform, so that one release should
+// serve all. That there is none is a warning: inside, a newer Go may be installed.
+func (c *collector) demandedToolchain(tool, demanded string, platforms []string) (f findings) {
+	list, err := c.releases()
+	if err != nil {
+		f.warn(fmt.Errorf("%s: looking for the toolchain %s that it demands: %w", tool, demanded, err))
+		return f
+	}
+	release, at := goproxy.NewestToolchain(list, demanded, platforms)
+	for _, p := range platforms {
+		if slices.Contains(at, p) {
+			f.items = append(f.items, requirement.Requirement{Module: goproxy.Toolchain(release, p)})
+		} else {
+			f.warn(fmt.Errorf("%s: upstream lists no Go toolchain %s, nor a patch of it, for %s", tool, cmp.Or(release, demanded), p))
+		}
 	}
 	return f
 }

@@ -35,11 +35,9 @@ type CopyOptions struct {
 // directories that begin with ".", in which no importable package can be. Symbolic links to files are followed. No
 // file in the copy is read-only.
 //
-// What has to change in go.work and the go.mod files for the copy to work by itself is changed, and nothing else:
-// paths that would lead out of the copy; replacements by directories without a go.mod, and uses of them or of modules
-// that cannot be read, are dropped. So that "go mod tidy" can run in each module of a workspace alone, other main
-// modules, and what go.work or they replace by directories, are replaced by their directories there, unless they are
-// replaced already or the module's go.sum knows them, which says that they are published.
+// What would not be right in the copy is changed in go.work and the go.mod files, and nothing else: paths that would
+// lead out of it; replacements by directories without a go.mod, and uses of them or of modules that cannot be read, are
+// dropped.
 //
 // What cannot be read is an error that names it, unless the options say otherwise.
 func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
@@ -54,26 +52,19 @@ func (p *Project) Copy(dst string, o CopyOptions) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range copied.Modules {
-		m := &copied.Modules[i]
-		m.Added = make(map[string]bool)
-		for _, r := range c.unpublished[filepath.Join(c.base, strings.TrimPrefix(m.Dir, c.dst))] {
-			m.Added[r.Old.Path] = true
-		}
-	}
+	copied.addAlone()
 	return copied, nil
 }
 
 // copier copies a project.
 type copier struct {
-	p           *Project
-	goOnly      bool
-	unreadable  func(error) // may be nil
-	dst         string
-	base        string // directory that all that is copied is in
-	unpublished map[string][]replacedBy
-	skip        []fs.FileInfo // dst and what the options say
-	errs        []error
+	p          *Project
+	goOnly     bool
+	unreadable func(error) // may be nil
+	dst        string
+	base       string        // directory that all that is copied is in
+	skip       []fs.FileInfo // dst and what the options say
+	errs       []error
 }
 
 // maxErrors is after how many errors copying ends.
@@ -90,7 +81,7 @@ func newCopier(p *Project, dst string, o CopyOptions) (*copier, error) {
 	case len(entries) > 0:
 		return nil, fmt.Errorf("%s is not empty", dst)
 	}
-	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: p.Root, unpublished: p.unpublished()}
+	c := &copier{p: p, goOnly: o.GoOnly, unreadable: o.Unreadable, dst: dst, base: p.Root}
 	for _, dir := range p.dirs() {
 		for !within(c.base, dir) {
 			parent := filepath.Dir(c.base)

@@ -3,14 +3,12 @@ package project
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/mod/modfile"
-	"golang.org/x/mod/module"
 )
 
 // tree returns the files below dir with their content.
@@ -140,12 +138,10 @@ func TestCopyKeepsPlacesAndMendsPaths(t *testing.T) {
 	dst := t.TempDir()
 	c := copyTo(t, load(t, filepath.Join(dir, "w", "p")), dst, CopyOptions{})
 	want := map[string]string{
-		"p/go.work": "go 1.22\n\nuse (\n\t. // here\n\t../lib\n\t\"../p/in\"\n)\n\nuse ../q\n\nreplace x => ../far/x\n",
+		"p/go.work": "go 1.22\n\nuse (\n\t. // here\n\t../lib\n\t../p/in\n)\n\nuse ../q\n\nreplace x => ../far/x\n",
 		"p/go.mod": "module a // of all\n\ngo 1.22\n\nreplace (\n\tx v1.0.0 => ../far/x // why\n\tz => ../p/in/z\n)\n\n" +
-			"replace x v1.2.0 => ../far/x\n\nreplace z v1.0.0 => z v1.1.0\n\nrequire lib v0.0.0\n\nreplace lib => ../lib\n\nreplace in => ./in\n\nreplace q => ../q\n\nreplace x => ../far/x\n",
-		"p/in/go.mod": "module in\n\nreplace a => ..\n\nreplace lib => ../../lib\n\nreplace q => ../../q\n\nreplace x => ../../far/x\n\nreplace z => ./z\n",
-		"lib/go.mod":  "module lib\n\nreplace a => ../p\n\nreplace in => ../p/in\n\nreplace q => ../q\n\nreplace x => ../far/x\n\nreplace z => ../p/in/z\n",
-		"q/go.mod":    "module q\n\nreplace a => ../p\n\nreplace lib => ../lib\n\nreplace in => ../p/in\n\nreplace x => ../far/x\n\nreplace z => ../p/in/z\n",
+			"replace x v1.2.0 => ../far/x\n\nreplace z v1.0.0 => z v1.1.0\n\nrequire lib v0.0.0\n",
+		"p/in/go.mod": "=", "lib/go.mod": "=", "q/go.mod": "=",
 	}
 	original := make(map[string]string)
 	for name, text := range files {
@@ -173,8 +169,8 @@ func TestCopyWithAParentThatIsAlsoCopied(t *testing.T) {
 	assertTree(t, "dst", nil, map[string]string{"go.mod": "module a\n\nreplace b => ./b\n", "b/go.mod": "module b\n"})
 }
 
-func TestWhatWorkspaceModulesGetReplaced(t *testing.T) {
-	enter(t, map[string]string{
+func TestWhatModulesOfAWorkspaceLackAlone(t *testing.T) {
+	files := map[string]string{
 		"go.work": "go 1.22\nuse (\n\ta\n\tb\n\tc\n\td\n\te\n)\nreplace w => ./w\nreplace y v1.0.0 => ./y\n",
 		"a/go.mod": "module a\nrequire (\n\tb v0.0.0 // unpublished\n\tc.example v1.1.0 // an older one is published\n\td v1.0.0 // replaced\n\tlocal v0.0.0\n\tx v1.0.0\n)\n" +
 			"replace d => x v1.0.0\nreplace local => ../local\n",
@@ -184,66 +180,51 @@ func TestWhatWorkspaceModulesGetReplaced(t *testing.T) {
 		"b/go.sum":     "c.example v1.0.0/go.mod h1:x\n",
 		"c/go.mod":     "module c.example\nreplace d v1.0.0 => ../d\n", "d/go.mod": "module d\n", "e/go.mod": "module e\nrequire w v0.0.0\nreplace w => ../w\n",
 		"w/go.mod": "module w\n", "y/go.mod": "module y\n",
-	})
-	p := copyTo(t, load(t, "."), "dst", CopyOptions{GoOnly: true})
-	got := tree(t, "dst")
-	for name, want := range map[string]string{
-		"a": "b => ../b, c.example => ../c, d => x v1.0.0, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
-		"b": "a => ../a, d => ../d, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
-		"c": "a => ../a, b => ../b, d => ../d, d v1.0.0 => ../d, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
-		"d": "a => ../a, b => ../b, c.example => ../c, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
-		"e": "a => ../a, b => ../b, c.example => ../c, d => ../d, local => ../local, w => ../w, y v1.0.0 => ../y",
-	} {
-		var lines []string
-		for line := range strings.Lines(got[name+"/go.mod"]) {
-			if r, ok := strings.CutPrefix(strings.TrimSpace(line), "replace "); ok {
-				lines = append(lines, r)
-			}
-		}
-		slices.Sort(lines)
-		if got := strings.Join(lines, ", "); got != want {
-			t.Errorf("%s replaces\n%s, want\n%s", name, got, want)
-		}
 	}
-	for i, want := range []bool{true, true, false, false, false} {
-		m := p.Modules[i]
-		requiresAdded := slices.ContainsFunc(m.File.Require, func(r *modfile.Require) bool { return m.Added[r.Mod.Path] })
-		if requiresAdded != want {
-			t.Errorf("%s requires what was added: %v", m.File.Module.Mod.Path, requiresAdded)
+	enter(t, files)
+	p := copyTo(t, load(t, "."), "dst", CopyOptions{GoOnly: true})
+	if got := tree(t, "dst"); !maps.Equal(got, files) {
+		t.Errorf("the copy is not the workspace as it is: %q", got)
+	}
+	want := map[string]string{
+		"a":         "b => ../b, c.example => ../c, d => x v1.0.0, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"b":         "a => ../a, d => ../d, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"c.example": "a => ../a, b => ../b, d v1.0.0 => ../d, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"d":         "a => ../a, b => ../b, c.example => ../c, e => ../e, local => ../local, w => ../w, y v1.0.0 => ../y",
+		"e":         "a => ../a, b => ../b, c.example => ../c, d => ../d, local => ../local, w => ../w, y v1.0.0 => ../y",
+	}
+	for _, m := range p.Modules {
+		name := m.File.Module.Mod.Path
+		if err := m.StandAlone(); err != nil {
+			t.Fatal(err)
+		}
+		if got := replacements(t, m); got != want[name] {
+			t.Errorf("%s replaces\n%s, want\n%s", name, got, want[name])
+		}
+		if err := m.Rejoin(); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := replacements(t, m), replacements(t, Module{Dir: filepath.Base(m.Dir)}); got != want {
+			t.Errorf("%s replaces %s with the others again, want %s", name, got, want)
 		}
 	}
 }
 
-func TestWhatIsAProjectsOwnIsNobodyElsesBusiness(t *testing.T) {
-	enter(t, map[string]string{
-		"go.work":  "go 1.22\nuse (\n\ta\n\tb\n\tc\n)\nreplace w => ./w\nreplace y v1.0.0 => ./y\n",
-		"a/go.mod": "module a.example\nrequire b.example v0.0.0\nrequire c.example v1.1.0\nrequire y v1.1.0\n", "b/go.mod": "module b.example\n",
-		"c/go.mod": "module c.example\n", "w/go.mod": "module w\nrequire y v1.0.0\n", "y/go.mod": "module y\n",
-		"a/go.sum": "c.example v1.0.0/go.mod h1:x\n",
-	})
-	own := load(t, ".").Own()
-	for _, tt := range []struct {
-		path, version string
-		want          bool
-	}{
-		{"a.example", "", true},
-		{"b.example", "", true},
-		{"b.example", "v0.0.0", true},
-		{"b.example/x", "", false},
-		{"b.example", "v1.0.0", false}, // somebody else requires it, so it is known elsewhere
-		{"c.example", "", false},
-		{"c.example", "v1.0.0", false},
-		{"c.example", "v1.1.0", true},
-		{"w", "", true},
-		{"y", "", false},
-		{"y", "v1.0.0", true},
-		{"y", "v1.1.0", false},
-		{"example.com/x", "", false},
-	} {
-		if got := own(module.Version{Path: tt.path, Version: tt.version}); got != tt.want {
-			t.Errorf("%s@%s: %v", tt.path, tt.version, got)
+// replacements returns those of a module's go.mod, sorted.
+func replacements(t *testing.T, m Module) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(m.Dir, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(data)) {
+		if r, ok := strings.CutPrefix(strings.TrimSpace(line), "replace "); ok {
+			lines = append(lines, r)
 		}
 	}
+	slices.Sort(lines)
+	return strings.Join(lines, ", ")
 }
 
 func TestCopyRefuses(t *testing.T) {

@@ -1,53 +1,14 @@
 package project
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 )
-
-// edits are what to change in a go.mod or go.work: the words of a line, by its number; none = it is dropped.
-type edits map[int][]string
-
-// apply makes edits and adds replacements, if there are any. All else stays.
-func (e edits) apply(name string, data []byte, add []modfile.Replace) ([]byte, error) {
-	if len(e)+len(add) == 0 {
-		return data, nil
-	}
-	f, err := modfile.ParseLax(name, data, nil) // it knows the syntax of go.work too
-	if err != nil {
-		return nil, err
-	}
-	for _, x := range f.Syntax.Stmt {
-		switch x := x.(type) {
-		case *modfile.Line:
-			e.line(x)
-		case *modfile.LineBlock:
-			for _, line := range x.Line {
-				e.line(line)
-			}
-		}
-	}
-	f.Syntax.Cleanup()
-	for _, r := range add {
-		if err := f.AddReplace(r.Old.Path, r.Old.Version, r.New.Path, r.New.Version); err != nil {
-			return nil, err
-		}
-	}
-	return modfile.Format(f.Syntax), nil
-}
-
-func (e edits) line(line *modfile.Line) {
-	words, ok := e[line.Start.Line]
-	if ok && !line.InBlock && words != nil {
-		words = append(line.Token[:1:1], words...)
-	}
-	if ok {
-		line.Token = words
-	}
-}
 
 // path returns how a file in the copy of a directory names the copy of another one.
 func (c *copier) path(from, dir string) string { return dotted(slashed(c.to(from), c.to(dir))) }
@@ -58,20 +19,35 @@ func (c *copier) leads(from, path, dir string) bool {
 	return !filepath.IsAbs(path) && filepath.Join(c.to(from), path) == c.to(dir)
 }
 
+// setWords replaces what follows the directive in a line; none = the line is dropped.
+func setWords(line *modfile.Line, words ...string) {
+	if len(words) > 0 && !line.InBlock {
+		words = append(line.Token[:1:1], words...)
+	}
+	line.Token = words
+}
+
 // goWork returns the copy's go.work.
 func (c *copier) goWork() ([]byte, error) {
-	e := c.replacements(c.p.root, c.p.Work.Replace)
-	for _, u := range c.p.Work.Use {
+	f, err := modfile.ParseWork("go.work", c.p.work, nil)
+	if err != nil {
+		return nil, err
+	}
+	changed := c.mendReplacements(c.p.root, f.Replace)
+	for _, u := range f.Use {
 		dir := c.p.root.at(u.Path).abs
 		readable := func(m Module) bool { return m.Dir == dir && m.File != nil }
 		switch {
 		case !slices.ContainsFunc(c.p.Modules, readable):
-			e[u.Syntax.Start.Line] = nil
+			setWords(u.Syntax)
 		case !c.leads(c.p.Root, u.Path, dir):
-			e[u.Syntax.Start.Line] = []string{modfile.AutoQuote(c.path(c.p.Root, dir))}
+			setWords(u.Syntax, modfile.AutoQuote(c.path(c.p.Root, dir)))
+		default:
+			continue
 		}
+		changed = true
 	}
-	return e.apply("go.work", c.p.work, nil)
+	return formatted(f.Syntax, changed, c.p.work), nil
 }
 
 // goMod returns the go.mod of a main module's copy.
@@ -79,30 +55,82 @@ func (c *copier) goMod(m Module) ([]byte, error) {
 	if m.File == nil {
 		return m.data, nil
 	}
-	var add []modfile.Replace
-	for _, r := range c.unpublished[m.Dir] {
-		to := modfile.Replace{Old: r.Old}
-		to.New.Path = c.path(m.Dir, r.dir)
-		add = append(add, to)
+	f, err := modfile.Parse("go.mod", m.data, nil)
+	if err != nil {
+		return nil, err
 	}
-	return c.replacements(place{abs: m.Dir}, m.File.Replace).apply("go.mod", m.data, add)
+	return formatted(f.Syntax, c.mendReplacements(place{abs: m.Dir}, f.Replace), m.data), nil
 }
 
-// replacements returns what to change of those in a directory's go.mod or go.work.
-func (c *copier) replacements(dir place, list []*modfile.Replace) edits {
-	e := make(edits)
+// formatted returns a file that was changed, or its data as they are.
+func formatted(f *modfile.FileSyntax, changed bool, data []byte) []byte {
+	if !changed {
+		return data
+	}
+	f.Cleanup()
+	return modfile.Format(f)
+}
+
+// mendReplacements changes those of a directory's go.mod or go.work that would not be right in its copy, and reports whether
+// there are any.
+func (c *copier) mendReplacements(dir place, list []*modfile.Replace) (changed bool) {
 	for _, r := range list {
-		if r.New.Version != "" {
-			continue
-		}
 		to := dir.at(r.New.Path).abs
 		switch {
-		case c.p.local(dir, r) == nil:
-			e[r.Syntax.Start.Line] = nil
+		case r.New.Version != "":
+			continue
+		case !c.p.isLocal(dir, r):
+			setWords(r.Syntax)
 		case !c.leads(dir.abs, r.New.Path, to):
 			old := strings.Fields(modfile.AutoQuote(r.Old.Path) + " " + r.Old.Version)
-			e[r.Syntax.Start.Line] = append(old, "=>", modfile.AutoQuote(c.path(dir.abs, to)))
+			setWords(r.Syntax, append(old, "=>", modfile.AutoQuote(c.path(dir.abs, to)))...)
+		default:
+			continue
+		}
+		changed = true
+	}
+	return changed
+}
+
+// StandAlone makes the copy of a module work without its workspace: it adds Alone to its go.mod.
+func (m Module) StandAlone() error {
+	return m.edit(func(f *modfile.File, r modfile.Replace) error {
+		return f.AddReplace(r.Old.Path, r.Old.Version, r.New.Path, "")
+	})
+}
+
+// Rejoin undoes what StandAlone did. What go commands have changed meanwhile stays, but for requirements of what was
+// replaced, which the workspace does without.
+func (m Module) Rejoin() error {
+	return m.edit(func(f *modfile.File, r modfile.Replace) error {
+		err := f.DropReplace(r.Old.Path, r.Old.Version)
+		required := func(had *modfile.Require) bool { return had.Mod.Path == r.Old.Path }
+		if !slices.ContainsFunc(m.File.Require, required) {
+			err = errors.Join(err, f.DropRequire(r.Old.Path))
+		}
+		return err
+	})
+}
+
+// edit edits the go.mod, once for each replacement of Alone.
+func (m Module) edit(each func(*modfile.File, modfile.Replace) error) error {
+	if len(m.Alone) == 0 {
+		return nil
+	}
+	name := filepath.Join(m.Dir, "go.mod")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	f, err := modfile.Parse(name, data, nil)
+	if err != nil {
+		return err
+	}
+	for _, r := range m.Alone {
+		if err := each(f, r); err != nil {
+			return err
 		}
 	}
-	return e
+	f.Cleanup()
+	return os.WriteFile(name, modfile.Format(f.Syntax), 0o644)
 }

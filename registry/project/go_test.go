@@ -36,7 +36,7 @@ func TestACopiedWorkspaceWorksWithTheGoCommand(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.ToSlash(filepath.Join(dir, "outside"))
 	write(t, dir, map[string]string{
-		"p/go.work": "go 1.22.0\n\nuse (\n\t.\n\t./tool\n\t" + outside + "\n\t./gone\n)\n",
+		"p/go.work": "go 1.22.0\n\nuse (\n\t.\n\t./tool\n\t" + outside + "\n\t./gone\n)\n\nreplace corp.example/outside v0.1.0 => " + outside + "\n",
 		"p/go.mod":  "module corp.example/root\n\ngo 1.22.0\n\nrequire corp.example/local v0.0.0\n\nreplace corp.example/local => ./third_party/local\n\nreplace corp.example/unused => ./gone\n",
 		"p/root.go": "package root\n\nimport (\n\t_ \"corp.example/local\"\n\t_ \"embed\"\n)\n\n//go:embed root.txt\nvar Text string\n", "p/root.txt": "text",
 		"p/third_party/local/go.mod": "module corp.example/local\n\ngo 1.22.0\n", "p/third_party/local/l.go": "package local\n",
@@ -62,6 +62,9 @@ func TestACopiedWorkspaceWorksWithTheGoCommand(t *testing.T) {
 			t.Errorf("%d modules in the copy", len(c.Modules))
 		}
 		for _, m := range c.Modules {
+			if err := m.StandAlone(); err != nil {
+				t.Error(err)
+			}
 			for _, args := range []string{"mod tidy -diff", "mod tidy", "list -deps -e ./...", "mod graph"} {
 				if out, err := cmd.Run(t.Context(), m.Dir, strings.Fields(args)...); err != nil {
 					t.Errorf("%+v: in %s: %v\n%s", o, m.Dir, err, out)
@@ -71,6 +74,9 @@ func TestACopiedWorkspaceWorksWithTheGoCommand(t *testing.T) {
 				if _, err := cmd.Run(t.Context(), m.Dir, "build", "./..."); err != nil {
 					t.Error(err)
 				}
+			}
+			if err := m.Rejoin(); err != nil {
+				t.Error(err)
 			}
 		}
 	}

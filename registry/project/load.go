@@ -24,7 +24,6 @@ const maxModFile = 16 << 20
 //   - a "use" of a directory that is not there or has no go.mod;
 //   - a replacement by a directory: nobody can mirror that, but where the directory is,
 //     the project works, so it is a warning. If it is not there, it is no warning;
-//   - replacements of modules by one another, in a circle;
 //   - a go.mod in Root that go.work does not use, which is a warning.
 func Load(dir string) (*Project, error) {
 	root, err := filepath.Abs(dir)

@@ -32,8 +32,8 @@ type Project struct {
 	Problems []error
 
 	root   place
-	work   []byte // go.work as it was read
-	locals []local
+	work   []byte   // go.work as it was read
+	locals []string // directories with a go.mod that modules are replaced by
 }
 
 // Module is a main module.
@@ -45,16 +45,12 @@ type Module struct {
 	// name in File.Syntax is the file's as a person would have it, seen from where the project's directory was named.
 	File *modfile.File
 
-	// Added says of a module in a copy which modules, by path, its go.mod replaces by directories there only.
-	Added map[string]bool
+	// Alone are replacements by directories of the copy that a module in a copy of a workspace lacks to work by itself: of
+	// other main modules, and what go.work or they replace by directories, unless it replaces them or its go.sum knows
+	// them, which says that they are published. See [Module.StandAlone].
+	Alone []modfile.Replace
 
 	data []byte // go.mod as it was read
-}
-
-// local is a directory with a go.mod that modules are replaced by.
-type local struct {
-	dir  string
-	file *modfile.File // nil if it cannot be read
 }
 
 // Problem is one of a project's Problems.
@@ -139,9 +135,9 @@ func (p *Project) dirs() []string {
 	for _, m := range p.Modules {
 		dirs = append(dirs, m.Dir)
 	}
-	for _, l := range p.locals {
-		if !slices.Contains(dirs, l.dir) {
-			dirs = append(dirs, l.dir)
+	for _, dir := range p.locals {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
 		}
 	}
 	return dirs

@@ -133,12 +133,6 @@ func TestLoad(t *testing.T) {
 			"warning: p/go.work:3: e.example: replaced by a directory: not mirrorable", "e/go.mod: it does not say which module",
 			"warning: p/go.mod:2: b.example: replaced by a directory: not mirrorable", "p/go.mod:3: c.example: replaced by the directory ../c: there is no such", "p/go.mod:4: d.example: replaced by the directory ./d: there is no go.mod",
 		}},
-		{
-			"circles",
-			map[string]string{"p/go.mod": "module a\nreplace (\n\tz => b v1.0.0\n\tb v1.0.0 => c v1.0.0\n\tc => b v1.0.0\n\td => d v1.0.0\n\te v1.0.0 => e v1.1.0\n\tf => g v1.0.0\n\tg v1.1.0 => f v1.0.0\n)\n"},
-			"a", "./...",
-			[]string{"p/go.mod:4: b: replacements in a circle: b@v1.0.0 => c => b@v1.0.0; drop one"},
-		},
 		{"pipes and directories", map[string]string{"p/go.mod/": "", "p/go.work": "go 1.22\nuse .\n"}, "", "", []string{"p/go.work:2: use .: there is no go.mod"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

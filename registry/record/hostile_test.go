@@ -19,7 +19,7 @@ func TestErrorsOfTheSourceReachTheClient(t *testing.T) {
 	src := newSource()
 	src.errors["example.com/!up/@v/v1.1.0.zip"] = errors.New("registry harbor.example:\n\x1b[31mout of order" + strings.Repeat("!", 5000))
 	src.errors["example.com/!up/@v/list"] = errors.New("nor this")
-	s := listen(t, src).Session()
+	s := listen(t, src)
 	status, body, err := get(t, s, "example.com/!up/@v/v1.1.0.zip")
 	if err != nil || status != http.StatusBadGateway || !strings.HasPrefix(body, "registry harbor.example:; [31mout of order!") || len(body) > 2001 {
 		t.Errorf("got %d, %d bytes, %.100q, %v", status, len(body), body, err)
@@ -44,7 +44,7 @@ func TestNobodyIsAskedAboutWhatIsHidden(t *testing.T) {
 			t.Errorf("asked for %s", name)
 		}
 		return src.Open(ctx, name)
-	})).Session()
+	}))
 	s.Hide(func(f goproxy.File) bool { return f.Path == "example.com/Up" && f.Version.Version != "v1.0.0" })
 	const up = "example.com/!up/"
 	mustGet(t, s, http.StatusNotFound, up+"@v/list", up+"@latest", up+"@v/v1.1.0.info", up+"@v/v1.1.0.mod", up+"@v/v1.1.0.zip", up+"@v/main.info")
@@ -55,7 +55,7 @@ func TestNobodyIsAskedAboutWhatIsHidden(t *testing.T) {
 }
 
 func TestWhatIsLackingIsCountedEachTime(t *testing.T) {
-	s := listen(t, newSource()).Session()
+	s := listen(t, newSource())
 	const gone = "example.com/!up/@v/v1.9.9"
 	mustGet(t, s, http.StatusNotFound, gone+".mod", gone+".mod", gone+".zip", gone+".info", "example.com/gone/@v/list")
 	if got := s.Lacking(); got != 3 {
@@ -72,7 +72,7 @@ func TestAFailureThatWasMendedIsNone(t *testing.T) {
 			return nil, errors.New("try again")
 		}
 		return src.Open(ctx, name)
-	})).Session()
+	}))
 	mustGet(t, s, http.StatusBadGateway, name)
 	if failed := s.Failed(); len(failed) != 1 {
 		t.Errorf("failed: %v", failed)
@@ -89,7 +89,7 @@ func TestABodyThatBreaksOffIsNotServedNorRecorded(t *testing.T) {
 	for _, name := range names {
 		src.cut[name] = true
 	}
-	s := listen(t, src).Session()
+	s := listen(t, src)
 	for _, name := range names {
 		if status, body, err := get(t, s, name); err == nil {
 			t.Errorf("%s: got %d and %d bytes as if that were all", name, status, len(body))
@@ -106,13 +106,12 @@ func TestABodyThatBreaksOffIsNotServedNorRecorded(t *testing.T) {
 func TestAClientThatGoesAwayHasFetchedNothing(t *testing.T) {
 	src := newSource()
 	reading, release := make(chan struct{}), make(chan struct{})
-	p := listen(t, sourceFunc(func(ctx context.Context, name string) (io.ReadCloser, error) {
+	s := listen(t, sourceFunc(func(ctx context.Context, name string) (io.ReadCloser, error) {
 		close(reading)
 		<-ctx.Done()
 		defer close(release)
 		return src.Open(ctx, name)
 	}))
-	s := p.Session()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-reading; cancel() }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/example.com/!up/@v/v1.0.0.zip", nil)
@@ -123,7 +122,7 @@ func TestAClientThatGoesAwayHasFetchedNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	<-release
-	if err := p.server.Shutdown(t.Context()); err != nil {
+	if err := s.server.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Fetched(); len(got) > 0 {
@@ -133,9 +132,9 @@ func TestAClientThatGoesAwayHasFetchedNothing(t *testing.T) {
 
 func TestWhatIsNoFileOfTheProtocolDoesNotReachTheSource(t *testing.T) {
 	src := newSource()
-	s := listen(t, src).Session()
+	s := listen(t, src)
 	mustGet(t, s, http.StatusNotFound, "", "/", "example.com", "example.com/!up/@v/", "example.com/!up/@v/v1.0.0", "example.com/!up/@v/v1.0.0.ziphash",
-		"example.com/Up/@v/list", "example.com/!up/@v/../list", "../"+s.id+"/x", "example.com/!up/@v/main.mod", "example.com/!up/@v/v1.0.zip",
+		"example.com/Up/@v/list", "example.com/!up/@v/../list", "../"+s.secret+"/x", "example.com/!up/@v/main.mod", "example.com/!up/@v/v1.0.zip",
 		"example.com/x/v2/@v/v1.0.0.mod", "example.com//x/@latest", "example.com/%2e%2e/x/@latest", "example.com/!up/@v/a%2Fb.info",
 		"sumdb/../sum.example.com/latest", "sumdb/sum.example.com//latest", "sumdb/",
 		"sumdb/.git/latest/")
@@ -147,13 +146,13 @@ func TestWhatIsNoFileOfTheProtocolDoesNotReachTheSource(t *testing.T) {
 	if resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %s", resp.Status)
 	}
-	resp, err = http.Get(s.proxy.base + "guessed/example.com/!up/@v/list")
+	resp, err = http.Get(s.base + "guessed/example.com/!up/@v/list")
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusNotFound {
-		t.Errorf("unknown session: %s", resp.Status)
+		t.Errorf("a guessed address: %s", resp.Status)
 	}
 	if len(src.asked) > 0 {
 		t.Errorf("the source was asked for %q", src.asked)

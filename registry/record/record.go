@@ -1,4 +1,4 @@
-// Package record is a GOPROXY server on loopback that remembers what its users
+// Package record is a GOPROXY server on loopback that remembers what its user
 // fetched. What a go command fetched with an empty module cache is what it needs.
 package record
 
@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,17 +34,21 @@ type Source interface {
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
 }
 
-// Proxy is a GOPROXY server on a free port of loopback. It serves its sessions only: their addresses cannot be
-// guessed, so that other people on the machine cannot fetch through it what they may not see.
+// Proxy is a GOPROXY server on a free port of loopback that remembers what was fetched. Its address cannot be
+// guessed, so that other people on the machine cannot fetch through it what they may not see. It is safe for concurrent use.
 type Proxy struct {
 	src    Source
 	log    *slog.Logger
 	server *http.Server
 	base   string        // http://127.0.0.1:port/
+	secret string        // the first element of every path
 	done   chan struct{} // closed when the server has ended
 
-	mu       sync.Mutex
-	sessions map[string]*Session // by the first element of the path
+	mu      sync.Mutex
+	fetched map[module.Version]Fetched
+	failed  map[goproxy.File]error
+	lacking int                     // see Lacking
+	hidden  func(goproxy.File) bool // nil = nothing is
 }
 
 // Listen starts a proxy; it serves until [Proxy.Close]. A nil log is silent.
@@ -58,8 +61,8 @@ func Listen(src Source, log *slog.Logger) (*Proxy, error) {
 		return nil, fmt.Errorf("starting the recording proxy: %w", err)
 	}
 	p := &Proxy{
-		src: src, log: log, base: "http://" + l.Addr().String() + "/",
-		done: make(chan struct{}), sessions: make(map[string]*Session),
+		src: src, log: log, base: "http://" + l.Addr().String() + "/", secret: rand.Text(), done: make(chan struct{}),
+		fetched: make(map[module.Version]Fetched), failed: make(map[goproxy.File]error),
 	}
 	p.server = &http.Server{
 		Handler:           http.HandlerFunc(p.serve),
@@ -76,29 +79,12 @@ func Listen(src Source, log *slog.Logger) (*Proxy, error) {
 	return p, nil
 }
 
-// Close ends the proxy and its connections. What the sessions recorded stays.
+// Close ends the proxy and its connections. What it recorded stays.
 func (p *Proxy) Close() error {
 	err := p.server.Close()
 	<-p.done
 	return err
 }
 
-// Session starts a new recording.
-func (p *Proxy) Session() *Session {
-	s := &Session{
-		proxy: p, id: rand.Text(),
-		fetched: make(map[module.Version]Fetched), failed: make(map[goproxy.File]error),
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sessions[s.id] = s
-	return s
-}
-
-// session returns the session that a path of a request belongs to, and the rest of the path; nil if there is none.
-func (p *Proxy) session(path string) (*Session, string) {
-	id, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.sessions[id], name
-}
+// URL returns the proxy's address, for GOPROXY.
+func (p *Proxy) URL() string { return p.base + p.secret }

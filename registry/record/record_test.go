@@ -85,7 +85,7 @@ func listen(t *testing.T, src Source) *Proxy {
 	return p
 }
 
-func get(t *testing.T, s *Session, name string) (status int, body string, err error) {
+func get(t *testing.T, s *Proxy, name string) (status int, body string, err error) {
 	t.Helper()
 	resp, err := http.Get(s.URL() + "/" + name)
 	if err != nil {
@@ -96,7 +96,7 @@ func get(t *testing.T, s *Session, name string) (status int, body string, err er
 	return resp.StatusCode, string(data), err
 }
 
-func mustGet(t *testing.T, s *Session, want int, names ...string) {
+func mustGet(t *testing.T, s *Proxy, want int, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if status, body, err := get(t, s, name); err != nil || status != want {
@@ -112,7 +112,7 @@ func mod(s string) module.Version {
 
 func TestServesTheBytesOfTheSource(t *testing.T) {
 	src := newSource()
-	s := listen(t, src).Session()
+	s := listen(t, src)
 	for name, want := range src.files {
 		status, body, err := get(t, s, name)
 		if err != nil || status != http.StatusOK || body != want {
@@ -133,7 +133,7 @@ func TestRecordsWhatWasFetched(t *testing.T) {
 		"files of a version": {
 			names: []string{"example.com/!up/@v/v1.0.0.info", "example.com/!up/@v/v1.0.0.mod", "example.com/!up/@v/v1.0.0.zip", "example.com/!up/@v/v1.0.0.zip"},
 			fetched: []Fetched{
-				{Module: mod("example.com/Up@v1.0.0"), Info: true, GoMod: true, Zip: true},
+				{Module: mod("example.com/Up@v1.0.0"), GoMod: true, Zip: true},
 			},
 		},
 		"sorted, mod only": {
@@ -146,26 +146,25 @@ func TestRecordsWhatWasFetched(t *testing.T) {
 		},
 		"what latest means": {
 			names:   []string{"example.com/!up/@latest"},
-			fetched: []Fetched{{Module: mod("example.com/Up@v1.1.0"), Info: true}},
+			fetched: []Fetched{{Module: mod("example.com/Up@v1.1.0")}},
 		},
 		"a branch": {
 			names:   []string{"example.com/!up/@v/main.info", "example.com/!up/@v/" + pseudo + ".mod"},
-			fetched: []Fetched{{Module: mod("example.com/Up@" + pseudo), Info: true, GoMod: true, Revisions: []string{"main"}}},
+			fetched: []Fetched{{Module: mod("example.com/Up@" + pseudo), GoMod: true, Revisions: []string{"main"}}},
 		},
 		"a commit is named in full": {
 			names:   []string{"example.com/!up/@v/0123456.info"},
-			fetched: []Fetched{{Module: mod("example.com/Up@v1.1.0"), Info: true, Revisions: []string{"0123456789abcdef0123456789abcdef01234567"}}},
+			fetched: []Fetched{{Module: mod("example.com/Up@v1.1.0"), Revisions: []string{"0123456789abcdef0123456789abcdef01234567"}}},
 		},
 		"v2.0.0 for v2.0.0+incompatible is no revision": {
 			names:   []string{"example.com/!up/@v/v2.0.0.info"},
-			fetched: []Fetched{{Module: mod("example.com/Up@v2.0.0+incompatible"), Info: true}},
+			fetched: []Fetched{{Module: mod("example.com/Up@v2.0.0+incompatible")}},
 		},
 		"answers that name no version": {names: []string{"example.com/!up/@v/broken.info", "example.com/!up/@v/odd.info"}},
 	}
-	p := listen(t, newSource())
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := p.Session()
+			s := listen(t, newSource())
 			mustGet(t, s, http.StatusOK, test.names...)
 			if got := s.Fetched(); len(got)+len(test.fetched) > 0 && !reflect.DeepEqual(got, test.fetched) {
 				t.Errorf("fetched\n%v, want\n%v", got, test.fetched)
@@ -183,24 +182,19 @@ func (f sourceFunc) Open(ctx context.Context, name string) (io.ReadCloser, error
 	return f(ctx, name)
 }
 
-func TestSessionsDoNotMix(t *testing.T) {
-	p := listen(t, newSource())
-	a, b := p.Session(), p.Session()
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() { mustGet(t, a, http.StatusOK, "example.com/!up/@v/v1.0.0.mod") })
-		wg.Go(func() { mustGet(t, b, http.StatusOK, "example.com/!up/@v/v1.0.0.info") })
+func TestAProxyThatIsClosedServesNothingAndRemembers(t *testing.T) {
+	p, err := Listen(newSource(), nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	wg.Wait()
-	if got, want := a.Fetched(), []Fetched{{Module: mod("example.com/Up@v1.0.0"), GoMod: true}}; !reflect.DeepEqual(got, want) {
-		t.Errorf("a: %v", got)
+	mustGet(t, p, http.StatusOK, "example.com/!up/@v/v1.0.0.mod")
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if got, want := b.Fetched(), []Fetched{{Module: mod("example.com/Up@v1.0.0"), Info: true}}; !reflect.DeepEqual(got, want) {
-		t.Errorf("b: %v", got)
+	if status, _, err := get(t, p, "example.com/!up/@v/v1.0.0.zip"); err == nil {
+		t.Errorf("it answered %d", status)
 	}
-	a.Close()
-	mustGet(t, a, http.StatusNotFound, "example.com/!up/@v/v1.0.0.zip")
-	if got := a.Fetched(); len(got) != 1 || got[0].Zip {
+	if got := p.Fetched(); len(got) != 1 || got[0].Zip {
 		t.Errorf("closed: %v", got)
 	}
 }

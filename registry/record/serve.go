@@ -23,7 +23,7 @@ const maxInfo = 1 << 20
 // sumDB is the kind of a file of a checksum database, which is passed through. It has nothing but the kind.
 const sumDB goproxy.Kind = "checksum database"
 
-// parseRequest takes apart what follows a session's address. Of the files of a checksum database, only the form is checked.
+// parseRequest takes apart what follows a proxy's address. Of the files of a checksum database, only the form is checked.
 func parseRequest(name string) (goproxy.File, error) {
 	if rest, ok := strings.CutPrefix(name, "sumdb/"); ok {
 		return goproxy.File{Kind: sumDB}, module.CheckFilePath(rest)
@@ -37,9 +37,9 @@ func parseRequest(name string) (goproxy.File, error) {
 
 // serve answers a request from the source.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
-	s, name := p.session(r.URL.Path)
-	if s == nil {
-		refuse(w, http.StatusNotFound, "not found: there is no such session")
+	name, ok := strings.CutPrefix(r.URL.Path, "/"+p.secret+"/")
+	if !ok {
+		refuse(w, http.StatusNotFound, "not found: this address is not the one for GOPROXY")
 		return
 	}
 	if r.Method != http.MethodGet {
@@ -52,13 +52,13 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not found: not a file of the GOPROXY protocol: "+err.Error())
 		return
 	}
-	if s.hides(q) {
+	if p.hides(q) {
 		refuse(w, http.StatusNotFound, "not found: nobody was asked")
 		return
 	}
 	body, err := p.src.Open(r.Context(), name)
 	if err != nil {
-		s.settled(q, err)
+		p.settled(q, err)
 		p.log.Debug("not served", "file", name, "error", err)
 		status, text := http.StatusBadGateway, err.Error()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +69,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer body.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if err := s.send(w, body, q); err != nil {
+	if err := p.send(w, body, q); err != nil {
 		p.log.Debug("not served to the end", "file", name, "error", err)
 		panic(http.ErrAbortHandler) // the client must not take what it got for all
 	}
@@ -77,27 +77,27 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 
 // send copies a file to a client and records that. It does so before the client
 // can see the end of the body, so that a go command that has ended has all it fetched in the record.
-func (s *Session) send(w http.ResponseWriter, body io.Reader, q goproxy.File) error {
+func (p *Proxy) send(w http.ResponseWriter, body io.Reader, q goproxy.File) error {
 	var head bytes.Buffer
 	if q.Kind == goproxy.Info || q.Kind == goproxy.Latest {
 		body = io.TeeReader(io.LimitReader(body, maxInfo), &head)
 	}
 	if _, err := io.Copy(w, body); err != nil {
-		s.settled(q, err)
+		p.settled(q, err)
 		return err
 	}
-	s.record(q, head.Bytes())
+	p.record(q, head.Bytes())
 	return nil
 }
 
 // record records that a file was served; data is all of it if it is of JSON.
-func (s *Session) record(q goproxy.File, data []byte) {
-	s.settled(q, nil)
+func (p *Proxy) record(q goproxy.File, data []byte) {
+	p.settled(q, nil)
 	switch {
 	case q.Kind == goproxy.List || q.Kind == sumDB:
 		return
 	case q.Kind != goproxy.Latest && goproxy.IsVersion(q.Version):
-		s.served(q.Version, q.Kind, "")
+		p.served(q.Version, q.Kind, "")
 		return
 	}
 	var info struct{ Version string }
@@ -115,7 +115,7 @@ func (s *Session) record(q goproxy.File, data []byte) {
 			revision = name
 		}
 	}
-	s.served(m, goproxy.Info, revision)
+	p.served(m, goproxy.Info, revision)
 }
 
 // refuse answers with an error that the go command shows: text/plain, one line.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,11 +93,19 @@ func (u *Upstream) choose(ctx context.Context, e entry, q *goproxy.Query) (strin
 	}
 	if q.Latest {
 		v, err := u.newestCommit(ctx, e, q.Path, c)
-		if err != nil || q.Allows(v) && retraction(retracted, v) == nil {
-			return v, err
+		switch {
+		case err == nil && q.Allows(v) && retraction(retracted, v) == nil:
+			return v, nil
+		case err != nil && (c.highest() == "" || !errors.Is(err, ErrNotFound)):
+			return "", err
 		}
 	}
-	return "", ErrNoMatch
+	v, err := u.best(ctx, e, q, c, nil)
+	if v == "" || err != nil {
+		return "", cmp.Or(err, ErrNoMatch)
+	}
+	why := retractedError(module.Version{Path: q.Path, Version: v}, retraction(retracted, v))
+	return "", fmt.Errorf("%w: every version of %s that would is retracted: %w", ErrNoMatch, q.Path, why)
 }
 
 // best returns the tagged version that a query means, or "".

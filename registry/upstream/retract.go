@@ -38,7 +38,12 @@ func (u *Upstream) Retracted(ctx context.Context, m module.Version) error {
 	case err != nil || found == nil:
 		return err
 	}
-	if why := safetext.Lines([]byte(found.Rationale)); why != "" {
+	return retractedError(m, found)
+}
+
+// retractedError says that a version is retracted, and why.
+func retractedError(m module.Version, r *modfile.Retract) error {
+	if why := safetext.Lines([]byte(r.Rationale)); why != "" {
 		return fmt.Errorf("%s %w: %s", m, ErrRetracted, why)
 	}
 	return fmt.Errorf("%s %w", m, ErrRetracted)

@@ -22,6 +22,9 @@ type Result struct {
 	Needs    []requirement.Requirement // sorted, once each; with the revisions that were asked for
 	Warnings []error                   // what could not be found out, or had; the rest is good
 	Partial  bool                      // there are warnings, or needs of which a file could not be had, so that more may be needed
+
+	// Demands is the Go version, as go1.26.0, that a tool needs at least, if it is newer than the installed one's; or "".
+	Demands string
 }
 
 // Options configures [New].
@@ -40,7 +43,6 @@ type Options struct {
 type Runner struct {
 	o     Options
 	goCmd *gocmd.Cmd // of which each call makes one of its own
-	proxy *record.Proxy
 	dir   string
 
 	stopAfter time.Duration // see the constant
@@ -59,9 +61,6 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 	r.goCmd, err = gocmd.New(ctx, gocmd.Options{
 		Go: o.Go, Scratch: filepath.Join(dir, "go"), GOPROXY: "off", GOSUMDB: o.GOSUMDB, NoSumDB: o.NoSumDB,
 	})
-	if err == nil {
-		r.proxy, err = record.Listen(o.Source, o.Log)
-	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -69,6 +68,4 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 }
 
 // Close ends the runner and removes what it wrote. Calls that still run fail.
-func (r *Runner) Close() error {
-	return errors.Join(r.proxy.Close(), gocmd.RemoveAll(r.dir))
-}
+func (r *Runner) Close() error { return gocmd.RemoveAll(r.dir) }

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/registry/project"
 )
 
 // consumerPath is the module path of modules that are made up here. Nobody can have it.
@@ -24,24 +26,14 @@ const (
 
 // consumers adds what fresh modules need that import packages of a module: all of them, or any of them.
 func (v *view) consumers(ctx context.Context, got downloaded, packages []string) error {
-	demanded := got.goVersion()
-	own := version.Lang(v.goCmd.Version())
-	if version.Compare(demanded, own) > 0 {
-		own = demanded
-	}
-	pl, err := v.newConsumer("consumer", own, got.version(), packages)
+	pl, err := v.consumer(ctx, got, packages, true)
 	if err != nil {
 		return err
 	}
-	if err := v.checkGo(ctx, pl.goCmd, pl.dir, v.readable(pl.file), own); err != nil {
-		return err
-	}
-	v.tidy(ctx, pl, v.modLines(pl.dir))
-	v.graph(ctx, []place{pl}, true)
 	if err := v.choices(ctx, pl); err != nil {
 		return err
 	}
-	if version.Compare(demanded, raised) >= 0 {
+	if version.Compare(got.goVersion(), raised) >= 0 {
 		return nil
 	}
 	// One from before graph pruning sees the whole module graph, with the versions that are selected in it. Which packages it
@@ -49,11 +41,31 @@ func (v *view) consumers(ctx context.Context, got downloaded, packages []string)
 	if pl, err = v.newConsumer("old", prePruning, got.version(), packages); err != nil {
 		return err
 	}
-	if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
+	if _, err := v.run(ctx, pl, "mod", "tidy", "-e"); err != nil {
 		v.warn("as a dependency of an old module", err)
 	}
-	v.list(ctx, pl.goCmd, pl.dir, "all")
+	v.list(ctx, pl, "all")
 	return nil
+}
+
+// consumer adds what one fresh module needs that imports packages of a module, programs as its tools: to be tidied, listed and
+// downloaded.
+func (v *view) consumer(ctx context.Context, got downloaded, packages []string, downloadAll bool) (place, error) {
+	own := version.Lang(v.goCmd.Version())
+	if demanded := got.goVersion(); version.Compare(demanded, own) > 0 {
+		own = demanded
+	}
+	pl, err := v.newConsumer("consumer", own, got.version(), packages)
+	if err != nil {
+		return pl, err
+	}
+	if err := v.checkGo(ctx, pl, own); err != nil {
+		return pl, err
+	}
+	m := project.Module{Dir: pl.dir}
+	v.tidy(ctx, pl, m, m.Lines())
+	v.graph(ctx, pl, downloadAll)
+	return pl, nil
 }
 
 // newConsumer makes a module that requires m and imports packages of it, in a scratch directory. If its release is "",
@@ -77,5 +89,5 @@ func (v *view) newConsumer(name, release string, m module.Version, packages []st
 			return place{}, err
 		}
 	}
-	return place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: dir, module: true, file: filepath.Join(dir, "go.mod")}, nil
+	return place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: dir, file: filepath.Join(dir, "go.mod")}, nil
 }

@@ -18,7 +18,7 @@ import (
 // requires fewer modules, so the module graph it sees is a part of this one, and it may select older
 // versions of other modules: so every node's .mod is needed, and the zip of each version that may be selected.
 func (v *view) choices(ctx context.Context, pl place) error {
-	out, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "graph")
+	out, err := v.run(ctx, pl, "mod", "graph")
 	if err != nil {
 		return err
 	}
@@ -31,12 +31,12 @@ func (v *view) choices(ctx context.Context, pl place) error {
 		mods[f.Module], zips[f.Module] = f.GoMod, f.Zip
 	}
 	for args := range slices.Chunk(missing(g.nodes(), mods), maxArgs) {
-		v.list(ctx, pl.goCmd, pl.dir, args...)
+		v.list(ctx, pl, args...)
 	}
 	// Of a pruned version, only the direct requirements are in the graph of others (https://go.dev/ref/mod#graph-pruning).
 	isPruned := func(m module.Version) bool { return version.Compare("go"+v.goVersions[m], "go1.17") >= 0 }
 	for args := range slices.Chunk(missing(g.selectable(isPruned), zips), maxArgs) {
-		v.download(ctx, pl.goCmd, pl.dir, args...)
+		v.download(ctx, pl, args...)
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -19,6 +18,7 @@ import (
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/record"
 	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // listed is what "go list -m -json" prints about a module.
@@ -50,9 +50,9 @@ func (d downloaded) goVersion() string {
 }
 
 // list adds what "go list -m -e -json args..." lists, each with its .mod.
-func (v *view) list(ctx context.Context, c *gocmd.Cmd, dir string, args ...string) {
+func (v *view) list(ctx context.Context, pl place, args ...string) {
 	const doing = "reading the module graph"
-	out, err := v.run(ctx, c, dir, append([]string{"list", "-m", "-e", "-json"}, args...)...)
+	out, err := v.run(ctx, pl, append([]string{"list", "-m", "-e", "-json"}, args...)...)
 	mods, broken := decode[listed](out)
 	if err = errors.Join(err, broken); err != nil {
 		v.warn(doing, err)
@@ -74,9 +74,9 @@ func (v *view) list(ctx context.Context, c *gocmd.Cmd, dir string, args ...strin
 }
 
 // download runs "go mod download -json args...". What it fetches is recorded.
-func (v *view) download(ctx context.Context, c *gocmd.Cmd, dir string, args ...string) {
+func (v *view) download(ctx context.Context, pl place, args ...string) {
 	const doing = "downloading"
-	out, err := v.run(ctx, c, dir, append([]string{"mod", "download", "-json"}, args...)...)
+	out, err := v.run(ctx, pl, append([]string{"mod", "download", "-json"}, args...)...)
 	mods, broken := decode[downloaded](out)
 	for _, m := range mods {
 		if m.Error != "" {
@@ -92,7 +92,7 @@ func (v *view) download(ctx context.Context, c *gocmd.Cmd, dir string, args ...s
 // fetch has the go command download a version, and check it against the checksum database. If
 // the go command is too old for it, the result has a zip, and says so.
 func (v *view) fetch(ctx context.Context, m module.Version) (downloaded, error) {
-	out, err := v.run(ctx, v.goCmd, v.dir, "mod", "download", "-json", m.String())
+	out, err := v.run(ctx, place{v.goCmd, v.dir, m.String()}, "mod", "download", "-json", m.String())
 	if ctx.Err() != nil {
 		return downloaded{}, context.Cause(ctx)
 	}
@@ -113,7 +113,7 @@ func (v *view) fetch(ctx context.Context, m module.Version) (downloaded, error) 
 	if broken != nil || err == nil {
 		return got, broken
 	}
-	if got.tooOld = v.checkGo(ctx, v.goCmd, v.dir, m.String(), got.goVersion()); !errors.Is(got.tooOld, errTooOld) {
+	if got.tooOld = v.checkGo(ctx, place{v.goCmd, v.dir, m.String()}, got.goVersion()); !errors.Is(got.tooOld, errTooOld) {
 		return downloaded{}, v.failure(m, err)
 	}
 	return got, nil
@@ -138,7 +138,7 @@ func (v *view) warnOf(doing string, m module.Version, text string) {
 
 // oneLine makes an error of what a go command wrote.
 func (v *view) oneLine(text string) error {
-	return errors.New(strings.NewReplacer("\n\t", "; ", "\n", "; ").Replace(strings.TrimSpace(v.readable(text))))
+	return errors.New(safetext.Lines([]byte(v.readable(text))))
 }
 
 // decode reads JSON values one after the other.
@@ -159,14 +159,14 @@ func decode[T any](data []byte) ([]T, error) {
 // errTooOld: the go command is older than a go line demands.
 var errTooOld = errors.New("the go command is too old")
 
-// checkGo fails if the go command that runs in a directory is older than who demands. GOTOOLCHAIN may make the one that is
+// checkGo fails if the go command that runs in a place is older than its file demands. GOTOOLCHAIN may make the one that is
 // installed switch to a newer one. One whose release cannot be told is for the go command to judge.
-func (v *view) checkGo(ctx context.Context, c *gocmd.Cmd, dir, who, demanded string) error {
-	have := c.Version()
+func (v *view) checkGo(ctx context.Context, pl place, demanded string) error {
+	have := pl.goCmd.Version()
 	if have == "" || version.Compare(have, demanded) >= 0 {
 		return nil
 	}
-	out, err := v.run(ctx, c, dir, "env", "GOVERSION")
+	out, err := v.run(ctx, pl, "env", "GOVERSION")
 	if err != nil {
 		return err
 	}
@@ -174,5 +174,5 @@ func (v *view) checkGo(ctx context.Context, c *gocmd.Cmd, dir, who, demanded str
 		return nil
 	}
 	return fmt.Errorf("%s demands %s, but this is %s: %w: install a newer Go, or set GOTOOLCHAIN=auto so that it fetches one",
-		who, demanded, have, errTooOld)
+		v.readable(pl.file), demanded, have, errTooOld)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/mod/modfile"
 
@@ -36,8 +35,6 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 	}
 	defer v.end(&err)
 	v.addSums(p, "")
-	own := p.Own()
-	v.Hide(func(f goproxy.File) bool { return own(f.Version) })
 	dir, err := v.mkdir("project")
 	if err != nil {
 		return nil, err
@@ -67,75 +64,84 @@ func (v *view) addSums(p *project.Project, suffix string) {
 
 // project runs go commands in a project, which it may change.
 func (v *view) project(ctx context.Context, p *project.Project, downloadAll bool) {
-	places := slices.DeleteFunc(v.places(p), func(pl place) bool {
-		err := v.checkGo(ctx, pl.goCmd, pl.dir, v.readable(pl.file), pl.goVersion)
-		if err != nil {
-			v.warn("running the go command; only what its go.sum lists is known", err)
-		}
-		return err != nil
-	})
-	before := make([]modLines, len(places))
-	for i, pl := range places {
-		before[i] = v.modLines(pl.dir)
+	before := make(map[string]project.Lines)
+	for _, m := range p.Modules {
+		before[m.Dir] = m.Lines()
 	}
-	v.graph(ctx, places, downloadAll)
+	v.graphs(ctx, p, downloadAll)
 	changed := false
-	for i, pl := range places {
-		if pl.module {
-			changed = v.tidy(ctx, pl, before[i]) || changed
-		}
-	}
+	v.alone(ctx, p, func(pl place, m project.Module) {
+		changed = v.tidy(ctx, pl, m, before[m.Dir]) || changed
+	})
 	if !changed {
 		return
 	}
 	if !v.foreign {
 		v.addSums(p, " after go mod tidy")
 	}
-	v.graph(ctx, places, downloadAll)
+	v.graphs(ctx, p, downloadAll)
 }
 
 // place is where go commands run: a workspace or one module.
 type place struct {
-	goCmd  *gocmd.Cmd
-	dir    string
-	module bool
-	added  map[string]bool // what is replaced by directories in this copy of the module only
-
-	file      string // its go.mod or go.work
-	goVersion string // what that demands, as go1.26.0; "" = nothing
+	goCmd *gocmd.Cmd
+	dir   string
+	file  string // its go.mod or go.work
 }
 
-// places returns the workspace, if p is one, and its modules.
-func (v *view) places(p *project.Project) []place {
-	demanded := func(line *modfile.Go) string {
-		if line == nil {
-			return ""
-		}
-		return "go" + line.Version
-	}
-	var all []place
+// graphs does what graph does in the workspace, if p is one, as it is, and in each of its modules alone.
+func (v *view) graphs(ctx context.Context, p *project.Project, downloadAll bool) {
 	if p.Work != nil {
 		file := filepath.Join(p.Root, "go.work")
-		all = append(all, place{goCmd: v.goCmd.With("GOWORK=" + file), dir: p.Root, file: file, goVersion: demanded(p.Work.Go)})
-	}
-	for _, m := range p.Modules {
-		if m.File != nil {
-			all = append(all, place{
-				goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, module: true, added: m.Added,
-				file: filepath.Join(m.Dir, "go.mod"), goVersion: demanded(m.File.Go),
-			})
+		pl := place{goCmd: v.goCmd.With("GOWORK=" + file), dir: p.Root, file: file}
+		if v.canRun(ctx, pl, p.Work.Go) {
+			v.graph(ctx, pl, downloadAll)
+		}
+		for _, f := range v.Failed() {
+			if mend := p.ReplaceInWork(f.Module); mend != "" && f.File == goproxy.Mod {
+				err := fmt.Errorf("its own module %s is required, which could not be had: if it was never published, mend that with \"%s\"", f.Module, mend)
+				v.warn("working in the workspace", err)
+			}
 		}
 	}
-	return all
+	v.alone(ctx, p, func(pl place, _ project.Module) { v.graph(ctx, pl, downloadAll) })
+}
+
+// alone calls fn with each module that the go command can run in, made to work without the others.
+func (v *view) alone(ctx context.Context, p *project.Project, fn func(place, project.Module)) {
+	for _, m := range p.Modules {
+		pl := place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, file: filepath.Join(m.Dir, "go.mod")}
+		if m.File == nil || !v.canRun(ctx, pl, m.File.Go) {
+			continue
+		}
+		err := m.StandAlone()
+		if err == nil {
+			fn(pl, m)
+			err = m.Rejoin()
+		}
+		if err != nil {
+			v.warn("running the go command in a module alone", err)
+		}
+	}
+}
+
+// canRun reports whether the go command is new enough for the go line of a place, and warns if not.
+func (v *view) canRun(ctx context.Context, pl place, line *modfile.Go) bool {
+	if line == nil {
+		return true
+	}
+	err := v.checkGo(ctx, pl, "go"+line.Version)
+	if err != nil {
+		v.warn("running the go command; only what its go.sum lists is known", err)
+	}
+	return err == nil
 }
 
 // graph reads the module graph and downloads what "go mod download" does.
-func (v *view) graph(ctx context.Context, places []place, downloadAll bool) {
-	for _, pl := range places {
-		v.list(ctx, pl.goCmd, pl.dir, "all")
-		v.download(ctx, pl.goCmd, pl.dir)
-		if downloadAll {
-			v.download(ctx, pl.goCmd, pl.dir, "all")
-		}
+func (v *view) graph(ctx context.Context, pl place, downloadAll bool) {
+	v.list(ctx, pl, "all")
+	v.download(ctx, pl)
+	if downloadAll {
+		v.download(ctx, pl, "all")
 	}
 }

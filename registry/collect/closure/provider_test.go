@@ -85,7 +85,7 @@ func TestWhatAToolNeedsWithCgoOnlyIsNotOverlooked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkWarnings(t, r, "example.com/nobody/requires")
+	checkWarnings(t, r, "example.com/nobody/requires", "tidying a copy")
 	if _, r, err = runner.Tool(t.Context(), "example.com/cgotool", "v1.0.0", nil, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -3,81 +3,33 @@ package closure
 import (
 	"context"
 	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/modfile"
+	"github.com/modferry/modferry/registry/project"
 )
 
-// modLines are what "go mod tidy" may change of a module: lines of its go.mod, each with the path that it requires or "", and
-// of its go.sum.
-type modLines struct{ mod, sum map[string]string }
-
-// modLines reads them. Of somebody else's module, the go.sum was removed. What cannot be read has no lines: the go command says
-// what is wrong with it.
-func (v *view) modLines(dir string) modLines {
-	lines := modLines{make(map[string]string), make(map[string]string)}
-	data, _ := os.ReadFile(filepath.Join(dir, "go.mod"))
-	if f, err := modfile.ParseLax("go.mod", data, nil); err == nil {
-		if f.Go != nil {
-			lines.mod["go "+f.Go.Version] = ""
-		}
-		for _, r := range f.Require {
-			text := r.Mod.Path + " " + r.Mod.Version
-			if r.Indirect {
-				text += " // indirect"
-			}
-			lines.mod[text] = r.Mod.Path
-		}
-	}
-	if v.foreign {
-		return lines
-	}
-	data, _ = os.ReadFile(filepath.Join(dir, "go.sum"))
-	for line := range strings.Lines(string(data)) {
-		lines.sum[strings.TrimSpace(line)] = ""
-	}
-	return lines
-}
-
 // tidy runs "go mod tidy" in a copy of a module, and reports whether that made more of it than it was before: only to remove
-// lines of go.sum is no lack.
-func (v *view) tidy(ctx context.Context, pl place, before modLines) bool {
+// lines of go.sum is no lack. If it requires what is replaced only because it is alone, nobody can tidy it but here.
+func (v *view) tidy(ctx context.Context, pl place, m project.Module, before project.Lines) bool {
 	const doing = "tidying a copy"
-	if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy"); err != nil {
+	if _, err := v.run(ctx, pl, "mod", "tidy"); err != nil {
 		v.warn(doing, err)
 		// Without -e it stops at the first package that cannot be had.
-		if _, err := v.run(ctx, pl.goCmd, pl.dir, "mod", "tidy", "-e"); err != nil {
+		if _, err := v.run(ctx, pl, "mod", "tidy", "-e"); err != nil {
 			v.warn(doing, err)
 		}
 		return true
 	}
-	after := v.modLines(pl.dir)
-	changes := slices.Concat(lacking("-", before.mod, after.mod), lacking("+", after.mod, before.mod), lacking("+", after.sum, before.sum))
-	if len(changes) == 0 {
-		return false
+	after := m.Lines()
+	changes, sums := before.Changes(after)
+	if !v.foreign { // the go.sum of somebody else's module was removed
+		isLess := func(line string) bool { return strings.HasPrefix(line, "-") }
+		changes = append(changes, slices.DeleteFunc(sums, isLess)...)
 	}
-	for _, path := range after.mod {
-		if pl.added[path] {
-			return true // only the copy says where that is, so that nobody can tidy it but here
-		}
-	}
-	if !v.foreign {
+	if len(changes) > 0 && !v.foreign && !after.RequireAny(m.Alone) {
 		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result",
 			v.readable(pl.dir), changes[0]))
 	}
-	return true
-}
-
-// lacking returns the lines, in order and with a sign before them, that others lack.
-func lacking(sign string, lines, others map[string]string) (changes []string) {
-	for _, line := range slices.Sorted(maps.Keys(lines)) {
-		if _, ok := others[line]; !ok {
-			changes = append(changes, sign+line)
-		}
-	}
-	return changes
+	return len(changes) > 0
 }

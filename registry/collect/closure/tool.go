@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/version"
 	"io/fs"
 	"path"
 	"runtime"
@@ -15,11 +16,11 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/record"
 )
 
-// Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's), and
-// which toolchain, where the go line of the tool's module demands a newer Go than the one here. Query is
-// anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
+// Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's), and a module that
+// has the package as its tool, by "go get -tool", to be tidied, listed and downloaded. Query is anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
 // compiled or run. If this Go is too old to install the tool, what the go.mod of its module requires
 // is returned, with a warning. From is who needs what nothing more exact is known of; "" = pkg@query.
 func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string, from string) (module.Version, *Result, error) {
@@ -38,20 +39,19 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 	if len(platforms) == 0 {
 		platforms = []string{runtime.GOOS + "/" + runtime.GOARCH}
 	}
-	for _, p := range platforms {
-		if goos, goarch, _ := strings.Cut(p, "/"); goos == "" || goarch == "" {
-			return m, nil, fmt.Errorf("platform %q is not os/arch, like linux/amd64", p)
-		}
-	}
 	v, err := r.view(pkg+"@"+query, from)
 	if err != nil {
 		return m, nil, err
 	}
 	defer v.end(&err)
+	v.foreign = true
 	if isPrivate := func(path string) bool { return module.MatchPrefixPatterns(r.o.Private, path) }; isPrivate(pkg) {
-		// The go command looks for the package in modules of every prefix of its path. A version that the tool requires it must get.
+		// The go command looks for the package in modules of every prefix of its path. A version that the tool requires it
+		// must get: of that, it asks for the go.mod first.
 		v.Hide(func(f goproxy.File) bool {
-			return f.Kind != goproxy.Mod && f.Kind != goproxy.Zip && strings.HasPrefix(pkg, f.Path+"/") && !isPrivate(f.Path)
+			isRequired := func(got record.Fetched) bool { return got.Module == f.Version && got.GoMod }
+			return f.Kind != goproxy.Mod && f.Kind != goproxy.Zip && strings.HasPrefix(pkg, f.Path+"/") && !isPrivate(f.Path) &&
+				!slices.ContainsFunc(v.Fetched(), isRequired)
 		})
 	}
 	_, failed := v.install(ctx, pkg+"@"+query, platforms[0], "0")
@@ -63,21 +63,25 @@ func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string
 		return m, nil, v.failure(m, cmp.Or(failed, errors.New("no module provides it")))
 	}
 	v.need(m, false)
-	v.addToolchains(ctx, r.o.Source, got, platforms)
 	if got.tooOld != nil {
 		v.warn("running go install; only what the go.mod of its module requires is known", got.tooOld)
 		v.addRequired(got)
 	} else if err := v.installAll(ctx, pkg+"@"+m.Version, platforms); err != nil {
 		return m, nil, err
+	} else if _, err := v.consumer(ctx, got, []string{pkg}, false); err != nil {
+		v.warn("as a tool of a module", err)
 	}
 	result, err := v.result(ctx)
+	if have := v.goCmd.Version(); err == nil && have != "" && version.Compare(have, got.goVersion()) < 0 {
+		result.Demands = got.goVersion()
+	}
 	return m, result, err
 }
 
 // install runs "go install -n" for a platform.
 func (v *view) install(ctx context.Context, pkg, platform, cgo string) ([]byte, error) {
 	goos, goarch, _ := strings.Cut(platform, "/")
-	return v.run(ctx, v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED="+cgo), v.dir, "install", "-n", pkg)
+	return v.run(ctx, place{v.goCmd.With("GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED="+cgo), v.dir, ""}, "install", "-n", pkg)
 }
 
 // provider returns the module that a go command found a package in: of those that it fetched, that with the longest path. It is
@@ -93,7 +97,7 @@ func (v *view) provider(ctx context.Context, pkg string) (downloaded, error) {
 		if err != nil {
 			return got, err
 		}
-		has, err := hasPackage(got, pkg)
+		has, err := HasPackage(got.version(), got.Zip, pkg)
 		if err != nil {
 			return got, err
 		}
@@ -110,13 +114,13 @@ func (v *view) provider(ctx context.Context, pkg string) (downloaded, error) {
 	return found, nil
 }
 
-// hasPackage reports whether a module's zip has Go files in a package's directory.
-func hasPackage(got downloaded, pkg string) (bool, error) {
-	files, err := modzip.CheckZip(got.version(), got.Zip)
+// HasPackage reports whether a module version's zip file has Go files in a package's directory.
+func HasPackage(m module.Version, zip, pkg string) (bool, error) {
+	files, err := modzip.CheckZip(m, zip)
 	if err != nil {
 		return false, err
 	}
-	dir := got.version().String() + strings.TrimPrefix(pkg, got.Path)
+	dir := m.String() + strings.TrimPrefix(pkg, m.Path)
 	return slices.ContainsFunc(files.Valid, func(name string) bool { return path.Ext(name) == ".go" && path.Dir(name) == dir }), nil
 }
 

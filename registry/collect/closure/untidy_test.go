@@ -1,6 +1,8 @@
 package closure
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,17 +21,18 @@ func TestOfAModuleThatIsBoundToItsWorkspaceItIsSaidWhatCannotBeFound(t *testing.
 	up := upstream(t).copy(t)
 	dir := t.TempDir()
 	write(t, dir, boundFiles)
+	const mend = `go work edit -replace=corp.example/bound-b@v0.1.0=./b`
 	r := projectOf(t, Options{Source: up}, dir)
-	checkWarnings(t, r)
+	checkWarnings(t, r, mend)
 
 	write(t, dir, map[string]string{"a/misspelt.go": "package a\n\nimport _ \"example.com/lief\"\n"})
 	r = projectOf(t, Options{Source: up}, dir)
-	checkWarnings(t, r, "example.com/lief")
+	checkWarnings(t, r, mend, "example.com/lief")
 	if !r.Partial {
 		t.Error("taken for all")
 	}
-	if strings.Contains(show(r.Needs), "corp.example/") {
-		t.Errorf("needs\n%s", show(r.Needs))
+	if got := show(r.Needs); got != "corp.example/bound-b@v0.1.0 (mod)\n" { // which fails when it is to be mirrored
+		t.Errorf("needs\n%s", got)
 	}
 }
 
@@ -63,4 +66,45 @@ func TestAModuleThatReliesOnItsWorkspaceNeedNotBeTidy(t *testing.T) {
 	env := []string{"GOPROXY=" + up.url(), "GOMODCACHE=" + up.cache()}
 	goIn(t, dir+"/b", append(env, "GOWORK=off"), "mod", "tidy")
 	checkWarnings(t, projectOf(t, Options{Source: up}, dir))
+}
+
+func TestAGoSumThatTidyLeavesAloneIsTidy(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	dir := newProject(t, up, map[string]string{
+		"go.mod": "module corp.example/p\n\ngo 1.24\n\nrequire example.com/leaf v1.2.0\n", "p.go": "package p\n\nimport _ \"example.com/leaf\"\n",
+	}, ".")
+	data, err := os.ReadFile(dir + "/go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(data)
+	lines := strings.SplitAfter(good, "\n")
+	slices.Reverse(lines)
+	for _, text := range []string{
+		strings.ReplaceAll(good, "\n", "\r\n"), strings.Join(lines, ""), good + good, strings.Replace(good, "\n", "\n\n", 1),
+		strings.TrimSpace(good), strings.ReplaceAll(good, "\n", " \n"),
+	} {
+		write(t, dir, map[string]string{"go.sum": text})
+		r := projectOf(t, Options{Source: up}, dir)
+		checkWarnings(t, r)
+		if got := show(r.Needs); got != "example.com/leaf@v1.2.0\n" {
+			t.Errorf("%q: needs\n%s", text, got)
+		}
+	}
+}
+
+func TestTheWarningShowsALineThatChanges(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	for name, files := range map[string]map[string]string{
+		"without a go.sum":  {},
+		"with an empty one": {"go.sum": "\n\n"},
+	} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"go.mod": "module corp.example/p\n\ngo 1.24\n", "p.go": "package p\n\nimport _ \"example.com/leaf\"\n"})
+		write(t, dir, files)
+		t.Log(name)
+		checkWarnings(t, projectOf(t, Options{Source: up}, dir), `would change "+example.com/leaf v1.2.0"`)
+	}
 }

@@ -19,10 +19,9 @@ import (
 	"github.com/modferry/modferry/registry/requirement"
 )
 
-// view is one call's recording: a session of the proxy, a go command with an empty module
-// cache in front of it, and what was found out.
+// view is one call's recording: a proxy, a go command with an empty module cache in front of it, and what was found out.
 type view struct {
-	*record.Session
+	*record.Proxy
 	goCmd   *gocmd.Cmd
 	dir     string // scratch; the go command's own is below it
 	subject string // what it is about, for messages
@@ -50,8 +49,12 @@ func (r *Runner) view(subject, from string) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxy, err := record.Listen(r.o.Source, r.o.Log)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	v := &view{
-		Session: r.proxy.Session(), dir: dir, subject: subject, from: cmp.Or(from, subject), needs: make(requirement.Set),
+		Proxy: proxy, dir: dir, subject: subject, from: cmp.Or(from, subject), needs: make(requirement.Set),
 		known: make(map[string]bool), goVersions: make(map[module.Version]string),
 	}
 	if err = gocmd.Fence(dir); err == nil {
@@ -66,8 +69,7 @@ func (r *Runner) view(subject, from string) (*view, error) {
 
 // end ends the view and removes what it wrote; *err gets what went wrong with that.
 func (v *view) end(err *error) {
-	v.Close()
-	if left := gocmd.RemoveAll(v.dir); left != nil {
+	if left := errors.Join(v.Close(), gocmd.RemoveAll(v.dir)); left != nil {
 		*err = errors.Join(*err, left)
 	}
 }
@@ -117,10 +119,6 @@ func (v *view) addFailed() bool {
 			refused = append(refused, name)
 		}
 	}
-	const most = 5
-	if more := len(refused) - most; more > 0 {
-		refused = append(refused[:most-1], fmt.Sprintf("%s and %d more", refused[most-1], more))
-	}
 	if len(refused) > 0 {
 		v.warnings = append(v.warnings, fmt.Errorf("%s: what is behind %s was not found out, as that could not be had: run this again",
 			v.subject, strings.Join(refused, ", ")))
@@ -151,10 +149,10 @@ func (v *view) warn(doing string, err error) {
 }
 
 // run runs the go command. An error names files as they are named upstream, not by the
-// address of the session, and matches errLacking if it may come from a version that could not be had.
-func (v *view) run(ctx context.Context, c *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
+// address of the proxy, and matches errLacking if it may come from a version that could not be had.
+func (v *view) run(ctx context.Context, pl place, args ...string) ([]byte, error) {
 	lacking := v.Lacking()
-	out, err := c.Run(ctx, dir, args...)
+	out, err := pl.goCmd.Run(ctx, pl.dir, args...)
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
 		failed.Stderr, failed.Dir = v.readable(failed.Stderr), v.readable(failed.Dir)
@@ -185,7 +183,7 @@ func (v *view) failure(m module.Version, err error) error {
 	return err
 }
 
-// readable makes a text that a go command wrote about scratch directories and the session one about what
+// readable makes a text that a go command wrote about scratch directories and the proxy one about what
 // the user knows.
 func (v *view) readable(text string) string {
 	names := append([]string{v.URL() + "/", ""}, v.names...)

@@ -8,12 +8,11 @@ import (
 	"io"
 	"math"
 	"strings"
-	"unicode"
 
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
 	"github.com/modferry/modferry/registry/project"
-	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // Report is what a check finds out. Its methods may not be called concurrently, but for Failed.
@@ -28,6 +27,7 @@ type Report struct {
 
 	Missing []proxyshim.Miss // what the store lacks
 	Own     []string         // packages that the project itself lacks
+	Mend    []string         // commands that end the need for what is missing of the project's own modules
 	Dialled []string         // who else was to be asked
 
 	ran, failed, untidy int               // commands; failed ones have run, untidy ones have failed
@@ -47,17 +47,7 @@ func (r *Report) Problem(err error) {
 
 // Warn names something that is wrong, in words that the project may have chosen.
 func (r *Report) Warn(err error) {
-	fmt.Fprintf(r.Err, "modferry: %s\n", printable(err.Error()))
-}
-
-// printable is text that others wrote, on one line, without what a terminal would obey and without the credentials of URLs.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(redact.Text(text), "?"))
+	fmt.Fprintf(r.Err, "modferry: %s\n", safetext.Lines([]byte(err.Error())))
 }
 
 // command is a result as JSON.

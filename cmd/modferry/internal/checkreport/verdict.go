@@ -66,6 +66,7 @@ func (r *Report) encodeVerdict() {
 	each("denied", r.failures.reasons)
 	each("missing", wishes(r.Missing))
 	each("ownMissing", r.Own)
+	each("mend", r.Mend)
 	each("dialled", r.Dialled)
 	r.encode(map[string]summary{"summary": {
 		r.Store, r.ran, r.failed, r.broken, len(r.Missing), len(r.failures.refused), r.failures.denied, len(r.Dialled),
@@ -95,6 +96,9 @@ func (r *Report) explain() {
 	if n := len(r.Missing); n > 0 {
 		r.list(count(n, "module version is", "module versions are")+" missing:", wishes(r.Missing))
 		r.adviseMirror()
+	}
+	if len(r.Mend) > 0 {
+		r.list("A workspace requires versions of its own modules, too, and go commands want the go.mod of each. If these were never published:", r.Mend)
 	}
 	if n := len(r.Own); n > 0 {
 		r.list(count(n, "package is", "packages are")+" missing in the project itself:", r.Own)
