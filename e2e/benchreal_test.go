@@ -31,10 +31,10 @@ import (
 
 // Environment of TestBenchReal.
 const (
-	envBenchReal  = "BENCH_REAL"     // directory that keeps the set between runs; unset: no benchmark
-	envBenchOld   = "OLD_BIN"        // an older modferry to compare with
-	envBenchRound = "BENCH_ROUNDS"   // default 3
-	envFiles      = "BENCH_FILES"    // the test binary is to be a static file server of that directory
+	envBenchReal  = "BENCH_REAL"   // directory that keeps the set between runs; unset: no benchmark
+	envBenchOld   = "OLD_BIN"      // an older modferry to compare with
+	envBenchRound = "BENCH_ROUNDS" // default 3
+	envFiles      = "BENCH_FILES"  // the test binary is to be a static file server of that directory
 	benchProject  = "github.com/sigstore/cosign/v3@v3.1.3"
 	benchStore    = "bench/golang"
 	benchPassword = "COSIGN_PASSWORD=bench"
