@@ -17,7 +17,7 @@ REGCTL      := $(TOOLS)/regctl@v0.11.7/regctl
 SYFT        := $(TOOLS)/syft@v1.57.1/syft
 TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 
-.PHONY: build test unit e2e interop tools lint fmt bench demo clean
+.PHONY: build test unit e2e interop tools lint fmt bench bench-real demo clean
 
 build: ## the modferry binary, static, in this directory
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o modferry ./cmd/modferry
@@ -55,6 +55,12 @@ fmt: $(GOFUMPT)
 bench: $(REGISTRY) ## Go benchmarks, each beside its limit; feed the output to benchstat
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry $(GO) test -run '^$$' -bench . -timeout 30m .
+
+# OLD_BIN=FILE compares with an older modferry. The set is fetched once, from the configured GOPROXY, into .tools/.
+bench-real: build $(REGISTRY) ## the shim with what "go mod download" in cosign asks for, each number set against its limit
+	mkdir -p $(TOOLS)/bench
+	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry BENCH_REAL=$(TOOLS)/bench OLD_BIN=$(OLD_BIN) \
+		$(GO) test -count=1 -run '^TestBenchReal$$' -timeout 60m .
 
 demo: build ## the main job with real modules from the configured GOPROXY, on an oci: store
 	MODFERRY_BIN=$(CURDIR)/modferry GO=$(GO) sh e2e/demo/demo.sh

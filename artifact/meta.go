@@ -53,6 +53,7 @@ func readEntries(v module.Version, d ocispec.Descriptor, layer io.Reader) (*Meta
 	if err != nil {
 		return nil, err
 	}
+	defer l.close()
 	var meta Meta
 	seen := make(map[string]bool)
 	for {

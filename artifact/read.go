@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,33 +21,48 @@ type layerReader struct {
 	*tar.Reader
 	plain io.Reader // what the tar is read from
 	src   *blobReader
+	buffers *layerBuffers
 }
 
-// newLayerReader reads the layer described by d, gzipped or plain. More than
-// limit bytes after decompression are ErrLimit.
+// layerBuffers are what reading a layer takes and the next one can use again.
+type layerBuffers struct {
+	src  *bufio.Reader
+	gzip gzip.Reader
+	copy [32 << 10]byte
+}
+
+var layerPool = sync.Pool{New: func() any { return &layerBuffers{src: bufio.NewReaderSize(nil, 32<<10)} }}
+
+// newLayerReader reads the layer described by d, gzipped or plain. More than limit bytes after decompression are
+// ErrLimit. Without an error the caller has to close the reader.
 func newLayerReader(layer io.Reader, d ocispec.Descriptor, limit int64) (*layerReader, error) {
 	src := &blobReader{src: layer, want: d, hash: sha256.New()}
-	buf := bufio.NewReaderSize(src, int(min(d.Size+1, 64<<10)))
-	l := &layerReader{src: src}
-	l.plain = buf
-	if magic, _ := buf.Peek(2); string(magic) == gzipHeader[:2] {
-		z, err := gzip.NewReader(buf)
-		if err != nil {
+	l := &layerReader{src: src, buffers: layerPool.Get().(*layerBuffers)}
+	l.buffers.src.Reset(src)
+	l.plain = l.buffers.src
+	if magic, _ := l.buffers.src.Peek(2); string(magic) == gzipHeader[:2] {
+		if err := l.buffers.gzip.Reset(l.plain); err != nil {
+			l.close()
 			return nil, l.fault(err)
 		}
-		l.plain = z
+		l.plain = &l.buffers.gzip
 	}
 	l.plain = &limitedReader{src: l.plain, left: limit}
 	l.Reader = tar.NewReader(l.plain)
 	return l, nil
 }
 
+func (l *layerReader) close() {
+	l.buffers.src.Reset(nil)
+	layerPool.Put(l.buffers)
+	l.buffers = nil
+}
+
 // finish reads the rest of the layer, where nothing but zeros may follow the last entry, and checks size and digest.
 func (l *layerReader) finish() error {
-	buf := make([]byte, 8<<10)
 	for {
-		n, err := l.plain.Read(buf)
-		for _, c := range buf[:n] {
+		n, err := l.plain.Read(l.buffers.copy[:])
+		for _, c := range l.buffers.copy[:n] {
 			if c != 0 {
 				return l.fault(errors.New("data after the end of the tar"))
 			}

@@ -33,6 +33,7 @@ func (m *Manifest) extractZip(dst io.Writer, layer io.Reader) error {
 	if err != nil {
 		return err
 	}
+	defer l.close()
 	h, err := l.Next()
 	if err != nil {
 		return l.fault(err)
@@ -44,7 +45,7 @@ func (m *Manifest) extractZip(dst io.Writer, layer io.Reader) error {
 		return err
 	}
 	w := &errWriter{dst: dst}
-	if _, err := io.Copy(w, l); err != nil {
+	if _, err := io.CopyBuffer(w, l, l.buffers.copy[:]); err != nil {
 		if w.err != nil {
 			return w.err
 		}

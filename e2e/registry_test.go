@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ const (
 
 type registryOptions struct {
 	user, password string // both empty: anybody may push
+	data           string // directory that outlives the test; "" = a temporary one
 }
 
 // distribution is a running CNCF distribution registry on a loopback port.
@@ -54,7 +56,7 @@ storage:
   delete: {enabled: true}
   maintenance: {uploadpurging: {enabled: false}}
 http: {addr: "127.0.0.1:0"}
-%s`, filepath.Join(dir, "data"), auth))
+%s`, cmp.Or(o.data, filepath.Join(dir, "data")), auth))
 
 	cmd := exec.Command(bin, "serve", config)
 	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")

@@ -114,7 +114,7 @@ func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err != nil || !newer {
 		return err
 	}
-	return f.cache.WriteFile(f.headFile(), s.Head().Note)
+	return f.cache.WriteFile(f.headFile(), s.Head().Note, true)
 }
 
 // snapshotFormat is raised when the file "snapshot" written earlier must not be believed.
@@ -177,14 +177,14 @@ func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Sn
 		}
 		data, err := c.Blob(ctx, f.log, d)
 		if err == nil {
-			_ = f.cache.WriteFile(f.blobFile(d.Digest), data) // else it is fetched after the next start
+			_ = f.cache.WriteFile(f.blobFile(d.Digest), data, false) // else it is fetched after the next start
 		}
 		return data, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	_ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw)
+	_ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw, false)
 	return s, nil
 }
 

@@ -33,7 +33,7 @@ func (f *snapshotFiles) keepTile(s *sumdb.Snapshot, e sumdb.Evidence) error {
 		return nil
 	}
 	name := f.tileFile(n)
-	if err := f.cache.WriteFile(name, e.Tile); err != nil {
+	if err := f.cache.WriteFile(name, e.Tile, false); err != nil {
 		return err
 	}
 	f.cache.Touch(name, time.Time{})

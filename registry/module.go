@@ -90,10 +90,9 @@ func (s *Store) Verify(ctx context.Context, m *Module, v sign.Verifier) ([]strin
 	return keys, nil
 }
 
-// part opens a blob that a manifest lists. If it is not there the artifact is
-// damaged, which must not look as if the module did not exist.
-func (s *Store) part(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
-	rc, err := s.Blob(ctx, repo, d)
+// part is given a blob that a manifest lists. If it is not there the artifact is damaged, which must not look as if the
+// module did not exist.
+func part(rc io.ReadCloser, err error) (io.ReadCloser, error) {
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("%w: a blob is missing: %v", ErrCorrupt, err)
 	}
@@ -112,7 +111,7 @@ func (s *Store) Meta(ctx context.Context, m *Module) (*artifact.Meta, error) {
 	}
 	var layer io.Reader = bytes.NewReader(data)
 	if !inline {
-		rc, err := s.part(ctx, m.Repository, m.Manifest.Meta)
+		rc, err := part(s.Backend.Blob(ctx, m.Repository, m.Manifest.Meta)) // ReadMeta checks it
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", m.Module, err)
 		}
@@ -132,7 +131,7 @@ func (s *Store) Zip(ctx context.Context, m *Module, dst io.Writer) error {
 	if m.ModOnly() {
 		return fmt.Errorf("%v: %s has only go.mod, no zip: %w", m.Module, s.Reference(m.Repository, ""), ErrNotFound)
 	}
-	rc, err := s.part(ctx, m.Repository, *m.Manifest.Zip)
+	rc, err := part(s.Backend.Blob(ctx, m.Repository, *m.Manifest.Zip)) // ExtractZip checks it
 	if err != nil {
 		return fmt.Errorf("%v: %w", m.Module, err)
 	}

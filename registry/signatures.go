@@ -1,10 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -54,12 +54,14 @@ func (s *Store) signatures(ctx context.Context, repo string, d digest.Digest) (r
 
 // readPart reads a small blob that a manifest lists, whose size was limited.
 func (s *Store) readPart(ctx context.Context, repo string, d ocispec.Descriptor) ([]byte, error) {
-	rc, err := s.part(ctx, repo, d)
+	rc, err := part(s.Blob(ctx, repo, d))
 	if err != nil {
 		return nil, err
 	}
 	defer rc.Close()
-	return io.ReadAll(rc)
+	buf := bytes.NewBuffer(make([]byte, 0, d.Size+bytes.MinRead))
+	_, err = buf.ReadFrom(rc)
+	return buf.Bytes(), err
 }
 
 // sign adds a signature to a manifest that is in the store. existing is its .sig manifest, nil if there is none.

@@ -79,7 +79,7 @@ func (a *Answers[T]) Put(v *Answer[T]) {
 func (a *Answers[T]) save(v *Answer[T], wait bool) error {
 	return a.write(v.Module, func(file string) error {
 		if a.o.Text != nil {
-			if err := a.c.WriteFile(file, a.o.Text(&v.Value)); err != nil {
+			if err := a.c.WriteFile(file, a.o.Text(&v.Value), true); err != nil {
 				return err
 			}
 		}

@@ -95,14 +95,13 @@ func (c *Cache) write(name string, data []byte, flush bool) (stamp, error) {
 	return c.commit(f, name, flush)
 }
 
-// WriteFile writes a file and flushes it to disk. One that has this content already stays, for others may rely on its
-// stamp.
-func (c *Cache) WriteFile(name string, data []byte) error {
-	_, err := c.writeFile(name, data, true)
+// WriteFile writes a file. One that has this content already stays, for others may rely on its stamp. One whose content is
+// checked when it is read need not be flushed to disk: a torn one is noticed, and fetched again.
+func (c *Cache) WriteFile(name string, data []byte, flush bool) error {
+	_, err := c.writeFile(name, data, flush)
 	return err
 }
 
-// writeFile is WriteFile. A file whose digest is known need not be flushed: a torn one is noticed, and fetched again.
 func (c *Cache) writeFile(name string, data []byte, flush bool) (stamp, error) {
 	if fi, err := os.Stat(name); err == nil && fi.Size() == int64(len(data)) {
 		if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, data) {

@@ -64,8 +64,8 @@ func (c *Cache) Withhold(m module.Version) error {
 	return c.save(m, true)
 }
 
-// AddZip returns e with its zip, which write writes unless there is one already that passes check, as any has to. It is
-// good for whatever verdict has the sum of e by now, else it is [ErrReplaced].
+// AddZip returns e with its zip, which write writes and checks unless there is one already that passes check. It is good
+// for whatever verdict has the sum of e by now, else it is [ErrReplaced].
 func (c *Cache) AddZip(e *Entry, check func(file string) error, write func(*os.File) error) (*Entry, error) {
 	same := func(now *Entry) bool { return now.Sum == e.Sum }
 	if now := c.Get(e.Module); now != nil && same(now) && now.HasZip() {
@@ -91,10 +91,7 @@ func (c *Cache) writeZip(name string, check func(file string) error, write func(
 	if err != nil {
 		return stamp{}, err
 	}
-	if err = write(f); err == nil {
-		err = check(f.Name())
-	}
-	if err != nil {
+	if err := write(f); err != nil {
 		discard(f)
 		return stamp{}, err
 	}

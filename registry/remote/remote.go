@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,10 +166,11 @@ func readManifest(resp *http.Response, ref string) (ocispec.Descriptor, []byte, 
 	if resp.ContentLength > artifact.MaxManifest {
 		return ocispec.Descriptor{}, nil, fmt.Errorf("%w: the manifest has %d bytes", artifact.ErrLimit, resp.ContentLength)
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, artifact.MaxManifest+1))
-	if err != nil {
+	buf := bytes.NewBuffer(make([]byte, 0, max(resp.ContentLength, 0)+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, artifact.MaxManifest+1)); err != nil {
 		return ocispec.Descriptor{}, nil, err
 	}
+	raw := buf.Bytes()
 	if len(raw) > artifact.MaxManifest {
 		return ocispec.Descriptor{}, nil, fmt.Errorf("%w: the manifest has more than %d bytes", artifact.ErrLimit, artifact.MaxManifest)
 	}
@@ -178,6 +180,7 @@ func readManifest(resp *http.Response, ref string) (ocispec.Descriptor, []byte, 
 			return ocispec.Descriptor{}, nil, fmt.Errorf("%w: manifest %s came as %s", registry.ErrCorrupt, want, d.Digest)
 		}
 	}
+	var err error
 	if d.MediaType, _, err = mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil {
 		d.MediaType = "" // the manifest itself says what it is
 	}
