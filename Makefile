@@ -7,6 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 
 # Tools the tests and the linters run. A new version gets a new directory, so nothing stale is used.
 REGISTRY    := $(TOOLS)/registry@v3.1.2/registry
+REGISTRY2   := $(TOOLS)/docker-registry@2.8.2+ds1-1/usr/bin/docker-registry
 COSIGN2     := $(TOOLS)/cosign@v2.6.5/cosign
 COSIGN3     := $(TOOLS)/cosign@v3.1.3/cosign
 STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
@@ -17,7 +18,7 @@ REGCTL      := $(TOOLS)/regctl@v0.11.7/regctl
 SYFT        := $(TOOLS)/syft@v1.57.1/syft
 TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 
-.PHONY: build test unit e2e interop tools lint fmt bench bench-real demo clean
+.PHONY: build test unit e2e registries tools interop lint fmt bench bench-real demo clean
 
 build: ## the modferry binary, static, in this directory
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o modferry ./cmd/modferry
@@ -29,6 +30,10 @@ unit:
 
 e2e: build $(REGISTRY)
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) $(GO) test -timeout 20m ./...
+
+registries: build $(REGISTRY) $(REGISTRY2) ## the main job with the registries that people have, real ones and a fake one with their faults
+	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) REGISTRY2_BIN=$(REGISTRY2) \
+		$(GO) test -timeout 20m -count=1 -run TestRegistries .
 
 interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \
@@ -82,3 +87,9 @@ $(TRIVY): export GOEXPERIMENT = jsonv2
 
 $(REGISTRY) $(COSIGN2) $(COSIGN3) $(STATICCHECK) $(GOFUMPT) $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY):
 	GOBIN=$(@D) GOFLAGS= $(GO) install $(PKG)
+
+# Debian's package, the last of its generation. It need not be installed; make registries REGISTRY2=… takes another binary.
+$(REGISTRY2): PKG = docker-registry=2.8.2+ds1-1
+$(REGISTRY2):
+	rm -rf $(@D) && mkdir -p $(@D)
+	cd $(@D) && apt-get download $(PKG) && dpkg -x *.deb ../.. && rm *.deb

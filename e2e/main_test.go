@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,12 +17,13 @@ import (
 
 // binaries the Makefile builds or fetches and hands over.
 const (
-	envModferry = "MODFERRY_BIN"
-	envRegistry = "REGISTRY_BIN"
-	envCosign2  = "COSIGN2_BIN"
-	envCosign3  = "COSIGN3_BIN"
-	envNetwork  = "MODFERRY_E2E_NETWORK"
-	envTools    = "TOOLS_DIR" // a directory with oras, crane, regctl, and perhaps more
+	envModferry  = "MODFERRY_BIN"
+	envRegistry  = "REGISTRY_BIN"
+	envRegistry2 = "REGISTRY2_BIN"
+	envCosign2   = "COSIGN2_BIN"
+	envCosign3   = "COSIGN3_BIN"
+	envNetwork   = "MODFERRY_E2E_NETWORK"
+	envTools     = "TOOLS_DIR" // a directory with oras, crane, regctl, and perhaps more
 )
 
 // storeKind is one place artifacts can live.
@@ -122,13 +124,28 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"exits":    cmdExits,
 			"faulty":   cmdFaulty,
 
+			"restart":        cmdRestart,
+			"collectgarbage": cmdCollectGarbage,
+
 			"replicate":     cmdReplicate,
 			"forge":         cmdForge,
 			"trivydb":       cmdTrivyDB,
 			"forgesnapshot": cmdForgeSnapshot,
 		},
+		Condition:           condition(k.name),
 		RequireExplicitExec: true,
 	})
+}
+
+// condition lets a line of a script run for one kind of store only: [store:gitea].
+func condition(kind string) func(string) (bool, error) {
+	return func(cond string) (bool, error) {
+		want, ok := strings.CutPrefix(cond, "store:")
+		if !ok {
+			return false, fmt.Errorf("unknown condition %s", cond)
+		}
+		return want == kind, nil
+	}
 }
 
 // setup gives a script a home of its own: nothing of the machine's go, docker or cosign configuration is

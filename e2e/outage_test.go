@@ -24,12 +24,12 @@ func (dir layoutOutage) end() error   { return os.Rename(string(dir)+".away", st
 
 // relay stands before a registry and passes bytes on, until the line is cut.
 type relay struct {
-	target   string
 	listener net.Listener
 
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]struct{}
+	mu     sync.Mutex
+	target string
+	cut    bool
+	conns  map[net.Conn]struct{}
 }
 
 func startRelay(target string) (*relay, error) {
@@ -54,7 +54,10 @@ func (r *relay) accept() {
 
 func (r *relay) serve(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", r.target)
+	r.mu.Lock()
+	target := r.target
+	r.mu.Unlock()
+	server, err := net.Dial("tcp", target)
 	if err != nil {
 		return
 	}
@@ -108,6 +111,14 @@ func (r *relay) end() error {
 	defer r.mu.Unlock()
 	r.cut = false
 	return nil
+}
+
+// lead leads to another registry from now on.
+func (r *relay) lead(target string) {
+	r.begin() //nolint:errcheck // never fails
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.target, r.cut = target, false
 }
 
 func (r *relay) close() {

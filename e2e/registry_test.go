@@ -21,56 +21,87 @@ const (
 )
 
 type registryOptions struct {
+	bin            string // "" = what REGISTRY_BIN names
 	user, password string // both empty: anybody may push
 	data           string // directory that outlives the test; "" = a temporary one
+	upstream       string // of a pull-through cache, its address; "" = it is none
 }
 
 // distribution is a running CNCF distribution registry on a loopback port.
 type distribution struct {
 	addr           string
 	user, password string
+
+	bin, config string
+	process     *process
 }
 
 // startRegistry starts the registry binary and returns once it answers. It stops with the test.
 func startRegistry(t testing.TB, o registryOptions) *distribution {
 	t.Helper()
-	bin := os.Getenv(envRegistry)
-	if bin == "" {
+	d := &distribution{user: o.user, password: o.password, bin: cmp.Or(o.bin, os.Getenv(envRegistry))}
+	if d.bin == "" {
 		t.Fatalf("%s is not set; run make e2e, which fetches the registry", envRegistry)
 	}
 	dir := t.TempDir()
-	auth := ""
+	more := ""
 	if o.user != "" {
 		hash, err := bcrypt.GenerateFromPassword([]byte(o.password), bcrypt.MinCost)
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(dir, "htpasswd"), o.user+":"+string(hash)+"\n")
-		auth = fmt.Sprintf("auth:\n  htpasswd:\n    realm: e2e\n    path: %s\n", filepath.Join(dir, "htpasswd"))
+		more = fmt.Sprintf("auth:\n  htpasswd:\n    realm: e2e\n    path: %s\n", filepath.Join(dir, "htpasswd"))
 	}
-	config := filepath.Join(dir, "config.yml")
-	write(t, config, fmt.Sprintf(`version: 0.1
+	if o.upstream != "" {
+		more += fmt.Sprintf("proxy: {remoteurl: \"http://%s\"}\n", o.upstream)
+	}
+	d.config = filepath.Join(dir, "config.yml")
+	write(t, d.config, fmt.Sprintf(`version: 0.1
 log: {level: info, accesslog: {disabled: true}}
 storage:
   filesystem: {rootdirectory: %s}
   delete: {enabled: true}
   maintenance: {uploadpurging: {enabled: false}}
 http: {addr: "127.0.0.1:0"}
-%s`, cmp.Or(o.data, filepath.Join(dir, "data")), auth))
-
-	cmd := exec.Command(bin, "serve", config)
-	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
-	p, err := startProcess(cmd, regexp.MustCompile(`listening on ([0-9.:]+)`))
-	if err != nil {
+%s`, cmp.Or(o.data, filepath.Join(dir, "data")), more))
+	if err := d.start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		p.kill()
+		d.process.kill()
 		if t.Failed() {
-			t.Logf("registry log:\n%s", p.output())
+			t.Logf("registry log:\n%s", d.process.output())
 		}
 	})
-	return &distribution{addr: p.ready, user: o.user, password: o.password}
+	return d
+}
+
+// start starts the registry, on another port than before.
+func (d *distribution) start() error {
+	cmd := exec.Command(d.bin, "serve", d.config)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	p, err := startProcess(cmd, regexp.MustCompile(`listening on ([0-9.:]+)`))
+	if err != nil {
+		return err
+	}
+	d.process, d.addr = p, p.ready
+	return nil
+}
+
+// restart ends the registry as a machine that is switched off does, and starts it again.
+func (d *distribution) restart() error {
+	d.process.kill()
+	return d.start()
+}
+
+// collectGarbage has the registry remove, while it is down, all that no tag leads to.
+func (d *distribution) collectGarbage() error {
+	d.process.kill()
+	if out, err := exec.Command(d.bin, "garbage-collect", "--delete-untagged", d.config).CombinedOutput(); err != nil {
+		return fmt.Errorf("collecting garbage: %w\n%s", err, out)
+	}
+	return d.start()
 }
 
 // open gives a script a namespace and an address of its own (see relay) and, where the registry wants one,
@@ -82,6 +113,7 @@ func (d *distribution) open(t *testing.T, env *testscript.Env) {
 	}
 	env.Defer(r.close)
 	env.Values[outageKey{}] = outage(r)
+	env.Values[upkeepKey{}] = &upkeep{d, r}
 	addr := r.listener.Addr().String()
 	env.Setenv("REGISTRY", addr)
 	env.Setenv("STORE", addr+"/e2e/"+strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/redact/redacttest"
 )
@@ -11,7 +12,7 @@ import (
 func TestAURLInThePlaceOfAModuleIsNotShownInPart(t *testing.T) {
 	for _, user := range redacttest.Users() {
 		address := "https://" + user + "@proxy.example/x"
-		up := newUpstream(t, "off")
+		up := collecttest.NewUpstream(t, "off")
 		_, problems := Sources(t.Context(), up, []string{"-", address, address + "@latest"}, Options{
 			Stdin: strings.NewReader(address + "\n" + address + " v1.0.0\n" + address + " a b\n"),
 			Tools: []string{address, address + "@latest"},

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/upstream"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 func TestCollectReadsEverySource(t *testing.T) {
-	up := newUpstream(t, upstreamtest.QueryTree(t).URL())
+	up := collecttest.NewUpstream(t, upstreamtest.QueryTree(t).URL())
 	for _, tt := range []struct {
 		name     string
 		files    map[string]string
@@ -163,7 +164,7 @@ func TestCollectKeepsTheSumsOfGoSum(t *testing.T) {
 }
 
 // unasked is an upstream that need not be asked.
-func unasked(t *testing.T) *upstream.Upstream { return newUpstream(t, "off") }
+func unasked(t *testing.T) *upstream.Upstream { return collecttest.NewUpstream(t, "off") }
 
 func TestCollectSaysWhichReplacementsAreDirectories(t *testing.T) {
 	upstreamtest.WriteFiles(t, map[string]string{"go.mod": "module m.example\nrequire example.com/a v1.0.0\nreplace example.com/a => ./a\n"})
@@ -179,7 +180,7 @@ func TestCollectSaysWhichReplacementsAreDirectories(t *testing.T) {
 func TestCollectStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	items, problems := Sources(ctx, newUpstream(t, "https://proxy.example"), []string{"example.com/a@latest", "example.com/b@latest"}, Options{})
+	items, problems := Sources(ctx, collecttest.NewUpstream(t, "https://proxy.example"), []string{"example.com/a@latest", "example.com/b@latest"}, Options{})
 	if len(items) != 0 || len(problems) != 1 || !errors.Is(problems[0], context.Canceled) {
 		t.Error(items, problems)
 	}
@@ -214,8 +215,8 @@ func TestAPipeIsNotWaitedFor(t *testing.T) {
 		}
 	}
 	for _, source := range []string{"go.sum", "go.mod", "p", "q", "w", "s"} {
-		up := newUpstream(t, "off")
-		items, problems := Sources(t.Context(), up, []string{source}, Options{GoCommand: goCommandFor(t, up)})
+		up := collecttest.NewUpstream(t, "off")
+		items, problems := Sources(t.Context(), up, []string{source}, Options{GoCommand: collecttest.GoCommand(t, up)})
 		if len(items) > 0 || len(problems) == 0 || !strings.Contains(problems[0].Error(), "it is not a file") || !strings.Contains(problems[0].Error(), "go.") {
 			t.Errorf("%s: %v, %v", source, items, problems)
 		}
@@ -233,7 +234,7 @@ func TestAListMayBeTheOutputOfAProgram(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	items, problems := Sources(t.Context(), newUpstream(t, "off"), []string{"63"}, Options{})
+	items, problems := Sources(t.Context(), collecttest.NewUpstream(t, "off"), []string{"63"}, Options{})
 	if got := upstreamtest.DescribeItems(items); !slices.Equal(got, []string{"example.com/a@v1.0.0 63:1"}) || len(problems) > 0 {
 		t.Errorf("%q, %v", got, problems)
 	}

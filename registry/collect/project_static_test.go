@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
@@ -56,7 +57,7 @@ func TestWithoutTheGoCommandARequirementThatNoGoSumListsIsAProblem(t *testing.T)
 			upstreamtest.WriteFiles(t, tt.files)
 			var said []string
 			o := Options{Warn: func(err error) { said = append(said, err.Error()) }}
-			items, problems := Sources(t.Context(), newUpstream(t, "off"), []string{"p"}, o)
+			items, problems := Sources(t.Context(), collecttest.NewUpstream(t, "off"), []string{"p"}, o)
 			if got := upstreamtest.DescribeItems(items); !slices.Equal(got, tt.items) {
 				t.Errorf("items %q, want %q", got, tt.items)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/upstream"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
@@ -31,7 +32,7 @@ func TestAPackageIsTakenForTheModuleItIsIn(t *testing.T) {
 	} {
 		var said []string
 		o := Options{Warn: func(err error) { said = append(said, err.Error()) }}
-		items, problems := Sources(t.Context(), newUpstream(t, tree.URL()), []string{asked}, o)
+		items, problems := Sources(t.Context(), collecttest.NewUpstream(t, tree.URL()), []string{asked}, o)
 		if got := upstreamtest.DescribeItems(items); !slices.Equal(got, []string{want + " " + asked}) || len(problems) > 0 {
 			t.Errorf("%s: %q, %v", asked, got, problems)
 		}
@@ -49,7 +50,7 @@ func TestWhatIsInNoModuleDoesNotExist(t *testing.T) {
 	for _, asked := range []string{
 		"example.com/m/typo@latest", "example.com/m/pkg@latest", "example.com/h/v2@v1.0.0", "example.com/m/v3@v1.6.0", "example.com/m/v3@latest",
 	} {
-		items, problems := Sources(t.Context(), newUpstream(t, tree.URL()), []string{asked}, Options{})
+		items, problems := Sources(t.Context(), collecttest.NewUpstream(t, tree.URL()), []string{asked}, Options{})
 		if len(items) > 0 || len(problems) != 1 || !errors.Is(problems[0], upstream.ErrNotFound) {
 			t.Errorf("%s: %v, %v", asked, items, problems)
 		}
@@ -57,7 +58,7 @@ func TestWhatIsInNoModuleDoesNotExist(t *testing.T) {
 }
 
 func TestAVersionThatDoesNotExistIsNotLocked(t *testing.T) {
-	up := newUpstream(t, upstreamtest.NewTree(t, "example.com/m@v1.6.0").URL())
+	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, "example.com/m@v1.6.0").URL())
 	f, err := mirrorfile.Parse("modferry.yaml", []byte("version: 1\nmodules: [example.com/m/pkg/kmsg@v1.6.0]\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func TestOfAModuleWhoseVersionsAreAllRetractedItIsSaidWhy(t *testing.T) {
 	tree.Add(t, "corp.example/r@v1.1.0", map[string]string{
 		"go.mod": "module corp.example/r\n\ngo 1.21\n\nretract [v1.0.0, v1.1.0] // published by mistake\n",
 	})
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	for _, query := range []string{"latest", "v1", "<v1.1", "v1.0"} {
 		_, problems := Sources(t.Context(), up, []string{"corp.example/r@" + query}, Options{})
 		const want = "every version of corp.example/r that would is retracted: corp.example/r@v1"
@@ -89,7 +90,7 @@ func TestWhatAListMayHaveOnlyTriedNeedNotExist(t *testing.T) {
 	upstreamtest.WriteFiles(t, map[string]string{"wishes.txt": "example.com/sdk@v1.9.0\nexample.com/sdk/service/a@v1.9.0  # once, 2026-11-20T12:00:00Z\nexample.com/sdk@v1.8.0\n"})
 	var said []string
 	o := Options{Warn: func(err error) { said = append(said, err.Error()) }}
-	items, problems := Sources(t.Context(), newUpstream(t, tree.URL()), []string{"wishes.txt"}, o)
+	items, problems := Sources(t.Context(), collecttest.NewUpstream(t, tree.URL()), []string{"wishes.txt"}, o)
 	want := []string{"example.com/sdk@v1.8.0 wishes.txt:3", "example.com/sdk/service/a@v1.9.0 wishes.txt:2"} // of which the first will fail
 	if got := upstreamtest.DescribeItems(items); !slices.Equal(got, want) || len(problems) > 0 {
 		t.Errorf("%q, %v", got, problems)
@@ -117,7 +118,7 @@ func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 		{tree.URL() + ",direct", "example.com/b/c@latest", "", "example.com/b/c@latest from direct: upstream failed: go list -m: exit status 1: no such repository"},
 		{refusing.URL + "|direct", "example.com/a/b@latest", "", "no such repository"},
 	} {
-		up := newUpstreamWith(t, upstream.Options{GOPROXY: tt.goproxy, Go: stub})
+		up := collecttest.NewUpstreamWith(t, upstream.Options{GOPROXY: tt.goproxy, Go: stub})
 		items, problems := Sources(t.Context(), up, []string{tt.wish}, Options{})
 		if got := strings.Join(upstreamtest.DescribeItems(items), ", "); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.wish, got, tt.want)
@@ -133,7 +134,7 @@ func TestAPackageIsFoundThoughItCannotBeFetchedDirectly(t *testing.T) {
 
 func TestNobodyIsAskedForTheParentsOfAPrivateModule(t *testing.T) {
 	proxy := upstreamtest.NewProxy(t, upstreamtest.NewTree(t), nil)
-	up := newUpstreamWith(t, upstream.Options{GOPROXY: proxy.URL, Private: "corp.example/team/*"})
+	up := collecttest.NewUpstreamWith(t, upstream.Options{GOPROXY: proxy.URL, Private: "corp.example/team/*"})
 	items, problems := Sources(t.Context(), up, []string{"corp.example/team/lib@latest"}, Options{})
 	if len(items) > 0 || len(problems) != 1 {
 		t.Errorf("%v, %v", items, problems)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
@@ -16,9 +17,9 @@ func TestToolsAreQueriedWithTheSameBound(t *testing.T) {
 	for _, v := range []string{"example.com/tool@v1.0.0-rc.1", "example.com/tools@v0.9.0", "example.com/tools@v1.0.0-rc.1"} {
 		tree.Add(t, v, map[string]string{"cmd/main.go": "package main\n\nfunc main() {}\n"})
 	}
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	for tool, want := range map[string]string{"example.com/tool/cmd@<v1": "", "example.com/tool/cmd@>=v1": "v1.0.0-rc.1", "example.com/tools/cmd@<v1": "v0.9.0"} {
-		items, problems := Sources(t.Context(), up, nil, Options{Tools: []string{tool}, GoCommand: goCommandFor(t, up)})
+		items, problems := Sources(t.Context(), up, nil, Options{Tools: []string{tool}, GoCommand: collecttest.GoCommand(t, up)})
 		got := ""
 		if len(items) > 0 {
 			got = items[0].Module.Version
@@ -42,7 +43,7 @@ func TestAToolComesWithTheToolchainThatItDemands(t *testing.T) {
 		{[]string{"linux/amd64", "windows/amd64"}, []string{"v0.0.1-go1.99.3.linux-amd64", "v0.0.1-go1.99.3.windows-amd64"}, "demands go1.99.1"},
 		{[]string{"plan9/386"}, nil, "lists no Go toolchain go1.99.1, nor a patch of it, for plan9/386"},
 	} {
-		up := newUpstream(t, upstreamtest.NewProxy(t, tree, func(w http.ResponseWriter, r *http.Request) bool {
+		up := collecttest.NewUpstream(t, upstreamtest.NewProxy(t, tree, func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/golang.org/toolchain/@v/list" {
 				return false
 			}
@@ -54,7 +55,7 @@ func TestAToolComesWithTheToolchainThatItDemands(t *testing.T) {
 		var warned []string
 		o := Options{
 			Tools: []string{"example.com/future/cmd/x@latest"}, Platforms: tt.platforms,
-			GoCommand: goCommandFor(t, up), Warn: func(err error) { warned = append(warned, err.Error()) },
+			GoCommand: collecttest.GoCommand(t, up), Warn: func(err error) { warned = append(warned, err.Error()) },
 		}
 		items, problems := Sources(t.Context(), up, nil, o)
 		var got []string

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
@@ -82,7 +83,7 @@ func TestAMirrorFileNamesWhatIsMirrored(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := parseMirrorFile(t, "version: 1\n"+tt.text)
-			plan, problems := collect.MirrorFile(t.Context(), newUpstream(t, upstreamtest.QueryTree(t).URL()), f, collect.FileOptions{})
+			plan, problems := collect.MirrorFile(t.Context(), collecttest.NewUpstream(t, upstreamtest.QueryTree(t).URL()), f, collect.FileOptions{})
 			if got := upstreamtest.DescribeItems(plan.Items); !slices.Equal(got, tt.want) {
 				t.Errorf("items  %q\nwanted %q", got, tt.want)
 			}
@@ -103,7 +104,7 @@ func TestAMirrorFileNamesWhatIsMirrored(t *testing.T) {
 func lockAfter(t *testing.T, up *upstream.Upstream, f *mirrorfile.File, o collect.FileOptions, stores string) (*mirrorfile.Lock, error) {
 	t.Helper()
 	if o.GoCommand == nil {
-		o.GoCommand = goCommandFor(t, up)
+		o.GoCommand = collecttest.GoCommand(t, up)
 	}
 	plan, problems := collect.MirrorFile(t.Context(), up, f, o)
 	if len(problems) > 0 {
@@ -120,7 +121,7 @@ func lockAfter(t *testing.T, up *upstream.Upstream, f *mirrorfile.File, o collec
 func TestALockKeepsWhatQueriesLedTo(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest]\n")
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	lock, err := lockAfter(t, up, f, collect.FileOptions{}, stores)
 	if err != nil || len(lock.Sources) != 1 || len(lock.Sums) != 1 {
@@ -128,7 +129,7 @@ func TestALockKeepsWhatQueriesLedTo(t *testing.T) {
 	}
 
 	tree.Add(t, "example.com/a@v1.1.0", nil)
-	nobody := newUpstream(t, "off") // a locked run asks for nothing
+	nobody := collecttest.NewUpstream(t, "off") // a locked run asks for nothing
 	again, err := lockAfter(t, nobody, f, collect.FileOptions{Lock: lock}, stores)
 	if err != nil || string(again.Format()) != string(lock.Format()) {
 		t.Errorf("a run under the lock changed it: %v\n%s", err, again.Format())
@@ -147,7 +148,7 @@ func TestAProjectIsCollectedAgainWhenItChanges(t *testing.T) {
 		"p/main.go": "package main\n\nimport _ \"example.com/a\"\n\nfunc main() {}\n",
 	})
 	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	o := collect.FileOptions{Options: collect.Options{Warn: func(error) {}}}
 	lock, err := lockAfter(t, up, f, o, stores)
@@ -181,7 +182,7 @@ func mustSums(t *testing.T, tree upstreamtest.Tree, version string) string {
 	m := module.Version{Path: path, Version: v}
 	var got requirement.Sums
 	_, err := Run(t.Context(), []requirement.Requirement{{Module: m}}, Options{
-		Stores: openStores(t, "oci:"+filepath.Join(t.TempDir(), "store")), Upstream: newUpstream(t, tree.URL()),
+		Stores: openStores(t, "oci:"+filepath.Join(t.TempDir(), "store")), Upstream: collecttest.NewUpstream(t, tree.URL()),
 		Report: func(e Event) { got = e.Got },
 	})
 	if err != nil || got.Zip == "" {
@@ -197,7 +198,7 @@ func TestContentThatIsNotWhatWasLockedEndsTheRun(t *testing.T) {
 		Sums:    map[module.Version]mirrorfile.Sums{m: {Zip: upstreamtest.SumA}},
 	}
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest]\n")
-	up := newUpstream(t, upstreamtest.NewTree(t, m.String()).URL())
+	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, m.String()).URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	for _, tt := range []struct {
 		name  string

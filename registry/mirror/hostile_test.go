@@ -12,6 +12,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
@@ -67,7 +68,7 @@ func TestWhatAHostileUpstreamSendsIsNeverPublished(t *testing.T) {
 			tree := upstreamtest.NewTree(t, bad)
 			tt.spoil(t, tree)
 			reg := registrytest.New(t, registrytest.Options{})
-			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Signer: signer}
+			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, tree.URL()), Signer: signer}
 			it := upstreamtest.Full(bad)
 			it.ModOnly = tt.modOnly
 			events, summary := run(t, []requirement.Requirement{it}, o)
@@ -107,7 +108,7 @@ func TestWhatHasOtherSumsIsNeverPublished(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reg := registrytest.New(t, registrytest.Options{})
-			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tt.tree.URL())}
+			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, tt.tree.URL())}
 			if tt.sumdb {
 				o.Checksums = newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), Upstream: o.Upstream})
 			}
@@ -130,7 +131,7 @@ func TestWhatTheDatabaseDoesNotKnowIsNotPublished(t *testing.T) {
 	log := upstreamtest.NewLog(t, upstreamtest.NewTree(t)) // knows nothing
 	tree := upstreamtest.NewTree(t, upstreamtest.VersionA.String())
 	reg := registrytest.New(t, registrytest.Options{})
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	o := Options{
 		Stores: openStores(t, reg.Host()+"/golang"), Upstream: up,
 		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), Upstream: up}),
@@ -163,7 +164,7 @@ func TestTroubleWithTheRegistryIsReportedAndMendsWithTheNextRun(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reg := registrytest.New(t, registrytest.Options{})
-			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Signer: signer}
+			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, tree.URL()), Signer: signer}
 			reg.Inject(tt.fault)
 			events, summary := run(t, items, o)
 			if summary.Failed != len(items) {

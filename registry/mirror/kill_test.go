@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -33,7 +34,7 @@ func TestHelperProcess(t *testing.T) {
 		t.Skip("only for other tests")
 	}
 	run(t, killed, Options{
-		Stores: openStores(t, os.Getenv(helperStore)), Upstream: newUpstream(t, os.Getenv(helperUpstream)),
+		Stores: openStores(t, os.Getenv(helperStore)), Upstream: collecttest.NewUpstream(t, os.Getenv(helperUpstream)),
 		Signer: loadSigner(t, os.Getenv(helperKey)),
 	})
 }
@@ -68,7 +69,7 @@ func TestMirrorThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 			}
 
 			stores := openStores(t, store)
-			_, summary := run(t, killed, Options{Stores: stores, Upstream: newUpstream(t, tree.URL()), Signer: signer})
+			_, summary := run(t, killed, Options{Stores: stores, Upstream: collecttest.NewUpstream(t, tree.URL()), Signer: signer})
 			if summary.New+summary.Existing != len(killed) {
 				t.Errorf("%+v", summary)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -28,7 +29,7 @@ func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
 	tree := upstreamtest.NewTree(t)
 	tree.Add(t, "example.com/a@v1.0.0", needy)
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest, {module: example.com/a, latest: 1}]\n")
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	lock, err := lockAfter(t, up, f, quietly(nil), stores)
 	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
@@ -57,14 +58,14 @@ func TestAQueryStaysLockedThoughNotAllThatItNeedsIsKnown(t *testing.T) {
 
 func TestWhatAModuleNeedsIsNotLockedWhenUpstreamDoesNotAnswer(t *testing.T) {
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@v1.0.0]\n")
-	up := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
+	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	if _, err := lockAfter(t, up, f, quietly(nil), stores); err != nil {
 		t.Fatal(err)
 	}
 	var warnings []error // the store has the module itself, so this is all that tells
 	o := collect.FileOptions{Options: collect.Options{Warn: func(err error) { warnings = append(warnings, err) }}}
-	lock, err := lockAfter(t, newUpstream(t, "off"), f, o, stores)
+	lock, err := lockAfter(t, collecttest.NewUpstream(t, "off"), f, o, stores)
 	if err != nil || len(warnings) != 1 || len(lock.Sources) != 1 || len(lock.Sources[0].Needs) > 0 {
 		t.Errorf("%v, %v\n%s", err, warnings, lock.Format())
 	}
@@ -79,13 +80,13 @@ func TestTheSumsOfAProjectCountForWhatIsLocked(t *testing.T) {
 		"p/main.go": "package main\n\nimport _ \"example.com/a\"\n\nfunc main() {}\n",
 	})
 	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	lock, err := lockAfter(t, up, f, collect.FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
 	if err != nil || len(lock.Sources) != 1 {
 		t.Fatalf("%v\n%s", err, lock.Format())
 	}
 	lock.Sums = nil // as after a run in which nothing could be fetched
-	plan, problems := collect.MirrorFile(t.Context(), newUpstream(t, "off"), f, collect.FileOptions{Lock: lock})
+	plan, problems := collect.MirrorFile(t.Context(), collecttest.NewUpstream(t, "off"), f, collect.FileOptions{Lock: lock})
 	if len(problems) > 0 || len(plan.Items) != 1 || plan.Items[0].Sum == "" || plan.Items[0].GoModSum == "" {
 		t.Errorf("%+v, %v", plan.Items, problems)
 	}
@@ -99,7 +100,7 @@ func TestWhatIsLockedStaysWhenAProjectCannotBeRead(t *testing.T) {
 		"p/p.go":   "package p\n\nimport _ \"example.com/a\"\n",
 	})
 	f := parseMirrorFile(t, "version: 1\nprojects: [p]\n")
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	lock, err := lockAfter(t, up, f, collect.FileOptions{}, "oci:"+filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +117,7 @@ func TestWhatIsLockedStaysWhenAProjectCannotBeRead(t *testing.T) {
 func TestASumStaysLockedWhileItsVersionIsDenied(t *testing.T) {
 	const modules = "version: 1\nmodules: [example.com/a@v1.0.0]\n"
 	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
-	up := newUpstream(t, upstreamtest.NewTree(t, m.String()).URL())
+	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, m.String()).URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	lock, err := lockAfter(t, up, parseMirrorFile(t, modules), collect.FileOptions{}, stores)
 	if err != nil || lock.Sums[m].Zip == "" {
@@ -137,14 +138,14 @@ func TestWhatARangeMeantIsNotForgottenWhileAPartIsDenied(t *testing.T) {
 	tree.Add(t, "example.com/a@v1.0.0", map[string]string{
 		"go.mod": "module example.com/a\n\ngo 1.24\n\nrequire example.com/nosuch v1.0.0\n", "a.go": "package a\n\nimport _ \"example.com/nosuch\"\n",
 	})
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	lock, err := lockAfter(t, up, parseMirrorFile(t, modules), quietly(nil), stores)
 	if err != nil || len(lock.Sources[0].Means) != 2 {
 		t.Fatalf("%v\n%s", err, lock.Format())
 	}
 	o := quietly(lock)
-	o.GoCommand = goCommandFor(t, up)
+	o.GoCommand = collecttest.GoCommand(t, up)
 	plan, problems := collect.MirrorFile(t.Context(), up, parseMirrorFile(t, modules+"deny: [{modules: [example.com/a@v1.0.0]}]\n"), o)
 	if got := plan.Lock(); len(problems) != 1 || string(got.Format()) != string(lock.Format()) {
 		t.Errorf("%v\n%s", problems, got.Format())
@@ -155,7 +156,7 @@ func TestAToolchainStaysLockedThoughAPlatformLacksIt(t *testing.T) {
 	tree := upstreamtest.NewTree(t)
 	addToolchains(t, tree, "go1.25.1.linux-amd64")
 	f := parseMirrorFile(t, "version: 1\ntoolchains: [go1.25]\nplatforms: [linux/amd64, windows/amd64]\n")
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	plan, problems := collect.MirrorFile(t.Context(), up, f, quietly(nil))
 	if len(plan.Items) != 1 || len(problems) != 1 {
 		t.Fatalf("%v, %v", plan.Items, problems)

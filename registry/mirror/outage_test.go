@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
@@ -15,7 +16,7 @@ import (
 func TestARegistryThatIsDownIsNotWaitedForByEveryVersion(t *testing.T) {
 	reg := registrytest.New(t, registrytest.Options{})
 	reg.Inject(registrytest.ServiceUnavailable())
-	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, upstreamtest.NewTree(t).URL()), Jobs: 2}
+	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, upstreamtest.NewTree(t).URL()), Jobs: 2}
 	var items []requirement.Requirement
 	for i := range 10 * deadAfter {
 		items = append(items, upstreamtest.Full(fmt.Sprintf("example.com/m%02d@v1.0.0", i)))

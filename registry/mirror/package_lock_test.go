@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
 func TestAPackageThatWasTakenForItsModuleIsLockedLikeTheModule(t *testing.T) {
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a/b@latest]\n")
-	up := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
+	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	var said []string
 	o := collect.FileOptions{Options: collect.Options{Warn: func(err error) { said = append(said, err.Error()) }}}
@@ -23,7 +24,7 @@ func TestAPackageThatWasTakenForItsModuleIsLockedLikeTheModule(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 	o.Lock = lock
-	again, err := lockAfter(t, newUpstream(t, "off"), f, o, stores)
+	again, err := lockAfter(t, collecttest.NewUpstream(t, "off"), f, o, stores)
 	if err != nil || string(again.Format()) != string(lock.Format()) || len(said) > 1 {
 		t.Errorf("%v, said %q\n%s", err, said, again.Format())
 	}

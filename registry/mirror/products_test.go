@@ -8,6 +8,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
@@ -16,7 +17,7 @@ import (
 func TestWhatAPolicyHoldsBackExists(t *testing.T) {
 	reg := registrytest.New(t, registrytest.Options{})
 	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Signer: signtest.Signer(t, 0)}
+	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, tree.URL()), Signer: signtest.Signer(t, 0)}
 	items := []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}
 	run(t, items, o)
 	reg.Inject(registrytest.HarborPolicyViolation())
@@ -29,7 +30,7 @@ func TestWhatAPolicyHoldsBackExists(t *testing.T) {
 func TestWhatMayNotBeReadUnsignedIsSigned(t *testing.T) {
 	reg := registrytest.New(t, registrytest.Options{})
 	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL())}
+	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, tree.URL())}
 	items := []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}
 	run(t, items, o)
 	reg.Inject(registrytest.HarborUnsigned())
@@ -53,7 +54,7 @@ func TestARegistryThatTakesNothingEndsTheRunOnce(t *testing.T) {
 		reg := registrytest.New(t, registrytest.Options{})
 		tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0", "corp.example/b@v1.0.0", "corp.example/c@v1.0.0")
 		reg.Inject(fault)
-		o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: newUpstream(t, tree.URL()), Jobs: 1}
+		o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, tree.URL()), Jobs: 1}
 		told := 0
 		o.Report = func(Event) { told++ }
 		_, err := Run(t.Context(), []requirement.Requirement{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/redact/redacttest"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
@@ -33,7 +34,7 @@ func TestRunMirrorsIntoEveryKindOfStore(t *testing.T) {
 			proxy := upstreamtest.NewProxy(t, tree, nil)
 			items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/Upper/b@v1.0.0"), upstreamtest.ModOnly("example.com/a@v1.0.0"), upstreamtest.Full("example.com/c@v2.0.0+incompatible")}
 			stores := openStores(t, spec)
-			o := Options{Stores: stores, Upstream: newUpstream(t, proxy.URL), Signer: signer}
+			o := Options{Stores: stores, Upstream: collecttest.NewUpstream(t, proxy.URL), Signer: signer}
 
 			events, summary := run(t, items, o)
 			if summary.New != 4 || summary.Failed != 0 || summary.Bytes == 0 {
@@ -79,7 +80,7 @@ func TestRequestsOfMirroring(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
 	log := upstreamtest.NewLog(t, tree)
 	reg := registrytest.New(t, registrytest.Options{})
-	up := newUpstream(t, tree.URL())
+	up := collecttest.NewUpstream(t, tree.URL())
 	pinned := Options{
 		Stores: openStores(t, reg.Host()+"/golang"), Upstream: up, Signer: signtest.Signer(t, 0),
 		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), Upstream: up}),
@@ -148,7 +149,7 @@ func TestOneBadModuleDoesNotStopTheOthers(t *testing.T) {
 		upstreamtest.Full("example.com/broken@v1.0.0"), upstreamtest.ModOnly("example.com/denied@v1.0.0"), upstreamtest.Full("example.com/z@v1.0.0"),
 	}
 	want := map[string]error{"example.com/missing": upstream.ErrNotFound, "example.com/gone": upstream.ErrGone, "example.com/broken": upstream.ErrUpstream, "example.com/denied": upstream.ErrUpstream}
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, proxy.URL), TempDir: t.TempDir()}
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, proxy.URL), TempDir: t.TempDir()}
 	events, summary := run(t, items, o)
 	if summary.New != 2 || summary.Failed != 4 {
 		t.Errorf("%+v", summary)
@@ -168,7 +169,7 @@ func TestOneBadModuleDoesNotStopTheOthers(t *testing.T) {
 
 func TestRunSignsWhatIsThereUnsigned(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0")
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, tree.URL())}
 	items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0")}
 	run(t, items, o)
 	o.Signer = signtest.Signer(t, 0)
@@ -187,7 +188,7 @@ func TestRunSignsWhatIsThereUnsigned(t *testing.T) {
 
 func TestRunNeverSignsWhatUpstreamDoesNotConfirm(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, tree.URL())}
 	items := []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}
 	run(t, items, o)
 	tree.Add(t, "corp.example/a@v1.0.0", map[string]string{"new.go": "package lib\n"})
@@ -201,7 +202,7 @@ func TestRunNeverSignsWhatUpstreamDoesNotConfirm(t *testing.T) {
 func TestRunRefusesAStoredVersionThatGoSumDoesNotMean(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
 	zip, mod := treeSums(t, tree, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, tree.URL())}
 	it := upstreamtest.Full("corp.example/a@v1.0.0")
 	it.From = "go.sum:7"
 	it.Sum, it.GoModSum = zip, mod
@@ -226,7 +227,7 @@ func TestOfAVersionWithoutItsZipTheGoModIsMirrored(t *testing.T) {
 	tree := upstreamtest.NewTree(t, version)
 	zip, mod := treeSums(t, tree, version)
 	stores := openStores(t, "oci:"+t.TempDir())
-	o := Options{Stores: stores, Upstream: newUpstream(t, tree.URL())}
+	o := Options{Stores: stores, Upstream: collecttest.NewUpstream(t, tree.URL())}
 	it := upstreamtest.Full(version)
 	it.Sum, it.GoModSum = zip, mod
 	for _, spoil := range []func(){
@@ -267,7 +268,7 @@ func TestOfAVersionWithoutItsZipTheGoModIsMirrored(t *testing.T) {
 func TestDryRunChangesNothing(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "example.com/a@v1.0.0", "example.com/b@v1.0.0")
 	dir := filepath.Join(t.TempDir(), "store")
-	o := Options{Stores: openStores(t, "oci:"+dir), Upstream: newUpstream(t, tree.URL()), DryRun: true}
+	o := Options{Stores: openStores(t, "oci:"+dir), Upstream: collecttest.NewUpstream(t, tree.URL()), DryRun: true}
 	items := []requirement.Requirement{upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/b@v1.0.0"), upstreamtest.Full("example.com/missing@v1.0.0")}
 	if events, summary := run(t, items, o); summary != (Summary{New: 2, Failed: 1}) || events[0].Status != Planned {
 		t.Errorf("%+v", summary)
@@ -301,7 +302,7 @@ func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
 		}
 		return false
 	})
-	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, proxy.URL), Jobs: 2, TempDir: t.TempDir()}
+	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, proxy.URL), Jobs: 2, TempDir: t.TempDir()}
 	summary, err := Run(ctx, items, o)
 	if !errors.Is(err, context.Canceled) || summary.Failed != 0 || summary.New > 5 {
 		t.Errorf("%+v, %v", summary, err)
@@ -309,7 +310,7 @@ func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
 	if left, _ := os.ReadDir(o.TempDir); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	o.Upstream = newUpstream(t, tree.URL())
+	o.Upstream = collecttest.NewUpstream(t, tree.URL())
 	// What was stored while the end came may not have been counted any more.
 	if _, again := run(t, items, o); again.Existing < summary.New || again.New+again.Existing != len(items) {
 		t.Errorf("%+v, again %+v", summary, again)
@@ -318,7 +319,7 @@ func TestRunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
 
 func TestRunNeedsAStoreThatIsMeantForTheModule(t *testing.T) {
 	tree := upstreamtest.NewTree(t, "corp.example/a@v1.0.0")
-	o := Options{Stores: openStores(t, "corp.example=none,oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+	o := Options{Stores: openStores(t, "corp.example=none,oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, tree.URL())}
 	events, _ := run(t, []requirement.Requirement{upstreamtest.Full("corp.example/a@v1.0.0")}, o)
 	if !errors.Is(events[0].Err, registry.ErrBlocked) || !strings.Contains(events[0].Err.Error(), "corp.example/a@v1.0.0") {
 		t.Error(events[0].Err)

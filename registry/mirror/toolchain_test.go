@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/registry/collect"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -56,7 +57,7 @@ func TestCollectUnderstandsToolchains(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			upstreamtest.WriteFiles(t, tt.files)
-			items, problems := collect.Sources(t.Context(), newUpstream(t, tree.URL()), tt.args, collect.Options{Platforms: tt.platforms, Toolchains: tt.toolchains})
+			items, problems := collect.Sources(t.Context(), collecttest.NewUpstream(t, tree.URL()), tt.args, collect.Options{Platforms: tt.platforms, Toolchains: tt.toolchains})
 			var want []string
 			for _, w := range tt.want {
 				want = append(want, "golang.org/toolchain@v0.0.1-go"+w)
@@ -121,7 +122,7 @@ func toolchainZip(t *testing.T, v string) string {
 }
 
 func TestExactToolchainsNeedNoList(t *testing.T) {
-	items, problems := collect.Sources(t.Context(), newUpstream(t, upstreamtest.NewTree(t).URL()), []string{"toolchain@latest", "go1.26", "go1.26.8"}, collect.Options{Platforms: []string{"linux/amd64"}})
+	items, problems := collect.Sources(t.Context(), collecttest.NewUpstream(t, upstreamtest.NewTree(t).URL()), []string{"toolchain@latest", "go1.26", "go1.26.8"}, collect.Options{Platforms: []string{"linux/amd64"}})
 	if got := upstreamtest.DescribeItems(items); !slices.Equal(got, []string{"golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64 go1.26.8"}) {
 		t.Errorf("got %q", got)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
@@ -77,7 +78,7 @@ func pinnedOptions(t testing.TB, tree upstreamtest.Tree, log *upstreamtest.Log, 
 	if routes == "" {
 		routes = "oci:" + t.TempDir()
 	}
-	up := newUpstreamWith(t, upstream.Options{GOPROXY: tree.URL(), Retries: -1})
+	up := collecttest.NewUpstreamWith(t, upstream.Options{GOPROXY: tree.URL(), Retries: -1})
 	return Options{
 		Stores: openStores(t, routes), Upstream: up, Signer: signtest.Signer(t, 0),
 		Checksums: newChecksums(t, upstream.ChecksumOptions{GOSUMDB: log.GOSUMDB(), NoSumDB: "corp.example", Upstream: up}),

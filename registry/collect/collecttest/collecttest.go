@@ -1,4 +1,5 @@
-package collect
+// Package collecttest has what tests collect from: an upstream, and the go command that asks it.
+package collecttest
 
 import (
 	"context"
@@ -10,13 +11,14 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// newUpstream reads from goproxy; what it adds makes tests quick and independent of the machine.
-func newUpstream(t testing.TB, goproxy string) *upstream.Upstream {
+// NewUpstream reads from goproxy; what it adds makes tests quick and independent of the machine.
+func NewUpstream(t testing.TB, goproxy string) *upstream.Upstream {
 	t.Helper()
-	return newUpstreamWith(t, upstream.Options{GOPROXY: goproxy})
+	return NewUpstreamWith(t, upstream.Options{GOPROXY: goproxy})
 }
 
-func newUpstreamWith(t testing.TB, o upstream.Options) *upstream.Upstream {
+// NewUpstreamWith is NewUpstream with options.
+func NewUpstreamWith(t testing.TB, o upstream.Options) *upstream.Upstream {
 	t.Helper()
 	o.MinBackoff = time.Millisecond
 	if o.Netrc == "" {
@@ -34,8 +36,8 @@ func newUpstreamWith(t testing.TB, o upstream.Options) *upstream.Upstream {
 	return u
 }
 
-// goCommandFor runs the real go command against up, without a checksum database.
-func goCommandFor(t testing.TB, up *upstream.Upstream) func(context.Context) (*closure.Runner, error) {
+// GoCommand runs the real go command against up, without a checksum database.
+func GoCommand(t testing.TB, up *upstream.Upstream) func(context.Context) (*closure.Runner, error) {
 	t.Helper()
 	spool, temp := t.TempDir(), t.TempDir()
 	return func(ctx context.Context) (*closure.Runner, error) {
