@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
@@ -17,18 +19,21 @@ func (a *app) listCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "list",
 		Usage:     "list the versions in the store",
-		ArgsUsage: "[MODULE]…",
+		ArgsUsage: "[MODULE… | -]",
 		Description: describe(`
-Prints "path version", a line each: of the modules named, else of all modules. A third word, mod-only, marks the
-versions that are there with their go.mod alone because nothing more was needed of them. Listing all modules of a
-registry needs its catalog, which many registries show to administrators only; listing one module always works.
+Prints "path version", a line each: of the modules named, else of all modules; "-" reads names from standard input, one
+a line. A third word, mod-only, marks the versions that are there with their go.mod alone because nothing more was needed
+of them. All modules are those of the store's indexes, which mirror and publish keep and sign, and of the registry's
+catalog where the account may read that. With --key, only indexes signed with it count.
 A repository that cannot be read is named at the end, on standard error; exit code 3.`, `
 modferry list
 modferry list golang.org/x/text
-modferry list > mirrored.txt                     # which mirror reads, too
-modferry list --registry harbor.example/golang --json golang.org/x/text`),
+modferry list > mirrored.txt                     # which mirror and verify read, too
+modferry list --registry harbor.example/golang --json golang.org/x/text
+cut -d" " -f1 go.sum | sort -u | modferry list -`),
 		Flags: append(a.storeFlags(),
 			boolFlag(flagFull, "leave out versions of which only the go.mod is there"),
+			keysFlag("use only indexes signed with"),
 			jsonFlag("each version"),
 		),
 		Action: a.list,
@@ -43,11 +48,13 @@ type listed struct {
 }
 
 func (a *app) list(c *cli.Context) error {
-	paths := c.Args().Slice()
-	for _, path := range paths {
-		if err := module.CheckPath(path); err != nil {
-			return usageErrorf("%v", err)
-		}
+	paths, err := a.modulePaths(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	keys, err := optionalKeys(c)
+	if err != nil {
+		return err
 	}
 	stores, err := a.openStores(c, nil)
 	if err != nil {
@@ -63,10 +70,11 @@ func (a *app) list(c *cli.Context) error {
 			return err
 		}
 	}
-	if len(paths) > 0 {
+	if c.Args().Present() {
 		return nil
 	}
-	broken, err := audit.Each(c.Context, stores, func(path string, versions []registry.Listed) error {
+	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(keys), Warn: func(err error) { a.warn("%v", err) }}
+	broken, err := lister.Each(c.Context, func(path string, versions []registry.Listed) error {
 		return a.printVersions(c, path, versions)
 	})
 	a.nameBroken(broken)
@@ -74,6 +82,27 @@ func (a *app) list(c *cli.Context) error {
 		err = itemsFailed(len(broken), "of the store's repositories could not be read")
 	}
 	return err
+}
+
+// modulePaths returns the modules that the arguments of list name, with those that standard input does for "-".
+func (a *app) modulePaths(args []string) (paths []string, err error) {
+	for _, arg := range args {
+		names := []string{arg}
+		if arg == "-" {
+			data, err := io.ReadAll(a.in)
+			if err != nil {
+				return nil, err
+			}
+			names = strings.Fields(string(data))
+		}
+		for _, path := range names {
+			if err := module.CheckPath(path); err != nil {
+				return nil, usageErrorf("%v", err)
+			}
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
 }
 
 func (a *app) printVersions(c *cli.Context, path string, versions []registry.Listed) error {

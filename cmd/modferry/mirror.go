@@ -169,7 +169,7 @@ func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress.D
 		fmt.Fprintf(show, "modferry: %s\n", redact.Text(p.Error()))
 	}
 	show.Expect(len(w.items))
-	o.Upstream, o.Checksums = src.up, src.sums
+	o.Upstream, o.Checksums, o.Log = src.up, src.sums, log
 	o.Report = func(e mirror.Event) {
 		w.done(e)
 		show.Event(e)

@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gitsource"
 	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/redact"
 )
 
 const (
@@ -122,6 +123,11 @@ func (a *app) publish(c *cli.Context) error {
 	}
 	if err != nil {
 		return publishHint(err)
+	}
+	if !dryRun {
+		if err := store.PublishIndex(c.Context, []string{m.Module.Path}, signer); err != nil {
+			pkg.Notes = append(pkg.Notes, redact.Text(err.Error()))
+		}
 	}
 	p := &publication{
 		Module: m.Module.Path, Version: m.Module.Version, Status: status(outcome, dryRun), Sum: m.Sum, GoModSum: m.GoModSum,

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
@@ -117,7 +118,7 @@ func TestARepositoryThatCannotBeReadIsNamedAtTheEnd(t *testing.T) {
 	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0")
 	b.run("mirror", "--no-sign", "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0").exits(exitOK)
 	for _, line := range []string{"list", "verify --all --insecure-skip-verify"} {
-		reg.Inject(registrytest.Denied().On(http.MethodGet, registrytest.Tags).Times(1))
+		reg.Inject(registrytest.Denied().On(http.MethodGet, registrytest.Tags).Times(2)) // of the index, and of the first module
 		got := b.run(strings.Fields(line)...).exits(exitItems).says("example.com/b v1.0.0", "example.com/c v1.0.0").
 			complains("golang/example.com/a", "denied", "could not be read")
 		if strings.Contains(got.out, "example.com/a ") {
@@ -138,16 +139,18 @@ func TestAListingEndsWhenTheRegistryIsDown(t *testing.T) {
 	stores, err := stores.Route(client, reg.Host()+"/golang")
 	must(t, err)
 	reg.Inject(registrytest.ServiceUnavailable().On(http.MethodGet, registrytest.Tags))
+	reg.Inject(registrytest.Answer(http.StatusNotFound, "NAME_UNKNOWN", "no index").On(http.MethodGet, registrytest.Tags).Times(1))
 	reg.Reset()
-	broken, err := audit.Each(t.Context(), stores, func(path string, _ []registry.Listed) error {
+	lister := &audit.Lister{Stores: stores, Verifier: sign.SkipVerify{}}
+	broken, err := lister.Each(t.Context(), func(path string, _ []registry.Listed) error {
 		t.Errorf("listed %s", path)
 		return nil
 	})
 	if len(broken) != 1 || !errors.Is(err, registry.ErrUnavailable) {
 		t.Errorf("broken: %v; error: %v; want one of each", broken, err)
 	}
-	if n := reg.Count(http.MethodGet, registrytest.Tags); n != 2 {
-		t.Errorf("%d repositories were asked for, want 2", n)
+	if n := reg.Count(http.MethodGet, registrytest.Tags); n != 3 {
+		t.Errorf("%d repositories were asked for, want the index and 2 modules", n)
 	}
 }
 

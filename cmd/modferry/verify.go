@@ -3,12 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/requirement"
@@ -21,11 +24,12 @@ func (a *app) verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
 		Usage:     "check signatures, hashes and sums of what is in the store",
-		ArgsUsage: "MODULE@VERSION… | GO.SUM… | --all",
+		ArgsUsage: "MODULE@VERSION… | FILE… | - | --all",
 		Description: describe(`
 Downloads each version and checks everything the shim checks before it serves: the signature, that the manifest is of
-this module and version, the digests of its layers, and the recomputed sums of go.mod and zip. For a go.sum file the
-sums must also equal those of its lines. Where the store has a snapshot of the checksum database, the log's signed head in
+this module and version, the digests of its layers, and the recomputed sums of go.mod and zip. A FILE is
+a go.sum, the lock of a mirror file (.lock), whose sums must be those in the store, or a list as the list command prints
+it; "-" is standard input. Where the store has a snapshot of the checksum database, the log's signed head in
 it must confirm every module that is not private: sumdb=verified. Others are REFUSED; mirroring them again brings the record.
 With --allow-unrecorded they pass: sumdb=none (there is no record), newer-than-snapshot or no-tile (nothing to check it with
 yet). Private are those of --private, GONOSUMDB and GOPRIVATE: sumdb=none. Without a snapshot: none or no-snapshot.
@@ -35,9 +39,12 @@ One line per version; what is wrong with one goes to standard error:
    REFUSED  path version          it was read and is not to be trusted; exit code 4
    FAILED   path version          it is missing, or the store cannot be read; exit code 3
 
-With --all, a repository that cannot be read is named at the end, and counts as one version; a store without any is an error.`, `
+At the end, standard error has how many of how many were verified. --all asks the store what there is: its signed indexes
+and the registry's catalog, one of which the account must be able to read; for a file that is not needed. A repository that
+cannot be read is named at the end, and counts as one version; a store without any is an error.`, `
 modferry verify --key cosign.pub golang.org/x/text@v0.14.0
 modferry verify --key cosign.pub go.sum
+modferry list golang.org/x/text | modferry verify --key cosign.pub -
 modferry verify --key cosign.pub --all --json`),
 		Flags: slices.Concat(a.storeFlags(), trustFlags(), recordFlags(), []cli.Flag{
 			boolFlag(flagAll, "verify every version in the store"),
@@ -60,7 +67,7 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := requirements(c.Args().Slice())
+	list, err := a.requirements(c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -75,13 +82,17 @@ func (a *app) verify(c *cli.Context) error {
 	defer stores.Close()
 	var broken []error
 	if c.Bool(flagAll) {
-		if list, broken, err = everything(c, stores); err != nil {
+		if list, broken, err = a.everything(c, stores, v); err != nil {
 			a.nameBroken(broken)
 			return err
 		}
-		if len(list)+len(broken) == 0 {
-			return withHint(fmt.Errorf("nothing was verified: there is no module version in %s", stores), "check --"+flagRegistry+", and what the account may list")
-		}
+	}
+	switch {
+	case len(list)+len(broken) > 0:
+	case c.Bool(flagAll):
+		return withHint(fmt.Errorf("nothing was verified: there is no module version in %s", stores), "check --"+flagRegistry+", and what the account may list")
+	default:
+		return fmt.Errorf("nothing was verified: %s names no module version", strings.Join(c.Args().Slice(), ", "))
 	}
 	ch := &audit.Checker{Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
 		Verifier: v, Log: log, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded), Patience: verify.NewPatience(),
@@ -90,30 +101,52 @@ func (a *app) verify(c *cli.Context) error {
 	return a.printVerdicts(c, ch.CheckAll(c.Context, list), broken)
 }
 
-// requirements reads the arguments of verify: what has an @ is a version, everything else the name of a go.sum.
-func requirements(args []string) (list []requirement.Requirement, err error) {
+// requirements reads the arguments of verify: what has an @ is a version, everything else the name of a file.
+func (a *app) requirements(args []string) (list []requirement.Requirement, err error) {
 	for _, arg := range args {
-		if !strings.Contains(arg, "@") {
-			sums, err := audit.ReadGoSum(arg)
+		if strings.Contains(arg, "@") {
+			m, err := parseVersion(arg)
 			if err != nil {
-				return nil, withHint(usageErrorf("%v", err), "arguments are module@version or the name of a go.sum file")
+				return nil, err
 			}
-			list = append(list, sums...)
+			list = append(list, requirement.Requirement{Module: m})
 			continue
 		}
-		m, err := parseVersion(arg)
+		named, err := a.named(arg)
 		if err != nil {
-			return nil, err
+			return nil, withHint(usageErrorf("%v", err), "arguments are module@version or the name of a go.sum, a lock or a list")
 		}
-		list = append(list, requirement.Requirement{Module: m})
+		list = append(list, named...)
 	}
 	return list, nil
 }
 
+// named returns what a file names; "-" is standard input.
+func (a *app) named(file string) ([]requirement.Requirement, error) {
+	var data []byte
+	var err error
+	if file == "-" {
+		data, err = io.ReadAll(a.in)
+	} else {
+		data, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return audit.ParseNames(file, data)
+}
+
 // everything lists what the stores have, both forms where a version has both, and what is wrong with repositories
 // that cannot be read.
-func everything(c *cli.Context, stores *registry.Router) (list []requirement.Requirement, broken []error, err error) {
-	broken, err = audit.Each(c.Context, stores, func(path string, versions []registry.Listed) error {
+func (a *app) everything(c *cli.Context, stores *registry.Router, v sign.Verifier) (list []requirement.Requirement, broken []error, err error) {
+	lister := &audit.Lister{
+		Stores: stores, Verifier: v, Warn: func(err error) { a.warn("%v", err) },
+		CatalogOnly: func(s *registry.Store) {
+			fmt.Fprintf(a.err, "modferry: note: %s has no index of its modules signed by whom you trust: a registry's catalog may be partial, "+
+				"as that of a pull-through cache is; mirror writes an index, and a file names what there must be\n", s)
+		},
+	}
+	broken, err = lister.Each(c.Context, func(path string, versions []registry.Listed) error {
 		for _, v := range versions {
 			m := module.Version{Path: path, Version: v.Version}
 			list = append(list, requirement.Requirement{Module: m, ModOnly: v.ModOnly})
@@ -145,6 +178,7 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broke
 	if len(broken) > 0 {
 		all += fmt.Sprintf(" and %d repositories that could not be read", len(broken))
 	}
+	fmt.Fprintf(a.err, "modferry: %d of %s verified\n", count[audit.OK], all)
 	for _, err := range broken {
 		count[audit.OutcomeOf(err)]++
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,8 +17,8 @@ func TestVerifyAllOfNothingIsNoSuccess(t *testing.T) {
 		prints("").complains("nothing was verified", reg.Host()+"/golnag")
 	store := "oci:" + b.path("store")
 	b.run("verify", "--key", public, "--all", "--registry", "example.com=none,"+store).exits(exitFailed).complains("nothing was verified")
-	b.write("go.sum", "")
-	b.run("verify", "--key", public, b.path("go.sum")).exits(exitOK)
+	b.run("verify", "--key", public, b.write("go.sum", "")).exits(exitFailed).complains("nothing was verified", "go.sum")
+	b.run("verify", "--key", public, "-").exits(exitFailed).complains("nothing was verified")
 }
 
 // An account that may not read the snapshot of a store cannot tell whether there is one.
@@ -35,4 +36,78 @@ func TestVerifyWarnsOfASnapshotThatItMayNotRead(t *testing.T) {
 	reg.Inject(registrytest.Denied().On(http.MethodGet, registrytest.Manifest).For(sumdb.LatestTag))
 	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("sumdb=none").
 		complains("WARNING", "checksum snapshot", "denied")
+}
+
+// A pull-only account, and registries that have no catalog.
+func TestListingsNeedNoCatalogWhereThereIsAnIndex(t *testing.T) {
+	b := newBench(t)
+	private, public := b.keys("cosign")
+	reg := registrytest.New(t, registrytest.Options{})
+	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
+	b.upstream("example.com/a@v1.0.0", "example.com/B@v1.0.0", "example.com/c@v1.0.0")
+	b.run("mirror", "--key", private, "--no-sumdb", "example.com/a@v1.0.0", "example.com/B@v1.0.0").exits(exitOK)
+	reg.Inject(registrytest.NoCatalog())
+	const list = "example.com/B v1.0.0\nexample.com/a v1.0.0\n"
+	b.run("list").exits(exitOK).prints(list)
+	b.run("verify", "--key", public, "--all").exits(exitOK).says("ok       example.com/B v1.0.0", "ok       example.com/a v1.0.0").
+		complains("2 of 2 versions verified")
+
+	b.run("mirror", "--key", private, "--no-sumdb", "example.com/c@v1.0.0").exits(exitOK)
+	b.run("list").exits(exitOK).prints(list + "example.com/c v1.0.0\n")
+
+	_, stranger := b.keys("stranger")
+	for _, line := range []string{"list", "verify --all"} {
+		b.run(append(strings.Fields(line), "--key", stranger)...).exits(exitFailed).
+			complains("WARNING", "golang/index", "no trusted signature", "catalog")
+	}
+}
+
+func TestVerifySaysWhenTheCatalogAloneToldWhatThereIs(t *testing.T) {
+	b := newBench(t)
+	private, public := b.keys("cosign")
+	reg := registrytest.New(t, registrytest.Options{})
+	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
+	b.upstream("example.com/a@v1.0.0")
+	b.run("mirror", "--key", private, "--no-sumdb", "example.com/a@v1.0.0").exits(exitOK)
+	if r := b.run("verify", "--key", public, "--all").exits(exitOK); strings.Contains(r.err, "partial") {
+		t.Errorf("there is an index:\n%s", r.err)
+	}
+	reg.Inject(registrytest.Answer(http.StatusNotFound, "NAME_UNKNOWN", "no index").On(http.MethodGet, registrytest.Tags).Times(1))
+	b.run("verify", "--key", public, "--all").exits(exitOK).complains("pull-through cache", "1 of 1 versions verified")
+}
+
+func TestNamesOfAFileNeedNeitherCatalogNorIndex(t *testing.T) {
+	b, public := mirrored(t)
+	list := b.run("list").exits(exitOK).out
+	reg := "oci:" + b.path("store")
+	for _, names := range []string{
+		list,
+		"example.com/a@v1.0.0\n\n  example.com/a@v1.9.0\nexample.com/a v1.10.0\nexample.com/Dep@v1.0.0\n",
+		"example.com/a v1.0.0 " + b.zipSum("example.com/a@v1.0.0") + "\nexample.com/a v1.9.0/go.mod " + b.goModSum("example.com/a@v1.9.0") +
+			"\nexample.com/a v1.10.0/go.mod " + b.goModSum("example.com/a@v1.10.0") + "\nexample.com/Dep v1.0.0/go.mod " + b.goModSum("example.com/Dep@v1.0.0") + "\n",
+	} {
+		b.stdin = names
+		b.run("verify", "--key", public, "--registry", reg, "-").exits(exitOK).complains("4 of 4 versions verified")
+		b.run("verify", "--key", public, b.write("names.txt", names)).exits(exitOK).complains("4 of 4 versions verified")
+	}
+	b.stdin = "example.com/a v1.0.0 latest\n"
+	b.run("verify", "--key", public, "-").exits(exitUsage).complains("-:1:")
+	b.stdin = "example.com/a\nexample.com/Dep\n"
+	b.run("list", "-").exits(exitOK).prints("example.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\nexample.com/Dep v1.0.0 mod-only\n")
+	b.stdin = "../x\n"
+	b.run("list", "-").exits(exitUsage).complains("../x")
+}
+
+func TestVerifyReadsTheLockOfAMirrorFile(t *testing.T) {
+	b := newBench(t)
+	private, public := b.keys("cosign")
+	b.upstream("example.com/a@v1.0.0")
+	file := b.write("modferry.yaml", "version: 1\nmodules: [{module: example.com/a, query: v1.0.0, deps: false}]\n")
+	b.run("mirror", "--key", private, "--no-sumdb", file).exits(exitOK)
+	lock := strings.TrimSuffix(file, ".yaml") + ".lock"
+	b.run("verify", "--key", public, lock).exits(exitOK).says("ok       example.com/a v1.0.0").complains("1 of 1 versions verified")
+	data, err := os.ReadFile(lock)
+	must(t, err)
+	b.write("modferry.lock", strings.ReplaceAll(string(data), b.zipSum("example.com/a@v1.0.0"), b.goModSum("example.com/a@v1.0.0")))
+	b.run("verify", "--key", public, lock).exits(exitRefused).complains("modferry.lock", b.zipSum("example.com/a@v1.0.0"))
 }

@@ -27,6 +27,7 @@ type job struct {
 	unread      bool              // the store has it, but only what is signed may be read
 	signed      bool              // the store has it with our signature, if we sign
 	lacksRecord bool              // the store has it without evidence that it should have
+	goModStored bool              // it failed, but its go.mod alone is there now
 
 	lookup     []byte // what the database answered
 	lookupFail error  // why it did not; told only if upstream has the version, which matters more
@@ -164,6 +165,7 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	}
 	switch {
 	case also == nil:
+		j.goModStored = true
 		return fmt.Errorf("%w; its go.mod is mirrored", err)
 	case errors.Is(also, upstream.ErrChecksum), errors.Is(also, registry.ErrConflict):
 		return errors.Join(also, err) // which is worse than that something is missing

@@ -60,7 +60,7 @@ func Run(ctx context.Context, items []requirement.Requirement, o Options) (Summa
 	if err != nil {
 		return Summary{}, fmt.Errorf("making room for zips: %w", err)
 	}
-	r := &runner{Options: o, temp: temp}
+	r := &runner{Options: o, temp: temp, stored: make(map[*registry.Store]map[string]bool)}
 	ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	err = r.all(ctx, items)
@@ -79,7 +79,8 @@ type runner struct {
 
 	mu      sync.Mutex // guards what follows, and calls of Report
 	summary Summary
-	stores  []*registry.Store // that have or get modules which the database covers
+	stores  []*registry.Store                   // that have or get modules which the database covers
+	stored  map[*registry.Store]map[string]bool // the paths of modules that are there now
 }
 
 // all first looks what is to do for each item and what the database knows about it, so
@@ -97,6 +98,9 @@ func (r *runner) all(ctx context.Context, items []requirement.Requirement) error
 		return err
 	}
 	r.each(ctx, slices.DeleteFunc(jobs, func(j *job) bool { return j == nil }), r.finish)
+	if !r.DryRun {
+		r.publishIndexes(ctx)
+	}
 	return context.Cause(ctx)
 }
 
@@ -122,7 +126,7 @@ func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Contex
 			}
 			j.Elapsed += time.Since(start)
 			if j.Status != "" && (j.Status != Failed || ctx.Err() == nil || errors.Is(err, ErrLocked)) {
-				r.report(j.Event)
+				r.report(j)
 				jobs[i] = nil
 			}
 			return nil
@@ -131,12 +135,18 @@ func (r *runner) each(ctx context.Context, jobs []*job, step func(context.Contex
 	_ = group.Wait() // errors are in the events
 }
 
-func (r *runner) report(e Event) {
+func (r *runner) report(j *job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.summary.add(e)
+	r.summary.add(j.Event)
+	if j.Status != Failed || j.goModStored {
+		if r.stored[j.store] == nil {
+			r.stored[j.store] = make(map[string]bool)
+		}
+		r.stored[j.store][j.Module.Path] = true
+	}
 	if r.Report != nil {
-		r.Report(e)
+		r.Report(j.Event)
 	}
 }
 

@@ -64,13 +64,14 @@ func noCatalog(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	const hint = "it does not list its repositories to everyone: name the modules instead"
+	const others = "name the modules, or have mirror keep the index that it signs in this store"
 	refused := *e
 	switch {
 	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
-		refused.Err, refused.Hint = fmt.Errorf("%w: %w", registry.ErrDenied, e.Err), hint
+		refused.Err = fmt.Errorf("%w: %w", registry.ErrDenied, e.Err)
+		refused.Hint = "the account may not read the registry's catalog, which takes a permission of its own (Harbor: a system robot with catalog: read): " + others
 	case e.Status == http.StatusNotFound || errors.Is(e.Err, registry.ErrUnsupported):
-		refused.Err, refused.Hint = registry.ErrUnsupported, hint
+		refused.Err, refused.Hint = registry.ErrUnsupported, "the registry has no catalog: "+others
 	default:
 		return err
 	}

@@ -194,7 +194,7 @@ func TestCatalogRefused(t *testing.T) {
 			reg, s := newRegistry(t, registrytest.Options{})
 			reg.Inject(test.fault)
 			err := storetest.OnlyError(t, s.Repositories(t.Context()))
-			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), "name the modules") {
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), "name the modules") || !strings.Contains(err.Error(), "catalog") {
 				t.Errorf("%v; want %v and what to do", err, test.want)
 			}
 		})

@@ -4,22 +4,36 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 )
+
+// A Lister lists what stores hold: the modules that their indexes and catalogs name, with the versions that their
+// repositories have.
+type Lister struct {
+	Stores   *registry.Router
+	Verifier sign.Verifier // whose indexes count
+
+	// Warn is told why an index is not used.
+	Warn func(error)
+	// CatalogOnly is told, if it is not nil, of a registry without an index that is of use.
+	CatalogOnly func(*registry.Store)
+}
 
 // Each calls do, in the order of paths, for every module of every store that requests for it would be routed to, with
 // its versions. A repository that cannot be read does not end it: broken says what is wrong with each. err is that of
 // do, or says why the listing ended.
-func Each(ctx context.Context, stores *registry.Router, do func(path string, versions []registry.Listed) error) (broken []error, err error) {
-	paths, broken, err := modules(ctx, stores)
+func (l *Lister) Each(ctx context.Context, do func(path string, versions []registry.Listed) error) (broken []error, err error) {
+	paths, broken, err := l.modules(ctx)
 	if err != nil {
 		return broken, err
 	}
 	down := false
 	for _, path := range paths {
-		versions, err := Versions(ctx, stores, path)
+		versions, err := Versions(ctx, l.Stores, path)
 		switch {
 		case err == nil:
 			if err := do(path, versions); err != nil {
@@ -38,24 +52,54 @@ func Each(ctx context.Context, stores *registry.Router, do func(path string, ver
 
 // modules returns, sorted, every module path of every store that requests for it would be routed to, and what is
 // wrong with repositories that do not tell theirs.
-func modules(ctx context.Context, stores *registry.Router) (paths []string, broken []error, err error) {
-	for _, s := range stores.Stores() {
-		for path, err := range s.Modules(ctx) {
-			if errors.Is(err, registry.ErrNoPath) && ctx.Err() == nil {
-				broken = append(broken, err)
-				continue
-			}
-			if err != nil {
-				return nil, broken, err
-			}
+func (l *Lister) modules(ctx context.Context) (paths []string, broken []error, err error) {
+	for _, s := range l.Stores.Stores() {
+		names, faults, err := l.named(ctx, s)
+		if broken = append(broken, faults...); err != nil {
+			return nil, broken, err
+		}
+		for _, path := range names {
 			// Another store may hold a copy that nobody is sent to.
-			if routed, err := stores.For(path); err == nil && routed == s {
+			if routed, err := l.Stores.For(path); err == nil && routed == s {
 				paths = append(paths, path)
 			}
 		}
 	}
 	slices.Sort(paths)
+	return slices.Compact(paths), broken, nil
+}
+
+// named returns the modules that the indexes and the catalog of a store name. Where there is an index that is of use,
+// nobody needs the right to read the catalog.
+func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, broken []error, err error) {
+	paths, fault := s.Index(ctx, l.Verifier)
+	switch {
+	case ctx.Err() != nil, errors.Is(fault, registry.ErrUnavailable):
+		return nil, nil, fault
+	case fault != nil && !isAny(fault, registry.ErrNotFound, registry.ErrNoLayout, registry.ErrDenied, registry.ErrUnauthorized):
+		l.Warn(fmt.Errorf("not used: %w", fault))
+	}
+	indexed := len(paths) > 0
+	for path, err := range s.Modules(ctx) {
+		switch {
+		case err == nil:
+			paths = append(paths, path)
+		case errors.Is(err, registry.ErrNoPath) && ctx.Err() == nil:
+			broken = append(broken, err)
+		case indexed && isAny(err, registry.ErrDenied, registry.ErrUnsupported):
+			return paths, broken, nil
+		default:
+			return nil, broken, err
+		}
+	}
+	if !indexed && l.CatalogOnly != nil {
+		l.CatalogOnly(s)
+	}
 	return paths, broken, nil
+}
+
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
 // Versions lists the versions of a module in the store that it is routed to.

@@ -135,13 +135,13 @@ func checkZip(ctx context.Context, store *registry.Store, m *registry.Module) er
 	return verify.Zip(ctx, store, m, f)
 }
 
-// compare checks the sums of m, which its contents have been found to have, against those of a go.sum.
+// compare checks the sums of m, which its contents have been found to have, against those that are expected.
 func compare(r requirement.Requirement, m *registry.Module) error {
 	if r.Sum != "" && r.Sum != m.Sum {
-		return fmt.Errorf("%v: %w: go.sum says %s, the store has %s", r.Module, verify.ErrSums, r.Sum, m.Sum)
+		return fmt.Errorf("%v: %w: %s says %s, the store has %s", r.Module, verify.ErrSums, r.From, r.Sum, m.Sum)
 	}
 	if r.GoModSum != "" && r.GoModSum != m.GoModSum {
-		return fmt.Errorf("%v: %w: go.sum says %s for the go.mod, the store has %s", r.Module, verify.ErrSums, r.GoModSum, m.GoModSum)
+		return fmt.Errorf("%v: %w: %s says %s for the go.mod, the store has %s", r.Module, verify.ErrSums, r.From, r.GoModSum, m.GoModSum)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestGoSumSaysWhatIsNeededOfEachVersion(t *testing.T) {
-	got, err := parseGoSum("go.sum", []byte(`example.com/a v1.0.0 h1:zip=
+	got, err := ParseNames("go.sum", []byte(`example.com/a v1.0.0 h1:zip=
 example.com/a v1.0.0/go.mod h1:mod=
 example.com/b v1.2.0/go.mod h1:bmod=
 
@@ -38,7 +38,7 @@ func TestMalformedGoSumNamesTheLine(t *testing.T) {
 		"example.com/a latest h1:x",
 		"example.com/a v1.0 h1:x",
 	} {
-		_, err := parseGoSum("my.sum", []byte("\n"+bad+"\n"))
+		_, err := ParseNames("my.sum", []byte("\n"+bad+"\n"))
 		if err == nil || !strings.HasPrefix(err.Error(), "my.sum:2: ") {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -49,7 +49,7 @@ func FuzzGoSum(f *testing.F) {
 	f.Add([]byte("example.com/a v1.0.0 h1:zip=\nexample.com/a v1.0.0/go.mod h1:mod=\n"))
 	f.Add([]byte("a b c d\r\n\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		list, err := parseGoSum("go.sum", data)
+		list, err := ParseNames("go.sum", data)
 		if err != nil {
 			return
 		}
