@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,10 +177,14 @@ func setup(env *testscript.Env, network bool) error {
 	if err != nil {
 		return err
 	}
+	path := []string{bin, env.Getenv("PATH")}
+	if tools := os.Getenv(envTools); tools != "" {
+		path = slices.Insert(path, 1, tools)
+	}
 	vars := map[string]string{
 		"HOME":            home,
 		"XDG_RUNTIME_DIR": filepath.Join(home, "run"),
-		"PATH":            strings.Join([]string{bin, os.Getenv(envTools), env.Getenv("PATH")}, string(os.PathListSeparator)),
+		"PATH":            strings.Join(path, string(os.PathListSeparator)),
 		"GOCACHE":         cache,
 		"GOPATH":          filepath.Join(home, "go"),
 		"GOENV":           "off",

@@ -5,6 +5,7 @@ package ocilayout
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact"
@@ -364,5 +366,24 @@ func childFull(t *testing.T, l *layout) {
 func TestLayoutOnAFullDisk(t *testing.T) {
 	if out, err := childCommand("full", t.TempDir(), "").Output(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestJournalOfAnEarlierVersionIsRead(t *testing.T) {
+	dir := t.TempDir()
+	mustPublish(t, openLayout(t, dir), childImage("a", 0))
+	var earlier strings.Builder
+	for line := range strings.Lines(fileText(t, dir, journalFile)) {
+		var d ocispec.Descriptor // whose members are in another order
+		if err := json.Unmarshal([]byte(line), &d); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.NewEncoder(&earlier).Encode(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(dir, journalFile), earlier.String())
+	if err := childImage("a", 0).check(t.Context(), openLayout(t, dir)); err != nil {
+		t.Error(err)
 	}
 }
