@@ -1,6 +1,7 @@
 package ocilayout
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -161,13 +162,14 @@ func (x *index) write(w io.Writer) error {
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.ref, b.ref) })
 
-	var out bytes.Buffer
-	document := json.NewEncoder(&out)
+	var members bytes.Buffer
+	document := json.NewEncoder(&members)
 	document.SetEscapeHTML(false)
 	if err := document.Encode(x.members); err != nil {
 		return err
 	}
-	out.Truncate(out.Len() - len("}\n"))
+	out := bufio.NewWriterSize(w, 64<<10) // which remembers an error
+	out.Write(bytes.TrimSuffix(members.Bytes(), []byte("}\n")))
 	out.WriteString("," + manifestsStart)
 	sep := "\n"
 	for i, e := range all {
@@ -181,13 +183,13 @@ func (x *index) write(w io.Writer) error {
 		if _, replaced := slices.BinarySearchFunc(all, o.ref, compareRef); replaced {
 			continue
 		}
-		out.WriteString(sep)
-		if err := json.Compact(&out, o.raw); err != nil {
+		var line bytes.Buffer
+		if err := json.Compact(&line, o.raw); err != nil {
 			return err
 		}
+		out.WriteString(sep + line.String())
 		sep = ",\n"
 	}
 	out.WriteString("\n]}\n")
-	_, err := out.WriteTo(w)
-	return err
+	return out.Flush()
 }
