@@ -128,18 +128,19 @@ type ConflictError struct {
 	Module                 module.Version
 	Reference              string // where it exists
 	HaveSum, WantSum       string // h1 of the zip stored and of the one being published; "" for mod-only
-	HaveModSum, WantModSum string // h1 of go.mod
+	HaveModSum, WantModSum string // h1 of go.mod; "" there if what is there is no module version
 	Reason                 string // set when the sums do not tell the difference
 }
 
 // Error names both sums of what differs.
 func (e *ConflictError) Error() string {
 	s := fmt.Sprintf("publishing %v: %s exists with different content", e.Module, e.Reference)
-	if e.HaveSum != e.WantSum {
+	known := e.HaveModSum != ""
+	if known && e.HaveSum != e.WantSum {
 		s += fmt.Sprintf(": zip sum is %s there, %s here", orNone(e.HaveSum), orNone(e.WantSum))
 	}
-	if e.HaveModSum != e.WantModSum {
-		s += fmt.Sprintf(": go.mod sum is %s there, %s here", orNone(e.HaveModSum), orNone(e.WantModSum))
+	if known && e.HaveModSum != e.WantModSum {
+		s += fmt.Sprintf(": go.mod sum is %s there, %s here", e.HaveModSum, e.WantModSum)
 	}
 	if e.Reason != "" {
 		s += ": " + e.Reason

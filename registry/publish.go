@@ -306,10 +306,8 @@ func (p *publisher) conflict(have *artifact.Manifest, reason string) error {
 		WantModSum: want.GoModSum,
 		Reason:     reason,
 	}
-	if have == nil {
-		e.HaveSum, e.HaveModSum = e.WantSum, e.WantModSum // unknown; Reason says why
-		return e
+	if have != nil {
+		e.HaveSum, e.HaveModSum = have.Sum, have.GoModSum
 	}
-	e.HaveSum, e.HaveModSum = have.Sum, have.GoModSum
 	return e
 }

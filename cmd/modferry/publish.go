@@ -190,16 +190,15 @@ func publishHint(err error) error {
 		return withHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
 	case errors.Is(err, gitsource.ErrNoModule):
 		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one, or the --"+flagRevision+" that has it")
-	case isSameContent(err):
-		return withHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")
-	case errors.Is(err, registry.ErrConflict):
-		return withHint(err, "a version is never changed: give the new content a new version")
 	}
-	return err
-}
-
-// isSameContent says whether a conflict is about something else than the files of the module.
-func isSameContent(err error) bool {
 	var c *registry.ConflictError
-	return errors.As(err, &c) && c.HaveSum == c.WantSum && c.HaveModSum == c.WantModSum
+	switch {
+	case !errors.As(err, &c):
+		return err
+	case c.HaveModSum == "":
+		return withHint(err, "it was not modferry that put it there: find out what it is, and delete it from the registry or give the new content a new version")
+	case c.HaveSum == c.WantSum && c.HaveModSum == c.WantModSum:
+		return withHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")
+	}
+	return withHint(err, "a version is never changed: give the new content a new version")
 }

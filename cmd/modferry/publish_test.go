@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/registry"
 )
 
 // module makes a git repository in a directory with a module that is tagged v1.0.0.
@@ -244,4 +246,20 @@ func TestPublishUsage(t *testing.T) {
 	b.run("publish", "--no-sign", b.path("nowhere")).exits(exitFailed).complains("nowhere")
 	b.run("publish", "--no-sign", "--version", "1.0.0", dir).exits(exitFailed).complains(`"1.0.0" is not canonical`)
 	b.run("publish", "--no-sign", "--module", "lib", dir).exits(exitFailed).complains("missing dot")
+}
+
+func TestPublishSaysWhatToDoAboutAConflict(t *testing.T) {
+	for want, c := range map[string]registry.ConflictError{
+		"give the new content a new version": {HaveSum: "h1:a", WantSum: "h1:b", HaveModSum: "h1:m", WantModSum: "h1:m"},
+		"the sums are the same":              {HaveSum: "h1:a", WantSum: "h1:a", HaveModSum: "h1:m", WantModSum: "h1:m", Reason: "its .info differs"},
+		"it was not modferry":                {WantSum: "h1:a", WantModSum: "h1:m", Reason: "no module version"},
+	} {
+		err := publishHint(&c)
+		if got := hint(err); !strings.HasPrefix(got, want) && !strings.HasSuffix(got, want) {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+		if c.HaveModSum == "" && strings.Contains(err.Error(), "sum") {
+			t.Errorf("what is no module version has no sum: %v", err)
+		}
+	}
 }

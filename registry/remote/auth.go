@@ -1,13 +1,16 @@
 package remote
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,31 +18,63 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 )
 
-// configuredCredentials reads the docker configuration and, where that has nothing for a host, podman's, once they
-// are needed. Both may name credential helpers.
+// configuredCredentials reads what DOCKER_AUTH_CONFIG holds, then the docker configuration and, where neither has anything
+// for a host, podman's. All may name credential helpers. They are read whenever a registry asks, for somebody may log in
+// while the shim runs.
 func configuredCredentials() auth.CredentialFunc {
-	open := sync.OnceValues(func() (credentials.Store, error) {
-		docker, err := dockerCredentials()
-		if err != nil {
-			return nil, err
-		}
-		var more []credentials.Store
-		for _, name := range podmanFiles() {
-			s, err := credentials.NewStore(name, credentials.StoreOptions{}) // empty where there is no such file
-			if err != nil {
-				return nil, err
-			}
-			more = append(more, s)
-		}
-		return credentials.NewStoreWithFallbacks(docker, more...), nil
-	})
 	return func(ctx context.Context, host string) (auth.Credential, error) {
-		store, err := open()
+		store, err := configuredStore(host)
 		if err != nil {
 			return auth.EmptyCredential, fmt.Errorf("reading registry credentials: %w", err)
 		}
 		return credentials.Credential(store)(ctx, host)
 	}
+}
+
+func configuredStore(host string) (credentials.Store, error) {
+	docker, err := dockerCredentials()
+	if err != nil {
+		return nil, err
+	}
+	stores := []credentials.Store{docker}
+	for _, name := range podmanFiles() {
+		s, err := credentials.NewStore(name, credentials.StoreOptions{}) // empty where there is no such file
+		if err != nil {
+			return nil, err
+		}
+		stores = append(stores, s)
+	}
+	if text := os.Getenv(authConfigEnv); text != "" {
+		s, err := parseAuthConfig(text, host)
+		if err != nil {
+			return nil, err
+		}
+		stores = slices.Insert(stores, 0, s)
+	}
+	return credentials.NewStoreWithFallbacks(stores[0], stores[1:]...), nil
+}
+
+// authConfigEnv holds the text of a docker configuration, as GitLab's CI/CD variables and docker itself have it. It wins
+// over the files there, too.
+const authConfigEnv = "DOCKER_AUTH_CONFIG"
+
+// parseAuthConfig reads what a docker configuration has for a host.
+func parseAuthConfig(text, host string) (credentials.Store, error) {
+	var helpers struct {
+		CredHelpers map[string]string `json:"credHelpers"`
+		CredsStore  string            `json:"credsStore"`
+	}
+	s, err := credentials.NewMemoryStoreFromDockerConfig([]byte(text))
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &helpers)
+	}
+	if err != nil { // which may quote a part of it
+		return nil, fmt.Errorf("%s is not the text of a docker configuration", authConfigEnv)
+	}
+	if helper := cmp.Or(helpers.CredHelpers[host], helpers.CredsStore); helper != "" {
+		s = credentials.NewStoreWithFallbacks(s, credentials.NewNativeStore(helper))
+	}
+	return s, nil
 }
 
 // dockerCredentials reads the docker configuration, or nothing where it cannot be: a service may have no home.

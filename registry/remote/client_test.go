@@ -176,16 +176,21 @@ func credentialFiles(t *testing.T) (docker, podman string) {
 	t.Setenv("XDG_RUNTIME_DIR", "")
 	t.Setenv("XDG_CONFIG_HOME", "")
 	t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(dir, "auth.json"))
+	t.Setenv(authConfigEnv, "")
 	if err := os.MkdirAll(filepath.Join(dir, "docker"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "docker", "config.json"), filepath.Join(dir, "auth.json")
 }
 
+// authText is the text of a docker configuration.
+func authText(host, login string) string {
+	return `{"auths":{"` + host + `":{"auth":"` + base64.StdEncoding.EncodeToString([]byte(login)) + `"}}}`
+}
+
 func writeAuth(t *testing.T, file, host, login string) {
 	t.Helper()
-	text := `{"auths":{"` + host + `":{"auth":"` + base64.StdEncoding.EncodeToString([]byte(login)) + `"}}}`
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(authText(host, login)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -198,9 +203,36 @@ func TestConfiguredCredentials(t *testing.T) {
 	}
 	writeAuth(t, docker, "a.example", "dock:er")
 	writeAuth(t, podman, "b.example:8443", "pod:man")
-	f = configuredCredentials()
-	for host, want := range map[string]string{"a.example": "dock", "b.example:8443": "pod", "c.example": ""} {
-		if c, err := f(t.Context(), host); err != nil || c.Username != want {
+	want := func(users map[string]string) {
+		t.Helper()
+		for host, want := range users {
+			if c, err := f(t.Context(), host); err != nil || c.Username != want {
+				t.Errorf("%s: user %q, %v; want %q", host, c.Username, err, want)
+			}
+		}
+	}
+	want(map[string]string{"a.example": "dock", "b.example:8443": "pod", "c.example": ""})
+	writeAuth(t, docker, "a.example", "an:other") // somebody has logged in meanwhile
+	want(map[string]string{"a.example": "an"})
+	t.Setenv(authConfigEnv, authText("a.example", "git:lab"))
+	want(map[string]string{"a.example": "git", "b.example:8443": "pod", "c.example": ""})
+	t.Setenv(authConfigEnv, `{"auths": "canary`)
+	if _, err := f(t.Context(), "a.example"); err == nil || !strings.Contains(err.Error(), authConfigEnv) || strings.Contains(err.Error(), "canary") {
+		t.Errorf("an authentication that is none: %v", err)
+	}
+}
+
+func TestAuthConfigMayNameCredentialHelpers(t *testing.T) {
+	docker, _ := credentialFiles(t)
+	bin := filepath.Dir(docker)
+	helper := "#!/bin/sh\necho '{\"Username\":\"helped\",\"Secret\":\"x\"}'\n"
+	if err := os.WriteFile(filepath.Join(bin, "docker-credential-modferry-test"), []byte(helper), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv(authConfigEnv, `{"credHelpers":{"a.example":"modferry-test"}}`)
+	for host, want := range map[string]string{"a.example": "helped", "b.example": ""} {
+		if c, err := configuredCredentials()(t.Context(), host); err != nil || c.Username != want {
 			t.Errorf("%s: user %q, %v; want %q", host, c.Username, err, want)
 		}
 	}
