@@ -70,6 +70,17 @@ func cmdOutage(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// manifest REPOSITORY TAG reads a manifest of the script's store, as any tool does.
+func cmdManifest(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: manifest REPOSITORY TAG")
+	}
+	v := openVault(ts, ts.Getenv("STORE"))
+	defer v.close()
+	_, _, err := v.Manifest(v.ctx(), args[0], args[1])
+	ts.Check(err)
+}
+
 // setenv NAME FILE sets a variable to a file's content, or to the last command's output (stdout).
 func cmdSetenv(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 || neg {

@@ -41,6 +41,7 @@ type storeKind struct {
 //	once        what is found out before anything is stored, or behind the shim: a directory
 //	layout      about a directory as other tools see it
 //	registry    about what others can do to a registry
+//	cache       about a pull-through cache before a registry
 //	password    about a registry that wants a password
 func TestScripts(t *testing.T) {
 	plain := startRegistry(t, registryOptions{})
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 	}{
 		{storeKind{"oci", openLayout}, []string{"everywhere", "script", "once", "layout"}},
 		{storeKind{"registry", plain.open}, []string{"everywhere", "script", "registry"}},
+		{storeKind{"cache", plain.openCache}, []string{"cache"}},
 		{storeKind{"registry-with-password", private.open}, []string{"everywhere", "password"}},
 	} {
 		t.Run(k.name, func(t *testing.T) {
@@ -117,6 +119,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"dialled":  cmdDialled,
 			"meddle":   cmdMeddle,
 			"outage":   cmdOutage,
+			"manifest": cmdManifest,
 			"setenv":   cmdSetenv,
 			"login":    cmdLogin,
 			"logout":   cmdLogout,

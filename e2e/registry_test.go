@@ -24,7 +24,7 @@ type registryOptions struct {
 	bin            string // "" = what REGISTRY_BIN names
 	user, password string // both empty: anybody may push
 	data           string // directory that outlives the test; "" = a temporary one
-	upstream       string // of a pull-through cache, its address; "" = it is none
+	behind         string // host:port of the registry that it is a pull-through cache of, if it is one
 }
 
 // distribution is a running CNCF distribution registry on a loopback port.
@@ -53,8 +53,8 @@ func startRegistry(t testing.TB, o registryOptions) *distribution {
 		write(t, filepath.Join(dir, "htpasswd"), o.user+":"+string(hash)+"\n")
 		more = fmt.Sprintf("auth:\n  htpasswd:\n    realm: e2e\n    path: %s\n", filepath.Join(dir, "htpasswd"))
 	}
-	if o.upstream != "" {
-		more += fmt.Sprintf("proxy: {remoteurl: \"http://%s\"}\n", o.upstream)
+	if o.behind != "" {
+		more += fmt.Sprintf("proxy: {remoteurl: \"http://%s\"}\n", o.behind)
 	}
 	d.config = filepath.Join(dir, "config.yml")
 	write(t, d.config, fmt.Sprintf(`version: 0.1
@@ -125,6 +125,22 @@ func (d *distribution) open(t *testing.T, env *testscript.Env) {
 	if err := writeLogin(dir, addr, d.user, d.password); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// openCache gives a script a pull-through cache of the registry, with a namespace of its own. The registry itself is
+// $BEHIND, and its outage is one for the cache only.
+func (d *distribution) openCache(t *testing.T, env *testscript.Env) {
+	r, err := startRelay(d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env.Defer(r.close)
+	env.Values[outageKey{}] = outage(r)
+	cache := startRegistry(t, registryOptions{behind: r.listener.Addr().String()})
+	namespace := "/e2e/" + strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")
+	env.Setenv("REGISTRY", cache.addr)
+	env.Setenv("STORE", cache.addr+namespace)
+	env.Setenv("BEHIND", d.addr+namespace)
 }
 
 func write(t testing.TB, name, content string) {

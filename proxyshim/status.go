@@ -118,9 +118,9 @@ func deniedText(m module.Version, err error) string {
 	if !errors.As(err, &answer) {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s: %s refused access to %s for %s: %s\n"+
-		"Check that the project exists, that the account may pull from it, and that its password is valid (docker login %[2]s).",
-		subject(m), answer.Registry, answer.Repository, cmp.Or(answer.Account, "anonymous"), cmp.Or(answer.Message, answer.Code, "no reason given"))
+	hint := cmp.Or(answer.Hint, "check that the project exists, that the account may pull from it, and that its password is valid (docker login "+answer.Registry+")")
+	return fmt.Sprintf("%s: %s refused access to %s for %s: %s\nWhat to do: %s.",
+		subject(m), answer.Registry, answer.Repository, cmp.Or(answer.Account, "anonymous"), cmp.Or(answer.Message, answer.Code, "no reason given"), hint)
 }
 
 // answer writes a text/plain answer.

@@ -27,10 +27,16 @@ type Module struct {
 // It is ErrNotFound when there is neither.
 func (s *Store) Find(ctx context.Context, m module.Version) (*Module, error) {
 	found, err := s.FindKind(ctx, m, false)
-	if errors.Is(err, ErrNotFound) {
-		return s.FindKind(ctx, m, true)
+	if !errors.Is(err, ErrNotFound) {
+		return found, err
 	}
-	return found, err
+	found, modErr := s.FindKind(ctx, m, true)
+	if errors.Is(modErr, ErrNotFound) {
+		if repo, tag, e := name(m, true); e == nil {
+			return nil, fmt.Errorf("%w; nor is there %s", err, s.Reference(repo, tag))
+		}
+	}
+	return found, modErr
 }
 
 // FindKind looks for the full or for the mod-only form of a module version, with one request. A manifest that is not
