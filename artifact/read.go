@@ -19,8 +19,8 @@ import (
 // descriptor, and bounds what comes out of decompression.
 type layerReader struct {
 	*tar.Reader
-	plain io.Reader // what the tar is read from
-	src   *blobReader
+	plain   io.Reader // what the tar is read from
+	src     *blobReader
 	buffers *layerBuffers
 }
 

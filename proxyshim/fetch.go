@@ -122,5 +122,15 @@ func (h *Handler) fetchZip(ctx context.Context, store *registry.Store, e *cache.
 		Repository: e.Repository,
 		Descriptor: e.Manifest,
 	}
-	return h.cache.AddZip(e, mod.CheckZipFile, func(f *os.File) error { return verify.Zip(ctx, store, mod, f) })
+	check := func(file string) error {
+		h.checking <- struct{}{}
+		defer func() { <-h.checking }()
+		return verify.CheckZip(mod, file)
+	}
+	return h.cache.AddZip(e, check, func(f *os.File) error {
+		if err := verify.ReadZip(ctx, store, mod, f); err != nil {
+			return err
+		}
+		return check(f.Name())
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -68,6 +69,7 @@ type Handler struct {
 	absences  *lru.Cache[module.Version, absentUntil]
 	wishes    *wishes
 	outages   *outages
+	checking  chan struct{} // zips being checked: more than there are cores only take memory
 
 	// Work for clients is detached from them: it runs under ctx, one flight per key, and Close waits for it.
 	flights singleflight.Group
@@ -121,6 +123,7 @@ func New(o Options) (*Handler, error) {
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
 		absences: absences,
+		checking: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		wishes:   wishes,
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}

@@ -56,7 +56,7 @@ type missKey struct {
 
 // wishes is what a handler remembers of what it did not have. It is safe for concurrent use.
 type wishes struct {
-	exact bool // as in Options
+	exact bool                      // as in Options
 	known *lru.Cache[missKey, Miss] // only changed with mu held
 
 	mu     sync.Mutex
