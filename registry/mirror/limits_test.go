@@ -13,6 +13,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/collect/collecttest"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
@@ -82,7 +83,7 @@ func TestZipsMadeToHurtAreMirroredInBoundedMemoryOrRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tree := upstreamtest.NewTree(t, upstreamtest.VersionA.String())
 			tree.Write(t, upstreamtest.VersionA.String(), ".zip", writeZip(t, tt.files...))
-			o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: newUpstream(t, tree.URL())}
+			o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, tree.URL())}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			events, _ := run(t, []requirement.Requirement{upstreamtest.Full(upstreamtest.VersionA.String())}, o)
