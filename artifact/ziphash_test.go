@@ -94,7 +94,9 @@ func TestTheSumOfAZipIsThatOfDirhash(t *testing.T) {
 		"less than its header says":     {rawEntry("a", text, len(text)+1, crc32.ChecksumIEEE(text))},
 		"damaged":                       {entry("b", zip.Deflate, text), damaged},
 		"cut short":                     {entry("b", zip.Deflate, text), cut},
-		"an unknown method":             {{FileHeader: zip.FileHeader{Name: "a", Method: 99, UncompressedSize64: 1}, raw: []byte("a")}},
+		"an unknown method": {{
+			FileHeader: zip.FileHeader{Name: "a", Method: 99, UncompressedSize64: 1}, raw: []byte("a"),
+		}},
 	} {
 		file := writeEntries(t, entries...)
 		want, wantErr := dirhash.HashZip(file, dirhash.Hash1)

@@ -41,8 +41,8 @@ const (
 )
 
 // TestBenchReal measures with real modules: all that "go mod download" in cosign asks for, out of a distribution
-// registry. Every number is set against its limit of the same round: plain GETs of the same manifests and layers, a static
-// file server, GOPROXY=file://.
+// registry. Every number is set against its limit of the same round: plain GETs of the same manifests and layers, a
+// static file server, GOPROXY=file://.
 func TestBenchReal(t *testing.T) {
 	dir := os.Getenv(envBenchReal)
 	if dir == "" {
@@ -55,15 +55,15 @@ func TestBenchReal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.raw(b.versions) // the registry reads its files
-	results := map[string][]float64{}
+	b.raw() // the registry reads its files
+	all := results{}
 	for range rounds {
-		b.round(results)
+		b.round(all)
 	}
 	fmt.Printf("\n%d versions, %d zips, %d at a time; medians of %d rounds, each number / the lowest / the highest\n",
 		len(b.versions), len(b.full()), benchClients, rounds)
-	for _, name := range slices.Sorted(maps.Keys(results)) {
-		v := results[name]
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		v := all[name]
 		slices.Sort(v)
 		fmt.Printf("%-52s %8.2f %8.2f %8.2f\n", name, v[len(v)/2], v[0], v[len(v)-1])
 	}
@@ -138,7 +138,10 @@ func (b *realBench) fetchSet() {
 	modferry := os.Getenv(envModferry)
 	for _, args := range [][]string{
 		{"keygen", "--output-key-prefix", filepath.Join(b.dir, "cosign")},
-		{"mirror", "--key", filepath.Join(b.dir, "cosign.key"), "--registry", b.registry + "/" + benchStore, "testdata/cosign.set"},
+		{
+			"mirror", "--key", filepath.Join(b.dir, "cosign.key"), "--registry", b.registry + "/" + benchStore,
+			"testdata/cosign.set",
+		},
 	} {
 		cmd := exec.CommandContext(b.t.Context(), modferry, args...)
 		cmd.Env = append(os.Environ(), benchPassword)
@@ -182,10 +185,15 @@ func (b *realBench) full() []realVersion {
 	return slices.DeleteFunc(slices.Clone(b.versions), func(v realVersion) bool { return v.modOnly })
 }
 
+// results are the numbers of all rounds, by what they are of.
+type results map[string][]float64
+
+func (r results) record(name string, value float64) { r[name] = append(r[name], value) }
+
 // round measures everything once.
-func (b *realBench) round(results map[string][]float64) {
-	record := func(name string, value float64) { results[name] = append(results[name], value) }
-	rawMod, rawAll := b.raw(b.versions)
+func (b *realBench) round(r results) {
+	rawMod, rawAll := b.raw()
+	r.record("raw GETs (s)", rawAll)
 	binaries := map[string]string{"": os.Getenv(envModferry)}
 	if old := os.Getenv(envBenchOld); old != "" {
 		binaries["old "] = old
@@ -196,58 +204,61 @@ func (b *realBench) round(results map[string][]float64) {
 		s := b.serve(bin, cache)
 		mod := b.get(s.ready, b.versions, ".mod")
 		zip := b.get(s.ready, b.full(), ".info", ".zip")
-		record(who+"cold session ÷ raw GETs", (mod+zip)/rawAll)
-		record(who+"cold .mod ÷ raw GETs of manifests", mod/rawMod)
+		r.record(who+"cold session ÷ raw GETs", (mod+zip)/rawAll)
+		r.record(who+"cold .mod ÷ raw GETs of manifests", mod/rawMod)
 		u := b.stop(s)
 		cpu[who] = u.cpu
-		record(who+"cold, CPU (s)", u.cpu)
-		record(who+"cold, peak memory (MB)", u.peak)
+		r.record(who+"cold, CPU (s)", u.cpu)
+		r.record(who+"cold, peak memory (MB)", u.peak)
 
 		s = b.serve(bin, cache)
 		b.get(s.ready, b.versions, ".mod")
-		record(who+"warm .mod load, peak memory (MB)", b.stop(s).peak)
-
-		s, files := b.serve(bin, cache), b.serveFiles(cache)
-		for _, ext := range []string{".mod", ".info", ".zip"} {
-			versions := b.full()
-			b.get(s.ready, versions, ext)
-			b.get(files.ready, versions, ext)
-			shim, static := 0.0, 0.0
-			repeat := 8
-			if ext == ".zip" {
-				repeat = 2
-			}
-			for range repeat {
-				shim += b.get(s.ready, versions, ext)
-				static += b.get(files.ready, versions, ext)
-			}
-			record(who+"warm "+ext+" ÷ static file server", shim/static)
-		}
-		shim, static := b.stop(s), b.stop(files)
-		record(who+"warm, CPU ÷ static file server", shim.cpu/static.cpu)
-
-		fresh := b.t.TempDir()
-		s = b.serve(bin, fresh)
-		cold := b.download(s.ready)
-		warm := b.download(s.ready)
-		b.stop(s)
-		file := b.download("file://" + cache)
-		record(who+"go mod download, cold ÷ file://", cold/file)
-		record(who+"go mod download, warm ÷ file://", warm/file)
+		r.record(who+"warm .mod load, peak memory (MB)", b.stop(s).peak)
+		b.warm(r, who, bin, cache)
+		b.goCommand(r, who, bin, cache)
 		b.check(os.RemoveAll(cache))
-		b.check(os.RemoveAll(fresh))
 	}
 	if old := cpu["old "]; old > 0 {
-		record("cold, CPU ÷ old", cpu[""]/old)
+		r.record("cold, CPU ÷ old", cpu[""]/old)
 	}
-	record("raw GETs (s)", rawAll)
 }
 
-// raw gets what a shim has to read, checking digests, and returns how long that took: the manifests with their signatures,
-// and all.
-func (b *realBench) raw(versions []realVersion) (manifests, all float64) {
+// warm compares a shim that has everything in cache with a static file server.
+func (b *realBench) warm(r results, who, bin, cache string) {
+	s, files := b.serve(bin, cache), b.serveFiles(cache)
+	for ext, repeat := range map[string]int{".mod": 8, ".info": 8, ".zip": 2} {
+		versions := b.full()
+		b.get(s.ready, versions, ext)
+		b.get(files.ready, versions, ext)
+		shim, static := 0.0, 0.0
+		for range repeat {
+			shim += b.get(s.ready, versions, ext)
+			static += b.get(files.ready, versions, ext)
+		}
+		r.record(who+"warm "+ext+" ÷ static file server", shim/static)
+	}
+	shim, static := b.stop(s), b.stop(files)
+	r.record(who+"warm, CPU ÷ static file server", shim.cpu/static.cpu)
+}
+
+// goCommand compares a shim, first without and then with everything in cache, with the files of another one's cache.
+func (b *realBench) goCommand(r results, who, bin, cache string) {
+	fresh := b.t.TempDir()
+	s := b.serve(bin, fresh)
+	cold := b.download(s.ready)
+	warm := b.download(s.ready)
+	b.stop(s)
+	file := b.download("file://" + cache)
+	r.record(who+"go mod download, cold ÷ file://", cold/file)
+	r.record(who+"go mod download, warm ÷ file://", warm/file)
+	b.check(os.RemoveAll(fresh))
+}
+
+// raw gets what a shim has to read, checking digests, and returns how long that took: the manifests with their
+// signatures, and all.
+func (b *realBench) raw() (manifests, all float64) {
 	var m, blobs []string
-	for _, v := range versions {
+	for _, v := range b.versions {
 		m, blobs = append(m, v.manifests...), append(blobs, v.blobs...)
 	}
 	manifests = b.fetch(m, true)
@@ -298,7 +309,8 @@ func getHashed(ctx context.Context, url string) error {
 	if _, err := io.Copy(h, resp.Body); err != nil {
 		return err
 	}
-	if want := resp.Header.Get("Docker-Content-Digest"); resp.StatusCode != http.StatusOK || want != fmt.Sprintf("sha256:%x", h.Sum(nil)) {
+	want := resp.Header.Get("Docker-Content-Digest")
+	if resp.StatusCode != http.StatusOK || want != fmt.Sprintf("sha256:%x", h.Sum(nil)) {
 		return fmt.Errorf("GET %s: %s, digest %s", url, resp.Status, cmp.Or(want, "missing"))
 	}
 	return nil
@@ -307,8 +319,8 @@ func getHashed(ctx context.Context, url string) error {
 var listeningAt = regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+)`)
 
 func (b *realBench) serve(bin, cache string) *process {
-	cmd := exec.CommandContext(b.t.Context(), bin, "serve", "--listen", "127.0.0.1:0", "--key", filepath.Join(b.dir, "cosign.pub"),
-		"--registry", b.registry+"/"+benchStore, "--cache", cache)
+	cmd := exec.CommandContext(b.t.Context(), bin, "serve", "--listen", "127.0.0.1:0",
+		"--key", filepath.Join(b.dir, "cosign.pub"), "--registry", b.registry+"/"+benchStore, "--cache", cache)
 	p, err := startProcess(cmd, listeningAt)
 	b.check(err)
 	return p
@@ -327,8 +339,8 @@ func (b *realBench) download(proxy string) (seconds float64) {
 	modcache := b.t.TempDir()
 	cmd := exec.CommandContext(b.t.Context(), "go", "mod", "download")
 	cmd.Dir = filepath.Join(b.dir, "project")
-	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GOMODCACHE="+modcache, "GOFLAGS=-modcacherw", "GOWORK=off", "GOTOOLCHAIN=local",
-		"GONOPROXY=", "GOPRIVATE=", "GOSUMDB=off")
+	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GOMODCACHE="+modcache, "GOFLAGS=-modcacherw", "GOWORK=off",
+		"GOTOOLCHAIN=local", "GONOPROXY=", "GOPRIVATE=", "GOSUMDB=off")
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.t.Fatalf("go mod download from %s: %v\n%s", proxy, err, out)

@@ -68,7 +68,9 @@ func TestWhatIsNotWrittenYetIsServed(t *testing.T) {
 		t.Error("the go.mod was written in the way of the answer")
 	}
 	for _, state := range []string{"before", "after"} {
-		for kind, want := range map[goproxy.Kind]string{goproxy.Info: "{}", goproxy.Mod: "module example.com/lib\n", goproxy.Zip: "zip"} {
+		for kind, want := range map[goproxy.Kind]string{
+			goproxy.Info: "{}", goproxy.Mod: "module example.com/lib\n", goproxy.Zip: "zip",
+		} {
 			if got := read(t, c, kind); got != want {
 				t.Errorf("%s it is written: %s is %q, want %q", state, kind, got, want)
 			}
