@@ -36,6 +36,9 @@ type Reader interface {
 	Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error)
 	// Blob opens a blob. The Store verifies its content.
 	Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error)
+	// CheckBlob looks whether a blob is there, without transferring it: a registry is asked for its size, a layout reads
+	// it. It is ErrNotFound when it is missing, and ErrCorrupt when it is another one.
+	CheckBlob(ctx context.Context, repo string, d ocispec.Descriptor) error
 }
 
 // Writer adds to what a backend has.

@@ -105,6 +105,54 @@ func part(rc io.ReadCloser, err error) (io.ReadCloser, error) {
 	return rc, err
 }
 
+// blobs returns what a version's manifest lists: config, meta layer and, of a full version, the zip layer.
+func (m *Module) blobs() []ocispec.Descriptor {
+	list := []ocispec.Descriptor{m.Config, m.Manifest.Meta}
+	if m.Manifest.Zip != nil {
+		list = append(list, *m.Manifest.Zip)
+	}
+	return list
+}
+
+// Damaged returns the blobs of a version that are missing or are not what its manifest says, as far as the store tells
+// without their transfer: see [Reader.CheckBlob]. It takes a request for each.
+func (s *Store) Damaged(ctx context.Context, m *Module) (damaged []ocispec.Descriptor, err error) {
+	for _, d := range m.blobs() {
+		err := s.CheckBlob(ctx, m.Repository, d)
+		switch {
+		case errors.Is(err, ErrNotFound), errors.Is(err, ErrCorrupt):
+			damaged = append(damaged, d)
+		case err != nil:
+			return nil, fmt.Errorf("%v: %w", m.Module, err)
+		}
+	}
+	return damaged, nil
+}
+
+// CheckConfigAndMeta reads the blobs that nothing else here reads while the manifest carries the meta layer itself:
+// image tools and scanners do.
+func (s *Store) CheckConfigAndMeta(ctx context.Context, m *Module) error {
+	for _, d := range m.blobs()[:2] {
+		rc, err := s.part(ctx, m.Repository, d)
+		if err == nil {
+			_, err = io.Copy(io.Discard, rc)
+			rc.Close()
+		}
+		if err != nil {
+			return damage(m, err)
+		}
+	}
+	return nil
+}
+
+// damage is what is wrong with a blob of a version, and what mends it.
+func damage(m *Module, err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("%v: %w; \"modferry mirror --verify %[1]v\" on the connected side puts back what is missing", m.Module, err)
+	}
+	return fmt.Errorf("%v: %w", m.Module, err)
+}
+
 // Meta returns .info and go.mod and what else travels with them, from the
 // manifest itself where it is inlined, else with one request.
 func (s *Store) Meta(ctx context.Context, m *Module) (*artifact.Meta, error) {
@@ -119,7 +167,7 @@ func (s *Store) Meta(ctx context.Context, m *Module) (*artifact.Meta, error) {
 	if !inline {
 		rc, err := part(s.Backend.Blob(ctx, m.Repository, m.Manifest.Meta)) // ReadMeta checks it
 		if err != nil {
-			return nil, fmt.Errorf("%v: %w", m.Module, err)
+			return nil, damage(m, err)
 		}
 		defer rc.Close()
 		layer = rc
@@ -139,11 +187,11 @@ func (s *Store) Zip(ctx context.Context, m *Module, dst io.Writer) error {
 	}
 	rc, err := part(s.Backend.Blob(ctx, m.Repository, *m.Manifest.Zip)) // ExtractZip checks it
 	if err != nil {
-		return fmt.Errorf("%v: %w", m.Module, err)
+		return damage(m, err)
 	}
 	defer rc.Close()
 	if err := m.ExtractZip(dst, rc); err != nil {
-		return fmt.Errorf("%v: %s: %w", m.Module, s.Reference(m.Repository, m.Descriptor.Digest.String()), err)
+		return damage(m, fmt.Errorf("%s: %w", s.Reference(m.Repository, m.Descriptor.Digest.String()), err))
 	}
 	return nil
 }

@@ -312,3 +312,29 @@ func TestInlinedMetaThatDoesNotMatchItsDigestIsRefused(t *testing.T) {
 	}
 	storetest.WantMeaning(t, err, registry.ErrCorrupt)
 }
+
+func TestDamageIsSeenWithoutATransfer(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	a := artifacttest.FullVersion(t, artifacttest.Version, "x")
+	storetest.Publish(t, s, a, nil)
+	m, err := s.Find(t.Context(), a.Manifest.Module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.Reset()
+	if damaged, err := s.Damaged(t.Context(), m); err != nil || len(damaged) > 0 {
+		t.Errorf("%v, %v of a version that is whole", damaged, err)
+	}
+	if n, all := reg.Count(http.MethodHead, registrytest.Blob), reg.Count("", ""); n != 3 || all != 3 {
+		t.Errorf("%d requests, %d of them HEAD of blobs; want 3", all, n)
+	}
+	zip := m.Manifest.Zip.Digest
+	reg.Inject(registrytest.Answer(http.StatusNotFound, "", "").On(http.MethodHead, registrytest.Blob).For(zip.String()))
+	if damaged, err := s.Damaged(t.Context(), m); err != nil || len(damaged) != 1 || damaged[0].Digest != zip {
+		t.Errorf("%v, %v; want the zip layer", damaged, err)
+	}
+	reg.Inject(registrytest.ServiceUnavailable())
+	if _, err := s.Damaged(t.Context(), m); !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("during an outage: %v", err)
+	}
+}

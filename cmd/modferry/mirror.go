@@ -19,6 +19,7 @@ const (
 	flagSignKey  = "sign-key"
 	flagNoSign   = "no-sign"
 	flagDryRun   = "dry-run"
+	flagVerify   = "verify"
 	flagNoSumDB  = "no-sumdb"
 	flagUpstream = "upstream"
 
@@ -60,6 +61,7 @@ modferry mirror --no-sign --dry-run wishes.txt`),
 			boolFlag(flagRecord, "the arguments, after --, are a command: run it, and mirror what it fetches"),
 			boolFlag(flagUpdate, "of a mirror file: resolve its queries anew, and write a new lock"),
 			jobsFlag("mirror"),
+			boolFlag(flagVerify, "look whether the blobs of what the store has are all there, and put back from upstream what is missing or damaged"),
 			boolFlag(flagDryRun, "say what would be mirrored, and do nothing"),
 			jsonFlag("an event for each version and a summary"),
 		),
@@ -122,7 +124,7 @@ func (a *app) mirror(c *cli.Context) error {
 	}
 	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
-		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Progress: show.Tiles,
+		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Verify: c.Bool(flagVerify), Progress: show.Tiles,
 	}, show, file)
 	show.Done()
 	if errors.Is(err, upstream.ErrChecksum) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -226,15 +228,70 @@ func TestVerifyComparesWithTheLinesOfAGoSum(t *testing.T) {
 	b.run("verify", "--key", public, b.write("go.sum", "nonsense\n")).exits(exitUsage).complains("go.sum:1")
 }
 
-func TestVerifyRefusesContentThatChangedInTheStore(t *testing.T) {
+// damage changes or removes a blob of a version in the store of b: "config", "meta" or "zip".
+func (b *bench) damage(version, blob string, remove bool) {
+	b.t.Helper()
+	got := jsonLines[audit.Inspection](b.run("inspect", "--json", version).exits(exitOK))
+	for _, info := range got[0].Blobs {
+		if info.Name != blob {
+			continue
+		}
+		file := b.path("store", "blobs", "sha256", strings.TrimPrefix(info.Digest, "sha256:"))
+		data, err := os.ReadFile(file)
+		must(b.t, err)
+		must(b.t, os.Remove(file))
+		if !remove {
+			data[len(data)/2] ^= 1
+			must(b.t, os.WriteFile(file, data, 0o600))
+		}
+	}
+}
+
+func TestADamagedStoreIsFoundAndMended(t *testing.T) {
+	const a = "example.com/a@v1.0.0"
+	for _, blob := range []string{"config", "meta", "zip"} {
+		for _, remove := range []bool{true, false} {
+			b, public := mirrored(t)
+			b.damage(a, blob, remove)
+			b.run("verify", "--key", public, a).exits(exitRefused).says("REFUSED  example.com/a v1.0.0").
+				complains("mirror --verify " + a).complains("0 of 1 versions verified")
+			mirror := []string{"mirror", "--key", b.path("cosign.key"), "--no-sumdb", a}
+			b.run(mirror...).exits(exitOK).says("0 new, 1 existing, 0 failed")
+			b.run(append(mirror, "--verify", "--dry-run")...).exits(exitOK).says("1 mended")
+			b.run("verify", "--key", public, a).exits(exitRefused)
+			b.run(append(mirror, "--verify")...).exits(exitOK).says("0 new, 0 existing, 1 mended, 0 failed").complains("mended   " + a)
+			b.run("verify", "--key", public, a).exits(exitOK)
+			b.run(append(mirror, "--verify")...).exits(exitOK).says("0 new, 1 existing, 0 failed")
+		}
+	}
+}
+
+// The zip of upstream has the same sum, and other bytes: it was packed anew.
+func TestWhatUpstreamNoLongerHasMendsNothing(t *testing.T) {
+	const a = "example.com/a@v1.0.0"
 	b, public := mirrored(t)
-	got := jsonLines[audit.Inspection](b.run("inspect", "--json", "example.com/a@v1.0.0").exits(exitOK))
-	blobs := got[0].Blobs
-	zip := b.path("store", "blobs", "sha256", strings.TrimPrefix(blobs[len(blobs)-1].Digest, "sha256:"))
-	data, err := os.ReadFile(zip)
+	b.damage(a, "zip", true)
+	repackZip(t, b.upstreamFile(a, ".zip"))
+	b.run("mirror", "--verify", "--key", b.path("cosign.key"), "--no-sumdb", a).exits(exitItems).complains("nothing was changed")
+	b.run("verify", "--key", public, a).exits(exitRefused)
+}
+
+// repackZip writes a zip file anew with one file less compressed, so that its sum is the same and its bytes are not.
+func repackZip(t *testing.T, name string) {
+	t.Helper()
+	old, err := zip.OpenReader(name)
 	must(t, err)
-	data[len(data)/2] ^= 1
-	must(t, os.Chmod(zip, 0o600))
-	must(t, os.WriteFile(zip, data, 0o600))
-	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitRefused).complains("example.com/a@v1.0.0")
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	for _, f := range old.File {
+		to, err := w.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store})
+		must(t, err)
+		from, err := f.Open()
+		must(t, err)
+		_, err = io.Copy(to, from)
+		must(t, err)
+	}
+	must(t, w.Close())
+	must(t, old.Close())
+	must(t, os.WriteFile(name, buf.Bytes(), 0o600))
 }

@@ -95,7 +95,7 @@ func (a *app) verify(c *cli.Context) error {
 		return fmt.Errorf("nothing was verified: %s names no module version", strings.Join(c.Args().Slice(), ", "))
 	}
 	ch := &audit.Checker{Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
-		Verifier: v, Log: log, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded), Patience: verify.NewPatience(),
+		Verifier: v, Log: log, Thorough: true, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded), Patience: verify.NewPatience(),
 		Snapshot: a.snapshotOnce(c.Context, stores, log, v),
 	}}
 	return a.printVerdicts(c, ch.CheckAll(c.Context, list), broken)

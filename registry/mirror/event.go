@@ -22,6 +22,7 @@ const (
 	Existing  Status = "existing"  // it was there already, perhaps held back
 	Signed    Status = "signed"    // it was there and has our signature now (in a dry run: would get)
 	Completed Status = "completed" // it was there and has its checksum database evidence now
+	Mended    Status = "mended"    // it was there, and what it lacked is put back
 	Planned   Status = "planned"   // dry run: it would be mirrored
 	Failed    Status = "failed"    // it could not be mirrored
 )
@@ -73,6 +74,7 @@ type Summary struct {
 	Existing  int   `json:"existing"`
 	Signed    int   `json:"signed"`
 	Completed int   `json:"completed"`
+	Mended    int   `json:"mended"`
 	Failed    int   `json:"failed"`
 	Bytes     int64 `json:"bytes"` // of versions stored, without checksum snapshots and evidence of others
 }
@@ -87,6 +89,8 @@ func (s *Summary) add(e Event) {
 		s.Signed++
 	case Completed:
 		s.Completed++
+	case Mended:
+		s.Mended++
 	case Failed:
 		s.Failed++
 	}

@@ -27,6 +27,7 @@ type job struct {
 	unread      bool              // the store has it, but only what is signed may be read
 	signed      bool              // the store has it with our signature, if we sign
 	lacksRecord bool              // the store has it without evidence that it should have
+	damaged     *damaged          // the store has it without blobs that it should have; nil = they are there
 	goModStored bool              // it failed, but its go.mod alone is there now
 
 	lookup     []byte // what the database answered
@@ -63,6 +64,19 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 			return err
 		}
 		j.have, j.signed = &requirement.Sums{Zip: have.Sum, GoMod: have.GoModSum}, signed
+		if r.Verify {
+			blobs, err := j.store.Damaged(ctx, have)
+			if err != nil {
+				return err
+			}
+			if len(blobs) > 0 {
+				j.damaged = &damaged{module: have, blobs: blobs}
+				if r.DryRun {
+					j.Status = Mended
+				}
+				return nil // which is to be mended before anything else can be known
+			}
+		}
 		if j.lacksRecord, err = r.lacksEvidence(ctx, j, have); err != nil {
 			return fmt.Errorf("looking for %s: %w", j.Module, err)
 		}
@@ -127,6 +141,9 @@ func (r *runner) plan(ctx context.Context, j *job) error {
 // finish does what inspection found to be missing.
 func (r *runner) finish(ctx context.Context, j *job) error {
 	var e *artifact.Evidence
+	if j.damaged != nil {
+		return r.mend(ctx, j)
+	}
 	if !j.signed {
 		got, err := r.fetch(ctx, j.Module, j.ModOnly)
 		if err != nil {

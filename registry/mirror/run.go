@@ -25,6 +25,7 @@ type Options struct {
 	Checksums *upstream.Checksums // nil = nothing is checked against a database, and no evidence kept
 	Signer    *sign.Signer        // nil = do not sign
 	Jobs      int                 // versions at a time; 0 = 4
+	Verify    bool                // of what the stores have, check that the blobs are there, and put back what is missing
 	DryRun    bool                // look what would be done, and whether upstream has it
 	Report    func(Event)         // told what became of each item, one call at a time; nil = nobody
 	TempDir   string              // for zips on their way; "" = the system's

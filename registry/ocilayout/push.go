@@ -73,12 +73,7 @@ func (l *layout) putBlob(ctx context.Context, b artifact.Blob) error {
 
 // intact reports whether the layout has d's content.
 func (l *layout) intact(ctx context.Context, d ocispec.Descriptor) bool {
-	r, err := l.open(ctx, d)
-	if err != nil {
-		return false
-	}
-	defer r.Close()
-	return copyVerified(io.Discard, r, d) == nil
+	return l.CheckBlob(ctx, "", d) == nil
 }
 
 func copyVerified(w io.Writer, r io.Reader, d ocispec.Descriptor) error {

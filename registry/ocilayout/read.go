@@ -33,6 +33,15 @@ func (l *layout) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (i
 	return r, l.fail("reading blob", repo, string(d.Digest), err)
 }
 
+func (l *layout) CheckBlob(ctx context.Context, repo string, d ocispec.Descriptor) error {
+	r, err := l.open(ctx, d)
+	if err == nil {
+		defer r.Close()
+		err = copyVerified(io.Discard, r, d)
+	}
+	return l.fail("checking blob", repo, string(d.Digest), err)
+}
+
 func (l *layout) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
 	return l.list(ctx, "listing tags", repo, func(x *index) []string { return x.tags(repo) })
 }

@@ -208,6 +208,23 @@ func (r *remote) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (i
 	return &blobBody{ReadCloser: resp.Body, fail: func(err error) error { return r.fail(ctx, op, repo, ref, err) }}, nil
 }
 
+// CheckBlob asks with HEAD, whose answer has no body that could say why something is absent.
+func (r *remote) CheckBlob(ctx context.Context, repo string, d ocispec.Descriptor) error {
+	return r.do(ctx, "checking blob", repo, d.Digest.String(), func(o *orasremote.Repository) error {
+		found, err := o.Blobs().Resolve(ctx, d.Digest.String())
+		var e *registry.Error
+		switch {
+		case errors.As(err, &e) && e.Status == http.StatusNotFound:
+			absent := *e
+			absent.Err, absent.Hint = registry.ErrNotFound, ""
+			return &absent
+		case err == nil && found.Size != d.Size:
+			return fmt.Errorf("%w: the blob has %d bytes there, not %d", registry.ErrCorrupt, found.Size, d.Size)
+		}
+		return err
+	})
+}
+
 // blobBody names what was being read when an answer breaks off.
 type blobBody struct {
 	io.ReadCloser

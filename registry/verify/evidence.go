@@ -28,11 +28,13 @@ func (c *Checker) search(ctx context.Context, store *registry.Store, mod *regist
 			return err
 		}
 	}
-	if r.Meta.SumDB == nil && r.Snapshot == nil {
+	if r.Meta.SumDB == nil && r.Snapshot == nil && !c.Thorough {
 		return nil
 	}
 	e, err := c.stored(ctx, store, mod, r)
 	switch {
+	case errors.Is(err, registry.ErrNotFound) && r.Snapshot == nil:
+		return nil
 	case errors.Is(err, registry.ErrNotFound):
 		return c.unrecorded(mod, r, None, errors.New("none is stored with it"))
 	case err != nil:

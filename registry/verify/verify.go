@@ -27,6 +27,10 @@ type Checker struct {
 	Log      *sumdb.Log
 	Private  string // patterns, as in GONOSUMDB, of modules that the log does not have
 
+	// Thorough looks at what nobody reads who only serves the version: the blobs of config and meta layer beside what the
+	// manifest carries itself, and evidence that is stored apart although there is no snapshot to confirm it with.
+	Thorough bool
+
 	// AllowUnrecorded accepts versions of other modules as well, of which no record leads to the head of the snapshot.
 	// Without a snapshot they are accepted anyway. A record that contradicts a version is never accepted.
 	AllowUnrecorded bool
@@ -66,6 +70,11 @@ func (c *Checker) Check(ctx context.Context, store *registry.Store, mod *registr
 	accepted := known.Manifest == mod.Descriptor.Digest
 	if !accepted {
 		if r.Meta, err = Meta(ctx, store, mod); err != nil {
+			return nil, err
+		}
+	}
+	if c.Thorough {
+		if err := Repeat(ctx, func() error { return store.CheckConfigAndMeta(ctx, mod) }); err != nil {
 			return nil, err
 		}
 	}

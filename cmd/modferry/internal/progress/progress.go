@@ -187,6 +187,9 @@ func SummaryLine(s mirror.Summary, dryRun bool) string {
 	if s.Signed > 0 {
 		parts = append(parts, fmt.Sprintf("%d signed", s.Signed))
 	}
+	if s.Mended > 0 {
+		parts = append(parts, fmt.Sprintf("%d mended", s.Mended))
+	}
 	if s.Completed > 0 {
 		parts = append(parts, fmt.Sprintf("%d completed", s.Completed))
 	}
