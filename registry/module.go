@@ -133,7 +133,7 @@ func (s *Store) Damaged(ctx context.Context, m *Module) (damaged []ocispec.Descr
 // image tools and scanners do.
 func (s *Store) CheckConfigAndMeta(ctx context.Context, m *Module) error {
 	for _, d := range m.blobs()[:2] {
-		rc, err := s.part(ctx, m.Repository, d)
+		rc, err := part(s.Blob(ctx, m.Repository, d))
 		if err == nil {
 			_, err = io.Copy(io.Discard, rc)
 			rc.Close()
