@@ -18,7 +18,8 @@ func (a *app) doctorCommand() *cli.Command {
 		Usage: "find out what is wrong with the go command's settings, the shim and the checksum snapshot",
 		Description: describe(`
 Looks at the settings of the go command as it sees them itself, from the environment and from its own file; asks the shim
-what the go command would ask it; reads the newest checksum snapshot in the store and compares it with the head of the
+what the go command would ask it; asks the store what it has, as which account;
+reads the newest checksum snapshot in it and compares it with the head of the
 log that the go command has seen last (GOPATH/pkg/sumdb). One line per finding: what is wrong comes with the one
 command that mends it. Nothing is changed. The exit code is 1 when something is wrong.
 
@@ -62,6 +63,17 @@ func (a *app) doctor(c *cli.Context) error {
 	defer stores.Close()
 	findings, err := doctor.Examine(c.Context, doctor.Options{
 		Log: log, Shim: shim, Listen: defaultListen, Private: c.String(flagPrivate), Getenv: a.env,
+		Store: stores.String(),
+		List: func(ctx context.Context) error {
+			for _, s := range stores.Stores() {
+				for _, err := range s.Repositories(ctx) {
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
 		Snapshot: func(ctx context.Context) (*sumdb.Snapshot, error) {
 			return newestSnapshot(ctx, stores, log, audit.VerifierOf(keys))
 		},

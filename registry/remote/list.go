@@ -67,6 +67,8 @@ func noCatalog(err error) error {
 	const others = "name the modules, or have mirror keep the index that it signs in this store"
 	refused := *e
 	switch {
+	case errors.Is(e.Err, errTokenRefused): // whatever is asked for
+		return err
 	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
 		refused.Err = fmt.Errorf("%w: %w", registry.ErrDenied, e.Err)
 		refused.Hint = "the account may not read the registry's catalog, which takes a permission of its own (Harbor: a system robot with catalog: read): " + others

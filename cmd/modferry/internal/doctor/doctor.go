@@ -60,6 +60,8 @@ type Options struct {
 	Private string     // patterns of modules that are not in the log
 	Getenv  func(name string) (value string, ok bool)
 
+	Store    string                                         // where versions are
+	List     func(context.Context) error                    // lists what is in there
 	Snapshot func(context.Context) (*sumdb.Snapshot, error) // reads the newest one in the store
 	Unsigned bool                                           // Snapshot does not check its signature
 }
@@ -70,8 +72,8 @@ type examination struct {
 	env *goEnv
 }
 
-// Examine looks at the go command's settings, at the shim that they lead to, at the newest snapshot, and at what the
-// go command has seen of the log, in this order. Findings show no credentials of URLs. It is [ErrNoGo] where there is
+// Examine looks at the go command's settings, at the shim that they lead to, at the store, at the newest snapshot in it,
+// and at what the go command has seen of the log, in this order. Findings show no credentials of URLs. It is [ErrNoGo] where there is
 // no go command.
 func Examine(ctx context.Context, o Options) ([]Finding, error) {
 	env, err := readGoEnv(ctx, o.Getenv)
@@ -90,7 +92,7 @@ func Examine(ctx context.Context, o Options) ([]Finding, error) {
 
 func (e *examination) all(ctx context.Context) []Finding {
 	proxy := e.proxy(ctx)
-	findings := append(e.settings(), proxy)
+	findings := append(e.settings(), proxy, e.store(ctx))
 	s, err := e.Snapshot(ctx)
 	findings = append(findings, e.snapshot(s, err))
 	if s == nil {

@@ -19,6 +19,23 @@ import (
 // mirrorAgain brings a new snapshot, whatever the module. It is for the connected side.
 const mirrorAgain = "modferry mirror --key cosign.key go.sum"
 
+// store says whether the store answers, and to whom.
+func (e *examination) store(ctx context.Context) Finding {
+	var f Finding
+	switch err := e.List(ctx); {
+	case err == nil, errors.Is(err, registry.ErrNoLayout): // which the snapshot tells
+		f = ok("")
+	case errors.Is(err, registry.ErrDenied), errors.Is(err, registry.ErrUnsupported):
+		f = note(err.Error())
+	case errors.Is(err, registry.ErrUnauthorized):
+		f = wrong(err.Error(), "docker login "+registryHost(err))
+	default:
+		f = wrong(err.Error(), "")
+	}
+	f.Check, f.Value = "store", e.Store
+	return f
+}
+
 // snapshot says what reading the newest snapshot came to.
 func (e *examination) snapshot(s *sumdb.Snapshot, err error) Finding {
 	var f Finding
