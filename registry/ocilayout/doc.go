@@ -13,7 +13,8 @@
 // line replacing what has the same ref name.
 //
 // The lines of this package have one form, by which they are read without a JSON parser: a layout of 20,000 signed
-// versions is opened in some 20 ms, and holds 13 MB of memory. What else is in index.json is read as JSON.
+// versions is opened in some 20 ms, and holds 13 MB of memory. What else is in index.json is read as JSON, and of
+// those entries the manifests too, which say what they are: what another tool wrote takes reading a file for each entry.
 //
 // # The lock
 //
@@ -39,8 +40,9 @@
 //   - Two processes, or two stores in one: each sees the other's tags; of two that create a tag, one is told
 //     registry.ErrTagExists. One that is stopped while it has the lock holds up the others' pushes until their contexts
 //     end, and no reader.
-//   - Another tool that writes index.json, before or between: what it wrote is kept as it is. It sees a tag after the fold
-//     and need not know .modferry. It does not know the lock either, so it must not write while this package does.
+//   - Another tool that writes index.json, before or between: what it wrote is kept as it is, and what it only wrote
+//     again gets the form of this package. It sees a tag after the fold and need not know .modferry. It does not know
+//     the lock either, so it must not write while this package does.
 //   - Read-only media, and a copy taken between two pushes: they can be read. A copy that lacks oci-layout is a layout
 //     again after the first push.
 //   - A damaged blob is an error, artifact.ErrCorrupt, never absence, until the same blob is pushed again.
@@ -48,6 +50,6 @@
 // # Why a journal
 //
 // A file per tag, created with link(2) and folded likewise, took 21 and 67 s for the tags of 5,000 and 20,000 signed
-// versions, where the journal took 12 and 50. A start before the fold has to open each of them. And it needs the same lock, or
-// else a tag could be created anew between its file's removal and an earlier look at the index.
+// versions, where the journal took 12 and 50. A start before the fold has to open each of them. And it needs the same
+// lock, or else a tag could be created anew between its file's removal and an earlier look at the index.
 package ocilayout
