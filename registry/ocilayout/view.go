@@ -56,8 +56,8 @@ func (v *view) forget() {
 	v.index, v.file, v.journal, v.end = nil, nil, nil, 0
 }
 
-// refresh costs three stats when nothing has changed. The journal is opened before the index is read, and read once both
-// are known to be those of one moment: should it be folded then, removing the file does not empty it.
+// refresh costs three stats when nothing has changed. The journal is opened before the index is read, and read once
+// both are known to be those of one moment: should it be folded then, removing the file does not empty it.
 func (v *view) refresh() error {
 	for !v.current() {
 		v.forget()
