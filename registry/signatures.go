@@ -16,8 +16,8 @@ import (
 )
 
 // copyHint names what brings signatures along.
-const copyHint = "cosign copy, crane copy -a, regctl image copy --digest-tags and skopeo sync bring it, " +
-	"others if its tag sha256-….sig is copied too"
+const copyHint = "if a tool copied it and left the signature behind: cosign copy, crane copy -a, " +
+	"regctl image copy --digest-tags and skopeo sync bring it, others if its tag sha256-….sig is copied too"
 
 // Signatures returns the signatures stored for a manifest; none is no error. It is one request where payloads are
 // inlined, as ours are. With an error, the signatures are returned nevertheless; those that could not be read count
@@ -140,7 +140,7 @@ func (s *Store) verifyManifest(ctx context.Context, repo string, subject sign.Su
 	case unread != nil:
 		return nil, unread
 	case errors.Is(err, sign.ErrUnsigned):
-		return nil, fmt.Errorf("%s: %w; if a tool copied it and left the signature behind: %s", s.Reference(repo, subject.Digest.String()), err, copyHint)
+		return nil, fmt.Errorf("%s: %w; %s", s.Reference(repo, subject.Digest.String()), err, copyHint)
 	default:
 		return nil, fmt.Errorf("%s: %w", s.Reference(repo, subject.Digest.String()), err)
 	}

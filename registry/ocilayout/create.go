@@ -16,8 +16,10 @@ import (
 )
 
 var (
-	errNotLayout = errors.New("the directory has other content and is no OCI image layout (no file oci-layout): give a new or an empty directory")
-	errFile      = errors.New("it is a file: of an archive (podman save --format oci-archive, skopeo copy oci-archive:), give the directory that tar -xf makes of it")
+	errNotLayout = errors.New("the directory has other content and is no OCI image layout (no file oci-layout): " +
+		"give a new or an empty directory")
+	errFile = errors.New("it is a file: of an archive (podman save --format oci-archive, skopeo copy oci-archive:), " +
+		"give the directory that tar -xf makes of it")
 )
 
 // The files of a new layout.

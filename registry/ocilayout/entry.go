@@ -29,10 +29,11 @@ const (
 	lineEnd    = `}`
 )
 
-// line returns the entry as JSON, without a newline. The name comes first, so that lines sort by it; other tools write it
-// last, so that what they wrote is not mistaken for it.
+// line returns the entry as JSON, without a newline. The name comes first, so that lines sort by it; other tools
+// write it last, so that what they wrote is not mistaken for it.
 func (e entry) line() string {
-	return lineRef + e.ref + lineType + e.mediaType + lineDigest + e.digest + lineSize + strconv.FormatInt(e.size, 10) + lineEnd
+	size := strconv.FormatInt(e.size, 10)
+	return lineRef + e.ref + lineType + e.mediaType + lineDigest + e.digest + lineSize + size + lineEnd
 }
 
 // parseEntry is the reverse of line. It takes nothing else, whatever that means in JSON: tens of thousands are read
@@ -124,7 +125,8 @@ func parseOther(raw json.RawMessage) (other, error) {
 		return o, fmt.Errorf("%s: size %d", o.ref, d.Size)
 	}
 	_, ours := parseEntry(o.line())
-	own := ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Annotations: map[string]string{ocispec.AnnotationRefName: o.name}}
+	own := o.descriptor()
+	own.Annotations = map[string]string{ocispec.AnnotationRefName: o.name}
 	o.plain = ours && reflect.DeepEqual(*d, own)
 	return o, nil
 }

@@ -18,8 +18,8 @@ import (
 const anyRepository = ""
 
 // identify finds out what the entries of other tools are. Those name an image by its tag, by the name it had in a
-// registry, or not at all, so the manifests are asked. What they say is a key to look things up by and no proof: whoever
-// reads a manifest checks that it is what was asked for, and who signed it.
+// registry, or not at all, so the manifests are asked. What they say is a key to look things up by and no proof:
+// whoever reads a manifest checks that it is what was asked for, and who signed it.
 //
 // Of several that are the same thing, the last one that is named so counts, else the first. An entry like one of
 // this package, which another tool wrote again, becomes one of this package.
@@ -64,7 +64,8 @@ func addLatest(tags map[string]entry) {
 	}
 }
 
-// identity returns where this package would have put the manifest of an entry. There are no tags if that is not known.
+// identity returns where this package would have put the manifest of an entry. There are no tags if that is not
+// known.
 func (l *layout) identity(o other) (repo string, tags []string) {
 	if tag := o.name[strings.LastIndexByte(o.name, ':')+1:]; isSignatureTag(tag) {
 		return anyRepository, []string{tag}

@@ -139,8 +139,8 @@ func (x *index) repositories() []string {
 	return slices.Compact(all)
 }
 
-// apply replays whole lines of the journal, also of those of earlier versions of this package, which had the members in
-// another order. A line that is no entry is skipped: after a power cut, blocks of lines never acknowledged may
+// apply replays whole lines of the journal, also of those of earlier versions of this package, which had the members
+// in another order. A line that is no entry is skipped: after a power cut, blocks of lines never acknowledged may
 // hold anything, and those around it are good or fail this check as well.
 func (x *index) apply(lines string) {
 	for line := range strings.Lines(lines) {

@@ -56,8 +56,8 @@ func (v *view) forget() {
 	v.index, v.file, v.journal, v.end = nil, nil, nil, 0
 }
 
-// refresh costs three stats when nothing has changed. The journal is opened before the index is read, and read once both
-// are known to be those of one moment: should it be folded then, removing the file does not empty it.
+// refresh costs three stats when nothing has changed. The journal is opened before the index is read, and read once
+// both are known to be those of one moment: should it be folded then, removing the file does not empty it.
 func (v *view) refresh() error {
 	for !v.current() {
 		v.forget()
@@ -133,7 +133,11 @@ func (v *view) readJournal() error {
 	if v.journal == nil {
 		return nil
 	}
-	text, err := readAll(io.NewSectionReader(v.journal, v.end, math.MaxInt64-v.end), 0)
+	info, err := v.journal.Stat()
+	if err != nil || info.Size() <= v.end {
+		return err
+	}
+	text, err := readAll(io.NewSectionReader(v.journal, v.end, math.MaxInt64-v.end), info.Size()-v.end)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -145,9 +149,10 @@ func (v *view) readJournal() error {
 
 // readAll reads a file of some size, which is a hint.
 func readAll(r io.Reader, size int64) (string, error) {
+	size = min(size, maxIndex)
 	var text strings.Builder
-	text.Grow(int(min(size, maxIndex)))
-	n, err := io.CopyBuffer(&text, io.LimitReader(r, maxIndex+1), make([]byte, min(max(size, 4<<10), 64<<10)))
+	text.Grow(int(size))
+	n, err := io.CopyBuffer(&text, io.LimitReader(r, maxIndex+1), make([]byte, min(size, 32<<10)+1))
 	if n > maxIndex {
 		err = fmt.Errorf("more than %d bytes: %w", maxIndex, artifact.ErrLimit)
 	}
