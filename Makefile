@@ -36,7 +36,7 @@ e2e: build $(REGISTRY)
 
 registries: build $(REGISTRY) $(REGISTRY2) ## the main job with the registries that people have, real ones and a fake one with their faults
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) REGISTRY2_BIN=$(REGISTRY2) \
-		$(GO) test -timeout 20m -count=1 -run TestRegistries .
+		$(TEST) -count=1 -run TestRegistries .
 
 interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \
