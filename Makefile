@@ -5,6 +5,9 @@ GO      ?= go
 TOOLS   := $(CURDIR)/.tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
+# Nothing in the tests is timed. This ends what hangs, whatever the machine and however much else it does.
+TEST    := $(GO) test -timeout $(or $(TEST_TIMEOUT),4h)
+
 # Tools the tests and the linters run. A new version gets a new directory, so nothing stale is used.
 REGISTRY    := $(TOOLS)/registry@v3.1.2/registry
 REGISTRY2   := $(TOOLS)/docker-registry@2.8.2+ds1-1/usr/bin/docker-registry
@@ -26,18 +29,18 @@ build: ## the modferry binary, static, in this directory
 test: unit e2e ## all tests, unit and end to end
 
 unit:
-	$(GO) test ./...
+	$(TEST) ./...
 
 e2e: build $(REGISTRY)
-	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) $(GO) test -timeout 20m ./...
+	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) $(TEST) ./...
 
 registries: build $(REGISTRY) $(REGISTRY2) ## the main job with the registries that people have, real ones and a fake one with their faults
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) REGISTRY2_BIN=$(REGISTRY2) \
-		$(GO) test -timeout 20m -count=1 -run TestRegistries .
+		$(TEST) -count=1 -run TestRegistries .
 
 interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \
-		$(GO) test -timeout 20m -count=1 -run TestInterop -v .
+		$(TEST) -count=1 -run TestInterop -v .
 
 tools: build $(REGISTRY) $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY) ## image tools and scanners; those of Debian as they are installed
 	@for tool in skopeo podman umoci; do command -v $$tool >/dev/null || \
@@ -46,7 +49,7 @@ tools: build $(REGISTRY) $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY) ## image to
 	rm -rf $(TOOLS)/bin && mkdir $(TOOLS)/bin && ln -s $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY) $(TOOLS)/bin
 	if [ -x $(COSIGN2) ]; then ln -s $(COSIGN2) $(TOOLS)/bin/cosign2; fi
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) TOOLS_DIR=$(TOOLS)/bin \
-		$(GO) test -timeout 20m -count=1 -run TestTools -v .
+		$(TEST) -count=1 -run TestTools -v .
 
 lint: $(STATICCHECK) $(GOFUMPT) ## go vet, staticcheck, gofumpt
 	$(GO) vet ./... && cd e2e && $(GO) vet ./...
@@ -58,14 +61,14 @@ fmt: $(GOFUMPT)
 	$(GOFUMPT) -w cmd artifact registry proxyshim e2e
 
 bench: $(REGISTRY) ## Go benchmarks, each beside its limit; feed the output to benchstat
-	$(GO) test -run '^$$' -bench . -benchmem ./...
-	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry $(GO) test -run '^$$' -bench . -timeout 30m .
+	$(TEST) -run '^$$' -bench . -benchmem ./...
+	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry $(TEST) -run '^$$' -bench . .
 
 # OLD_BIN=FILE compares with an older modferry. The set is fetched once, from the configured GOPROXY, into .tools/.
 bench-real: build $(REGISTRY) ## the shim with what "go mod download" in cosign asks for, each number set against its limit
 	mkdir -p $(TOOLS)/bench
 	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry BENCH_REAL=$(TOOLS)/bench OLD_BIN=$(OLD_BIN) \
-		$(GO) test -count=1 -run '^TestBenchReal$$' -timeout 60m .
+		$(TEST) -count=1 -run '^TestBenchReal$$' .
 
 demo: build ## the main job with real modules from the configured GOPROXY, on an oci: store
 	MODFERRY_BIN=$(CURDIR)/modferry GO=$(GO) sh e2e/demo/demo.sh

@@ -20,10 +20,21 @@ func contact(ctx context.Context, stores *registry.Router, done string) error {
 	}
 	for _, s := range stores.Stores() {
 		if _, err := s.FindSnapshot(ctx, log, sumdb.LatestTag); isDead(err) {
-			return fmt.Errorf("nothing was %s: %w", done, err)
+			return fmt.Errorf("nothing was %s: %w", done, ofStore(s, err))
 		}
 	}
 	return nil
+}
+
+// ofStore says of an error that it is about the store, whatever was asked of it.
+func ofStore(s *registry.Store, err error) error {
+	var answer *registry.Error
+	if !errors.As(err, &answer) {
+		return err
+	}
+	short := *answer
+	short.Op, short.Registry, short.Repository, short.Reference = "asking", s.String(), "", ""
+	return &short
 }
 
 // isDead reports whether a store does not answer, or not to us.
@@ -41,7 +52,7 @@ func lookAt(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *
 		case ctx.Err() != nil:
 			return
 		case isDead(err):
-			log.Warn("the store does not answer as it should: only what is in the cache is served until it does", "store", s.String(), "error", err)
+			log.Warn("the store does not answer as it should: only what is in the cache is served until it does", "error", ofStore(s, err))
 		case errors.Is(err, registry.ErrNoLayout), errors.Is(err, registry.ErrNotFound) && isEmpty(ctx, s):
 			log.Warn("the store is empty: is it the right one? modferry mirror fills it, and the shim takes what comes", "store", s.String())
 		}

@@ -50,8 +50,6 @@ func TestServeSaysWhatItsStoreIsLike(t *testing.T) {
 	}
 	b.env["MODFERRY_REGISTRY"] = "oci:" + b.path("mistyped")
 	b.serve("--key", public).logs("the store is empty")
-	refusing := httptest.NewServer(http.NotFoundHandler())
-	refusing.Close()
-	b.env["MODFERRY_REGISTRY"] = strings.TrimPrefix(refusing.URL, "http://") + "/golang"
+	b.env["MODFERRY_REGISTRY"] = "127.0.0.1:1/golang"
 	b.serve("--key", public).logs("the store does not answer as it should")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -68,7 +69,11 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	h, err := proxyshim.New(o)
 	if err != nil {
 		stores.Close()
-		return nil, fmt.Errorf("starting the shim: %w", err)
+		err = fmt.Errorf("starting the shim: %w", err)
+		if errors.As(err, new(*fs.PathError)) {
+			err = withHint(err, "--"+flagCache+" chooses another directory for what was verified")
+		}
+		return nil, err
 	}
 	return &shim{h, stores, log}, nil
 }
