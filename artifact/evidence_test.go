@@ -101,7 +101,7 @@ func TestEvidenceOfAWrongFormIsNotPackaged(t *testing.T) {
 			t.Errorf("%s: companion: %v", name, err)
 		}
 	}
-	if _, err := BuildEvidence(Evidence{Module: module.Version{Path: "example.com/a", Version: "v1"}, Record: []byte("x")}); err == nil {
+	if _, err := BuildEvidence(Evidence{Module: module.Version{Path: "example.com/a", Version: "v1"}, Record: []byte("x")}); err == nil || !strings.Contains(err.Error(), "is not a whole version") {
 		t.Error("a version that is not canonical has a companion")
 	}
 }
@@ -191,9 +191,11 @@ func TestEvidenceTagIsNoVersionsTag(t *testing.T) {
 			t.Errorf("%q is the tag of %s", tag, v)
 		}
 	}
-	for _, bad := range []string{"", "latest", "v1.2", "v1.2.3-" + strings.Repeat("x", 120)} {
-		if tag, err := EvidenceTag(bad); err == nil {
-			t.Errorf("%s: %q", bad, tag)
+	for bad, want := range map[string]string{
+		"": "is not a whole version", "latest": "is not a whole version", "v1.2": "is not a whole version", "v1.2.3-" + strings.Repeat("x", 120): "too large",
+	} {
+		if tag, err := EvidenceTag(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v", bad, tag, err)
 		}
 	}
 }

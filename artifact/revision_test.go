@@ -57,21 +57,24 @@ func TestRevisionIsReadFromItsManifest(t *testing.T) {
 }
 
 func TestRevisionsOfAWrongFormAreNotPackaged(t *testing.T) {
-	for name, r := range map[string]Revision{
-		"no path":                    {"", "main", "v1.0.0"},
-		"path of the file system":    {"../a", "main", "v1.0.0"},
-		"version of another major":   {"example.com/a", "main", "v2.0.0"},
-		"version not canonical":      {"example.com/a", "main", "v1.0"},
-		"branch as version":          {"example.com/a", "main", "master"},
-		"no name":                    {"example.com/a", "", "v1.0.0"},
-		"a version as name":          {"example.com/a", "v1.0.0", "v1.0.1"},
-		"itself as name":             {"example.com/a", "v1.0.0", "v1.0.0"},
-		"an incompatible version":    {"example.com/a", "v2.0.0", "v3.0.0+incompatible"},
-		"incompatible under its own": {"example.com/a", "v2.0.0+incompatible", "v2.0.0+incompatible"},
-		"a pseudo-version as name":   {"example.com/a", "v0.0.0-20240102030405-0123456789ab", "v1.0.0"},
+	for name, tt := range map[string]struct {
+		revision Revision
+		want     string
+	}{
+		"no path":                    {Revision{"", "main", "v1.0.0"}, "malformed module path"},
+		"path of the file system":    {Revision{"../a", "main", "v1.0.0"}, "malformed module path"},
+		"version of another major":   {Revision{"example.com/a", "main", "v2.0.0"}, "should be v0 or v1"},
+		"version not canonical":      {Revision{"example.com/a", "main", "v1.0"}, "is not a whole version"},
+		"branch as version":          {Revision{"example.com/a", "main", "master"}, "not a semantic version"},
+		"no name":                    {Revision{"example.com/a", "", "v1.0.0"}, "a go command cannot ask a proxy for it"},
+		"a version as name":          {Revision{"example.com/a", "v1.0.0", "v1.0.1"}, "is a version and cannot mean v1.0.1"},
+		"itself as name":             {Revision{"example.com/a", "v1.0.0", "v1.0.0"}, "is a version and cannot mean v1.0.0"},
+		"an incompatible version":    {Revision{"example.com/a", "v2.0.0", "v3.0.0+incompatible"}, "is a version and cannot mean v3.0.0"},
+		"incompatible under its own": {Revision{"example.com/a", "v2.0.0+incompatible", "v2.0.0+incompatible"}, "is a version and cannot mean v2.0.0"},
+		"a pseudo-version as name":   {Revision{"example.com/a", "v0.0.0-20240102030405-0123456789ab", "v1.0.0"}, "is a version and cannot mean v1.0.0"},
 	} {
-		if _, err := BuildRevision(r); err == nil {
-			t.Errorf("%s: packaged", name)
+		if _, err := BuildRevision(tt.revision); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", name, err, tt.want)
 		}
 	}
 }

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 		{storeKind{"registry-with-password", private.open}, []string{"everywhere", "password"}},
 	} {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			for _, dir := range k.dirs {
 				runScripts(t, k.storeKind, filepath.Join("testdata", dir))
 			}

@@ -35,13 +35,21 @@ func TestRegistries(t *testing.T) {
 		{"distribution-2", func(t *testing.T, env *testscript.Env) { startRegistry(t, registryOptions{bin: second}).open(t, env) }},
 		{"distribution-3", func(t *testing.T, env *testscript.Env) { startRegistry(t, registryOptions{}).open(t, env) }},
 		{"crane", openCrane},
-		{"harbor", fake(registrytest.Options{PageSize: 2}, registrytest.HarborImmutableTag().For("v*"))},
+		{"harbor", fake(registrytest.Options{PageSize: 2}, registrytest.HarborImmutableTag().For("v*"), registrytest.HarborUnsigned())},
+		{"gitea", fake(registrytest.Options{FoldTags: true})},
+		{"zot", fake(registrytest.Options{}, registrytest.LastTagGone())},
+		{"olareg", fake(registrytest.Options{}, registrytest.NoCatalog(), registrytest.EmptyTagsOfTheUnknown())},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			runScripts(t, k, filepath.Join("testdata", "registries"))
 		})
 	}
+	t.Run("cache of distribution-2", func(t *testing.T) { // make e2e has that of 3
+		t.Parallel()
+		behind := startRegistry(t, registryOptions{bin: second})
+		runScripts(t, storeKind{"cache", behind.openCache}, filepath.Join("testdata", "cache"))
+	})
 }
 
 // openAddress tells a script about a registry.

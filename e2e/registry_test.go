@@ -136,7 +136,7 @@ func (d *distribution) openCache(t *testing.T, env *testscript.Env) {
 	}
 	env.Defer(r.close)
 	env.Values[outageKey{}] = outage(r)
-	cache := startRegistry(t, registryOptions{behind: r.listener.Addr().String()})
+	cache := startRegistry(t, registryOptions{bin: d.bin, behind: r.listener.Addr().String()})
 	namespace := "/e2e/" + strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")
 	env.Setenv("REGISTRY", cache.addr)
 	env.Setenv("STORE", cache.addr+namespace)

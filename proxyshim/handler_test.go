@@ -33,7 +33,7 @@ func TestNewNeedsItsOptions(t *testing.T) {
 	} {
 		o := e.options
 		change(&o)
-		if h, err := New(o); err == nil {
+		if h, err := New(o); err == nil || !strings.Contains(err.Error(), "are required") {
 			_ = h.Close()
 			t.Errorf("no error without %s", name)
 		}

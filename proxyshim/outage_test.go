@@ -29,7 +29,7 @@ func TestCachedVersionsAreServedWhileTheRegistryIsDown(t *testing.T) {
 	}
 	e.restart()
 	ask()
-	e.want(graphURL+".info", http.StatusBadGateway, "")
+	e.want(graphURL+".info", http.StatusBadGateway, "registry not available")
 
 	e.transport.inject(nil)
 	e.clock.advance(outageHold + time.Second)

@@ -132,7 +132,7 @@ func TestRevisionThatGoesBadIsNoLongerServed(t *testing.T) {
 			e.transport.inject(down)
 			for range 2 {
 				e.clock.advance(time.Hour)
-				e.want(mainURL, http.StatusBadGateway, "")
+				e.want(mainURL, http.StatusBadGateway, "registry not available")
 				e.restart()
 			}
 		})

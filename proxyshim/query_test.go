@@ -107,7 +107,7 @@ func TestRecordedRevisionsAreServed(t *testing.T) {
 	} {
 		e.wantMeaning(revision, version)
 	}
-	e.want("/example.com/lib/@v/main.mod", http.StatusBadRequest, "")
+	e.want("/example.com/lib/@v/main.mod", http.StatusBadRequest, "no canonical version")
 	e.want("/example.com/lib/@v/list", http.StatusOK, "v1.2.3\nv1.3.0\nv2.0.0+incompatible\n")
 }
 
@@ -194,7 +194,7 @@ func TestRevisionsAreServedWhileTheStoreIsDown(t *testing.T) {
 		e.clock.advance(2 * time.Hour)
 		e.wantMeaning("main", "v1.2.3")
 		e.wantMeaning(libCommit[:12], "v1.2.3")
-		e.want("/example.com/lib/@v/none.info", http.StatusBadGateway, "") // it may be there by now
+		e.want("/example.com/lib/@v/none.info", http.StatusBadGateway, "registry not available") // it may be there by now
 		e.restart()
 	}
 	e.transport.inject(nil)

@@ -152,7 +152,7 @@ func TestChangedPolicyVerifiesAgain(t *testing.T) {
 	}
 	e.restart(func(o *Options) { o.Verifier = testSigner(t, 1).Verifier() })
 	e.transport.inject(down)
-	e.want(libURL+".zip", http.StatusBadGateway, "")
+	e.want(libURL+".zip", http.StatusBadGateway, "registry not available")
 	e.transport.inject(nil)
 	e.wantSecurity(libURL, "example.com/lib")
 }
@@ -225,7 +225,7 @@ func TestRevokedVersionsAreNoLongerServed(t *testing.T) {
 			e.transport.inject(down)
 			for range 2 {
 				e.clock.advance(time.Hour)
-				e.want(libURL+".zip", http.StatusBadGateway, "") // not from what is left
+				e.want(libURL+".zip", http.StatusBadGateway, "registry not available") // not from what is left
 				e.restart()
 			}
 		})
@@ -293,7 +293,7 @@ func TestVerdictsAboutAnotherStoreDoNotCount(t *testing.T) {
 	other.transport.inject(down)
 	for range 2 {
 		for _, ext := range []string{".info", ".mod", ".zip"} {
-			other.want(libURL+ext, http.StatusBadGateway, "")
+			other.want(libURL+ext, http.StatusBadGateway, "registry not available")
 		}
 	}
 	other.transport.inject(nil)

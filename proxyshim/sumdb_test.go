@@ -183,7 +183,7 @@ func TestSupportedIsAnsweredInEveryState(t *testing.T) {
 	}
 	ask()
 	e.transport.inject(down)
-	e.want(logURL+"latest", http.StatusBadGateway, "")
+	e.want(logURL+"latest", http.StatusBadGateway, "registry not available")
 	ask()
 	if got := e.requests(ask); len(got) > 0 {
 		t.Errorf("registry requests: %v", got)
@@ -348,8 +348,8 @@ func TestOtherLogsAndTilesThatDoNotExist(t *testing.T) {
 	e.want("/sumdb/sum.golang.org/lookup/example.com/lib@v1.2.3", http.StatusNotFound, "GOSUMDB")
 	e.want(logURL+"tile/8/data/000", http.StatusNotFound, "no such tile")
 	e.want(logURL+"tile/7/0/000", http.StatusNotFound, "no such tile")
-	e.want(logURL+"tile/8/0/000/1", http.StatusBadRequest, "")
-	e.want(logURL+"lookup/example.com/lib@master", http.StatusBadRequest, "")
+	e.want(logURL+"tile/8/0/000/1", http.StatusBadRequest, "neither latest, lookup nor tile")
+	e.want(logURL+"lookup/example.com/lib@master", http.StatusBadRequest, "not a semantic version")
 	e.want(logURL+"tile/8/0/002", http.StatusNotFound, "tile/8/0/002 of sums.corp.example/log is neither in the checksum snapshot")
 	for _, path := range []string{"latest", "tile/8/1/000.p/4", "tile/8/0/004.p/76", "lookup/example.com/lib@v1.2.3"} {
 		resp, err := http.Get(e.url + logURL + path)

@@ -71,7 +71,7 @@ func TestAPublicVersionNeedsARecordThatLeadsToTheHead(t *testing.T) {
 
 			e.restart(func(o *Options) { o.Private = "" })
 			e.transport.inject(down)
-			e.want(libURL+".zip", http.StatusBadGateway, "")
+			e.want(libURL+".zip", http.StatusBadGateway, "registry not available")
 			e.transport.inject(nil)
 			e.want(libURL+".zip", http.StatusForbidden, "SECURITY: ")
 		})

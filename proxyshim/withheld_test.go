@@ -86,7 +86,7 @@ func TestAZipThatIsNotGivenAwayLeavesTheSmallFiles(t *testing.T) {
 	e.want(libURL+".info", http.StatusOK, "v1.2.3")
 	files := e.files()
 	e.transport.inject(respond("/blobs/", http.StatusForbidden, "text/html", "blocked"))
-	e.want(libURL+".zip", http.StatusForbidden, "")
+	e.want(libURL+".zip", http.StatusForbidden, "refused access to golang/example.com/lib")
 	if left := e.files(); !slices.Equal(left, files) {
 		t.Errorf("cached before: %v\nand after: %v", files, left)
 	}

@@ -78,7 +78,7 @@ func TestRevisionsThatCannotBeRecorded(t *testing.T) {
 			t.Errorf("%v: %v", r, err)
 		}
 	}
-	if err := s.PublishRevision(t.Context(), meaning("main", "v1.2"), nil); err == nil {
+	if err := s.PublishRevision(t.Context(), meaning("main", "v1.2"), nil); err == nil || !strings.Contains(err.Error(), `"v1.2" is not a whole version`) {
 		t.Error("recorded for a version that is none")
 	}
 }
@@ -231,12 +231,11 @@ func TestOutageIsNoAbsenceOfARevision(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
 	signer := signtest.Signer(t, 0)
 	record(t, s, meaning("main", "v1.2.3"), signer)
-	for _, fault := range []registrytest.Fault{registrytest.InternalError(), registrytest.Denied()} {
+	for want, fault := range map[error]registrytest.Fault{registry.ErrUnavailable: registrytest.InternalError(), registry.ErrDenied: registrytest.Denied()} {
+		reg.Heal()
 		reg.Inject(fault.On(http.MethodGet, registrytest.Manifest))
 		reg.Reset()
-		if err := s.PublishRevision(t.Context(), meaning("main", "v1.3.0"), signer); err == nil {
-			t.Error("recorded")
-		}
+		storetest.WantMeaning(t, s.PublishRevision(t.Context(), meaning("main", "v1.3.0"), signer), want)
 		if n := reg.Count(http.MethodPut, "") + reg.Count(http.MethodPost, ""); n > 0 {
 			t.Errorf("%d pushes", n)
 		}

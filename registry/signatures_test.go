@@ -24,15 +24,22 @@ func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 	storetest.Publish(t, s, a, signtest.Signer(t, 0))
 	tag := sign.Tag(a.Descriptor.Digest)
 	before := reg.Manifest(fullRepo, tag)
-	for name, fault := range map[string]registrytest.Fault{
-		"denied": registrytest.Denied(), "unauthorized": registrytest.HarborProjectMissing(), "rotten": registrytest.WrongDigestBody(),
-		"web server": registrytest.HTMLNotFound(), "policy": registrytest.Answer(http.StatusPreconditionFailed, "PRECONDITION", ""),
-		"no content": registrytest.Answer(http.StatusNoContent, "", ""),
+	for name, tt := range map[string]struct {
+		fault registrytest.Fault
+		want  string
+	}{
+		"denied":       {registrytest.Denied(), "denied"},
+		"unauthorized": {registrytest.HarborProjectMissing(), "unauthorized"},
+		"rotten":       {registrytest.WrongDigestBody(), "corrupt content"},
+		"web server":   {registrytest.HTMLNotFound(), "the answer is not a registry's"},
+		"policy":       {registrytest.Answer(http.StatusPreconditionFailed, "PRECONDITION", ""), "refused by a policy"},
+		"no content":   {registrytest.Answer(http.StatusNoContent, "", ""), "unexpected answer"},
 	} {
 		reg.Heal()
-		reg.Inject(fault.On(http.MethodGet, registrytest.Manifest).For(tag))
-		if _, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signtest.Signer(t, 1)}); err == nil {
-			t.Errorf("%s: no error", name)
+		reg.Inject(tt.fault.On(http.MethodGet, registrytest.Manifest).For(tag))
+		_, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signtest.Signer(t, 1)})
+		if err == nil || !strings.Contains(err.Error(), tag+": "+tt.want) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	reg.Heal()
@@ -41,8 +48,8 @@ func TestSignaturesThatCannotBeReadAreNotReplaced(t *testing.T) {
 	}
 	foreign := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
 	reg.SetManifest(fullRepo, tag, foreign)
-	if _, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signtest.Signer(t, 1)}); err == nil || !bytes.Equal(reg.Manifest(fullRepo, tag), foreign) {
-		t.Errorf("%v; want an error and nothing replaced", err)
+	if _, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: signtest.Signer(t, 1)}); !errors.Is(err, registry.ErrCorrupt) || !bytes.Equal(reg.Manifest(fullRepo, tag), foreign) {
+		t.Errorf("%v; want ErrCorrupt and nothing replaced", err)
 	}
 }
 

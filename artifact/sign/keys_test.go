@@ -38,10 +38,10 @@ func TestLoadKeysNamesTheFile(t *testing.T) {
 	if _, err := LoadKeys(file); err == nil || !strings.Contains(err.Error(), file) {
 		t.Fatal(err)
 	}
-	if _, err := LoadKeys(t.TempDir()); err == nil {
+	if _, err := LoadKeys(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Fatal("loaded a directory")
 	}
-	if _, err := LoadKeys(); err == nil {
+	if _, err := LoadKeys(); err == nil || !strings.Contains(err.Error(), "no public key is given") {
 		t.Fatal("loaded keys from no file")
 	}
 	big := writeFile(t, "big.pub", make([]byte, maxKeyFile+1))

@@ -89,7 +89,7 @@ func TestLinkThatTakesAFilesPlaceLeadsNowhere(t *testing.T) {
 	files := d.files(newLocation("corp.example/mod", ".", nil))
 	must(t, os.Remove(filepath.Join(dir, "a.go")))
 	must(t, os.Symlink(other, filepath.Join(dir, "a.go")))
-	if f, err := files[0].Open(); err == nil {
+	if f, err := files[0].Open(); err == nil || !strings.Contains(err.Error(), "escapes from parent") {
 		f.Close()
 		t.Error("the file behind the link was opened")
 	}

@@ -324,7 +324,7 @@ func TestRunNeedsAStoreThatIsMeantForTheModule(t *testing.T) {
 	if !errors.Is(events[0].Err, registry.ErrBlocked) || !strings.Contains(events[0].Err.Error(), "corp.example/a@v1.0.0") {
 		t.Error(events[0].Err)
 	}
-	if _, err := Run(t.Context(), nil, Options{}); err == nil {
+	if _, err := Run(t.Context(), nil, Options{}); err == nil || !strings.Contains(err.Error(), "a store and an upstream") {
 		t.Error("no store, and no error")
 	}
 	o.TempDir = filepath.Join(t.TempDir(), "absent")

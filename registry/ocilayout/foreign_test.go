@@ -228,7 +228,7 @@ func TestLayoutErrorsOfDirectories(t *testing.T) {
 	if entries, err := os.ReadDir(other); err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v", entries, err)
 	}
-	if _, err := newLayout(""); err == nil {
+	if _, err := newLayout(""); err == nil || !strings.Contains(err.Error(), "write oci:DIR") {
 		t.Error("no error for no directory")
 	}
 }

@@ -259,18 +259,22 @@ func TestLayoutRefusesIncompletePushes(t *testing.T) {
 	short.Descriptor.Size++
 	long := artifact.NewBlob("x", []byte("long"))
 	long.Descriptor.Size--
-	for name, err := range map[string]error{
-		"manifest before its blobs":   l.PushManifest(ctx, img.repo, img.desc, img.manifest, img.tag),
-		"blob of another digest":      l.PushBlob(ctx, img.repo, wrong),
-		"blob that is too short":      l.PushBlob(ctx, img.repo, short),
-		"blob that is too long":       l.PushBlob(ctx, img.repo, long),
-		"manifest of another digest":  l.PushManifest(ctx, img.repo, img.sigDesc, img.manifest, img.tag),
-		"manifest that is no JSON":    l.PushManifest(ctx, img.repo, short.Descriptor, []byte("short"), "x"),
-		"tag outside the grammar":     l.PushManifest(ctx, img.repo, img.desc, img.manifest, "a:b"),
-		"repository with a traversal": l.PushManifest(ctx, "../x", img.desc, img.manifest, "b"),
+	text := artifact.NewBlob(ocispec.MediaTypeImageManifest, []byte("text"))
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"manifest before its blobs":   {l.PushManifest(ctx, img.repo, img.desc, img.manifest, img.tag), "a blob that was not pushed"},
+		"blob of another digest":      {l.PushBlob(ctx, img.repo, wrong), "mismatched digest"},
+		"blob that is too short":      {l.PushBlob(ctx, img.repo, short), "unexpected EOF"},
+		"blob that is too long":       {l.PushBlob(ctx, img.repo, long), "trailing data"},
+		"manifest of another digest":  {l.PushManifest(ctx, img.repo, img.sigDesc, img.manifest, img.tag), "the manifest is sha256:"},
+		"manifest that is no JSON":    {l.PushManifest(ctx, img.repo, text.Descriptor, []byte("text"), "x"), "invalid character"},
+		"tag outside the grammar":     {l.PushManifest(ctx, img.repo, img.desc, img.manifest, "a:b"), "malformed registry reference"},
+		"repository with a traversal": {l.PushManifest(ctx, "../x", img.desc, img.manifest, "b"), "malformed registry reference"},
 	} {
-		if err == nil {
-			t.Errorf("%s: no error", name)
+		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", name, tt.err, tt.want)
 		}
 	}
 	assertNoFiles(t, l.dir, blobsDir, tmpDir)

@@ -235,7 +235,7 @@ func TestPrivateModulesAreNotAskedAbout(t *testing.T) {
 		t.Errorf("%d requests, %v", asked.Load(), err)
 	}
 	o.NoSumDB = "other.example"
-	if _, err := newRunner(t, o).Seed(t.Context(), mod("example.com/leaf@v1.0.0"), ""); err == nil || asked.Load() == 0 {
+	if _, err := newRunner(t, o).Seed(t.Context(), mod("example.com/leaf@v1.0.0"), ""); err == nil || !strings.Contains(err.Error(), "sumdb/sum.corp.example/lookup/example.com/leaf@v1.0.0") || asked.Load() == 0 {
 		t.Errorf("not private: %d requests, %v", asked.Load(), err)
 	}
 }

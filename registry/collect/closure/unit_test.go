@@ -31,8 +31,8 @@ func TestSelectable(t *testing.T) {
 	if got, want := names(g.selectable(isPruned)), "a@v1.0.0 old@v1.0.0 t@v1.0.0 t@v1.1.0 x@v1.0.0 y@v1.0.0"; got != want {
 		t.Errorf("selectable %s, want %s", got, want)
 	}
-	if _, err := parseGraph([]byte("one two three\n")); err == nil {
-		t.Error("no error")
+	if _, err := parseGraph([]byte("one two three\n")); err == nil || !strings.Contains(err.Error(), "one two three") {
+		t.Errorf("a line of three: %v", err)
 	}
 }
 
