@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/cmd/modferry/internal/password"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
 )
@@ -99,7 +100,9 @@ func hint(err error) string {
 	}
 	switch {
 	case errors.Is(err, sign.ErrPassword):
-		return "set " + passwordEnv + " to the password the key was made with"
+		return "set " + password.Env + " to the password the key was made with"
+	case errors.Is(err, password.ErrNoTerminal):
+		return "set " + password.Env + " (it may be empty)"
 	case errors.Is(err, registry.ErrReference):
 		return "a store is host/namespace (harbor.example/golang) or oci:DIR"
 	case errors.Is(err, registry.ErrBlocked):

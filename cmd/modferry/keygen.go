@@ -38,7 +38,7 @@ func (a *app) keygen(c *cli.Context) error {
 				"choose other names with --"+flagKeyPrefix+", or move the old pair away")
 		}
 	}
-	password, err := a.newPassword()
+	password, err := a.prompt().New()
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/mirror"
@@ -119,7 +120,7 @@ func (a *app) mirror(c *cli.Context) error {
 		return file.explain(flagRegistry, "store", err)
 	}
 	defer stores.Close()
-	if err := contact(c.Context, stores, "mirrored"); err != nil {
+	if err := contact.All(c.Context, stores, "mirrored"); err != nil {
 		return file.explain(flagRegistry, "store", err)
 	}
 	show := a.display(c)

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/gocmd"
-	"github.com/modferry/modferry/registry/record"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 )
@@ -105,30 +102,12 @@ func (s *source) goCommand(ctx context.Context) (*closure.Runner, error) {
 		gosumdb = "off"
 	}
 	return closure.New(ctx, closure.Options{
-		Source:  &counted{Source: upstream.NewSource(s.up, s.sums, upstream.SourceOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}), read: s.read},
+		Source:  progress.Count(upstream.NewSource(s.up, s.sums, upstream.SourceOptions{Spool: s.spool, ModCache: s.env.GOMODCACHE}), s.read),
 		GOSUMDB: gosumdb,
 		NoSumDB: s.noSumDB,
 		Private: s.private,
 		Log:     s.log,
 	})
-}
-
-// counted counts what is read of a source.
-type counted struct {
-	record.Source
-	read func(files int)
-
-	mu    sync.Mutex
-	files int
-}
-
-// Open opens a file, which counts.
-func (s *counted) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	s.mu.Lock()
-	s.files++
-	s.read(s.files)
-	s.mu.Unlock()
-	return s.Source.Open(ctx, name)
 }
 
 // Close removes what was fetched.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gitsource"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -89,7 +90,7 @@ func (a *app) publish(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	if err := contact(c.Context, stores, "published"); err != nil {
+	if err := contact.All(c.Context, stores, "published"); err != nil {
 		return err
 	}
 	pkg, err := gitsource.Pack(c.Context, gitsource.Options{

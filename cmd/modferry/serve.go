@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
@@ -103,7 +104,7 @@ func (a *app) serve(c *cli.Context) error {
 		return errors.Join(err, l.Close())
 	}
 	var look sync.WaitGroup
-	look.Go(func() { lookAt(c.Context, s.stores, o.SumDB, log) })
+	look.Go(func() { contact.Log(c.Context, s.stores, o.SumDB, log) })
 	defer look.Wait()
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()

@@ -1,4 +1,5 @@
-package main
+// Package contact finds out whether stores answer, before anything else is asked of them.
+package contact
 
 import (
 	"context"
@@ -11,9 +12,9 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// contact asks each store for something small. The error says that one does not answer, or not to us: whatever else is
+// All asks each store for something small. The error says that one does not answer, or not to us: whatever else is
 // asked of it would fail as well, item by item, after the long work that comes before. Done is what has not been, as "mirrored".
-func contact(ctx context.Context, stores *registry.Router, done string) error {
+func All(ctx context.Context, stores *registry.Router, done string) error {
 	log, err := sumdb.ParseLog(sumdb.DefaultLog) // whatever is there: the answer is what counts
 	if err != nil {
 		return err
@@ -43,9 +44,9 @@ func isDead(err error) bool {
 	return slices.ContainsFunc(dead, func(target error) bool { return errors.Is(err, target) })
 }
 
-// lookAt logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
+// Log logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
 // it. Neither keeps the shim from starting: it serves what is in its cache, and what is mirrored from now on.
-func lookAt(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slog.Logger) {
+func Log(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slog.Logger) {
 	for _, s := range stores.Stores() {
 		_, err := s.FindSnapshot(ctx, sums, sumdb.LatestTag)
 		switch {
