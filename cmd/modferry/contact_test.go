@@ -29,7 +29,6 @@ func TestAStoreThatRefusesFailsACommandBeforeItsWork(t *testing.T) {
 	b.write("app/go.mod", "module corp.example/app\n\nrequire example.com/a v1.0.0\n")
 	for _, args := range [][]string{
 		{"mirror", "--key", private, b.path("app"), "example.com/a@v1.0.0", "example.com/b@v1.0.0"},
-		{"publish", "--key", private, "--version", "v1.0.0", b.path("app")},
 		{"check", "--key", public, b.path("app")},
 	} {
 		r := b.run(args...).exits(exitFailed).complains("modferry: nothing was ")

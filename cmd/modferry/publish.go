@@ -11,7 +11,6 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gitsource"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -90,9 +89,6 @@ func (a *app) publish(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "published"); err != nil {
-		return err
-	}
 	pkg, err := gitsource.Pack(c.Context, gitsource.Options{
 		Dir: c.Args().First(), Module: c.String(flagModule), Version: c.String(flagVersion),
 		Revision: c.String(flagRevision), AllowDirty: c.Bool(flagAllowDirty),
