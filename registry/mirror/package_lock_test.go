@@ -12,7 +12,9 @@ import (
 
 func TestAPackageThatWasTakenForItsModuleIsLockedLikeTheModule(t *testing.T) {
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a/b@latest]\n")
-	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, "example.com/a@v1.0.0").URL())
+	tree := upstreamtest.NewTree(t)
+	tree.Add(t, "example.com/a@v1.0.0", map[string]string{"b/b.go": "package b\n"})
+	up := collecttest.NewUpstream(t, tree.URL())
 	stores := "oci:" + filepath.Join(t.TempDir(), "store")
 	var said []string
 	o := collect.FileOptions{Options: collect.Options{Warn: func(err error) { said = append(said, err.Error()) }}}

@@ -16,8 +16,6 @@ import (
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
-// addToolchains adds toolchains by release and platform, as in go1.26.8.linux-amd64.
-
 func TestCollectUnderstandsToolchains(t *testing.T) {
 	tree := upstreamtest.NewTree(t)
 	addToolchains(t, tree, "go1.20.linux-amd64", "go1.9.2rc2.linux-amd64", "go1.26.8.linux-amd64", "go1.26.10.linux-amd64", "go1.26.10.windows-amd64",
@@ -45,7 +43,6 @@ func TestCollectUnderstandsToolchains(t *testing.T) {
 		{"release from before patch numbers", nil, []string{"go1.20"}, linux, false, []string{"1.20.linux-amd64 go1.20"}, ""},
 		{"no such release", nil, []string{"toolchain@go1.28"}, linux, false, nil, "no Go toolchain go1.28 for linux/amd64"},
 		{"no release at all", nil, []string{"toolchain@v1"}, linux, false, nil, `"v1" is not a Go release`},
-		{"no platform", nil, []string{"go1.26.8"}, []string{"linux"}, false, nil, `platform "linux" is not os/arch`},
 		{"in a list", map[string]string{"l": "go1.26.8\ntoolchain go1.26.8\n"}, []string{"l"}, linux, false, []string{"1.26.8.linux-amd64 l:1"}, ""},
 		{"go line", map[string]string{"go.mod": "module m.example\n\ngo 1.26.8\n"}, []string{"go.mod"}, linux, true, []string{"1.26.8.linux-amd64 go.mod:3"}, ""},
 		{"not asked for", map[string]string{"go.mod": "module m.example\ngo 1.26.8\n"}, []string{"go.mod"}, linux, false, nil, ""},
