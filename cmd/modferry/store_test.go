@@ -266,6 +266,15 @@ func TestADamagedStoreIsFoundAndMended(t *testing.T) {
 	}
 }
 
+func TestWhatIsMendedIsSignedAsWell(t *testing.T) {
+	const a = "example.com/a@v1.0.0"
+	b, _ := mirrored(t)
+	private, public := b.keys("second")
+	b.damage(a, "zip", true)
+	b.run("mirror", "--verify", "--key", private, "--no-sumdb", a).exits(exitOK)
+	b.run("verify", "--key", public, a).exits(exitOK)
+}
+
 // The zip of upstream has the same sum, and other bytes: it was packed anew.
 func TestWhatUpstreamNoLongerHasMendsNothing(t *testing.T) {
 	const a = "example.com/a@v1.0.0"

@@ -98,6 +98,14 @@ func TestNamesOfAFileNeedNeitherCatalogNorIndex(t *testing.T) {
 	b.run("list", "-").exits(exitUsage).complains("../x")
 }
 
+func TestVersionThatWasListedInFullIsNotVerifiedByItsGoModAlone(t *testing.T) {
+	b, public := mirrored(t)
+	b.stdin = "example.com/a v1.0.0\nexample.com/Dep v1.0.0\n"
+	b.run("verify", "--key", public, "-").exits(exitItems).says("FAILED   example.com/Dep v1.0.0").
+		complains("only the go.mod is in the store", "1 of 2 versions verified")
+	b.run("verify", "--key", public, "example.com/Dep@v1.0.0").exits(exitOK)
+}
+
 func TestVerifyReadsTheLockOfAMirrorFile(t *testing.T) {
 	b := newBench(t)
 	private, public := b.keys("cosign")

@@ -140,10 +140,15 @@ func (r *runner) plan(ctx context.Context, j *job) error {
 
 // finish does what inspection found to be missing.
 func (r *runner) finish(ctx context.Context, j *job) error {
-	var e *artifact.Evidence
 	if j.damaged != nil {
-		return r.mend(ctx, j)
+		if err := r.mend(ctx, j); err != nil {
+			return err
+		}
+		if j.Status != "" {
+			return nil
+		}
 	}
+	var e *artifact.Evidence
 	if !j.signed {
 		got, err := r.fetch(ctx, j.Module, j.ModOnly)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 
 // mend puts the blobs back that a version lacks in its store, as upstream has them. A blob is what its digest says, so
 // that nothing has to be trusted; if upstream does not give that content any more, nothing is changed.
+// The job has a status then, unless the version lacks more than blobs: our signature, or its evidence.
 func (r *runner) mend(ctx context.Context, j *job) error {
 	files, err := r.fetch(ctx, j.Module, j.ModOnly)
 	if err != nil {
@@ -46,7 +47,16 @@ func (r *runner) mend(ctx context.Context, j *job) error {
 		}
 		j.Bytes += d.Size
 	}
-	j.Status = Mended
+	j.damaged = nil
+	err = r.inspect(ctx, j)
+	switch {
+	case err != nil:
+		return err
+	case j.damaged != nil:
+		return fmt.Errorf("mending %s: %w: blobs that were put back are still missing or changed", j.Reference, registry.ErrCorrupt)
+	case j.Status == Existing:
+		j.Status = Mended
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 //
 //	line = module "@" version | module " " version [ " mod-only" ]
 //
+// With "@" it does not tell whether all of the version has to be there, or its go.mod alone: it has no From then.
 // A line that is malformed, or that contradicts another one, is an error.
 func ParseNames(name string, data []byte) ([]requirement.Requirement, error) {
 	parse := parseList
@@ -64,7 +65,8 @@ func parseList(name string, data []byte) (list []requirement.Requirement, err er
 	n := 0
 	for line := range strings.Lines(string(data)) {
 		n++
-		r := requirement.Requirement{From: fmt.Sprintf("%s:%d", name, n)}
+		var r requirement.Requirement
+		from := fmt.Sprintf("%s:%d", name, n)
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 0:
@@ -73,14 +75,14 @@ func parseList(name string, data []byte) (list []requirement.Requirement, err er
 			path, version, _ := strings.Cut(words[0], "@")
 			r.Module = module.Version{Path: path, Version: version}
 		default:
-			r.Module = module.Version{Path: words[0], Version: words[1]}
+			r.Module, r.From = module.Version{Path: words[0], Version: words[1]}, from
 			r.ModOnly = len(words) == 3 && words[2] == strings.TrimSpace(Kind(true))
 		}
 		if len(words) > 3 || len(words) == 3 && !r.ModOnly {
-			return nil, fmt.Errorf("%s: not a line of a list: %.100q", r.From, strings.TrimSpace(line))
+			return nil, fmt.Errorf("%s: not a line of a list: %.100q", from, strings.TrimSpace(line))
 		}
 		if err := goproxy.Check(r.Module); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.From, err)
+			return nil, fmt.Errorf("%s: %w", from, err)
 		}
 		list = append(list, r)
 	}

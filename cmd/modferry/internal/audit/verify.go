@@ -113,12 +113,13 @@ func (c *Checker) check(ctx context.Context, r requirement.Requirement, v *Verdi
 	return compare(r, m)
 }
 
+// find finds the form that r wants. Where nothing From says is known of that, either will do.
 func (c *Checker) find(ctx context.Context, store *registry.Store, r requirement.Requirement) (*registry.Module, error) {
 	if c.Listed {
 		return store.FindKind(ctx, r.Module, r.ModOnly)
 	}
 	m, err := store.Find(ctx, r.Module)
-	if err == nil && m.ModOnly() && r.Sum != "" {
+	if err == nil && m.ModOnly() && !r.ModOnly && r.From != "" {
 		return nil, fmt.Errorf("%v: only the go.mod is in the store; mirror it by this name to have the whole version", r.Module)
 	}
 	return m, err
