@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,6 +21,9 @@ func New(b Backend) *Store { return &Store{b} }
 
 // String returns host[:port]/namespace, or "oci:DIR".
 func (s *Store) String() string { return s.Reference("", "") }
+
+// IsLayout reports whether the store is a directory: nothing is replicated to it, and its listings are complete.
+func (s *Store) IsLayout() bool { return strings.HasPrefix(s.String(), "oci:") }
 
 // Blob opens a blob. The reader ends with ErrCorrupt instead of io.EOF when the content does not match d's digest and
 // size, and with ErrUnavailable when it was cut short.

@@ -76,6 +76,15 @@ func TestVerifySaysWhenTheCatalogAloneToldWhatThereIs(t *testing.T) {
 	b.run("verify", "--key", public, "--all").exits(exitOK).complains("pull-through cache", "1 of 1 versions verified")
 }
 
+func TestListingsOfALayoutAreNeverPartial(t *testing.T) {
+	b, _ := mirrored(t)
+	_, stranger := b.keys("stranger")
+	r := b.run("verify", "--key", stranger, "--all").exits(exitRefused).complains("no trusted signature", "0 of 4 versions verified")
+	if strings.Contains(r.err, "partial") {
+		t.Errorf("of a directory:\n%s", r.err)
+	}
+}
+
 func TestNamesOfAFileNeedNeitherCatalogNorIndex(t *testing.T) {
 	b, public := mirrored(t)
 	list := b.run("list").exits(exitOK).out

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,14 +18,11 @@ func (c *Checker) signatures(ctx context.Context, store *registry.Store, mod *re
 	for again := 0; errors.Is(err, sign.ErrUnsigned) && c.Patience != nil && c.Patience(ctx, store, again); again++ {
 		keys, err = store.Verify(ctx, mod, c.Verifier)
 	}
-	if errors.Is(err, sign.ErrUnsigned) && !isLayout(store) {
+	if errors.Is(err, sign.ErrUnsigned) && !store.IsLayout() {
 		err = fmt.Errorf("%w; if it was replicated a moment ago its signature may be on its way: try again", err)
 	}
 	return keys, err
 }
-
-// isLayout reports whether a store is a directory, which nothing is replicated to.
-func isLayout(store *registry.Store) bool { return strings.HasPrefix(store.String(), "oci:") }
 
 // NewPatience returns a [Checker.Patience] that waits for three and a half seconds in all, but for one version in a
 // minute: where one was waited for in vain, others are most likely not signed either.
@@ -41,7 +37,7 @@ func NewPatience() func(ctx context.Context, store *registry.Store, again int) b
 			inVain, hopeless = time.Now(), true
 		}
 		mu.Unlock()
-		if hopeless || isLayout(store) {
+		if hopeless || store.IsLayout() {
 			return false
 		}
 		select {

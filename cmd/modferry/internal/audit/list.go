@@ -19,7 +19,7 @@ type Lister struct {
 
 	// Warn is told why an index is not used.
 	Warn func(error)
-	// CatalogOnly is told, if it is not nil, of a registry without an index that is of use.
+	// CatalogOnly is told, if it is not nil, of a registry without an index that is of use: its catalog may be partial.
 	CatalogOnly func(*registry.Store)
 }
 
@@ -92,7 +92,7 @@ func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, 
 			return nil, broken, err
 		}
 	}
-	if !indexed && l.CatalogOnly != nil {
+	if !indexed && !s.IsLayout() && l.CatalogOnly != nil {
 		l.CatalogOnly(s)
 	}
 	return paths, broken, nil
