@@ -114,11 +114,16 @@ func (m *Module) blobs() []ocispec.Descriptor {
 	return list
 }
 
-// Damaged returns the blobs of a version that are missing or are not what its manifest says, as far as the store tells
-// without their transfer: see [Reader.CheckBlob]. It takes a request for each.
-func (s *Store) Damaged(ctx context.Context, m *Module) (damaged []ocispec.Descriptor, err error) {
+// Damaged returns the blobs of a version that are missing or are not what its manifest says: those that are found by
+// reading all of them, or without read as far as the store tells without their transfer (see [Reader.CheckBlob]). It
+// takes a request for each.
+func (s *Store) Damaged(ctx context.Context, m *Module, read bool) (damaged []ocispec.Descriptor, err error) {
+	check := s.CheckBlob
+	if read {
+		check = s.readThrough
+	}
 	for _, d := range m.blobs() {
-		err := s.CheckBlob(ctx, m.Repository, d)
+		err := check(ctx, m.Repository, d)
 		switch {
 		case errors.Is(err, ErrNotFound), errors.Is(err, ErrCorrupt):
 			damaged = append(damaged, d)
@@ -133,16 +138,22 @@ func (s *Store) Damaged(ctx context.Context, m *Module) (damaged []ocispec.Descr
 // image tools and scanners do.
 func (s *Store) CheckConfigAndMeta(ctx context.Context, m *Module) error {
 	for _, d := range m.blobs()[:2] {
-		rc, err := part(s.Blob(ctx, m.Repository, d))
-		if err == nil {
-			_, err = io.Copy(io.Discard, rc)
-			rc.Close()
-		}
-		if err != nil {
+		if err := s.readThrough(ctx, m.Repository, d); err != nil {
 			return damage(m, err)
 		}
 	}
 	return nil
+}
+
+// readThrough reads a blob that a manifest lists to its end, to see whether it is what its digest says.
+func (s *Store) readThrough(ctx context.Context, repo string, d ocispec.Descriptor) error {
+	rc, err := part(s.Blob(ctx, repo, d))
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	_, err = io.Copy(io.Discard, rc)
+	return err
 }
 
 // damage is what is wrong with a blob of a version, and what mends it.

@@ -322,7 +322,7 @@ func TestDamageIsSeenWithoutATransfer(t *testing.T) {
 		t.Fatal(err)
 	}
 	reg.Reset()
-	if damaged, err := s.Damaged(t.Context(), m); err != nil || len(damaged) > 0 {
+	if damaged, err := s.Damaged(t.Context(), m, false); err != nil || len(damaged) > 0 {
 		t.Errorf("%v, %v of a version that is whole", damaged, err)
 	}
 	if n, all := reg.Count(http.MethodHead, registrytest.Blob), reg.Count("", ""); n != 3 || all != 3 {
@@ -330,11 +330,11 @@ func TestDamageIsSeenWithoutATransfer(t *testing.T) {
 	}
 	zip := m.Manifest.Zip.Digest
 	reg.Inject(registrytest.Answer(http.StatusNotFound, "", "").On(http.MethodHead, registrytest.Blob).For(zip.String()))
-	if damaged, err := s.Damaged(t.Context(), m); err != nil || len(damaged) != 1 || damaged[0].Digest != zip {
+	if damaged, err := s.Damaged(t.Context(), m, false); err != nil || len(damaged) != 1 || damaged[0].Digest != zip {
 		t.Errorf("%v, %v; want the zip layer", damaged, err)
 	}
 	reg.Inject(registrytest.ServiceUnavailable())
-	if _, err := s.Damaged(t.Context(), m); !errors.Is(err, registry.ErrUnavailable) {
+	if _, err := s.Damaged(t.Context(), m, false); !errors.Is(err, registry.ErrUnavailable) {
 		t.Errorf("during an outage: %v", err)
 	}
 }

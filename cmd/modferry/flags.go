@@ -93,6 +93,10 @@ func privateFlag() cli.Flag {
 	}
 }
 
+func upstreamFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagUpstream, Usage: "fetch from `GOPROXY`, a list like the variable of that name, or a directory"}
+}
+
 func jobsFlag(what string) cli.Flag {
 	return &cli.IntFlag{Name: flagJobs, Value: defaultJobs, Usage: what + " `N` versions at a time"}
 }

@@ -50,7 +50,7 @@ modferry mirror --key cosign.key --private 'corp.example/*' --upstream https://a
 modferry mirror --key cosign.key ~/go/pkg/mod
 modferry mirror --no-sign --dry-run wishes.txt`),
 		Flags: append(append(a.storeFlags(), signerFlags()...),
-			&cli.StringFlag{Name: flagUpstream, Usage: "fetch from `GOPROXY`, a list like the variable of that name, or a directory"},
+			upstreamFlag(),
 			privateFlag(),
 			boolFlag(flagNoSumDB, "do not check anything against the checksum database, and keep nothing of it for the shim"),
 			&cli.StringSliceFlag{Name: flagTool, Usage: "mirror what \"go install `PACKAGE@VERSION`\" and \"go get -tool\" of it need; repeat it, or separate with commas, for several"},

@@ -42,26 +42,10 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	if err != nil {
 		return nil, err
 	}
-	private := c.String(flagPrivate)
 	s := &source{env: env, log: log, read: func(int) {}}
-	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, private) // GONOSUMDB may be set apart from GOPRIVATE
-	o := upstream.Options{
-		GOPROXY: env.GOPROXY,
-		NoProxy: env.GONOPROXY,
-		Private: joinPatterns(env.GOPRIVATE, private),
-		Log:     log,
-	}
-	if proxy := c.String(flagUpstream); proxy != "" {
-		// Chosen for this run, also for what is fetched directly else; private names go to no public one all the same.
-		o.GOPROXY, o.NoProxy, o.Private = proxy, "", joinPatterns(o.Private, env.GONOPROXY)
-	}
-	s.private = joinPatterns(o.Private, o.NoProxy)
-	s.up, err = upstream.New(o)
-	if err != nil && c.String(flagUpstream) != "" {
-		return nil, withHint(err, "an --"+flagUpstream+" is a directory, or a list as in GOPROXY")
-	}
-	if err != nil {
-		return nil, withHint(err, "set GOPROXY, or give --"+flagUpstream)
+	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(flagPrivate)) // GONOSUMDB may be set apart from GOPRIVATE
+	if s.up, s.private, err = openUpstream(c, env, log); err != nil {
+		return nil, err
 	}
 	if s.sums, err = a.checksums(c, s); err == nil {
 		s.spool, err = os.MkdirTemp("", "modferry-collect-*")
@@ -78,6 +62,27 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		s.options.GoCommand = s.goCommand
 	}
 	return s, nil
+}
+
+// openUpstream opens the GOPROXY that the options and the go command's settings name. private are the patterns of
+// modules that no public proxy is asked for.
+func openUpstream(c *cli.Context, env gocmd.Env, log *slog.Logger) (up *upstream.Upstream, private string, err error) {
+	o := upstream.Options{
+		GOPROXY: env.GOPROXY,
+		NoProxy: env.GONOPROXY,
+		Private: joinPatterns(env.GOPRIVATE, c.String(flagPrivate)),
+		Log:     log,
+	}
+	hint := "set GOPROXY, or give --" + flagUpstream
+	if proxy := c.String(flagUpstream); proxy != "" {
+		// Chosen for this run, also for what is fetched directly else; private names go to no public one all the same.
+		o.GOPROXY, o.NoProxy, o.Private = proxy, "", joinPatterns(o.Private, env.GONOPROXY)
+		hint = "an --" + flagUpstream + " is a directory, or a list as in GOPROXY"
+	}
+	if up, err = upstream.New(o); err != nil {
+		return nil, "", withHint(err, hint)
+	}
+	return up, joinPatterns(o.Private, o.NoProxy), nil
 }
 
 // checksums is the database that modules are checked against: nil when that was turned off.

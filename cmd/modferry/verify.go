@@ -14,11 +14,17 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/upstream"
 	"github.com/modferry/modferry/registry/verify"
 )
 
-const flagAll = "all"
+const (
+	flagAll    = "all"
+	flagRepair = "repair"
+)
 
 func (a *app) verifyCommand() *cli.Command {
 	return &cli.Command{
@@ -41,13 +47,20 @@ One line per version; what is wrong with one goes to standard error:
 
 At the end, standard error has how many of how many were verified. --all asks the store what there is: its signed indexes
 and the registry's catalog, one of which the account must be able to read; for a file that is not needed. A repository that
-cannot be read is named at the end, and counts as one version; a store without any is an error.`, `
+cannot be read is named at the end, and counts as one version; a store without any is an error.
+
+With --repair, where upstream can be reached, blobs that are missing or changed are put back from the GOPROXY in force, and
+the version is verified anew: ok … mended. Manifest and signature stay as they are, and a blob is what its digest says, so no
+signing key is needed, only the right to push. If upstream no longer has those bytes the version stays REFUSED.`, `
 modferry verify --key cosign.pub golang.org/x/text@v0.14.0
 modferry verify --key cosign.pub go.sum
 modferry list golang.org/x/text | modferry verify --key cosign.pub -
-modferry verify --key cosign.pub --all --json`),
+modferry verify --key cosign.pub --all --json
+modferry verify --key cosign.pub --repair --upstream https://proxy.golang.org --all`),
 		Flags: slices.Concat(a.storeFlags(), trustFlags(), recordFlags(), []cli.Flag{
 			boolFlag(flagAll, "verify every version in the store"),
+			boolFlag(flagRepair, "put back from upstream the blobs that are missing or changed"),
+			upstreamFlag(),
 			jobsFlag("verify"),
 			jsonFlag("each result"),
 		}),
@@ -98,7 +111,25 @@ func (a *app) verify(c *cli.Context) error {
 		Verifier: v, Log: log, Thorough: true, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded), Patience: verify.NewPatience(),
 		Snapshot: a.snapshotOnce(c.Context, stores, log, v),
 	}}
+	if c.Bool(flagRepair) {
+		up, err := a.repairSource(c)
+		if err != nil {
+			return err
+		}
+		defer up.Close()
+		ch.Mend = mirror.Mender{Upstream: up}.Mend
+	}
 	return a.printVerdicts(c, ch.CheckAll(c.Context, list), broken)
+}
+
+// repairSource opens the upstream that --repair takes blobs from.
+func (a *app) repairSource(c *cli.Context) (*upstream.Upstream, error) {
+	env, err := gocmd.GoEnv(c.Context)
+	if err != nil {
+		return nil, err
+	}
+	up, _, err := openUpstream(c, env, warnings(a.err))
+	return up, err
 }
 
 // requirements reads the arguments of verify: what has an @ is a version, everything else the name of a file.
@@ -160,12 +191,16 @@ func (a *app) everything(c *cli.Context, stores *registry.Router, v sign.Verifie
 // wrong with repositories of which no version could be verified.
 func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broken []error) error {
 	count := make(map[audit.Outcome]int)
+	mended := 0
 	for _, ch := range verdicts {
 		v := <-ch
 		if c.Context.Err() != nil {
 			continue // the stores may only be closed when all are done
 		}
 		count[v.Outcome]++
+		if v.Mended {
+			mended++
+		}
 		if err := a.printVerdict(c, v); err != nil {
 			return err
 		}
@@ -178,7 +213,11 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broke
 	if len(broken) > 0 {
 		all += fmt.Sprintf(" and %d repositories that could not be read", len(broken))
 	}
-	fmt.Fprintf(a.err, "modferry: %d of %s verified\n", count[audit.OK], all)
+	line := fmt.Sprintf("%d of %s verified", count[audit.OK], all)
+	if mended > 0 {
+		line += fmt.Sprintf(", %d of them mended", mended)
+	}
+	fmt.Fprintf(a.err, "modferry: %s\n", line)
 	for _, err := range broken {
 		count[audit.OutcomeOf(err)]++
 	}

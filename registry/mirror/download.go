@@ -15,19 +15,19 @@ import (
 	"github.com/modferry/modferry/registry/upstream"
 )
 
-// fetch gets everything that concerns a version, at the same time. The caller removes the zip.
-func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (artifact.Files, error) {
+// fetch gets everything that concerns a version, at the same time. The caller removes the zip, which is in temp.
+func fetch(ctx context.Context, up *upstream.Upstream, temp string, m module.Version, modOnly bool) (artifact.Files, error) {
 	files := artifact.Files{Module: m}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		files.Info, err = r.Upstream.Info(ctx, m)
+		files.Info, err = up.Info(ctx, m)
 		if goproxy.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
 			files.Info, err = upstream.MadeUpInfo(m), nil
 		}
 		return err
 	})
 	group.Go(func() (err error) {
-		files.GoMod, err = r.Upstream.GoMod(ctx, m)
+		files.GoMod, err = up.GoMod(ctx, m)
 		if goproxy.IsToolchain(m) && errors.Is(err, upstream.ErrNotFound) {
 			files.GoMod, err = goproxy.GoMod(goproxy.ToolchainPath), nil
 		}
@@ -35,7 +35,7 @@ func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (art
 	})
 	if !modOnly {
 		group.Go(func() (err error) {
-			files.ZipFile, err = r.fetchZip(ctx, m)
+			files.ZipFile, err = fetchZip(ctx, up, temp, m)
 			return err
 		})
 	}
@@ -47,12 +47,12 @@ func (r *runner) fetch(ctx context.Context, m module.Version, modOnly bool) (art
 }
 
 // fetchZip streams a zip into a file.
-func (r *runner) fetchZip(ctx context.Context, m module.Version) (string, error) {
-	f, err := os.CreateTemp(r.temp, "*.zip")
+func fetchZip(ctx context.Context, up *upstream.Upstream, temp string, m module.Version) (string, error) {
+	f, err := os.CreateTemp(temp, "*.zip")
 	if err != nil {
 		return "", fmt.Errorf("fetching the zip of %s: %w", m, err)
 	}
-	err = r.Upstream.Zip(ctx, m, f)
+	err = up.Zip(ctx, m, f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}

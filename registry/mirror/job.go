@@ -65,7 +65,7 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 		}
 		j.have, j.signed = &requirement.Sums{Zip: have.Sum, GoMod: have.GoModSum}, signed
 		if r.Verify {
-			blobs, err := j.store.Damaged(ctx, have)
+			blobs, err := j.store.Damaged(ctx, have, false)
 			if err != nil {
 				return err
 			}
@@ -150,7 +150,7 @@ func (r *runner) finish(ctx context.Context, j *job) error {
 	}
 	var e *artifact.Evidence
 	if !j.signed {
-		got, err := r.fetch(ctx, j.Module, j.ModOnly)
+		got, err := fetch(ctx, r.Upstream, r.temp, j.Module, j.ModOnly)
 		if err != nil {
 			return r.goModInstead(ctx, j, err)
 		}

@@ -11,15 +11,23 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/upstream"
 )
 
-// mend puts the blobs back that a version lacks in its store, as upstream has them. A blob is what its digest says, so
-// that nothing has to be trusted; if upstream does not give that content any more, nothing is changed.
-// The job has a status then, unless the version lacks more than blobs: our signature, or its evidence.
-func (r *runner) mend(ctx context.Context, j *job) error {
-	files, err := r.fetch(ctx, j.Module, j.ModOnly)
+// Mender puts back from upstream what versions lack in their store.
+type Mender struct {
+	Upstream *upstream.Upstream
+	TempDir  string // for zips on their way; "" = the system's
+}
+
+// Mend puts blobs of a version back that are missing or changed in its store, as upstream has them. A blob is what its
+// digest says, so that nothing has to be trusted. If upstream does not give that content any more it is
+// registry.ErrConflict, and nothing is changed.
+func (f Mender) Mend(ctx context.Context, store *registry.Store, m *registry.Module, damaged []ocispec.Descriptor) error {
+	where := store.Reference(m.Repository, m.Descriptor.Digest.String())
+	files, err := fetch(ctx, f.Upstream, f.TempDir, m.Module, m.ModOnly())
 	if err != nil {
-		return fmt.Errorf("mending %s: %w", j.Reference, err)
+		return fmt.Errorf("mending %s: %w", where, err)
 	}
 	defer os.Remove(files.ZipFile)
 	a, err := build(files)
@@ -27,7 +35,7 @@ func (r *runner) mend(ctx context.Context, j *job) error {
 		return err
 	}
 	blobs := a.Blobs
-	meta, err := j.store.Meta(ctx, j.damaged.module)
+	meta, err := store.Meta(ctx, m)
 	switch {
 	case err == nil: // with the same .info, the layers are the same
 		if same, err := a.With(meta.Info, meta.SumDB, meta.Tiles); err == nil {
@@ -36,19 +44,34 @@ func (r *runner) mend(ctx context.Context, j *job) error {
 	case !errors.Is(err, registry.ErrCorrupt):
 		return err
 	}
-	for _, d := range j.damaged.blobs {
+	var push []artifact.Blob
+	for _, d := range damaged {
 		i := slices.IndexFunc(blobs, func(b artifact.Blob) bool { return b.Descriptor.Digest == d.Digest })
 		if i < 0 {
 			return fmt.Errorf("mending %s: %w: its blob %s is missing or changed, and upstream no longer has what it was made of; nothing was changed",
-				j.Reference, registry.ErrConflict, d.Digest)
+				where, registry.ErrConflict, d.Digest)
 		}
-		if err := j.store.PushBlob(ctx, j.damaged.module.Repository, blobs[i]); err != nil {
+		push = append(push, blobs[i])
+	}
+	for _, b := range push {
+		if err := store.PushBlob(ctx, m.Repository, b); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// mend does that for a version that inspection found to be damaged. The job has a status then, unless the version lacks
+// more than blobs: our signature, or its evidence.
+func (r *runner) mend(ctx context.Context, j *job) error {
+	if err := (Mender{r.Upstream, r.temp}).Mend(ctx, j.store, j.damaged.module, j.damaged.blobs); err != nil {
+		return err
+	}
+	for _, d := range j.damaged.blobs {
 		j.Bytes += d.Size
 	}
 	j.damaged = nil
-	err = r.inspect(ctx, j)
+	err := r.inspect(ctx, j)
 	switch {
 	case err != nil:
 		return err

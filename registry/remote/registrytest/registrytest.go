@@ -253,6 +253,11 @@ func (r *Registry) SetBlob(repo string, d digest.Digest, content []byte) error {
 	return os.WriteFile(r.blobFile(repo, d), content, 0o666)
 }
 
+// RemoveBlob removes a blob.
+func (r *Registry) RemoveBlob(repo string, d digest.Digest) error {
+	return os.Remove(r.blobFile(repo, d))
+}
+
 func (r *Registry) blobDir(repo string) string {
 	return filepath.Join(r.dir, strings.ReplaceAll(repo, "/", "!"))
 }

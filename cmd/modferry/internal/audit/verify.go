@@ -2,10 +2,12 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/registry"
@@ -44,6 +46,7 @@ type Verdict struct {
 	Digest  string        `json:"digest,omitempty"`
 	Keys    []string      `json:"keys,omitempty"`
 	SumDB   verify.Logged `json:"sumdb,omitempty"`
+	Mended  bool          `json:"mended,omitempty"` // it was damaged, and is not any more
 	Error   string        `json:"error,omitempty"`
 }
 
@@ -52,6 +55,9 @@ func (v Verdict) String() string {
 	words := append([]string{fmt.Sprintf("%-8s %s %s%s ", v.Outcome, v.Module, v.Version, Kind(v.ModOnly))}, v.Keys...)
 	if v.SumDB != "" {
 		words = append(words, "sumdb="+string(v.SumDB))
+	}
+	if v.Mended {
+		words = append(words, "mended")
 	}
 	return strings.TrimSpace(strings.Join(words, " "))
 }
@@ -62,6 +68,9 @@ type Checker struct {
 	Stores *registry.Router
 	Jobs   int  // versions at a time
 	Listed bool // what is verified was listed: nothing but the form that ModOnly says will do
+
+	// Mend, if it is not nil, puts back the blobs of a version that are missing or changed.
+	Mend func(ctx context.Context, store *registry.Store, m *registry.Module, damaged []ocispec.Descriptor) error
 }
 
 // CheckAll verifies list and returns a channel for each verdict. Every channel gets its verdict, also when ctx is
@@ -78,6 +87,9 @@ func (c *Checker) CheckAll(ctx context.Context, list []requirement.Requirement) 
 			g.Go(func() error {
 				v := Verdict{Module: r.Module.Path, Version: r.Module.Version, ModOnly: r.ModOnly}
 				err := c.check(ctx, r, &v)
+				if c.Mend != nil && errors.Is(err, registry.ErrCorrupt) {
+					err = c.mend(ctx, r, &v, err)
+				}
 				if v.Outcome = OutcomeOf(err); err != nil {
 					v.Error = redact.Text(err.Error())
 				}
@@ -111,6 +123,34 @@ func (c *Checker) check(ctx context.Context, r requirement.Requirement, v *Verdi
 		}
 	}
 	return compare(r, m)
+}
+
+// mend puts back what a version lacks that was refused because of damage, and checks it anew. What could not be mended
+// is still refused because of damage.
+func (c *Checker) mend(ctx context.Context, r requirement.Requirement, v *Verdict, damage error) error {
+	store, err := c.Stores.For(r.Module.Path)
+	if err != nil {
+		return err
+	}
+	m, err := c.find(ctx, store, r)
+	if err != nil {
+		return damage // it is not in the blobs
+	}
+	blobs, err := store.Damaged(ctx, m, true)
+	if err == nil && len(blobs) == 0 {
+		return damage
+	}
+	if err == nil {
+		err = c.Mend(ctx, store, m, blobs)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; not mended: %v", damage, err)
+	}
+	if err := c.check(ctx, r, v); err != nil {
+		return fmt.Errorf("after its blobs were put back from upstream: %w", err)
+	}
+	v.Mended = true
+	return nil
 }
 
 // find finds the form that r wants. Where nothing From says is known of that, either will do.
