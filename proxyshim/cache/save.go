@@ -101,7 +101,9 @@ func (c *Cache) save(m module.Version, wait bool) error {
 		saved := &Entry{Verdict: e.Verdict, file: e.file}
 		err := c.saveFiles(e, saved)
 		if err != nil {
-			c.Forget(e)
+			if !e.Withheld { // else what is on disk may say that it may be used
+				c.Forget(e)
+			}
 			return err
 		}
 		c.mu.Lock()

@@ -149,3 +149,18 @@ func TestFewWritesWait(t *testing.T) {
 		t.Errorf("%d of %d writes were done", done, maxWrites)
 	}
 }
+
+func TestWithheldVersionStaysWithheldWhenTheDiskFails(t *testing.T) {
+	c := open(t, t.TempDir())
+	put(t, c)
+	c.Close()
+	temp := c.Path(tempDir)
+	check(t, os.RemoveAll(temp))
+	check(t, os.WriteFile(temp, nil, 0o666)) // nothing can be written any more
+	if err := c.Withhold(lib); err == nil {
+		t.Error("the disk's error is lost")
+	}
+	if e := c.Find(lib, store, verifier); e != nil && !e.Withheld {
+		t.Error("the verdict on disk, from before, is believed again")
+	}
+}
