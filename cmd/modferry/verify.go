@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -56,7 +54,7 @@ modferry verify --key cosign.pub golang.org/x/text@v0.14.0
 modferry verify --key cosign.pub go.sum
 modferry list golang.org/x/text | modferry verify --key cosign.pub -
 modferry verify --key cosign.pub --all --json
-modferry verify --key cosign.pub --repair --upstream https://proxy.golang.org --all`),
+modferry verify --key cosign.pub --repair --all`),
 		Flags: slices.Concat(a.storeFlags(), trustFlags(), recordFlags(), []cli.Flag{
 			boolFlag(flagAll, "verify every version in the store"),
 			boolFlag(flagRepair, "put back from upstream the blobs that are missing or changed"),
@@ -143,28 +141,13 @@ func (a *app) requirements(args []string) (list []requirement.Requirement, err e
 			list = append(list, requirement.Requirement{Module: m})
 			continue
 		}
-		named, err := a.named(arg)
+		named, err := audit.ReadNames(arg, a.in)
 		if err != nil {
 			return nil, withHint(usageErrorf("%v", err), "arguments are module@version or the name of a go.sum, a lock or a list")
 		}
 		list = append(list, named...)
 	}
 	return list, nil
-}
-
-// named returns what a file names; "-" is standard input.
-func (a *app) named(file string) ([]requirement.Requirement, error) {
-	var data []byte
-	var err error
-	if file == "-" {
-		data, err = io.ReadAll(a.in)
-	} else {
-		data, err = os.ReadFile(file)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return audit.ParseNames(file, data)
 }
 
 // everything lists what the stores have, both forms where a version has both, and what is wrong with repositories

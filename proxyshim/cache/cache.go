@@ -41,9 +41,10 @@ type Cache struct {
 	now func() time.Time
 	log *slog.Logger
 
-	mu      sync.RWMutex
-	entries map[module.Version]*Entry
-	held    map[module.Version]int // being served right now: not to be evicted
+	mu       sync.RWMutex
+	entries  map[module.Version]*Entry
+	held     map[module.Version]int // being served right now: not to be evicted
+	dropping map[module.Version]int // being removed: what is on disk does not count any more
 
 	writer   *writer
 	sweeping sync.WaitGroup
@@ -62,7 +63,7 @@ func New(o Options) (*Cache, error) {
 	}
 	c := &Cache{
 		dir: dir, max: o.Max, now: o.Now, log: o.Log, writer: newWriter(o.Log),
-		entries: make(map[module.Version]*Entry), held: make(map[module.Version]int),
+		entries: make(map[module.Version]*Entry), held: make(map[module.Version]int), dropping: make(map[module.Version]int),
 	}
 	c.sweeping.Go(func() {
 		c.sweep()

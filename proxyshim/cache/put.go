@@ -106,8 +106,17 @@ func (c *Cache) Drop(m module.Version) error {
 	}
 	c.mu.Lock()
 	delete(c.entries, m)
+	c.dropping[m]++
 	c.mu.Unlock()
-	return c.writer.add(func() error { return c.removeVersion(c.Path(name)) }, true)
+	if err := c.writer.add(func() error { return c.removeVersion(c.Path(name)) }, true); err != nil {
+		return err // what may be there still does not count for as long as the process lives
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dropping[m]--; c.dropping[m] == 0 {
+		delete(c.dropping, m)
+	}
+	return nil
 }
 
 // removeVersion removes the files of a version, the verdict first.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"testing"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -162,5 +163,26 @@ func TestWithheldVersionStaysWithheldWhenTheDiskFails(t *testing.T) {
 	}
 	if e := c.Find(lib, store, verifier); e != nil && !e.Withheld {
 		t.Error("the verdict on disk, from before, is believed again")
+	}
+}
+
+func TestVersionThatIsBeingDroppedIsNotReadBackFromDisk(t *testing.T) {
+	c := open(t, t.TempDir())
+	put(t, c)
+	c.Close()
+	held := make(chan struct{})
+	_ = c.writer.add(func() error { <-held; return nil }, false)
+	dropped := make(chan error)
+	go func() { dropped <- c.Drop(lib) }()
+	for c.Get(lib) != nil { // until Drop has begun
+		runtime.Gosched()
+	}
+	if e := c.Find(lib, store, verifier); e != nil {
+		t.Error("what is about to be removed was found")
+	}
+	close(held)
+	check(t, <-dropped)
+	if e := c.Find(lib, store, verifier); e != nil {
+		t.Error("what was removed was found")
 	}
 }

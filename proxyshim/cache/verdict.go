@@ -111,6 +111,9 @@ func (c *Cache) Find(m module.Version, store, verifier string) *Entry {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.dropping[m] > 0 {
+		return nil
+	}
 	return c.remember(&Entry{Verdict: v, file: file}, used)
 }
 

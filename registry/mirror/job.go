@@ -287,17 +287,3 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 	}
 	return nil
 }
-
-// record stores the names that the version was found by, once it is there.
-func (r *runner) record(ctx context.Context, j *job) error {
-	if r.DryRun {
-		return nil
-	}
-	for _, name := range j.Revisions {
-		revision := artifact.Revision{Path: j.Module.Path, Name: name, Version: j.Module.Version}
-		if err := j.store.PublishRevision(ctx, revision, r.Signer); err != nil {
-			return err
-		}
-	}
-	return nil
-}

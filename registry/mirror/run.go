@@ -177,3 +177,17 @@ func (r *runner) fixHead(ctx context.Context) error {
 	}
 	return nil
 }
+
+// record stores the names that the version was found by, once it is there.
+func (r *runner) record(ctx context.Context, j *job) error {
+	if r.DryRun {
+		return nil
+	}
+	for _, name := range j.Revisions {
+		revision := artifact.Revision{Path: j.Module.Path, Name: name, Version: j.Module.Version}
+		if err := j.store.PublishRevision(ctx, revision, r.Signer); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -3,6 +3,8 @@ package audit
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -13,6 +15,23 @@ import (
 	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/requirement"
 )
+
+// ReadNames returns what a file names, as [ParseNames] does; "-" is standard input.
+func ReadNames(file string, stdin io.Reader) ([]requirement.Requirement, error) {
+	var (
+		data []byte
+		err  error
+	)
+	if file == "-" {
+		data, err = io.ReadAll(stdin)
+	} else {
+		data, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseNames(file, data)
+}
 
 // ParseNames returns what a file names, by path and version: a go.sum; the lock of a mirror file, whose name ends in
 // .lock; or a list as the list command prints it:
