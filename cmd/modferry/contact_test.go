@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
 // A store that lets nobody in fails the command before anything is fetched for it, and is told once.
@@ -39,6 +42,27 @@ func TestAStoreThatRefusesFailsACommandBeforeItsWork(t *testing.T) {
 	if asked > 0 {
 		t.Errorf("%d requests upstream", asked)
 	}
+}
+
+// Nobody has to read of each version that a registry is not there.
+func TestVerifyTellsOnceThatARegistryIsNotThere(t *testing.T) {
+	b, public := mirrored(t)
+	b.env["MODFERRY_REGISTRY"] = "127.0.0.1:1/golang"
+	r := b.run("verify", "--key", public, "example.com/a@v1.0.0", "example.com/b@v1.0.0").exits(exitFailed).complains("modferry: nothing was verified: ")
+	if n := strings.Count(r.err, "127.0.0.1:1/golang"); n != 1 {
+		t.Errorf("the store is named %d times:\n%s", n, r.err)
+	}
+}
+
+// Some registries deny what does not exist, as the snapshot of a new store.
+func TestAStoreThatDeniesTheSnapshotTakesModules(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
+	private, _ := b.keys("cosign")
+	reg := registrytest.New(t, registrytest.Options{})
+	reg.Inject(registrytest.Answer(http.StatusForbidden, "DENIED", "denied").On(http.MethodGet, registrytest.Manifest).For(sumdb.LatestTag))
+	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
+	b.run("mirror", "--key", private, "--private", "example.com/a", "example.com/a@v1.0.0").exits(exitOK).says("1 new, 0 existing, 0 failed")
 }
 
 func TestServeSaysWhatItsStoreIsLike(t *testing.T) {

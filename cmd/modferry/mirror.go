@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
+	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/redact"
@@ -120,7 +121,7 @@ func (a *app) mirror(c *cli.Context) error {
 		return file.explain(flagRegistry, "store", err)
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "mirrored"); err != nil {
+	if err := contact.All(c.Context, stores, "mirrored", registry.ErrUnavailable, registry.ErrUnauthorized); err != nil {
 		return file.explain(flagRegistry, "store", err)
 	}
 	show := a.display(c)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/mirror"
@@ -91,6 +92,9 @@ func (a *app) verify(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
+	if err := contact.All(c.Context, stores, "verified", registry.ErrUnreachable); err != nil {
+		return err
+	}
 	var broken []error
 	if c.Bool(flagAll) {
 		if list, broken, err = a.everything(c, stores, v); err != nil {

@@ -20,9 +20,10 @@ import (
 )
 
 // Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's), and a module that
-// has the package as its tool, by "go get -tool", to be tidied, listed and downloaded. Query is anything that the go command takes; "" is latest. Tool returns the module version that it means. Nothing is
-// compiled or run. If this Go is too old to install the tool, what the go.mod of its module requires
-// is returned, with a warning. From is who needs what nothing more exact is known of; "" = pkg@query.
+// has the package as its tool, by "go get -tool", to be tidied, listed and downloaded. Query is anything that the go
+// command takes; "" is latest. Tool returns the module version that it means. Nothing is compiled or run. If this Go is
+// too old to install the tool, what the go.mod of its module requires is returned, with a warning. From is who needs
+// what nothing more exact is known of; "" = pkg@query.
 func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string, from string) (module.Version, *Result, error) {
 	query = cmp.Or(query, "latest")
 	m, result, err := r.tool(ctx, pkg, query, platforms, from)

@@ -13,14 +13,15 @@ import (
 )
 
 // All asks each store for something small. The error says that one does not answer, or not to us: whatever else is
-// asked of it would fail as well, item by item, after the long work that comes before. Done is what has not been, as "mirrored".
-func All(ctx context.Context, stores *registry.Router, done string) error {
+// asked of it would fail as well, item by item, after the long work that comes before. Done is what has not been, as
+// "mirrored"; fatal are the errors to stop for. One that is denied says little: some registries deny what does not exist.
+func All(ctx context.Context, stores *registry.Router, done string, fatal ...error) error {
 	log, err := sumdb.ParseLog(sumdb.DefaultLog) // whatever is there: the answer is what counts
 	if err != nil {
 		return err
 	}
 	for _, s := range stores.Stores() {
-		if _, err := s.FindSnapshot(ctx, log, sumdb.LatestTag); isDead(err) {
+		if _, err := s.FindSnapshot(ctx, log, sumdb.LatestTag); isAny(err, fatal) {
 			return fmt.Errorf("nothing was %s: %w", done, ofStore(s, err))
 		}
 	}
@@ -38,10 +39,8 @@ func ofStore(s *registry.Store, err error) error {
 	return &short
 }
 
-// isDead reports whether a store does not answer, or not to us.
-func isDead(err error) bool {
-	dead := []error{registry.ErrUnavailable, registry.ErrUnauthorized, registry.ErrDenied}
-	return slices.ContainsFunc(dead, func(target error) bool { return errors.Is(err, target) })
+func isAny(err error, targets []error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
 // Log logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
@@ -52,7 +51,7 @@ func Log(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slo
 		switch {
 		case ctx.Err() != nil:
 			return
-		case isDead(err):
+		case isAny(err, []error{registry.ErrUnavailable, registry.ErrUnauthorized, registry.ErrDenied}):
 			log.Warn("the store does not answer as it should: only what is in the cache is served until it does", "error", ofStore(s, err))
 		case errors.Is(err, registry.ErrNoLayout), errors.Is(err, registry.ErrNotFound) && isEmpty(ctx, s):
 			log.Warn("the store is empty: is it the right one? modferry mirror fills it, and the shim takes what comes", "store", s.String())
