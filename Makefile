@@ -68,7 +68,7 @@ bench: $(REGISTRY) ## Go benchmarks, each beside its limit; feed the output to b
 bench-real: build $(REGISTRY) ## the shim with what "go mod download" in cosign asks for, each number set against its limit
 	mkdir -p $(TOOLS)/bench
 	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry BENCH_REAL=$(TOOLS)/bench OLD_BIN=$(OLD_BIN) \
-		$(TEST) -count=1 -run '^TestBenchReal$$' .
+		$(TEST) -v -count=1 -run '^TestBenchReal$$' .
 
 demo: build ## the main job with real modules from the configured GOPROXY, on an oci: store
 	MODFERRY_BIN=$(CURDIR)/modferry GO=$(GO) sh e2e/demo/demo.sh
