@@ -274,23 +274,29 @@ func getAll(ctx context.Context, urls []string) error {
 
 // get reads a whole answer, which must be 200.
 func get(ctx context.Context, url string) error {
+	_, err := getInto(ctx, url, io.Discard)
+	return err
+}
+
+// getInto is get, with the answer written to w, and returns its header.
+func getInto(ctx context.Context, url string, w io.Writer) (http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, */*")
 	resp, err := benchHTTP.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return err
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", url, resp.Status)
+		return nil, fmt.Errorf("GET %s: %s", url, resp.Status)
 	}
-	return nil
+	return resp.Header, nil
 }
 
 // benchHTTP keeps a connection for each client, as the go command does.

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -293,25 +292,15 @@ func (b *realBench) fetch(urls []string, hash bool) (seconds float64) {
 	return time.Since(start).Seconds()
 }
 
-// getHashed is get, with the digest that the registry states, if it does, checked.
+// getHashed is get, with the digest that the registry states, as it must, checked.
 func getHashed(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, */*")
-	resp, err := benchHTTP.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, resp.Body); err != nil {
+	header, err := getInto(ctx, url, h)
+	if err != nil {
 		return err
 	}
-	want := resp.Header.Get("Docker-Content-Digest")
-	if resp.StatusCode != http.StatusOK || want != fmt.Sprintf("sha256:%x", h.Sum(nil)) {
-		return fmt.Errorf("GET %s: %s, digest %s", url, resp.Status, cmp.Or(want, "missing"))
+	if want := header.Get("Docker-Content-Digest"); want != fmt.Sprintf("sha256:%x", h.Sum(nil)) {
+		return fmt.Errorf("GET %s: digest %s", url, cmp.Or(want, "missing"))
 	}
 	return nil
 }
