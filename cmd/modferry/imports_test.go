@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
-	{"cmd/modferry/internal/checkreport"},
+	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/command"},
 	{"cmd/modferry"},
 }
 
@@ -34,7 +34,7 @@ var layers = [][]string{
 var only = map[string][]string{
 	"github.com/sigstore/cosign/": {"artifact/sign"},
 	"oras.land/oras-go/":          {"registry/remote", "registry/ocilayout"},
-	"github.com/urfave/cli/":      {"cmd/modferry"},
+	"github.com/urfave/cli/":      {"cmd/modferry", "cmd/modferry/internal/command"},
 }
 
 func TestPackagesImportOneWay(t *testing.T) {
