@@ -47,7 +47,7 @@ func (h *Handler) noSnapshot() error {
 }
 
 func (h *Handler) privateModule(m module.Version) error {
-	return hint("%s is private here, so no checksum database is asked about it; set GONOSUMDB=%s for the go command", m, h.checker.Private)
+	return hint("%s is private here, so no checksum database is asked about it; set GONOSUMDB=%s for the go command", m, h.decision.Private)
 }
 
 func (h *Handler) noEvidence(m module.Version, s *sumdb.Snapshot) error {
