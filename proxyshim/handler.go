@@ -40,8 +40,8 @@ type Options struct {
 	Exact    bool             // nobody names versions by hand: each that is asked for is required by something, and none is merely tried
 	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
 
-	// Policy, if it is not nil, takes the place of Verifier: it is asked at every request for the one that counts now.
-	Policy func() sign.Verifier
+	// Policy, if it is not nil, takes the place of Verifier: what its file says counts from the next request on.
+	Policy *sign.PolicyFile
 
 	// Patience waits for a signature that replication may still bring; see [verify.Checker].
 	Patience func(ctx context.Context, store *registry.Store, again int) bool
@@ -55,6 +55,7 @@ type Options struct {
 // in several processes may share a cache directory.
 type Handler struct {
 	stores   *registry.Router
+	followed *sign.PolicyFile     // nil: the policy does not change
 	policy   func() sign.Verifier // the one that counts now
 	decision verify.Checker       // but for its Verifier
 	recheck  time.Duration
@@ -94,8 +95,9 @@ func New(o Options) (*Handler, error) {
 	if o.Stores == nil || o.Verifier == nil && o.Policy == nil || o.CacheDir == "" {
 		return nil, errors.New("proxyshim: Stores, Verifier and CacheDir are required")
 	}
-	if o.Policy == nil {
-		o.Policy = func() sign.Verifier { return o.Verifier }
+	policy := func() sign.Verifier { return o.Verifier }
+	if o.Policy != nil {
+		policy = o.Policy.Current
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -125,7 +127,7 @@ func New(o Options) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		stores: o.Stores, policy: o.Policy, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
+		stores: o.Stores, followed: o.Policy, policy: policy, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
 		absences: absences,
@@ -208,7 +210,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 }
 
 // servePage answers what is not about modules. Requests can be served, and so the shim is ready, if the cache directory
-// takes files. The store may be down, for that is what the cache is for.
+// takes files. The store may be down, for that is what the cache is for, and a new policy that is broken leaves the old
+// one in force.
 func (h *Handler) servePage(w http.ResponseWriter, q request) error {
 	text := "ok"
 	switch {
@@ -223,6 +226,11 @@ func (h *Handler) servePage(w http.ResponseWriter, q request) error {
 			return errClosed
 		}
 		text = "ready"
+		if h.followed != nil {
+			if err := h.followed.Fault(); err != nil {
+				text += "\nbut the trust policy was changed and is not in force, the one before still is: " + err.Error()
+			}
+		}
 	default:
 		return errNoModule
 	}
