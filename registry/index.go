@@ -126,7 +126,7 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return false, err
 	}
-	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signer); err != nil {
+	if err := s.ensureSigned(ctx, repo, indexSubject("").Module, image.Descriptor, signer); err != nil {
 		return false, err
 	}
 	now, _, err := s.Manifest(ctx, repo, tag)

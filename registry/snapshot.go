@@ -137,7 +137,7 @@ func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb
 			return err
 		}
 	}
-	if signErr := s.ensureSigned(ctx, repo, snapshotSubject(log, d.Digest), signer); signErr != nil {
+	if signErr := s.ensureSigned(ctx, repo, snapshotSubject(log, "").Module, d, signer); signErr != nil {
 		return signErr
 	}
 	if !absent(err) {

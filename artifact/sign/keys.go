@@ -13,8 +13,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
@@ -32,6 +35,8 @@ type Keys struct {
 type key struct {
 	id       string // the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280)
 	verifier signature.Verifier
+	bundles  *verify.Verifier    // of bundles by this key
+	policy   verify.PolicyOption // which demands it
 }
 
 // LoadKeys reads public keys from PEM files like cosign.pub, each with one or more
@@ -130,7 +135,13 @@ func newKey(pub crypto.PublicKey) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	return key{id: digest.FromBytes(der).String(), verifier: verifier}, nil
+	unlimited := root.NewExpiringKey(verifier, time.Time{}, time.Time{})
+	bundles, err := verify.NewVerifier(root.NewTrustedPublicKeyMaterial(
+		func(string) (root.TimeConstrainedVerifier, error) { return unlimited, nil }), verify.WithNoObserverTimestamps())
+	if err != nil {
+		return key{}, err
+	}
+	return key{id: digest.FromBytes(der).String(), verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
 }
 
 // readKeyFile reads a file of bounded size. Its errors name the file.

@@ -64,14 +64,10 @@ func (k *Keys) check(ctx context.Context, s Subject, sig Signature) ([]string, e
 	if err := checkForm(sig); err != nil {
 		return nil, err
 	}
-	image, err := static.NewSignature(sig.Payload, sig.Base64)
-	if err != nil {
-		return nil, err
-	}
 	var ids []string
 	reason := errors.New("not by a trusted key")
 	for _, key := range k.list {
-		switch signed, err := key.check(ctx, image, s.Digest); {
+		switch signed, err := key.check(ctx, sig, s.Digest); {
 		case err == nil:
 			ids = append(ids, key.id)
 		case signed:
@@ -87,10 +83,15 @@ func (k *Keys) check(ctx context.Context, s Subject, sig Signature) ([]string, e
 // checkForm refuses what is no signature before any key is tried.
 func checkForm(sig Signature) error {
 	switch {
-	case sig.broken != nil:
-		return fmt.Errorf("broken: %w", sig.broken)
+	case sig.unread != nil:
+		return sig.unread
 	case len(sig.Payload) == 0:
 		return errors.New("no payload")
+	case sig.Format == Bundle && len(sig.Payload) > maxBundle:
+		return fmt.Errorf("bundle of over %d bytes", maxBundle)
+	case sig.Format == Bundle:
+		_, err := parseBundle(sig.Payload)
+		return err
 	case len(sig.Payload) > maxPayload:
 		return fmt.Errorf("payload of over %d bytes", maxPayload)
 	case sig.Base64 == "":
@@ -104,9 +105,21 @@ func checkForm(sig Signature) error {
 	return nil
 }
 
-// check lets cosign verify a signature with one key. It also reports whether the
-// key made the signature: then an error is about what the payload says.
-func (k key) check(ctx context.Context, sig oci.Signature, d digest.Digest) (signed bool, err error) {
+// check verifies a signature with one key. It also reports whether the key made the signature: then an error is about
+// what the payload says.
+func (k key) check(ctx context.Context, sig Signature, d digest.Digest) (signed bool, err error) {
+	if sig.Format == Bundle {
+		return k.checkBundle(sig.Payload, d)
+	}
+	image, err := static.NewSignature(sig.Payload, sig.Base64)
+	if err != nil {
+		return false, err
+	}
+	return k.checkClassic(ctx, image, d)
+}
+
+// checkClassic lets cosign verify a signature.
+func (k key) checkClassic(ctx context.Context, sig oci.Signature, d digest.Digest) (signed bool, err error) {
 	// Without a ClaimVerifier cosign would not compare the digest.
 	claims := func(sig oci.Signature, hash v1.Hash, annotations map[string]any) error {
 		signed = true
