@@ -113,6 +113,9 @@ func (k key) checkBundle(data []byte, d digest.Digest) (signed bool, err error) 
 	if err != nil {
 		return false, err
 	}
+	if k.verifier == nil && b.GetVerificationMaterial().GetPublicKey() != nil {
+		return false, errNoCertificate
+	}
 	result, err := k.bundles.Verify(b, verify.NewPolicy(verify.WithArtifactDigest(d.Algorithm().String(), sum), k.policy))
 	if err != nil {
 		if _, other := k.bundles.Verify(b, verify.NewPolicy(verify.WithoutArtifactUnsafe(), k.policy)); other == nil {

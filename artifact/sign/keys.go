@@ -25,18 +25,19 @@ import (
 // maxKeyFile bounds a file of keys, in bytes.
 const maxKeyFile = 1 << 20
 
-// Keys is a [Verifier] that trusts some public keys: a valid signature by any of them counts. The zero value trusts
-// none and accepts nothing. It may be used concurrently.
+// Keys is a [Verifier] that trusts some public keys, and identities: a valid signature by any of them counts. The zero
+// value trusts none and accepts nothing. It may be used concurrently.
 type Keys struct {
 	list []key // no key twice
 }
 
-// key is a trusted public key.
+// key is a trusted public key, or an identity that certificates have.
 type key struct {
-	id       string // the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280)
-	verifier signature.Verifier
-	bundles  *verify.Verifier    // of bundles by this key
-	policy   verify.PolicyOption // which demands it
+	id       string              // the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280); an identity's name
+	print    string              // tells apart what is trusted
+	verifier signature.Verifier  // of classic signatures; nil of an identity
+	bundles  *verify.Verifier    // of bundles
+	policy   verify.PolicyOption // who has to have made them
 }
 
 // LoadKeys reads public keys from PEM files like cosign.pub, each with one or more
@@ -92,7 +93,7 @@ func (k *Keys) Deny(Subject) error { return nil }
 func (k *Keys) Rule(string) Rule {
 	ids := make([]string, 0, len(k.list))
 	for _, key := range k.list {
-		ids = append(ids, key.id)
+		ids = append(ids, key.print)
 	}
 	slices.Sort(ids)
 	return Rule{Fingerprint: "keys:" + digest.FromString(strings.Join(ids, "\n")).String()}
@@ -100,7 +101,7 @@ func (k *Keys) Rule(string) Rule {
 
 func (k *Keys) add(keys ...key) {
 	for _, n := range keys {
-		if !slices.ContainsFunc(k.list, func(o key) bool { return o.id == n.id }) {
+		if !slices.ContainsFunc(k.list, func(o key) bool { return o.print == n.print }) {
 			k.list = append(k.list, n)
 		}
 	}
@@ -141,7 +142,8 @@ func newKey(pub crypto.PublicKey) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	return key{id: digest.FromBytes(der).String(), verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
+	id := digest.FromBytes(der).String()
+	return key{id: id, print: id, verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
 }
 
 // readKeyFile reads a file of bounded size. Its errors name the file.

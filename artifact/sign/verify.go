@@ -13,12 +13,14 @@ import (
 	"github.com/sigstore/cosign/v2/pkg/cosign"
 	"github.com/sigstore/cosign/v2/pkg/oci"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
+
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 const (
 	// maxBase64 bounds a signature. The longest ECDSA P-256 one, of 72 bytes, has 96
-	// characters; some room is left for other encodings of it.
-	maxBase64 = 256
+	// characters, and one by a certificate's RSA key of 4096 bits has 684.
+	maxBase64 = 1024
 
 	// maxReasons bounds the reasons given in one error.
 	maxReasons = 5
@@ -72,6 +74,8 @@ func (k *Keys) check(ctx context.Context, s Subject, sig Signature) ([]string, e
 			ids = append(ids, key.id)
 		case signed:
 			reason = fmt.Errorf("by the trusted key %s, but %w", key.id, err)
+		case key.verifier == nil && !errors.Is(err, errNoCertificate):
+			reason = fmt.Errorf("not by the trusted identity %s: %s", key.id, safetext.Lines([]byte(err.Error())))
 		}
 	}
 	if len(ids) == 0 {
@@ -97,7 +101,7 @@ func checkForm(sig Signature) error {
 	case sig.Base64 == "":
 		return errors.New("no signature over the payload")
 	case len(sig.Base64) > maxBase64:
-		return errors.New("too long for ECDSA P-256")
+		return fmt.Errorf("of over %d characters", maxBase64)
 	}
 	if _, err := base64.StdEncoding.DecodeString(sig.Base64); err != nil {
 		return fmt.Errorf("not base64: %w", err)
@@ -110,6 +114,9 @@ func checkForm(sig Signature) error {
 func (k key) check(ctx context.Context, sig Signature, d digest.Digest) (signed bool, err error) {
 	if sig.Format == Bundle {
 		return k.checkBundle(sig.Payload, d)
+	}
+	if k.verifier == nil {
+		return k.checkCertificate(sig, d)
 	}
 	image, err := static.NewSignature(sig.Payload, sig.Base64)
 	if err != nil {
