@@ -59,8 +59,8 @@ func parseSigner(data []byte, password func() ([]byte, error)) (*Signer, error) 
 	return newSigner(signer)
 }
 
-func newSigner(signer signature.Signer) (*Signer, error) {
-	pub, err := signer.PublicKey()
+func newSigner(signer signature.Signer, o ...signature.PublicKeyOption) (*Signer, error) {
+	pub, err := signer.PublicKey(o...)
 	if err != nil {
 		return nil, err
 	}
