@@ -103,27 +103,35 @@ func parseBundle(data []byte) (*bundle.Bundle, error) {
 	return b, nil
 }
 
-// checkBundle verifies a bundle with one key. As of check, signed reports whether the key made the signature.
-func (k key) checkBundle(data []byte, d digest.Digest) (signed bool, err error) {
+// checkBundle verifies a bundle with one key. See check.
+func (k key) checkBundle(data []byte, d digest.Digest) (signer string, err error) {
 	b, err := parseBundle(data)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	sum, err := hex.DecodeString(d.Encoded())
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if k.verifier == nil && b.GetVerificationMaterial().GetPublicKey() != nil {
-		return false, errNoCertificate
+		return "", errNoCertificate
 	}
 	result, err := k.bundles.Verify(b, verify.NewPolicy(verify.WithArtifactDigest(d.Algorithm().String(), sum), k.policy))
 	if err != nil {
-		if _, other := k.bundles.Verify(b, verify.NewPolicy(verify.WithoutArtifactUnsafe(), k.policy)); other == nil {
-			return true, errors.New("for another digest")
+		if result, other := k.bundles.Verify(b, verify.NewPolicy(verify.WithoutArtifactUnsafe(), k.policy)); other == nil {
+			return k.signer(result), errors.New("for another digest")
 		}
-		return false, err
+		return "", err
 	}
-	return true, checkStatement(result.Statement)
+	return k.signer(result), checkStatement(result.Statement)
+}
+
+// signer returns who made what was verified with a key.
+func (k key) signer(result *verify.VerificationResult) string {
+	if cert := result.Signature.Certificate; cert != nil {
+		return Identity{Subject: cert.SubjectAlternativeName, Issuer: cert.Issuer}.name()
+	}
+	return k.id
 }
 
 // checkStatement refuses what does not say that somebody signs for a manifest: an attestation says something about it.

@@ -65,15 +65,16 @@ func classicBundle(sig Signature) (*bundle.Bundle, error) {
 }
 
 // checkCertificate verifies a classic signature with an identity. See check.
-func (k key) checkCertificate(sig Signature, d digest.Digest) (signed bool, err error) {
+func (k key) checkCertificate(sig Signature, d digest.Digest) (signer string, err error) {
 	b, err := classicBundle(sig)
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	if _, err := k.bundles.Verify(b, verify.NewPolicy(verify.WithArtifact(bytes.NewReader(sig.Payload)), k.policy)); err != nil {
-		return false, err
+	result, err := k.bundles.Verify(b, verify.NewPolicy(verify.WithArtifact(bytes.NewReader(sig.Payload)), k.policy))
+	if err != nil {
+		return "", err
 	}
-	return true, checkPayload(sig.Payload, d)
+	return k.signer(result), checkPayload(sig.Payload, d)
 }
 
 // timestamps reads the annotation with an RFC 3161 timestamp of the signature, "" for none.

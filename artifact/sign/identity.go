@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -11,6 +10,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // Identity is whose certificates count: of those that the authorities of a trusted root issued, the ones for a subject
@@ -60,7 +61,7 @@ func parseIdentity(data []byte, i Identity) (key, error) {
 	}
 	all := strings.Join([]string{digest.FromBytes(data).String(), i.Subject, i.SubjectPattern, i.Issuer, i.IssuerPattern}, "\n")
 	return key{
-		id: i.name(), print: "identity:" + digest.FromString(all).String(),
+		id: "identity:" + digest.FromString(all).String(), name: i.name(),
 		bundles: bundles, policy: verify.WithCertificateIdentity(matcher),
 	}, nil
 }
@@ -117,7 +118,15 @@ func whole(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile("^(?:" + pattern + ")$")
 }
 
-// name returns what the identity is called among keys.
+// name returns what the identity is called: "subject (issuer)", with expressions between slashes. A certificate's subject
+// may hold anything.
 func (i Identity) name() string {
-	return fmt.Sprintf("%s (%s)", cmp.Or(i.Subject, "/"+i.SubjectPattern+"/"), cmp.Or(i.Issuer, "/"+i.IssuerPattern+"/"))
+	subject, issuer := i.Subject, i.Issuer
+	if i.SubjectPattern != "" {
+		subject = "/" + i.SubjectPattern + "/"
+	}
+	if i.IssuerPattern != "" {
+		issuer = "/" + i.IssuerPattern + "/"
+	}
+	return safetext.Lines([]byte(subject + " (" + issuer + ")"))
 }

@@ -40,7 +40,6 @@ func TestIdentityNeedsWhatItsRootDemands(t *testing.T) {
 		nothing   = sigstoretest.Parts{}
 		log       = sigstoretest.Parts{Log: true}
 		timestamp = sigstoretest.Parts{Timestamps: true}
-		all       = sigstoretest.Parts{Log: true, Timestamps: true}
 	)
 	for name, tt := range map[string]struct {
 		root, has sigstoretest.Parts
@@ -86,7 +85,6 @@ func load(t *testing.T, s *sigstoretest.Sigstore, names sigstoretest.Parts, i si
 
 func TestIdentityIsSubjectAndIssuer(t *testing.T) {
 	s := sigstoretest.New(t)
-	all := sigstoretest.Parts{Log: true, Timestamps: true}
 	for name, tt := range map[string]struct {
 		trusted sign.Identity
 		want    string
@@ -113,7 +111,6 @@ func TestIdentityIsSubjectAndIssuer(t *testing.T) {
 
 func TestIdentityDoesNotCountFor(t *testing.T) {
 	s, stranger := sigstoretest.New(t), sigstoretest.New(t)
-	all := sigstoretest.Parts{Log: true, Timestamps: true}
 	keys := load(t, s, all, sign.Identity{Subject: subject, Issuer: issuer})
 	altered := s.Classic(subject, issuer, payload(manifest), all)
 	altered.Payload = payload(digest.FromString("other"))

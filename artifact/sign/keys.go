@@ -33,8 +33,8 @@ type Keys struct {
 
 // key is a trusted public key, or an identity that certificates have.
 type key struct {
-	id       string              // the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280); an identity's name
-	print    string              // tells apart what is trusted
+	id       string              // of a public key the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280)
+	name     string              // of an identity, for people; of a public key its ID
 	verifier signature.Verifier  // of classic signatures; nil of an identity
 	bundles  *verify.Verifier    // of bundles
 	policy   verify.PolicyOption // who has to have made them
@@ -93,7 +93,7 @@ func (k *Keys) Deny(Subject) error { return nil }
 func (k *Keys) Rule(string) Rule {
 	ids := make([]string, 0, len(k.list))
 	for _, key := range k.list {
-		ids = append(ids, key.print)
+		ids = append(ids, key.id)
 	}
 	slices.Sort(ids)
 	return Rule{Fingerprint: "keys:" + digest.FromString(strings.Join(ids, "\n")).String()}
@@ -101,7 +101,7 @@ func (k *Keys) Rule(string) Rule {
 
 func (k *Keys) add(keys ...key) {
 	for _, n := range keys {
-		if !slices.ContainsFunc(k.list, func(o key) bool { return o.print == n.print }) {
+		if !slices.ContainsFunc(k.list, func(o key) bool { return o.id == n.id }) {
 			k.list = append(k.list, n)
 		}
 	}
@@ -143,7 +143,7 @@ func newKey(pub crypto.PublicKey) (key, error) {
 		return key{}, err
 	}
 	id := digest.FromBytes(der).String()
-	return key{id: id, print: id, verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
+	return key{id: id, name: id, verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
 }
 
 // readKeyFile reads a file of bounded size. Its errors name the file.

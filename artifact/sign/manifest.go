@@ -93,7 +93,7 @@ func Parse(manifest []byte) ([]Signature, error) {
 	for _, raw := range m.Layers {
 		s, err := parseLayer(raw)
 		if err != nil {
-			s = Unread(fmt.Errorf("broken: %w", err))
+			s = Signature{broken: err}
 		}
 		sigs = append(sigs, s)
 	}
@@ -139,7 +139,7 @@ func (s Signature) describes(payload []byte) bool {
 }
 
 // Fetch reports whether the payload has to be fetched, as the blob s.Descriptor.
-func (s Signature) Fetch() bool { return s.Payload == nil && s.unread == nil }
+func (s Signature) Fetch() bool { return s.Payload == nil && s.broken == nil && s.unread == nil }
 
 // SetPayload sets the payload of a signature for which [Signature.Fetch] asked, or why it cannot be had. With an
 // error, or another payload than the one described, the signature counts as broken.
@@ -147,8 +147,5 @@ func (s *Signature) SetPayload(payload []byte, err error) {
 	if err == nil && !s.describes(payload) {
 		err = errors.New("payload does not match its digest and size")
 	}
-	if err != nil {
-		payload, err = nil, fmt.Errorf("broken: %w", err)
-	}
-	s.Payload, s.unread = payload, err
+	s.Payload, s.broken = payload, err
 }

@@ -190,7 +190,7 @@ func TestAppendRefuses(t *testing.T) {
 		"no signature":             {manifestWith(), Signature{Payload: good.Payload}, nil},
 		"no payload":               {manifestWith(), Signature{Base64: good.Base64}, nil},
 		"a bundle":                 {manifestWith(), Signature{Format: Bundle, Payload: []byte("{}")}, nil},
-		"a broken signature":       {manifestWith(), Signature{unread: errors.New("cracked")}, nil},
+		"a broken signature":       {manifestWith(), Signature{broken: errors.New("cracked")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			image, err := Append([]byte(tt.existing), tt.sig)

@@ -188,7 +188,7 @@ func FuzzParse(f *testing.F) {
 		if len(after) != len(layers)+1 {
 			t.Fatalf("%d layers became %d", len(layers), len(after))
 		}
-		if last := after[len(layers)]; last.unread != nil || last.Base64 != sig.Base64 || !bytes.Equal(last.Payload, sig.Payload) {
+		if last := after[len(layers)]; last.broken != nil || last.Base64 != sig.Base64 || !bytes.Equal(last.Payload, sig.Payload) {
 			t.Fatalf("got %+v", last)
 		}
 	})

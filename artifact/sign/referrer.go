@@ -3,6 +3,7 @@ package sign
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/opencontainers/image-spec/specs-go"
@@ -67,11 +68,11 @@ func ParseReferrer(manifest []byte) Signature {
 		Layers []json.RawMessage `json:"layers"`
 	}
 	if err := json.Unmarshal(manifest, &m); err != nil || len(m.Layers) == 0 {
-		return Unread(fmt.Errorf("broken: %w: the manifest of a bundle has no layer", artifact.ErrCorrupt))
+		return Signature{Format: Bundle, broken: errors.New("the manifest has no layer")}
 	}
 	d, data, err := parseDescriptor(m.Layers[0], maxBundle)
 	if err != nil {
-		return Unread(fmt.Errorf("broken: %w", err))
+		return Signature{Format: Bundle, broken: err}
 	}
 	s := Signature{Format: Bundle, Descriptor: d}
 	if s.describes(data) {

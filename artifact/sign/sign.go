@@ -45,7 +45,8 @@ type Signature struct {
 	Base64      string             // the signature over Payload in standard base64; of a bundle, it is in there
 	Annotations map[string]string  // of the layer that it was stored in; not signed
 
-	unread error // why it counts for nothing, whatever it is
+	broken error // why checking it is no use
+	unread error // why there is nothing to check
 }
 
 // Unread stands for what could not be read, or was not. It counts for nothing, and verifiers tell why.

@@ -62,7 +62,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"garbage instead of base64", subject, Signature{Payload: good.Payload, Base64: "%%%"}, "not base64"},
 		{"garbage in base64", subject, Signature{Payload: good.Payload, Base64: "AAAA"}, "not by a trusted key"},
 		{"base64 without end", subject, Signature{Payload: good.Payload, Base64: strings.Repeat("A", 4<<20)}, "of over 1024 characters"},
-		{"broken layer", subject, Signature{unread: errors.New("cracked")}, "cracked"},
+		{"broken layer", subject, Signature{broken: errors.New("cracked")}, "cracked"},
 		{"payload that is not JSON", subject, signBytes(t, s, "hello"), "not JSON"},
 		{"payload with more behind it", subject, signBytes(t, s, string(good.Payload)+"{}"), "not JSON"},
 		{"oversized payload", subject, signBytes(t, s, string(good.Payload)+strings.Repeat(" ", maxPayload)), "payload of over"},
@@ -122,7 +122,7 @@ func TestOneGoodSignatureIsEnough(t *testing.T) {
 		{Payload: good.Payload, Base64: "%%%"},
 		mustSign(t, stranger),
 		signBytes(t, s, "hello"),
-		{unread: errors.New("cracked")},
+		{broken: errors.New("cracked")},
 	}
 	for i := range len(bad) + 1 {
 		sigs := slices.Insert(slices.Clone(bad), i, good)
@@ -152,7 +152,7 @@ func TestVerifyBoundsItsReasons(t *testing.T) {
 	var sigs []Signature
 	for i := range 1000 {
 		sigs = append(sigs, signBytes(t, s, strings.Repeat("x", i+1)))
-		sigs[i].unread = errors.New(strings.Repeat("x", i%50))
+		sigs[i].broken = errors.New(strings.Repeat("x", i%50))
 	}
 	_, err := s.Verifier().Verify(t.Context(), subject, sigs)
 	if !errors.Is(err, ErrUntrusted) || len(err.Error()) > 1000 || !strings.Contains(err.Error(), "1000 found") {
