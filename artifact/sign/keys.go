@@ -62,6 +62,15 @@ func LoadKeys(files ...string) (*Keys, error) {
 	return all, nil
 }
 
+// Union returns a verifier that trusts whom any of those trusts.
+func Union(all ...*Keys) *Keys {
+	union := new(Keys)
+	for _, k := range all {
+		union.add(k.list...)
+	}
+	return union
+}
+
 // ParseKeys is [LoadKeys] for the content of a file. Text around the PEM blocks is ignored.
 func ParseKeys(data []byte) (*Keys, error) {
 	keys, begun := new(Keys), bytes.Count(data, []byte("-----BEGIN "))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -32,14 +33,13 @@ command that mends it. Nothing is changed. The exit code is 1 when something is 
 modferry doctor
 modferry doctor --key cosign.pub --registry harbor.example/golang
 modferry doctor --shim https://shim.corp.example --private 'corp.example/*' --json`),
-		Flags: append(a.StoreFlags(),
-			command.KeysFlag("check the snapshot's signature with"),
+		Flags: slices.Concat(a.StoreFlags(), command.KeysFlags("check the snapshot's signature with"), []cli.Flag{
 			command.SumDBFlag(),
 			command.PrivateFlag(),
 			shimAddressFlag(),
 			shimURLFlag(),
 			command.JSONFlag("each finding"),
-		),
+		}),
 		Action: a.doctor,
 	}
 }

@@ -53,15 +53,18 @@ func (a *App) StoreFlags() []cli.Flag {
 
 // TrustFlags say whose signatures are accepted.
 func TrustFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: flagKey, Usage: "accept what the public key in `FILE` (cosign.pub) signed; repeat it, or separate with commas, for several"},
+	return slices.Concat([]cli.Flag{
+		&cli.StringSliceFlag{Name: flagKey, Usage: "accept what the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS, signed; repeat it, or separate with commas, for several"},
+	}, identityFlags(), []cli.Flag{
 		BoolFlag(flagSkipVerify, "accept unsigned and foreign artifacts (hashes are still checked); for trying things out only"),
-	}
+	})
 }
 
-// KeysFlag is for the commands that check signatures only where there are keys to check them with.
-func KeysFlag(check string) cli.Flag {
-	return &cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`; repeat it, or separate with commas, for several"}
+// KeysFlags are for the commands that check signatures only where there are keys to check them with.
+func KeysFlags(check string) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`, or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"},
+	}, identityFlags()...)
 }
 
 // CacheFlags say where a shim keeps what it has verified, and for how long.

@@ -9,10 +9,14 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/password"
 )
 
+// flagFormat says in which forms signatures are stored.
+const flagFormat = "signature-format"
+
 // SignerFlags say with which key to sign.
 func SignerFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + password.Env + " or is asked for"},
+		&cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"},
+		&cli.StringFlag{Name: flagFormat, Value: "classic", Usage: "store signatures as `FORMAT`: classic, which every reader knows, bundle, as cosign v3 does, or both"},
 		BoolFlag(FlagNoSign, "do not sign; the shim refuses what nobody signed"),
 	}
 }
@@ -31,8 +35,26 @@ func (a *App) Signer(c *cli.Context) (*sign.Signer, error) {
 		return nil, WithHint(UsageErrorf("--%s is needed: the private key to sign with", flagKey),
 			`"modferry keygen" makes cosign.key; --`+FlagNoSign+" mirrors unsigned, which the shim refuses to serve")
 	}
-	signer, err := sign.LoadSigner(file, func() ([]byte, error) { return a.Prompt().Get("Password for " + file + ": ") })
-	debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
+	return a.loadSigner(c, file)
+}
+
+// loadSigner loads a private key, and has it make signatures in the formats that --signature-format asks for.
+func (a *App) loadSigner(c *cli.Context, key string) (signer *sign.Signer, err error) {
+	formats, ok := map[string][]sign.Format{
+		"classic": {sign.Classic}, "bundle": {sign.Bundle}, "both": {sign.Classic, sign.Bundle},
+	}[c.String(flagFormat)]
+	if !ok {
+		return nil, UsageErrorf("--%s is classic, bundle or both, not %q", flagFormat, c.String(flagFormat))
+	}
+	if sign.IsKMS(key) {
+		signer, err = sign.LoadKMSSigner(c.Context, key)
+	} else {
+		signer, err = sign.LoadSigner(key, func() ([]byte, error) { return a.Prompt().Get("Password for " + key + ": ") })
+		debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
+	}
+	if err == nil {
+		signer.Format = formats
+	}
 	return signer, err
 }
 

@@ -39,29 +39,26 @@ func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
-	keys := c.StringSlice(flagKey)
+	keys, err := trusted(c)
+	if err != nil {
+		return nil, err
+	}
 	if c.Bool(flagSkipVerify) {
-		if len(keys) > 0 {
+		if keys != nil {
 			return nil, UsageErrorf("--%s and --%s contradict each other", flagKey, flagSkipVerify)
 		}
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
-	if len(keys) == 0 {
+	if keys == nil {
 		return nil, WithHint(UsageErrorf("--%s is needed: whose signatures are accepted?", flagKey),
 			"--key cosign.pub, the public half of the key that mirror signs with")
 	}
-	return sign.LoadKeys(keys...)
+	return keys, nil
 }
 
-// OptionalKeys are the keys that --key names, of a command that works without any: nil then.
-func OptionalKeys(c *cli.Context) (*sign.Keys, error) {
-	files := c.StringSlice(flagKey)
-	if len(files) == 0 {
-		return nil, nil
-	}
-	return sign.LoadKeys(files...)
-}
+// OptionalKeys are those that --key and --trusted-root name, of a command that works without any: nil then.
+func OptionalKeys(c *cli.Context) (*sign.Keys, error) { return trusted(c) }
 
 // ParseVersion reads module@version, where the version is one a store can have: canonical, no query.
 func ParseVersion(arg string) (module.Version, error) {
