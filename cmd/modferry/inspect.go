@@ -34,7 +34,7 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := command.OptionalKeys(c)
+	trust, err := command.OptionalVerifier(c)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := audit.Inspect(c.Context, store, m, keys)
+	found, err := audit.Inspect(c.Context, store, m, trust)
 	if err != nil {
 		return err
 	}

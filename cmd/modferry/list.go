@@ -53,7 +53,7 @@ func (a *app) list(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := command.OptionalKeys(c)
+	trust, err := command.OptionalVerifier(c)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (a *app) list(c *cli.Context) error {
 	if c.Args().Present() {
 		return nil
 	}
-	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(keys), Warn: func(err error) { a.Warn("%v", err) }}
+	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(trust), Warn: func(err error) { a.Warn("%v", err) }}
 	broken, err := lister.Each(c.Context, func(path string, versions []registry.Listed) error {
 		return a.printVersions(c, path, versions)
 	})

@@ -18,6 +18,7 @@ const (
 	FlagRegistry   = "registry"
 	flagCAFile     = "ca-file"
 	flagKey        = "key"
+	FlagPolicy     = "policy"
 	flagSkipVerify = "insecure-skip-verify"
 	FlagPrivate    = "private"
 	FlagUnrecorded = "allow-unrecorded"
@@ -53,9 +54,7 @@ func (a *App) StoreFlags() []cli.Flag {
 
 // TrustFlags say whose signatures are accepted.
 func TrustFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
-		&cli.StringSliceFlag{Name: flagKey, Usage: "accept what the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS, signed; repeat it, or separate with commas, for several"},
-	}, identityFlags(), []cli.Flag{
+	return slices.Concat(KeysFlags("accept what was signed with"), []cli.Flag{
 		BoolFlag(flagSkipVerify, "accept unsigned and foreign artifacts (hashes are still checked); for trying things out only"),
 	})
 }
@@ -63,7 +62,8 @@ func TrustFlags() []cli.Flag {
 // KeysFlags are for the commands that check signatures only where there are keys to check them with.
 func KeysFlags(check string) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`, or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"},
+		&cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"},
+		&cli.StringFlag{Name: FlagPolicy, Usage: "in the place of keys, the trust policy in `FILE` says what is accepted"},
 	}, identityFlags()...)
 }
 
@@ -120,9 +120,13 @@ func JSONFlag(what string) cli.Flag {
 // FlagsFromEnv gives every option its twin in the environment. It is done here and not by the flag library,
 // which would read the environment of the process.
 func (a *App) FlagsFromEnv(c *cli.Context) error {
+	trustSaid := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return saysTrust(f) && c.IsSet(f.Names()[0]) })
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
 		if c.IsSet(name) || name == "help" {
+			continue
+		}
+		if trustSaid && saysTrust(f) { // the one on the command line takes the place of the others
 			continue
 		}
 		env := EnvName(name)
@@ -135,6 +139,11 @@ func (a *App) FlagsFromEnv(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// saysTrust reports whether an option says whose signatures count.
+func saysTrust(f cli.Flag) bool {
+	return slices.Contains(append(keyFlags(), FlagPolicy, flagSkipVerify), f.Names()[0])
 }
 
 // EnvName is the environment twin of an option.
