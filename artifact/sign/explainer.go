@@ -1,6 +1,9 @@
 package sign
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // An Explainer is a [Verifier] that tells why it decides as it does.
 type Explainer interface {
@@ -17,7 +20,7 @@ func (k *Keys) Explain(ctx context.Context, s Subject, sigs []Signature) (*Expla
 	e.Keys, e.Err = k.Verify(ctx, s, sigs)
 	for i := range sigs {
 		ids, err := k.Verify(ctx, s, sigs[i:i+1])
-		f := Finding{Keys: ids, Counts: err == nil}
+		f := Finding{Format: sigs[i].Format, Signer: strings.Join(ids, ", "), Keys: ids, Counts: err == nil}
 		if err != nil {
 			f.Why = err.Error()
 		}
