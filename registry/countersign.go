@@ -72,11 +72,31 @@ func (c *Countersigner) Snapshot(ctx context.Context, log *sumdb.Log, tag string
 	return added, nil
 }
 
+// Index sees that the signer's own index names the modules with those paths, and is signed in all formats. The indexes of
+// others, who say what they have stored, are not signed.
+func (c *Countersigner) Index(ctx context.Context, paths []string) (added bool, err error) {
+	have, d, err := c.Store.readIndex(ctx, artifact.IndexTag(c.Signer.KeyID()), c.Signer.Verifier())
+	switch {
+	case unanswered(ctx, err):
+		return false, err
+	case err == nil && containsAll(have, paths):
+		return c.complete(ctx, artifact.IndexRepository, indexSubject("").Module, d)
+	case c.DryRun:
+		return true, nil
+	}
+	return true, c.Store.PublishIndex(ctx, paths, c.Signer)
+}
+
 // sign signs a manifest that the verifier accepts.
 func (c *Countersigner) sign(ctx context.Context, repo string, m module.Version, d ocispec.Descriptor) (added bool, err error) {
 	if _, err := c.Store.verifyManifest(ctx, repo, sign.Subject{Module: m, Digest: d.Digest}, c.Verifier); err != nil {
 		return false, err
 	}
+	return c.complete(ctx, repo, m, d)
+}
+
+// complete adds the signatures that a manifest lacks.
+func (c *Countersigner) complete(ctx context.Context, repo string, m module.Version, d ocispec.Descriptor) (added bool, err error) {
 	lacks, err := c.Store.missing(ctx, repo, m, d, c.Signer)
 	if err != nil || lacks.none() || c.DryRun {
 		return err == nil && !lacks.none(), err

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
@@ -48,11 +49,11 @@ func (s *Store) Index(ctx context.Context, v sign.Verifier) (paths []string, err
 }
 
 // readIndex reads the index with a tag.
-func (s *Store) readIndex(ctx context.Context, tag string, v sign.Verifier) (paths []string, manifest digest.Digest, err error) {
+func (s *Store) readIndex(ctx context.Context, tag string, v sign.Verifier) (paths []string, d ocispec.Descriptor, err error) {
 	const repo = artifact.IndexRepository
 	d, raw, err := s.Manifest(ctx, repo, tag)
 	if err != nil {
-		return nil, "", fmt.Errorf("index: %w", err)
+		return nil, d, fmt.Errorf("index: %w", err)
 	}
 	list, err := artifact.ParseIndex(raw)
 	if err == nil {
@@ -66,9 +67,9 @@ func (s *Store) readIndex(ctx context.Context, tag string, v sign.Verifier) (pat
 		paths, err = artifact.ReadIndex(data)
 	}
 	if err != nil {
-		return nil, d.Digest, fmt.Errorf("index %s: %w", s.Reference(repo, tag), err)
+		return nil, d, fmt.Errorf("index %s: %w", s.Reference(repo, tag), err)
 	}
-	return paths, d.Digest, nil
+	return paths, d, nil
 }
 
 // indexSubject is what a signature on an index is about. No module has such a path.
@@ -130,7 +131,7 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 		return false, err
 	}
 	now, _, err := s.Manifest(ctx, repo, tag)
-	if unanswered(ctx, err) || err == nil && now.Digest != old {
+	if unanswered(ctx, err) || err == nil && now.Digest != old.Digest {
 		return false, err // someone was faster: their paths, too
 	}
 	return false, s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)

@@ -1,9 +1,6 @@
 package sign
 
-import (
-	"context"
-	"strings"
-)
+import "context"
 
 // An Explainer is a [Verifier] that tells why it decides as it does.
 type Explainer interface {
@@ -18,10 +15,11 @@ type Explainer interface {
 func (k *Keys) Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error) {
 	e := &Explanation{Rule: k.Rule(s.Module.Path), Needs: "one of the keys given"}
 	e.Keys, e.Err = k.Verify(ctx, s, sigs)
-	for i := range sigs {
-		ids, err := k.Verify(ctx, s, sigs[i:i+1])
-		f := Finding{Format: sigs[i].Format, Signer: strings.Join(ids, ", "), Keys: ids, Counts: err == nil}
-		if err != nil {
+	for _, sig := range sigs {
+		f := Finding{Format: sig.Format}
+		if by, err := k.check(ctx, s, sig); err == nil {
+			f.Signer, f.Keys, f.Counts = by.signer, []string{by.signer}, true
+		} else {
 			f.Why = err.Error()
 		}
 		e.Signatures = append(e.Signatures, f)

@@ -96,10 +96,7 @@ func (x *Explained) explain(ctx context.Context, v sign.Explainer, s sign.Subjec
 	if e.Denied != nil {
 		x.Denied, _, _ = strings.Cut(e.Denied.Error(), "\n")
 	}
-	x.Signatures = nil
-	for _, f := range e.Signatures {
-		x.Signatures = append(x.Signatures, explained{Format: f.Format.String(), Signer: f.Signer, Keys: f.Keys, Counts: f.Counts, Why: f.Why})
-	}
+	x.Signatures = explainedOf(e.Signatures)
 	return nil
 }
 

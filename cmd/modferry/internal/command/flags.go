@@ -18,6 +18,7 @@ const (
 	FlagRegistry   = "registry"
 	flagCAFile     = "ca-file"
 	flagKey        = "key"
+	flagVerifyKey  = "verify-key"
 	FlagPolicy     = "policy"
 	flagSkipVerify = "insecure-skip-verify"
 	FlagPrivate    = "private"
@@ -60,9 +61,14 @@ func TrustFlags() []cli.Flag {
 }
 
 // KeysFlags are for the commands that check signatures only where there are keys to check them with.
-func KeysFlags(check string) []cli.Flag {
+func KeysFlags(check string) []cli.Flag { return keysFlags(flagKey, check) }
+
+// VerifyKeysFlags are [KeysFlags] for the commands that sign with --key.
+func VerifyKeysFlags(check string) []cli.Flag { return keysFlags(flagVerifyKey, check) }
+
+func keysFlags(name, check string) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"},
+		&cli.StringSliceFlag{Name: name, Usage: check + " the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"},
 		&cli.StringFlag{Name: FlagPolicy, Usage: "in the place of keys, the trust policy in `FILE` says what is accepted"},
 	}, identityFlags()...)
 }
@@ -120,6 +126,9 @@ func JSONFlag(what string) cli.Flag {
 // FlagsFromEnv gives every option its twin in the environment. It is done here and not by the flag library,
 // which would read the environment of the process.
 func (a *App) FlagsFromEnv(c *cli.Context) error {
+	saysTrust := func(f cli.Flag) bool {
+		return slices.Contains(append(keyFlags(c.Command), FlagPolicy, flagSkipVerify), f.Names()[0])
+	}
 	trustSaid := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return saysTrust(f) && c.IsSet(f.Names()[0]) })
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
@@ -139,11 +148,6 @@ func (a *App) FlagsFromEnv(c *cli.Context) error {
 		}
 	}
 	return nil
-}
-
-// saysTrust reports whether an option says whose signatures count.
-func saysTrust(f cli.Flag) bool {
-	return slices.Contains(append(keyFlags(), FlagPolicy, flagSkipVerify), f.Names()[0])
 }
 
 // EnvName is the environment twin of an option.

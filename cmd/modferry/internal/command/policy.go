@@ -9,22 +9,30 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// keyFlags are the names of the options that say whose signatures are accepted for every module.
-func keyFlags() []string {
-	return []string{flagKey, flagTrustedRoot, flagIdentity, flagIdentityPattern, flagIssuer, flagIssuerPattern}
+// keyFlags are the names of the options that say whose signatures are accepted for every module. Of a command that signs
+// as well, --key is the key to sign with.
+func keyFlags(c *cli.Command) []string {
+	return []string{trustKeyFlag(c), flagTrustedRoot, flagIdentity, flagIdentityPattern, flagIssuer, flagIssuerPattern}
+}
+
+func trustKeyFlag(c *cli.Command) string {
+	if slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f.Names()[0] == flagVerifyKey }) {
+		return flagVerifyKey
+	}
+	return flagKey
 }
 
 // checkTrust checks that the options which say whom to trust do not contradict each other.
 func checkTrust(c *cli.Context) error {
-	keys := slices.ContainsFunc(keyFlags(), c.IsSet)
+	keys := slices.ContainsFunc(keyFlags(c.Command), c.IsSet)
 	policy, skip := c.String(FlagPolicy) != "", c.Bool(flagSkipVerify)
 	switch {
 	case keys && skip:
-		return UsageErrorf("--%s and --%s contradict each other", flagKey, flagSkipVerify)
+		return UsageErrorf("--%s and --%s contradict each other", trustKeyFlag(c.Command), flagSkipVerify)
 	case policy && skip:
 		return UsageErrorf("--%s and --%s contradict each other", FlagPolicy, flagSkipVerify)
 	case policy && keys:
-		return UsageErrorf("--%s and --%s contradict each other: the policy names the keys", flagKey, FlagPolicy)
+		return UsageErrorf("--%s and --%s contradict each other: the policy names the keys", trustKeyFlag(c.Command), FlagPolicy)
 	case policy && c.Bool(FlagUnrecorded):
 		return UsageErrorf("--%s and --%s contradict each other: the policy says which modules need a record", FlagUnrecorded, FlagPolicy)
 	}

@@ -12,12 +12,16 @@ import (
 // flagFormat says in which forms signatures are stored.
 const flagFormat = "signature-format"
 
-// SignerFlags say with which key to sign.
+// SignerFlags say with which key to sign, or not to.
 func SignerFlags() []cli.Flag {
+	return append(SignKeyFlags(), BoolFlag(FlagNoSign, "do not sign; the shim refuses what nobody signed"))
+}
+
+// SignKeyFlags say with which key to sign.
+func SignKeyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"},
 		&cli.StringFlag{Name: flagFormat, Value: "classic", Usage: "store signatures as `FORMAT`: classic, which every reader knows, bundle, as cosign v3 does, or both"},
-		BoolFlag(FlagNoSign, "do not sign; the shim refuses what nobody signed"),
 	}
 }
 
@@ -32,11 +36,21 @@ func (a *App) Signer(c *cli.Context) (*sign.Signer, error) {
 	case file == "" && c.Bool(FlagDryRun):
 		return nil, nil
 	case file == "":
-		return nil, WithHint(UsageErrorf("--%s is needed: the private key to sign with", flagKey),
-			`"modferry keygen" makes cosign.key; --`+FlagNoSign+" mirrors unsigned, which the shim refuses to serve")
+		return nil, WithHint(noSignKey(), `"modferry keygen" makes cosign.key; --`+FlagNoSign+" mirrors unsigned, which the shim refuses to serve")
 	}
 	return a.loadSigner(c, file)
 }
+
+// SignKey loads the key to sign with, of a command that does nothing else.
+func (a *App) SignKey(c *cli.Context) (*sign.Signer, error) {
+	key := c.String(FlagSignKey)
+	if key == "" {
+		return nil, WithHint(noSignKey(), `"modferry keygen" makes cosign.key`)
+	}
+	return a.loadSigner(c, key)
+}
+
+func noSignKey() error { return UsageErrorf("--%s is needed: the private key to sign with", flagKey) }
 
 // loadSigner loads a private key, and has it make signatures in the formats that --signature-format asks for.
 func (a *App) loadSigner(c *cli.Context, key string) (signer *sign.Signer, err error) {

@@ -31,7 +31,7 @@ func identityFlags() []cli.Flag {
 // trusted is what --key and --trusted-root name: nil if nothing does.
 func trusted(c *cli.Context) (*sign.Keys, error) {
 	var all []*sign.Keys
-	for _, name := range c.StringSlice(flagKey) {
+	for _, name := range c.StringSlice(trustKeyFlag(c.Command)) {
 		keys, err := loadKey(c.Context, name)
 		if err != nil {
 			return nil, err
