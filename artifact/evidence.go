@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -16,6 +17,8 @@ const (
 	ArtifactTypeEvidence    = "application/vnd.modferry.sumdb.evidence.v1"
 	MediaTypeEvidenceConfig = "application/vnd.modferry.sumdb.evidence.config.v1+json"
 )
+
+const evidencePrefix = "sumdb-"
 
 // Evidence is what proves, together with a snapshot of the checksum database, that the database has a module version.
 // It belongs into the meta layer. A version that was stored without it keeps its manifest, because tags never change;
@@ -40,7 +43,14 @@ type Evidence struct {
 
 // EvidenceTag returns the tag of the companion with the evidence for a version, "sumdb-" and the version's tag. It is
 // not the tag of any version. It fails as [Tag] does.
-func EvidenceTag(version string) (string, error) { return tagOf("sumdb-", version, "") }
+func EvidenceTag(version string) (string, error) { return tagOf(evidencePrefix, version, "") }
+
+// ParseEvidenceTag returns the version whose [EvidenceTag] is tag; ok is false for every other tag.
+func ParseEvidenceTag(tag string) (version string, ok bool) {
+	rest, ok := strings.CutPrefix(tag, evidencePrefix)
+	version, modOnly, isVersion := ParseTag(rest)
+	return version, ok && isVersion && !modOnly
+}
 
 // BuildEvidence packages the companion with evidence. Equal evidence gives equal
 // images. Errors match [ErrCorrupt] or [ErrLimit].

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
@@ -100,6 +101,13 @@ func ParseRevisionTag(tag string) (name string, ok bool) {
 		return "", false
 	}
 	return name, true
+}
+
+// IsRevisionTag reports whether tag is the [RevisionTag] of some name, which for a hashed one the manifest tells.
+func IsRevisionTag(tag string) bool {
+	hex, hashed := strings.CutPrefix(tag, hashedPrefix)
+	_, readable := ParseRevisionTag(tag)
+	return readable || hashed && digest.NewDigestFromEncoded(digest.SHA256, hex).Validate() == nil
 }
 
 func checkRevisionName(name string) error {
