@@ -69,15 +69,15 @@ func checkSnapshot(m *sumdb.Manifest, log *sumdb.Log, tag string) error {
 
 // VerifySnapshot has the signatures of a snapshot's manifest verified, with one request.
 func (s *Store) VerifySnapshot(ctx context.Context, log *sumdb.Log, found *Snapshot, v sign.Verifier) error {
-	_, err := s.VerifyManifest(ctx, log.Repository(), snapshotSubject(log, found.Descriptor.Digest), v)
+	_, err := s.VerifyManifest(ctx, log.Repository(), SnapshotSubject(log, found.Descriptor.Digest), v)
 	if err != nil {
 		return fmt.Errorf("checksum snapshot of %s: %w", log.Name(), err)
 	}
 	return nil
 }
 
-// snapshotSubject is what a signature on a snapshot is about. No module has such a path.
-func snapshotSubject(log *sumdb.Log, d digest.Digest) sign.Subject {
+// SnapshotSubject is what a signature on a snapshot is about. No module has such a path.
+func SnapshotSubject(log *sumdb.Log, d digest.Digest) sign.Subject {
 	return sign.Subject{Module: module.Version{Path: log.Repository()}, Digest: d}
 }
 
@@ -137,7 +137,7 @@ func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb
 			return err
 		}
 	}
-	if signErr := s.ensureSigned(ctx, repo, snapshotSubject(log, d.Digest), by); signErr != nil {
+	if signErr := s.ensureSigned(ctx, repo, SnapshotSubject(log, d.Digest), by); signErr != nil {
 		return signErr
 	}
 	if !absent(err) {

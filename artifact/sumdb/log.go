@@ -102,9 +102,12 @@ func (l *Log) Setting() string {
 	return l.key
 }
 
+// RepositoryPrefix begins the names of the repositories of snapshots; the name of a log follows.
+const RepositoryPrefix = "sumdb/"
+
 // Repository returns the repository of the log's snapshots, below the namespace
 // of a store. It is not the repository of any module.
-func (l *Log) Repository() string { return "sumdb/" + l.Name() }
+func (l *Log) Repository() string { return RepositoryPrefix + l.Name() }
 
 // TileEntry returns the name of the full level-0 tile n in the meta layer of an
 // artifact. It is also the URL path of that tile on a module proxy.
