@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"artifact", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb"},
 	{"registry", "registry/gocmd"},
-	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
+	{"registry/remote", "registry/ocilayout", "registry/inventory", "registry/project", "registry/record", "registry/gitsource"},
 	{"registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim"},
 	{"registry/collect", "proxyshim/check"},
