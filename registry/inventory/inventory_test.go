@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry/inventory"
 )
 
@@ -270,4 +275,31 @@ func FuzzParse(f *testing.F) {
 			t.Error("two spellings of one inventory")
 		}
 	})
+}
+
+func TestSignedInventories(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	text, sum := write(t, inventory.Text, content())
+	signature, err := signer.SignBlob(t.Context(), []byte(text))
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "inside.txt")
+	must(t, os.WriteFile(file, []byte(text), 0o600))
+	if _, err := inventory.ReadFile(file, signer.Verifier()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a signature: %v", err)
+	}
+	must(t, os.WriteFile(inventory.SignatureFile(file), []byte(signature+"\n"), 0o600))
+	if inv, err := inventory.ReadFile(file, signer.Verifier()); err != nil || inv.Digest() != sum {
+		t.Errorf("%v", err)
+	}
+	if _, err := inventory.ReadFile(file, signtest.Signer(t, 1).Verifier()); !errors.Is(err, sign.ErrUntrusted) {
+		t.Errorf("another key: %v", err)
+	}
+	other, _ := write(t, inventory.Text, content()[:2])
+	must(t, os.WriteFile(file, []byte(other), 0o600))
+	if _, err := inventory.ReadFile(file, signer.Verifier()); !errors.Is(err, sign.ErrUntrusted) {
+		t.Errorf("other content: %v", err)
+	}
+	if inv, err := inventory.ReadFile(file, nil); err != nil || inv.Repositories() != 2 {
+		t.Errorf("nobody asks for a signature: %v", err)
+	}
 }

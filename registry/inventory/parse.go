@@ -16,8 +16,8 @@ import (
 
 // Limits of what is parsed.
 const (
-	MaxSize = 512 << 20 // bytes: some two million tags as JSON, ten as text
-	maxLine = 16 << 20  // bytes: a repository of 50,000 tags, whose JSON is long
+	MaxSize = 128 << 20 // bytes: some 700,000 tags as JSON, three million as text
+	maxLine = 16 << 20  // bytes: a repository of 80,000 tags as JSON, 400,000 as text
 )
 
 // ErrMalformed: a file is not an inventory, or was changed or cut off on its way.
