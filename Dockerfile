@@ -10,7 +10,7 @@ COPY cmd cmd
 COPY artifact artifact
 COPY registry registry
 COPY proxyshim proxyshim
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/modferry ./cmd/modferry \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/modferry/modferry/cmd/modferry/internal/command.version=${VERSION}" -o /out/modferry ./cmd/modferry \
  && mkdir -p /out/cache
 
 FROM scratch

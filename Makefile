@@ -24,7 +24,7 @@ TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 .PHONY: build test unit e2e registries tools interop lint fmt bench bench-real demo clean
 
 build: ## the modferry binary, static, in this directory
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o modferry ./cmd/modferry
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/modferry/modferry/cmd/modferry/internal/command.version=$(VERSION)' -o modferry ./cmd/modferry
 
 test: unit e2e ## all tests, unit and end to end
 

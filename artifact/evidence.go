@@ -18,8 +18,6 @@ const (
 	MediaTypeEvidenceConfig = "application/vnd.modferry.sumdb.evidence.config.v1+json"
 )
 
-const evidencePrefix = "sumdb-"
-
 // Evidence is what proves, together with a snapshot of the checksum database, that the database has a module version.
 // It belongs into the meta layer. A version that was stored without it keeps its manifest, because tags never change;
 // it gets a companion in the same repository, one for both its full and its mod-only form:
@@ -45,10 +43,12 @@ type Evidence struct {
 // not the tag of any version. It fails as [Tag] does.
 func EvidenceTag(version string) (string, error) { return tagOf(evidencePrefix, version, "") }
 
-// ParseEvidenceTag returns the version whose [EvidenceTag] is tag; ok is false for every other tag.
+const evidencePrefix = "sumdb-"
+
+// ParseEvidenceTag returns the version whose [EvidenceTag] is tag. It returns ok = false for every other tag.
 func ParseEvidenceTag(tag string) (version string, ok bool) {
-	rest, ok := strings.CutPrefix(tag, evidencePrefix)
-	version, modOnly, isVersion := ParseTag(rest)
+	tag, ok = strings.CutPrefix(tag, evidencePrefix)
+	version, modOnly, isVersion := ParseTag(tag)
 	return version, ok && isVersion && !modOnly
 }
 

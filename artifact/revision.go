@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
@@ -103,11 +102,15 @@ func ParseRevisionTag(tag string) (name string, ok bool) {
 	return name, true
 }
 
-// IsRevisionTag reports whether tag is the [RevisionTag] of some name, which for a hashed one the manifest tells.
+// IsRevisionTag reports whether [RevisionTag] returns such a tag, readable or hashed.
 func IsRevisionTag(tag string) bool {
-	hex, hashed := strings.CutPrefix(tag, hashedPrefix)
-	_, readable := ParseRevisionTag(tag)
-	return readable || hashed && digest.NewDigestFromEncoded(digest.SHA256, hex).Validate() == nil
+	hash, hashed := strings.CutPrefix(tag, hashedPrefix)
+	if hashed {
+		sum, err := hex.DecodeString(hash)
+		return err == nil && len(sum) == sha256.Size && hash == strings.ToLower(hash)
+	}
+	_, ok := ParseRevisionTag(tag)
+	return ok
 }
 
 func checkRevisionName(name string) error {

@@ -41,6 +41,12 @@ type Reader interface {
 	CheckBlob(ctx context.Context, repo string, d ocispec.Descriptor) error
 }
 
+// Resolver is what a backend has that can tell what a tag names without handing out the manifest.
+type Resolver interface {
+	// Resolve returns at least digest and size of a manifest. Errors are those of [Reader.Manifest], which may say more.
+	Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error)
+}
+
 // Writer adds to what a backend has.
 type Writer interface {
 	// PushBlob stores a blob without looking whether it is there; storing it again is not an error.

@@ -2,79 +2,43 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
-	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
-
-// streams is everything a command reads and writes besides files and the network, so that tests can run
-// commands in their own process.
-type streams struct {
-	in       io.Reader
-	out, err io.Writer
-	env      func(name string) (value string, ok bool)
-}
-
-// app holds what all commands share. Its methods are the commands.
-type app struct{ streams }
 
 // execute runs one command line (without the program's name) and returns the exit code. Whatever went wrong
 // has been written to s.err by then. A command whose output was lost has failed, whether it noticed or not.
-func execute(ctx context.Context, s streams, args []string) int {
-	out := &output{to: s.out}
-	s.out = out
+func execute(ctx context.Context, s command.Streams, args []string) int {
+	out := &command.Output{To: s.Out}
+	s.Out = out
 	a := newApp(s)
 	err := a.RunContext(ctx, append([]string{a.Name}, flagsFirst(a, args)...))
 	if err == nil {
-		err = out.err
+		err = out.Err
 	}
-	return report(s.err, err)
+	return command.Report(s.Err, err)
 }
 
-// output is standard output. It remembers the first error, and takes nothing after it: what others read is complete up
-// to some point. No command writes concurrently.
-type output struct {
-	to  io.Writer
-	err error
-}
+// app has the commands as its methods.
+type app struct{ command.App }
 
-// Write writes p, unless something is missing before it.
-func (o *output) Write(p []byte) (n int, err error) {
-	if o.err == nil {
-		n, o.err = o.to.Write(p)
-	}
-	return n, o.err
-}
-
-// unwrapped returns what a program has to be started with to inherit the output itself, not a copy of it.
-func unwrapped(w io.Writer) io.Writer {
-	if o, ok := w.(*output); ok {
-		return o.to
-	}
-	return w
-}
-
-func newApp(s streams) *cli.App {
-	a := &app{streams: s}
+func newApp(s command.Streams) *cli.App {
+	a := &app{command.App{Streams: s}}
 	c := &cli.App{
 		Name:                  "modferry",
 		Usage:                 "carry Go modules through a container registry, signed, and serve them to the go command",
 		UsageText:             "modferry COMMAND [options] [arguments]",
 		Description:           appDescription,
 		CustomAppHelpTemplate: appHelp,
-		Version:               buildVersion(),
+		Version:               command.BuildVersion(),
 		HideHelpCommand:       true,
 		Flags:                 []cli.Flag{cli.HelpFlag}, // not added by itself beside a help command of ours
-		Reader:                s.in,
-		Writer:                s.out,
-		ErrWriter:             s.err,
+		Reader:                s.In,
+		Writer:                s.Out,
+		ErrWriter:             s.Err,
 		Action:                noCommand,
 		OnUsageError:          usageProblem,
 		// Errors are reported and exit codes chosen in one place, report.
@@ -97,9 +61,9 @@ func newApp(s streams) *cli.App {
 // before checks and completes what all commands have in common.
 func (a *app) before(c *cli.Context) error {
 	if c.Command.ArgsUsage == "" && c.Args().Present() {
-		return usageErrorf("%s takes no arguments", c.Command.Name)
+		return command.UsageErrorf("%s takes no arguments", c.Command.Name)
 	}
-	return a.flagsFromEnv(c)
+	return a.FlagsFromEnv(c)
 }
 
 // helpCommand makes "modferry help COMMAND" the same as "modferry COMMAND --help".
@@ -131,7 +95,7 @@ func noCommand(c *cli.Context) error {
 	if err := cli.ShowAppHelp(c); err != nil {
 		return err
 	}
-	return &exitError{code: exitUsage}
+	return &command.ExitError{Code: command.ExitUsage}
 }
 
 func unknownCommand(c *cli.Context, name string) error {
@@ -139,30 +103,10 @@ func unknownCommand(c *cli.Context, name string) error {
 	for _, cmd := range c.App.VisibleCommands() {
 		names = append(names, cmd.Name)
 	}
-	return withHint(usageErrorf("there is no command %q", name), "the commands are "+strings.Join(names, ", "))
+	return command.WithHint(command.UsageErrorf("there is no command %q", name), "the commands are "+strings.Join(names, ", "))
 }
 
 // usageProblem is what a command line that does not parse ends in.
 func usageProblem(c *cli.Context, err error, _ bool) error {
-	return withHint(usageErrorf("%s: %v", c.Command.FullName(), err), c.Command.HelpName+" --help lists the options")
-}
-
-// isTerminal says whether v (a stream of the app) is a terminal.
-func isTerminal(v any) bool {
-	f, ok := v.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// print prints a result: as a line of JSON where --json asks for that, else as text.
-func (a *app) print(c *cli.Context, result any, text string) error {
-	if c.Bool(flagJSON) {
-		return json.NewEncoder(a.out).Encode(result)
-	}
-	_, err := fmt.Fprintln(a.out, text)
-	return err
-}
-
-// warn writes one line to the error stream that nobody should overlook.
-func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.err, "modferry: WARNING: %s\n", redact.Text(fmt.Sprintf(format, args...)))
+	return command.WithHint(command.UsageErrorf("%s: %v", c.Command.FullName(), err), c.Command.HelpName+" --help lists the options")
 }

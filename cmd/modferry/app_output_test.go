@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 // brokenOutput takes some writes, and fails once.
@@ -26,7 +28,7 @@ func TestOutputThatIsLostIsAFailureAndEndsTheCommand(t *testing.T) {
 	b := newBench(t)
 	private, _ := b.keys("cosign")
 	b.upstream("example.com/a@v1.0.0", "example.com/a@v1.1.0", "example.com/b@v1.0.0")
-	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/a@v1.1.0", "example.com/b@v1.0.0").exits(exitOK)
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/a@v1.1.0", "example.com/b@v1.0.0").exits(command.ExitOK)
 	b.stdin = "example.com/a\nexample.com/b\nexample.com/c@no-version\n"
 	for line, takes := range map[string]int{
 		"list": 0, "list ": 1, "list --json": 0, "list example.com/a example.com/none": 1, "ref -": 1, "ref example.com/a example.com/b x": 1,
@@ -40,7 +42,7 @@ func TestOutputThatIsLostIsAFailureAndEndsTheCommand(t *testing.T) {
 			out := &brokenOutput{takes: takes, err: cause}
 			code, errs := b.runInto(out, strings.Fields(line)...)
 			complaint := errs[max(0, len(errs)-len(want)):]
-			if code != exitFailed || complaint != want || strings.Count(errs, "modferry: ") != strings.Count(want, "modferry: ") {
+			if code != command.ExitFailed || complaint != want || strings.Count(errs, "modferry: ") != strings.Count(want, "modferry: ") {
 				t.Errorf("%s, %v: exit code %d, %q", line, cause, code, errs)
 			}
 			if out.writes != takes+1 {
@@ -54,7 +56,7 @@ func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
 	b := newBench(t)
 	out := &brokenOutput{err: syscall.EPIPE}
 	code, errs := b.runInto(out, "mirror", "--no-sign", "example.com/none@v1.0.0")
-	if code != exitItems || !strings.Contains(errs, "example.com/none") || out.writes != 1 {
+	if code != command.ExitItems || !strings.Contains(errs, "example.com/none") || out.writes != 1 {
 		t.Errorf("exit code %d, %d writes, %q", code, out.writes, errs)
 	}
 }
@@ -63,7 +65,7 @@ func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
 func (b *bench) runInto(out io.Writer, args ...string) (code int, stderr string) {
 	b.t.Helper()
 	var errs lockedBuffer
-	s := streams{in: strings.NewReader(b.stdin), out: out, err: &errs, env: func(name string) (string, bool) {
+	s := command.Streams{In: strings.NewReader(b.stdin), Out: out, Err: &errs, Env: func(name string) (string, bool) {
 		v, ok := b.env[name]
 		return v, ok
 	}}

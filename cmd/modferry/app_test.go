@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 func testApp() *cli.App {
-	return newApp(streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }})
+	return newApp(command.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Env: func(string) (string, bool) { return "", false }})
 }
 
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
@@ -21,9 +23,9 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 			continue
 		}
 		for _, args := range [][]string{{cmd.Name, "--help"}, {"help", cmd.Name}} {
-			b.run(args...).exits(exitOK).says("USAGE:", "DESCRIPTION:", "EXAMPLES:", "modferry "+cmd.Name)
+			b.run(args...).exits(command.ExitOK).says("USAGE:", "DESCRIPTION:", "EXAMPLES:", "modferry "+cmd.Name)
 		}
-		b.run("--help").exits(exitOK).says("\n   "+cmd.Name, cmd.Usage)
+		b.run("--help").exits(command.ExitOK).says("\n   "+cmd.Name, cmd.Usage)
 	}
 }
 
@@ -98,13 +100,13 @@ func TestUsageErrorsExitWith2AndSayWhatIsWrong(t *testing.T) {
 		{"verify --insecure-skip-verify no-such-go.sum", "no-such-go.sum"},
 		{"version 2", "no arguments"},
 	} {
-		b.run(strings.Fields(test.args)...).exits(exitUsage).complains(test.want)
+		b.run(strings.Fields(test.args)...).exits(command.ExitUsage).complains(test.want)
 	}
 }
 
 func TestMalformedStoreIsAUsageErrorThatNamesIt(t *testing.T) {
 	b := newBench(t)
-	b.run("list", "--registry", "not a registry!").exits(exitUsage).complains("not a registry!")
+	b.run("list", "--registry", "not a registry!").exits(command.ExitUsage).complains("not a registry!")
 }
 
 func TestOptionsMayFollowArguments(t *testing.T) {
@@ -131,30 +133,30 @@ func TestOptionsMayFollowArguments(t *testing.T) {
 func TestEnvironmentTwins(t *testing.T) {
 	b := newBench(t)
 	b.env["MODFERRY_REGISTRY"] = "harbor.example/golang"
-	b.run("ref", "example.com/a@v1.0.0").exits(exitOK).prints("harbor.example/golang/example.com/a:v1.0.0\n")
-	b.run("ref", "--registry", "harbor.example/other", "example.com/a").exits(exitOK).prints("harbor.example/other/example.com/a\n")
+	b.run("ref", "example.com/a@v1.0.0").exits(command.ExitOK).prints("harbor.example/golang/example.com/a:v1.0.0\n")
+	b.run("ref", "--registry", "harbor.example/other", "example.com/a").exits(command.ExitOK).prints("harbor.example/other/example.com/a\n")
 	b.env["MODFERRY_LISTEN"] = "127.0.0.1:9999"
-	b.run("env").exits(exitOK).says("http://127.0.0.1:9999")
+	b.run("env").exits(command.ExitOK).says("http://127.0.0.1:9999")
 	b.env["MODFERRY_JOBS"] = "some"
-	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitUsage).complains("MODFERRY_JOBS")
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(command.ExitUsage).complains("MODFERRY_JOBS")
 }
 
 func TestDefaultStoreIsInTheDataDirectory(t *testing.T) {
 	b := newBench(t)
 	delete(b.env, "MODFERRY_REGISTRY")
 	b.env["XDG_DATA_HOME"] = b.path("data")
-	b.run("ref", "example.com/a").exits(exitOK).says(b.path("data", "modferry", "store"))
+	b.run("ref", "example.com/a").exits(command.ExitOK).says(b.path("data", "modferry", "store"))
 	delete(b.env, "XDG_DATA_HOME")
-	b.run("ref", "example.com/a").exits(exitOK).says(b.dir, filepath.Join("modferry", "store"))
+	b.run("ref", "example.com/a").exits(command.ExitOK).says(b.dir, filepath.Join("modferry", "store"))
 	delete(b.env, "HOME")
-	b.run("ref", "example.com/a").exits(exitUsage).complains("--registry")
+	b.run("ref", "example.com/a").exits(command.ExitUsage).complains("--registry")
 }
 
 func TestVersion(t *testing.T) {
 	b := newBench(t)
-	b.run("version").exits(exitOK).says("modferry ", "go1.")
-	b.run("--version").exits(exitOK).says("modferry ")
-	if got := jsonLines[map[string]string](b.run("version", "--json").exits(exitOK)); got[0]["version"] == "" {
+	b.run("version").exits(command.ExitOK).says("modferry ", "go1.")
+	b.run("--version").exits(command.ExitOK).says("modferry ")
+	if got := jsonLines[map[string]string](b.run("version", "--json").exits(command.ExitOK)); got[0]["version"] == "" {
 		t.Errorf("no version in %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry/redact/redacttest"
 )
 
@@ -22,7 +23,7 @@ func TestNoCommandShowsCredentials(t *testing.T) {
 	b := newBench(t)
 	private, public := b.keys("cosign")
 	b.upstream("example.com/a@v1.0.0")
-	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(command.ExitOK)
 	for _, user := range redacttest.Users() {
 		url := "https://" + user + "@proxy.example/x"
 		b.stdin = url + "@latest\n" + url + " v1.0.0\n" + url + " x y\n"
@@ -64,7 +65,7 @@ func TestNoCommandShowsCredentials(t *testing.T) {
 			{"verify", "--key", public, "--json", url + "@v1.0.0"},
 		} {
 			r := b.run(args...)
-			if r.code == exitOK {
+			if r.code == command.ExitOK {
 				t.Errorf("modferry %s: no error", r.line)
 			}
 			r.showsNone()
@@ -86,7 +87,7 @@ func TestMirrorShowsNoCredentialsOfItsUpstream(t *testing.T) {
 			{"mirror", "--dry-run", "--upstream", server.URL, "--tool", "example.com/a@v1.0.0"},
 		} {
 			r := b.run(args...)
-			if r.code == exitOK {
+			if r.code == command.ExitOK {
 				t.Errorf("modferry %s: no error", r.line)
 			}
 			r.showsNone()
@@ -113,7 +114,7 @@ func TestDoctorShowsNoCredentials(t *testing.T) {
 		} {
 			c.goEnv["GOPROXY"], c.goEnv["GOSUMDB"] = s.goproxy, s.gosumdb
 			c.setGoEnv()
-			c.run("doctor", "--json", "--key", c.public).exits(exitFailed).says(`"check":"GOPROXY"`, `"check":"GOSUMDB"`).showsNone()
+			c.run("doctor", "--json", "--key", c.public).exits(command.ExitFailed).says(`"check":"GOPROXY"`, `"check":"GOSUMDB"`).showsNone()
 		}
 		c.run("doctor", "--key", c.public, "--private", url, "--shim", url).showsNone()
 	}
@@ -124,7 +125,7 @@ func TestLogsShowNoCredentials(t *testing.T) {
 		url := "https://" + user + "@proxy.example"
 		for _, format := range []string{"text", "json"} {
 			var out strings.Builder
-			log, err := (&app{streams: streams{err: &out}}).newLog(format)
+			log, err := (&app{command.App{Streams: command.Streams{Err: &out}}}).newLog(format)
 			must(t, err)
 			log.With("at", url).WithGroup("g").Info("asking "+url, "after", fmt.Errorf("Get %q: EOF", url), "for", url, slog.Group("h", "url", url))
 			if !strings.Contains(out.String(), "proxy.example") {

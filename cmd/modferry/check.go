@@ -15,6 +15,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
@@ -31,7 +32,7 @@ func (a *app) checkCommand() *cli.Command {
 		Name:      "check",
 		Usage:     "prove that a project works from the store alone",
 		ArgsUsage: "[DIR]",
-		Description: describe(`
+		Description: command.Describe(`
 Runs go mod download, go build ./..., go vet ./..., go mod verify, go mod tidy and go list -m all on a copy of the
 project or workspace in DIR (default: here), with an empty module cache and a shim on the store as the only source. Each
 command has a line of its own that says what became of it, and starts with go.mod and go.sum as the project has them. The
@@ -49,12 +50,12 @@ right; 1 the check itself could not be made.`, `
 modferry check --key cosign.pub ./myproject
 modferry check --key cosign.pub --registry harbor.example/golang --platform linux/amd64,windows/amd64 ./myproject
 modferry check --key cosign.pub --private 'corp.example/*' --download-all --wishlist wishes.txt --json`),
-		Flags: append(a.shimFlags(),
-			&cli.StringSliceFlag{Name: flagPlatform, Usage: "build and vet for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
+		Flags: append(a.ShimFlags(),
+			&cli.StringSliceFlag{Name: command.FlagPlatform, Usage: "build and vet for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
 			&cli.StringFlag{Name: flagTags, Usage: "build and vet with these `TAGS`, separated by commas"},
-			boolFlag(flagDownloadAll, `check "go mod download all", too; few need it, and it wants much more`),
+			command.BoolFlag(flagDownloadAll, `check "go mod download all", too; few need it, and it wants much more`),
 			&cli.StringFlag{Name: flagWishlist, Usage: "write what is missing to `FILE`"},
-			jsonFlag("the result of each command, what is missing and a summary"),
+			command.JSONFlag("the result of each command, what is missing and a summary"),
 		),
 		Action: a.check,
 	}
@@ -62,12 +63,12 @@ modferry check --key cosign.pub --private 'corp.example/*' --download-all --wish
 
 func (a *app) check(c *cli.Context) error {
 	if c.NArg() > 1 {
-		return usageErrorf("check takes one project directory")
+		return command.UsageErrorf("check takes one project directory")
 	}
 	dir := cmp.Or(c.Args().First(), ".")
 	p, err := project.Load(dir)
 	if errors.Is(err, project.ErrNoProject) {
-		return withHint(err, "name the directory of a go.mod or a go.work")
+		return command.WithHint(err, "name the directory of a go.mod or a go.work")
 	}
 	if err != nil {
 		return err
@@ -75,18 +76,18 @@ func (a *app) check(c *cli.Context) error {
 	if err := a.apart(p, dir); err != nil {
 		return err
 	}
-	if _, err := platforms(c); err != nil {
+	if _, err := command.Platforms(c); err != nil {
 		return err
 	}
 	if tags := c.String(flagTags); tags != "" && !tagsGrammar.MatchString(tags) {
-		return usageErrorf("--%s: %q is not a list of build tags, separated by commas", flagTags, tags)
+		return command.UsageErrorf("--%s: %q is not a list of build tags, separated by commas", flagTags, tags)
 	}
 	wishes, err := openWishlist(c)
 	if err != nil {
 		return err
 	}
 	report := &checkreport.Report{
-		Out: a.out, Err: a.err, JSON: c.Bool(flagJSON),
+		Out: a.Out, Err: a.Err, JSON: c.Bool(command.FlagJSON),
 		Dir: dir, Wishlist: c.String(flagWishlist), DownloadAll: c.Bool(flagDownloadAll),
 	}
 	for _, problem := range p.Problems {
@@ -102,9 +103,9 @@ func (a *app) check(c *cli.Context) error {
 	case unwritten != nil:
 		return fmt.Errorf("writing the wish list: %w", unwritten)
 	case errors.As(err, &unproved) && unproved.Refused:
-		return &exitError{code: exitRefused, err: err}
+		return &command.ExitError{Code: command.ExitRefused, Err: err}
 	case err != nil:
-		return &exitError{code: exitItems, err: err}
+		return &command.ExitError{Code: command.ExitItems, Err: err}
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
-	s, err := a.newShim(c, warnings(a.err), proxyshim.Options{CacheDir: cache, Recheck: defaultRecheck, Failed: report.Failed, Exact: true})
+	s, err := a.newShim(c, warnings(a.Err), proxyshim.Options{CacheDir: cache, Recheck: command.DefaultRecheck, Failed: report.Failed, Exact: true})
 	if err != nil {
 		return err
 	}
@@ -139,15 +140,15 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	defer stop()
 	results, dialled, err := check.Run(c.Context, check.Options{
 		Project: p, Proxy: url, Skip: layouts(s.stores),
-		NoSumDB:   joinPatterns(env.GONOSUMDB, c.String(flagPrivate)),
-		Platforms: c.StringSlice(flagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
+		NoSumDB:   command.JoinPatterns(env.GONOSUMDB, c.String(command.FlagPrivate)),
+		Platforms: c.StringSlice(command.FlagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
 		Report: report.Result, Warn: func(err error) { report.Warn(fmt.Errorf("left out, for it cannot be read: %w", err)) },
 	})
 	switch {
 	case c.Context.Err() != nil:
 		return context.Cause(c.Context)
 	case errors.Is(err, gocmd.ErrNoGo):
-		return withHint(err, "check runs the go command of this machine: install it, or add it to PATH")
+		return command.WithHint(err, "check runs the go command of this machine: install it, or add it to PATH")
 	case err != nil:
 		return fmt.Errorf("checking the project: %w", err)
 	}
@@ -165,7 +166,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 
 // reachable is an error if a store does not answer, or not to us: then nothing is known about what it has.
 func reachable(c *cli.Context, stores *registry.Router) error {
-	log, err := checksumLog(c)
+	log, err := command.ChecksumLog(c)
 	if err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func layouts(stores *registry.Router) (dirs []string) {
 // them, and take from directories what may have never been published. To check it by itself would prove something else.
 func (a *app) apart(p *project.Project, dir string) error {
 	file := workspaceFile(p.Root)
-	switch from, _ := a.env("GOWORK"); from {
+	switch from, _ := a.Env("GOWORK"); from {
 	case "", "auto":
 	case "off":
 		return nil
@@ -208,8 +209,8 @@ func (a *app) apart(p *project.Project, dir string) error {
 	if err != nil || workspace.Work == nil || !slices.ContainsFunc(workspace.Modules, func(m project.Module) bool { return m.Dir == p.Root }) {
 		return nil // whatever is wrong with it is for the go command to say
 	}
-	return withHint(
-		usageErrorf("%s is one module of the workspace %s, and go commands in it work with all of them", dir, file),
+	return command.WithHint(
+		command.UsageErrorf("%s is one module of the workspace %s, and go commands in it work with all of them", dir, file),
 		fmt.Sprintf("check the workspace: modferry check %s; GOWORK=off in the environment checks the module alone", shell.Quote(filepath.Dir(file))),
 	)
 }

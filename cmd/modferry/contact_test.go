@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
@@ -34,7 +35,7 @@ func TestAStoreThatRefusesFailsACommandBeforeItsWork(t *testing.T) {
 		{"mirror", "--key", private, b.path("app"), "example.com/a@v1.0.0", "example.com/b@v1.0.0"},
 		{"check", "--key", public, b.path("app")},
 	} {
-		r := b.run(args...).exits(exitFailed).complains("modferry: nothing was ")
+		r := b.run(args...).exits(command.ExitFailed).complains("modferry: nothing was ")
 		if n := strings.Count(r.err, "/golang"); n != 1 {
 			t.Errorf("%s: the store is named %d times:\n%s", args[0], n, r.err)
 		}
@@ -48,7 +49,7 @@ func TestAStoreThatRefusesFailsACommandBeforeItsWork(t *testing.T) {
 func TestVerifyTellsOnceThatARegistryIsNotThere(t *testing.T) {
 	b, public := mirrored(t)
 	b.env["MODFERRY_REGISTRY"] = "127.0.0.1:1/golang"
-	r := b.run("verify", "--key", public, "example.com/a@v1.0.0", "example.com/b@v1.0.0").exits(exitFailed).complains("modferry: nothing was verified: ")
+	r := b.run("verify", "--key", public, "example.com/a@v1.0.0", "example.com/b@v1.0.0").exits(command.ExitFailed).complains("modferry: nothing was verified: ")
 	if n := strings.Count(r.err, "127.0.0.1:1/golang"); n != 1 {
 		t.Errorf("the store is named %d times:\n%s", n, r.err)
 	}
@@ -62,13 +63,13 @@ func TestAStoreThatDeniesTheSnapshotTakesModules(t *testing.T) {
 	reg := registrytest.New(t, registrytest.Options{})
 	reg.Inject(registrytest.Answer(http.StatusForbidden, "DENIED", "denied").On(http.MethodGet, registrytest.Manifest).For(sumdb.LatestTag))
 	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
-	b.run("mirror", "--key", private, "--private", "example.com/a", "example.com/a@v1.0.0").exits(exitOK).says("1 new, 0 existing, 0 failed")
+	b.run("mirror", "--key", private, "--private", "example.com/a", "example.com/a@v1.0.0").exits(command.ExitOK).says("1 new, 0 existing, 0 failed")
 }
 
 func TestServeSaysWhatItsStoreIsLike(t *testing.T) {
 	b, public := mirrored(t)
 	s := b.serve("--key", public)
-	if r := s.stop().exits(exitOK); strings.Contains(r.err, "level=WARN") {
+	if r := s.stop().exits(command.ExitOK); strings.Contains(r.err, "level=WARN") {
 		t.Errorf("a warning about a store that is in order:\n%s", r.err)
 	}
 	b.env["MODFERRY_REGISTRY"] = "oci:" + b.path("mistyped")

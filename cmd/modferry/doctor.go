@@ -9,6 +9,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
@@ -16,7 +17,7 @@ func (a *app) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "find out what is wrong with the go command's settings, the shim and the checksum snapshot",
-		Description: describe(`
+		Description: command.Describe(`
 Looks at the settings of the go command as it sees them itself, from the environment and from its own file; asks the shim
 what the go command would ask it; asks the store what it has, as which account;
 reads the newest checksum snapshot in it and compares it with the head of the
@@ -31,20 +32,20 @@ command that mends it. Nothing is changed. The exit code is 1 when something is 
 modferry doctor
 modferry doctor --key cosign.pub --registry harbor.example/golang
 modferry doctor --shim https://shim.corp.example --private 'corp.example/*' --json`),
-		Flags: append(a.storeFlags(),
-			keysFlag("check the snapshot's signature with"),
-			sumdbFlag(),
-			privateFlag(),
+		Flags: append(a.StoreFlags(),
+			command.KeysFlag("check the snapshot's signature with"),
+			command.SumDBFlag(),
+			command.PrivateFlag(),
 			shimAddressFlag(),
 			shimURLFlag(),
-			jsonFlag("each finding"),
+			command.JSONFlag("each finding"),
 		),
 		Action: a.doctor,
 	}
 }
 
 func (a *app) doctor(c *cli.Context) error {
-	log, err := checksumLog(c)
+	log, err := command.ChecksumLog(c)
 	if err != nil {
 		return err
 	}
@@ -52,17 +53,17 @@ func (a *app) doctor(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := optionalKeys(c)
+	keys, err := command.OptionalKeys(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.openStores(c, nil)
+	stores, err := a.OpenStores(c, nil)
 	if err != nil {
 		return err
 	}
 	defer stores.Close()
 	findings, err := doctor.Examine(c.Context, doctor.Options{
-		Log: log, Shim: shim, Listen: defaultListen, Private: c.String(flagPrivate), Getenv: a.env,
+		Log: log, Shim: shim, Listen: command.DefaultListen, Private: c.String(command.FlagPrivate), Getenv: a.Env,
 		Store: stores.String(),
 		List: func(ctx context.Context) error {
 			for _, s := range stores.Stores() {
@@ -75,19 +76,19 @@ func (a *app) doctor(c *cli.Context) error {
 			return nil
 		},
 		Snapshot: func(ctx context.Context) (*sumdb.Snapshot, error) {
-			return newestSnapshot(ctx, stores, log, audit.VerifierOf(keys))
+			return command.NewestSnapshot(ctx, stores, log, audit.VerifierOf(keys))
 		},
 		Unsigned: keys == nil,
 	})
 	if errors.Is(err, doctor.ErrNoGo) {
-		return withHint(err, "doctor looks through its eyes: install Go, or put it into PATH")
+		return command.WithHint(err, "doctor looks through its eyes: install Go, or put it into PATH")
 	}
 	if err != nil {
 		return err
 	}
 	wrong := 0
 	for _, f := range findings {
-		if err := a.print(c, f, f.String()); err != nil {
+		if err := a.Print(c, f, f.String()); err != nil {
 			return err
 		}
 		if f.Status == doctor.Wrong {

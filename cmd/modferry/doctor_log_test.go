@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
@@ -24,11 +25,11 @@ func (c *machine) sees(head []byte) string {
 func TestDoctorComparesTheHeadThatTheGoCommandHasSeen(t *testing.T) {
 	c := newMachine(t)
 	name := c.sees(nil)
-	if f := c.doctor(exitOK)["client head"]; f.Value != "none yet" || f.From != name {
+	if f := c.doctor(command.ExitOK)["client head"]; f.Value != "none yet" || f.From != name {
 		t.Errorf("%+v", f)
 	}
 	c.sees(c.head)
-	if f := c.doctor(exitOK)["client head"]; f.Value != "300 records, equal to the snapshot" {
+	if f := c.doctor(command.ExitOK)["client head"]; f.Value != "300 records, equal to the snapshot" {
 		t.Errorf("%+v", f)
 	}
 	c.sees([]byte("garbage"))
@@ -52,7 +53,7 @@ func TestDoctorTellsOlderHeadsThatWerePublishedFromOthers(t *testing.T) {
 	log.publish(head, c.loadSigner(c.path("cosign.key")))
 	c.goEnv["GOPROXY"] = log.proxy(head)
 	c.sees(whole) // its tiles are all above level 0
-	if f := c.doctor(exitOK)["client head"]; f.Value != "256 records, older than the snapshot" {
+	if f := c.doctor(command.ExitOK)["client head"]; f.Value != "256 records, older than the snapshot" {
 		t.Errorf("%+v", f)
 	}
 	name := c.sees(inTile)
@@ -64,7 +65,7 @@ func TestDoctorExaminesTheSnapshot(t *testing.T) {
 	_, stranger := c.keys("stranger")
 	good := c.public
 	c.public = stranger
-	if f := c.doctor(exitFailed)["snapshot"]; f.Status != doctor.Wrong || f.Mend != mirrorAgain || f.Detail == "" {
+	if f := c.doctor(command.ExitFailed)["snapshot"]; f.Status != doctor.Wrong || f.Mend != mirrorAgain || f.Detail == "" {
 		t.Errorf("signed by a stranger: %+v", f)
 	}
 	c.public = good
@@ -79,7 +80,7 @@ func TestDoctorSeesAShimThatLagsOrHasNothing(t *testing.T) {
 	signer := c.loadSigner(c.path("cosign.key"))
 	c.goEnv["GOPROXY"] = c.log.proxy(c.log.grow(212)) // a whole number of tiles
 	c.log.publish(c.log.grow(500), signer)
-	if f := c.doctor(exitOK)["shim"]; f.Status != doctor.Note || !strings.Contains(f.Detail, "--recheck") {
+	if f := c.doctor(command.ExitOK)["shim"]; f.Status != doctor.Note || !strings.Contains(f.Detail, "--recheck") {
 		t.Errorf("%+v", f)
 	}
 	c.goEnv["GOPROXY"] = c.log.proxy(c.log.grow(1))

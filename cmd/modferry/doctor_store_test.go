@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 )
@@ -32,13 +33,13 @@ func TestDoctorKnowsWhatRegistriesSay(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"),
 				[]byte(`{"auths":{"`+reg.Host()+`":{"auth":"`+auth+`"}}}`), 0o600))
 			reg.Inject(test.fault)
-			f := c.doctor(exitFailed, "--registry", reg.Host()+"/golang")[test.check]
+			f := c.doctor(command.ExitFailed, "--registry", reg.Host()+"/golang")[test.check]
 			if f.Status != test.status || !strings.Contains(f.Detail, test.detail) {
 				t.Errorf("%+v", f)
 			}
 		})
 	}
-	f := c.doctor(exitFailed, "--registry", "127.0.0.1:1/golang")["store"]
+	f := c.doctor(command.ExitFailed, "--registry", "127.0.0.1:1/golang")["store"]
 	if f.Status != doctor.Wrong || !strings.Contains(f.Detail, "check the registry's name and port") {
 		t.Errorf("%+v", f)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/doctor"
 )
 
@@ -73,7 +74,7 @@ func (c *machine) doctor(code int, args ...string) map[string]doctor.Finding {
 // wrong checks that one thing is wrong and nothing else, and how it is mended.
 func (c *machine) wrong(check, detail, mend string, args ...string) {
 	c.t.Helper()
-	for name, f := range c.doctor(exitFailed, args...) {
+	for name, f := range c.doctor(command.ExitFailed, args...) {
 		switch {
 		case name != check && f.Status == doctor.Wrong:
 			c.t.Errorf("%s is wrong, too: %+v", name, f)
@@ -85,14 +86,14 @@ func (c *machine) wrong(check, detail, mend string, args ...string) {
 
 func TestDoctorFindsAHealthyMachineHealthy(t *testing.T) {
 	c := newMachine(t)
-	for name, f := range c.doctor(exitOK) {
+	for name, f := range c.doctor(command.ExitOK) {
 		if f.Status != doctor.OK || f.Mend != "" {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	r := c.run("doctor", "--key", c.public).exits(exitOK)
+	r := c.run("doctor", "--key", c.public).exits(command.ExitOK)
 	r.says("ok     GOPROXY       http://127.0.0.1:", "(default)", "ok     snapshot      sum.example.com, 300 records", "none yet")
-	c.run("doctor").exits(exitOK).says("note   snapshot", "signature is not checked")
+	c.run("doctor").exits(command.ExitOK).says("note   snapshot", "signature is not checked")
 }
 
 func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
@@ -138,12 +139,12 @@ func TestDoctorNamesTheDefaultLogWithoutItsKey(t *testing.T) {
 	c := newMachine(t)
 	c.env["MODFERRY_SUMDB"] = "sum.golang.org"
 	c.goEnv["GOSUMDB"], c.env["GOSUMDB"] = "off", "off"
-	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "export GOSUMDB='sum.golang.org'" || f.From != "environment" {
+	if f := c.doctor(command.ExitFailed)["GOSUMDB"]; f.Mend != "export GOSUMDB='sum.golang.org'" || f.From != "environment" {
 		t.Errorf("%+v", f)
 	}
 	delete(c.env, "GOSUMDB")
 	c.write("goenv", "GOSUMDB=off\n")
-	if f := c.doctor(exitFailed)["GOSUMDB"]; f.Mend != "go env -w GOSUMDB=sum.golang.org" || f.From != c.path("goenv") {
+	if f := c.doctor(command.ExitFailed)["GOSUMDB"]; f.Mend != "go env -w GOSUMDB=sum.golang.org" || f.From != c.path("goenv") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -160,7 +161,7 @@ func TestDoctorWantsPrivateModulesInGONOSUMDBAlone(t *testing.T) {
 	c.env["GOPRIVATE"] = "corp.example"
 	c.wrong("GONOPROXY", "not through the shim", "go env -w GONOPROXY=none", "--private", "corp.example")
 	c.goEnv["GONOPROXY"] = "none"
-	found := c.doctor(exitOK, "--private", "corp.example")
+	found := c.doctor(command.ExitOK, "--private", "corp.example")
 	if f := found["GONOSUMDB"]; f.Status != doctor.OK || f.From != "GOPRIVATE, environment" {
 		t.Errorf("%+v", f)
 	}
@@ -171,16 +172,16 @@ func TestDoctorWantsPrivateModulesInGONOSUMDBAlone(t *testing.T) {
 
 func TestDoctorSeesGOTOOLCHAINAsTheGoCommandDoes(t *testing.T) {
 	c := newMachine(t)
-	if f := c.doctor(exitOK)["GOTOOLCHAIN"]; f.Value != "auto" || f.From != "default" {
+	if f := c.doctor(command.ExitOK)["GOTOOLCHAIN"]; f.Value != "auto" || f.From != "default" {
 		t.Errorf("%+v", f)
 	}
 	c.write("goenv", "GOTOOLCHAIN=go1.99.1\n")
 	c.goEnv["GOTOOLCHAIN"] = "go1.99.1"
-	if f := c.doctor(exitOK)["GOTOOLCHAIN"]; f.Value != "go1.99.1" || f.From != c.path("goenv") {
+	if f := c.doctor(command.ExitOK)["GOTOOLCHAIN"]; f.Value != "go1.99.1" || f.From != c.path("goenv") {
 		t.Errorf("%+v", f)
 	}
 	c.env["GOTOOLCHAIN"], c.goEnv["GOTOOLCHAIN"] = "local", "local"
-	if f := c.doctor(exitOK)["GOTOOLCHAIN"]; f.Value != "local" || f.From != "environment" {
+	if f := c.doctor(command.ExitOK)["GOTOOLCHAIN"]; f.Value != "local" || f.From != "environment" {
 		t.Errorf("%+v", f)
 	}
 }
@@ -204,7 +205,7 @@ func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
 		{http.StatusForbidden, "answers 403"},
 	} {
 		status = test.status
-		f := c.doctor(exitFailed)["GOPROXY"]
+		f := c.doctor(command.ExitFailed)["GOPROXY"]
 		if f.Status != doctor.Wrong || !strings.Contains(f.Detail, test.detail) || f.Mend != "go env -w GOPROXY=http://127.0.0.1:7070" {
 			t.Errorf("%+v", f)
 		}
@@ -221,8 +222,8 @@ func TestDoctorAsksTheShimWhatTheGoCommandAsks(t *testing.T) {
 func TestDoctorWithoutAGoCommandSaysSo(t *testing.T) {
 	c := newMachine(t)
 	t.Setenv("PATH", c.path("nothing"))
-	c.run("doctor").exits(exitFailed).complains("no go command", "hint:")
+	c.run("doctor").exits(command.ExitFailed).complains("no go command", "hint:")
 	t.Setenv("PATH", c.path("bin"))
 	must(t, os.WriteFile(filepath.Join(c.dir, "bin", "go"), []byte("#!/bin/sh\necho broken >&2\nexit 1\n"), 0o700))
-	c.run("doctor").exits(exitFailed).complains("broken")
+	c.run("doctor").exits(command.ExitFailed).complains("broken")
 }

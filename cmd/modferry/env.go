@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -21,7 +22,7 @@ func (a *app) envCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "env",
 		Usage: "print the settings that make the go command use a running shim",
-		Description: describe(`
+		Description: command.Describe(`
 Prints GOPROXY, GONOPROXY=none (so that a GOPRIVATE set elsewhere cannot lead around the shim) and, with --private,
 GONOSUMDB, in the syntax of a shell. GOPRIVATE and GOFLAGS are left alone. So is GOSUMDB, for the shim serves the checksum
 database and nothing has to be switched off, unless it has an address, as sum.golang.google.cn is one: the go command
@@ -33,9 +34,9 @@ modferry env --shim https://shim.corp.example --json`),
 		Flags: []cli.Flag{
 			shimAddressFlag(),
 			shimURLFlag(),
-			privateFlag(),
+			command.PrivateFlag(),
 			&cli.StringFlag{Name: flagShell, Value: "sh", Usage: "the `SHELL` to print for: sh, fish, powershell or cmd"},
-			jsonFlag("the settings"),
+			command.JSONFlag("the settings"),
 		},
 		Action: a.printEnv,
 	}
@@ -52,15 +53,15 @@ func (a *app) printEnv(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range append(goSettings(proxy, c.String(flagPrivate)), sumDBSetting(env.GOSUMDB)...) {
-		command, ok := v.Export(c.String(flagShell))
+	for _, v := range append(goSettings(proxy, c.String(command.FlagPrivate)), sumDBSetting(env.GOSUMDB)...) {
+		line, ok := v.Export(c.String(flagShell))
 		if !ok {
-			return usageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
+			return command.UsageErrorf("--%s %q: known are sh, fish, powershell and cmd", flagShell, c.String(flagShell))
 		}
 		values[v.Name] = v.Value
-		commands = append(commands, command)
+		commands = append(commands, line)
 	}
-	return a.print(c, values, strings.Join(commands, "\n"))
+	return a.Print(c, values, strings.Join(commands, "\n"))
 }
 
 // goSettings are the variables that make the go command use the shim at proxy and nothing else. noSumDB lists
@@ -85,7 +86,7 @@ func sumDBSetting(gosumdb string) []shell.Setting {
 }
 
 func shimAddressFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "the shim's `ADDRESS`, as given to serve"}
+	return &cli.StringFlag{Name: command.FlagListen, Value: command.DefaultListen, Usage: "the shim's `ADDRESS`, as given to serve"}
 }
 
 func shimURLFlag() cli.Flag {
@@ -96,18 +97,18 @@ func shimURLFlag() cli.Flag {
 func shimURL(c *cli.Context) (string, error) {
 	shim := c.String(flagShim)
 	if shim == "" {
-		url, err := listen.URL("http", c.String(flagListen))
+		url, err := listen.URL("http", c.String(command.FlagListen))
 		if err != nil {
 			return "", notAnAddress(c)
 		}
 		return url, nil
 	}
 	if u, err := url.Parse(shim); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", usageErrorf("--%s %q is not an http or https URL", flagShim, shim)
+		return "", command.UsageErrorf("--%s %q is not an http or https URL", flagShim, shim)
 	}
 	return shim, nil
 }
 
 func notAnAddress(c *cli.Context) error {
-	return usageErrorf("--%s %q is not an address like %s", flagListen, c.String(flagListen), defaultListen)
+	return command.UsageErrorf("--%s %q is not an address like %s", command.FlagListen, c.String(command.FlagListen), command.DefaultListen)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 func TestEnvPrintsSettingsInTheSyntaxOfTheShell(t *testing.T) {
@@ -21,7 +23,7 @@ func TestEnvPrintsSettingsInTheSyntaxOfTheShell(t *testing.T) {
 		if test.args != "" {
 			args = append(args, "--shell", test.args)
 		}
-		b.run(args...).exits(exitOK).prints(test.want)
+		b.run(args...).exits(command.ExitOK).prints(test.want)
 	}
 }
 
@@ -39,21 +41,21 @@ func TestEnvGivesTheLogItsOwnNameBack(t *testing.T) {
 		t.Setenv("GOSUMDB", value)
 		b := newBench(t)
 		t.Setenv("GOSUMDB", value)
-		if _, got, _ := strings.Cut(b.run("env").exits(exitOK).out, "export GONOPROXY='none'\n"); got != want {
+		if _, got, _ := strings.Cut(b.run("env").exits(command.ExitOK).out, "export GONOPROXY='none'\n"); got != want {
 			t.Errorf("GOSUMDB=%s: %q, want %q", value, got, want)
 		}
-		b.run("run", "--insecure-skip-verify", "sh", "-c", `echo "export GOSUMDB='$GOSUMDB'"`).exits(exitOK).
+		b.run("run", "--insecure-skip-verify", "sh", "-c", `echo "export GOSUMDB='$GOSUMDB'"`).exits(command.ExitOK).
 			prints(cmp.Or(want, "export GOSUMDB='"+value+"'\n"))
 	}
 }
 
 func TestEnvNamesPrivateModulesAndOtherShims(t *testing.T) {
 	b := newBench(t)
-	b.run("env", "--private", "corp.example/*").exits(exitOK).says("export GONOSUMDB='corp.example/*'")
-	b.run("env", "--shim", "https://shim.corp.example").exits(exitOK).says("GOPROXY='https://shim.corp.example'")
-	b.run("env", "--listen", ":8080").exits(exitOK).says("http://127.0.0.1:8080")
-	b.run("env", "--listen", "[::1]:8080").exits(exitOK).says("http://[::1]:8080")
-	got := jsonLines[map[string]string](b.run("env", "--json").exits(exitOK))
+	b.run("env", "--private", "corp.example/*").exits(command.ExitOK).says("export GONOSUMDB='corp.example/*'")
+	b.run("env", "--shim", "https://shim.corp.example").exits(command.ExitOK).says("GOPROXY='https://shim.corp.example'")
+	b.run("env", "--listen", ":8080").exits(command.ExitOK).says("http://127.0.0.1:8080")
+	b.run("env", "--listen", "[::1]:8080").exits(command.ExitOK).says("http://[::1]:8080")
+	got := jsonLines[map[string]string](b.run("env", "--json").exits(command.ExitOK))
 	if len(got) != 1 || got[0]["GOPROXY"] != "http://127.0.0.1:7070" || got[0]["GONOPROXY"] != "none" {
 		t.Errorf("env --json: %v", got)
 	}

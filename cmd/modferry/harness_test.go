@@ -16,6 +16,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 // bench is a directory of its own with a store, an upstream and keys, and the environment of the commands run in it.
@@ -80,7 +81,7 @@ func (b *bench) run(args ...string) result {
 func (b *bench) runIn(ctx context.Context, args ...string) result {
 	b.t.Helper()
 	var out, errs lockedBuffer
-	s := streams{in: strings.NewReader(b.stdin), out: &out, err: &errs, env: func(name string) (string, bool) {
+	s := command.Streams{In: strings.NewReader(b.stdin), Out: &out, Err: &errs, Env: func(name string) (string, bool) {
 		v, ok := b.env[name]
 		return v, ok
 	}}

@@ -1,7 +1,5 @@
 package main
 
-import "strings"
-
 const appDescription = `   mirror takes module versions from their upstream GOPROXY, checks them against the checksum database, signs them
    and pushes them to a store: a container registry (harbor.example/golang) or a directory (oci:DIR). publish does so
    with private source code, and check proves that a project works from a store alone. serve and run are the other end:
@@ -44,18 +42,3 @@ DESCRIPTION:
 OPTIONS:{{range .VisibleFlags}}
    {{.}}{{end}}
 {{end}}`
-
-// describe joins a command's description and its examples, both indented the way the help shows them.
-func describe(text, examples string) string {
-	return indent(text) + "\n\nEXAMPLES:\n" + indent(examples)
-}
-
-func indent(text string) string {
-	lines := strings.Split(strings.Trim(text, "\n"), "\n")
-	for i, l := range lines {
-		if l != "" {
-			lines[i] = "   " + l
-		}
-	}
-	return strings.Join(lines, "\n")
-}

@@ -19,14 +19,14 @@ var layers = [][]string{
 	{"artifact", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb"},
 	{"registry", "registry/gocmd"},
-	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
+	{"registry/remote", "registry/ocilayout", "registry/inventory", "registry/project", "registry/record", "registry/gitsource"},
 	{"registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
 	{"registry/collect", "proxyshim/check"},
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
-	{"cmd/modferry/internal/checkreport"},
+	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/command"},
 	{"cmd/modferry"},
 }
 
@@ -34,7 +34,7 @@ var layers = [][]string{
 var only = map[string][]string{
 	"github.com/sigstore/cosign/": {"artifact/sign"},
 	"oras.land/oras-go/":          {"registry/remote", "registry/ocilayout"},
-	"github.com/urfave/cli/":      {"cmd/modferry"},
+	"github.com/urfave/cli/":      {"cmd/modferry", "cmd/modferry/internal/command"},
 }
 
 func TestPackagesImportOneWay(t *testing.T) {

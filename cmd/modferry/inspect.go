@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 func (a *app) inspectCommand() *cli.Command {
@@ -11,16 +12,16 @@ func (a *app) inspectCommand() *cli.Command {
 		Name:      "inspect",
 		Usage:     "show what the store has of a version",
 		ArgsUsage: "MODULE@VERSION",
-		Description: describe(`
+		Description: command.Describe(`
 Prints the digests, sums, layers and signatures of one version and where it came from, as its manifest claims them.
 With --key each signature is checked and the ID of its key shown. The record of the checksum database is shown where the
 store has it. The contents are not downloaded and not checked:
 verify does that.`, `
 modferry inspect golang.org/x/text@v0.14.0
 modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
-		Flags: append(a.storeFlags(),
-			keysFlag("check signatures with"),
-			jsonFlag("all of it"),
+		Flags: append(a.StoreFlags(),
+			command.KeysFlag("check signatures with"),
+			command.JSONFlag("all of it"),
 		),
 		Action: a.inspect,
 	}
@@ -28,17 +29,17 @@ modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
 
 func (a *app) inspect(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return usageErrorf("inspect needs exactly one module@version")
+		return command.UsageErrorf("inspect needs exactly one module@version")
 	}
-	want, err := parseVersion(c.Args().First())
+	want, err := command.ParseVersion(c.Args().First())
 	if err != nil {
 		return err
 	}
-	keys, err := optionalKeys(c)
+	keys, err := command.OptionalKeys(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.openStores(c, nil)
+	stores, err := a.OpenStores(c, nil)
 	if err != nil {
 		return err
 	}
@@ -55,5 +56,5 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.print(c, found, found.String())
+	return a.Print(c, found, found.String())
 }

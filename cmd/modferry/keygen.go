@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 const flagKeyPrefix = "output-key-prefix"
@@ -16,7 +17,7 @@ func (a *app) keygenCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "keygen",
 		Usage: "make a key pair for signing",
-		Description: describe(`
+		Description: command.Describe(`
 Writes cosign.key, the private key encrypted with a password, and cosign.pub, the public key for everybody who
 verifies. Both are what "cosign generate-key-pair" writes, and cosign can use them. The password comes from
 COSIGN_PASSWORD or is asked for twice. Existing files are never overwritten.`, `
@@ -34,11 +35,11 @@ func (a *app) keygen(c *cli.Context) error {
 	private, public := prefix+".key", prefix+".pub"
 	for _, name := range []string{private, public} { // before a password is asked for
 		if _, err := os.Lstat(name); err == nil {
-			return withHint(fmt.Errorf("%s exists already and is not overwritten", name),
+			return command.WithHint(fmt.Errorf("%s exists already and is not overwritten", name),
 				"choose other names with --"+flagKeyPrefix+", or move the old pair away")
 		}
 	}
-	password, err := a.prompt().New()
+	password, err := a.Prompt().New()
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (a *app) keygen(c *cli.Context) error {
 	if err := writeNew(public, pub, 0o644); err != nil {
 		return errors.Join(err, os.Remove(private)) // half a pair is no use
 	}
-	fmt.Fprintf(a.out, "%s  private key: keep it, and its password, where only the mirroring side can read it\n"+
+	fmt.Fprintf(a.Out, "%s  private key: keep it, and its password, where only the mirroring side can read it\n"+
 		"%s  public key: hand it to everybody who runs serve, run or verify\n", private, public)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -20,7 +21,7 @@ func (a *app) listCommand() *cli.Command {
 		Name:      "list",
 		Usage:     "list the versions in the store",
 		ArgsUsage: "[MODULE… | -]",
-		Description: describe(`
+		Description: command.Describe(`
 Prints "path version", a line each: of the modules named, else of all modules; "-" reads names from standard input, one
 a line. A third word, mod-only, marks the versions that are there with their go.mod alone because nothing more was needed
 of them. All modules are those of the store's indexes, which mirror and publish keep and sign, and of the registry's
@@ -31,10 +32,10 @@ modferry list golang.org/x/text
 modferry list > mirrored.txt                     # which mirror and verify read, too
 modferry list --registry harbor.example/golang --json golang.org/x/text
 cut -d" " -f1 go.sum | sort -u | modferry list -`),
-		Flags: append(a.storeFlags(),
-			boolFlag(flagFull, "leave out versions of which only the go.mod is there"),
-			keysFlag("use only indexes signed with"),
-			jsonFlag("each version"),
+		Flags: append(a.StoreFlags(),
+			command.BoolFlag(flagFull, "leave out versions of which only the go.mod is there"),
+			command.KeysFlag("use only indexes signed with"),
+			command.JSONFlag("each version"),
 		),
 		Action: a.list,
 	}
@@ -52,11 +53,11 @@ func (a *app) list(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := optionalKeys(c)
+	keys, err := command.OptionalKeys(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.openStores(c, nil)
+	stores, err := a.OpenStores(c, nil)
 	if err != nil {
 		return err
 	}
@@ -73,13 +74,13 @@ func (a *app) list(c *cli.Context) error {
 	if c.Args().Present() {
 		return nil
 	}
-	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(keys), Warn: func(err error) { a.warn("%v", err) }}
+	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(keys), Warn: func(err error) { a.Warn("%v", err) }}
 	broken, err := lister.Each(c.Context, func(path string, versions []registry.Listed) error {
 		return a.printVersions(c, path, versions)
 	})
-	a.nameBroken(broken)
+	a.NameBroken(broken)
 	if err == nil && len(broken) > 0 {
-		err = itemsFailed(len(broken), "of the store's repositories could not be read")
+		err = command.ItemsFailed(len(broken), "of the store's repositories could not be read")
 	}
 	return err
 }
@@ -89,7 +90,7 @@ func (a *app) modulePaths(args []string) (paths []string, err error) {
 	for _, arg := range args {
 		names := []string{arg}
 		if arg == "-" {
-			data, err := io.ReadAll(a.in)
+			data, err := io.ReadAll(a.In)
 			if err != nil {
 				return nil, err
 			}
@@ -97,7 +98,7 @@ func (a *app) modulePaths(args []string) (paths []string, err error) {
 		}
 		for _, path := range names {
 			if err := module.CheckPath(path); err != nil {
-				return nil, usageErrorf("%v", err)
+				return nil, command.UsageErrorf("%v", err)
 			}
 			paths = append(paths, path)
 		}
@@ -110,16 +111,16 @@ func (a *app) printVersions(c *cli.Context, path string, versions []registry.Lis
 	for _, v := range versions {
 		full[v.Version] = full[v.Version] || !v.ModOnly
 	}
-	out := json.NewEncoder(a.out)
+	out := json.NewEncoder(a.Out)
 	for _, v := range versions {
 		if v.ModOnly && (full[v.Version] || c.Bool(flagFull)) {
 			continue
 		}
 		var err error
-		if c.Bool(flagJSON) {
+		if c.Bool(command.FlagJSON) {
 			err = out.Encode(listed{path, v.Version, v.ModOnly})
 		} else {
-			_, err = fmt.Fprintf(a.out, "%s %s%s\n", path, v.Version, audit.Kind(v.ModOnly))
+			_, err = fmt.Fprintf(a.Out, "%s %s%s\n", path, v.Version, audit.Kind(v.ModOnly))
 		}
 		if err != nil {
 			return err // nobody reads what the other repositories hold

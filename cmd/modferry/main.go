@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 func main() {
 	ctx, stop := untilSignal(context.Background())
-	code := execute(ctx, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv}, os.Args[1:])
+	code := execute(ctx, command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

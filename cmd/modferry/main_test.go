@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 func TestSignalsThatAskForAnEndEndTheContext(t *testing.T) {
@@ -30,7 +32,7 @@ func TestNobodyIsToldThatNobodyReads(t *testing.T) {
 		fmt.Errorf("asking the registry: %w", syscall.EPIPE):              false,
 	} {
 		var out strings.Builder
-		if code := report(&out, err); code != exitFailed || (out.Len() == 0) != silent {
+		if code := command.Report(&out, err); code != command.ExitFailed || (out.Len() == 0) != silent {
 			t.Errorf("%v: exit code %d, %q", err, code, out.String())
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry"
@@ -18,14 +19,9 @@ import (
 )
 
 const (
-	flagSignKey  = "sign-key"
-	flagNoSign   = "no-sign"
-	flagDryRun   = "dry-run"
-	flagVerify   = "verify"
-	flagNoSumDB  = "no-sumdb"
-	flagUpstream = "upstream"
+	flagVerify  = "verify"
+	flagNoSumDB = "no-sumdb"
 
-	flagPlatform       = "platform"
 	flagToolchains     = "toolchains"
 	flagTool           = "tool"
 	flagDownloadAll    = "download-all"
@@ -40,7 +36,7 @@ func (a *app) mirrorCommand() *cli.Command {
 		Name:      "mirror",
 		Usage:     "take module versions from upstream, check and sign them, and put them into the store",
 		ArgsUsage: "SOURCE…",
-		Description: describe(mirrorText, `
+		Description: command.Describe(mirrorText, `
 modferry mirror modferry.yaml
 modferry mirror --key cosign.key --registry harbor.example/golang ./myproject
 modferry mirror --key cosign.key golang.org/x/text@v0.14.0 github.com/spf13/cobra@latest
@@ -50,22 +46,22 @@ modferry mirror --key cosign.key --record -- make test
 modferry mirror --key cosign.key --private 'corp.example/*' --upstream https://athens.corp.example go.sum
 modferry mirror --key cosign.key ~/go/pkg/mod
 modferry mirror --no-sign --dry-run wishes.txt`),
-		Flags: append(append(a.storeFlags(), signerFlags()...),
-			upstreamFlag(),
-			privateFlag(),
-			boolFlag(flagNoSumDB, "do not check anything against the checksum database, and keep nothing of it for the shim"),
+		Flags: append(append(a.StoreFlags(), command.SignerFlags()...),
+			command.UpstreamFlag(),
+			command.PrivateFlag(),
+			command.BoolFlag(flagNoSumDB, "do not check anything against the checksum database, and keep nothing of it for the shim"),
 			&cli.StringSliceFlag{Name: flagTool, Usage: "mirror what \"go install `PACKAGE@VERSION`\" and \"go get -tool\" of it need; repeat it, or separate with commas, for several"},
-			&cli.StringSliceFlag{Name: flagPlatform, Usage: "mirror tools and Go toolchains for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
-			boolFlag(flagToolchains, "mirror the Go toolchains, too, that the go and toolchain lines of go.mod and projects demand"),
-			boolFlag(flagDownloadAll, "of projects, mirror the zips of the whole module graph, which nothing but \"go mod download all\" wants"),
-			boolFlag(flagStatic, "do not run the go command: of projects what go.sum pins, named modules alone"),
-			boolFlag(flagAllowRetracted, "mirror versions that are named although their author retracted them"),
-			boolFlag(flagRecord, "the arguments, after --, are a command: run it, and mirror what it fetches"),
-			boolFlag(flagUpdate, "of a mirror file: resolve its queries anew, and write a new lock"),
-			jobsFlag("mirror"),
-			boolFlag(flagVerify, "look whether the blobs of what the store has are all there, and put back from upstream what is missing or damaged"),
-			boolFlag(flagDryRun, "say what would be mirrored, and do nothing"),
-			jsonFlag("an event for each version and a summary"),
+			&cli.StringSliceFlag{Name: command.FlagPlatform, Usage: "mirror tools and Go toolchains for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
+			command.BoolFlag(flagToolchains, "mirror the Go toolchains, too, that the go and toolchain lines of go.mod and projects demand"),
+			command.BoolFlag(flagDownloadAll, "of projects, mirror the zips of the whole module graph, which nothing but \"go mod download all\" wants"),
+			command.BoolFlag(flagStatic, "do not run the go command: of projects what go.sum pins, named modules alone"),
+			command.BoolFlag(flagAllowRetracted, "mirror versions that are named although their author retracted them"),
+			command.BoolFlag(flagRecord, "the arguments, after --, are a command: run it, and mirror what it fetches"),
+			command.BoolFlag(flagUpdate, "of a mirror file: resolve its queries anew, and write a new lock"),
+			command.JobsFlag("mirror"),
+			command.BoolFlag(flagVerify, "look whether the blobs of what the store has are all there, and put back from upstream what is missing or damaged"),
+			command.BoolFlag(command.FlagDryRun, "say what would be mirrored, and do nothing"),
+			command.JSONFlag("an event for each version and a summary"),
 		),
 		Action: a.mirror,
 	}
@@ -106,38 +102,38 @@ func (a *app) mirror(c *cli.Context) error {
 		return err
 	}
 	if !c.Args().Present() && len(c.StringSlice(flagTool)) == 0 {
-		return usageErrorf("mirror needs at least one source: module@version, a project directory, go.sum, a mirror file, a list, or --%s", flagTool)
+		return command.UsageErrorf("mirror needs at least one source: module@version, a project directory, go.sum, a mirror file, a list, or --%s", flagTool)
 	}
-	n, err := jobs(c)
+	n, err := command.Jobs(c)
 	if err != nil {
 		return err
 	}
-	signer, err := a.signer(c)
+	signer, err := a.Signer(c)
 	if err != nil {
-		return file.explain(flagSignKey, "key", err)
+		return file.explain(command.FlagSignKey, "key", err)
 	}
-	stores, err := a.openStores(c, nil)
+	stores, err := a.OpenStores(c, nil)
 	if err != nil {
-		return file.explain(flagRegistry, "store", err)
+		return file.explain(command.FlagRegistry, "store", err)
 	}
 	defer stores.Close()
 	if err := contact.All(c.Context, stores, "mirrored", registry.ErrUnavailable, registry.ErrUnauthorized); err != nil {
-		return file.explain(flagRegistry, "store", err)
+		return file.explain(command.FlagRegistry, "store", err)
 	}
 	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
-		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(flagDryRun), Verify: c.Bool(flagVerify), Progress: show.Tiles,
+		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(command.FlagDryRun), Verify: c.Bool(flagVerify), Progress: show.Tiles,
 	}, show, file)
 	show.Done()
 	if errors.Is(err, upstream.ErrChecksum) {
-		return &exitError{code: exitRefused, err: err}
+		return &command.ExitError{Code: command.ExitRefused, Err: err}
 	}
 	if err != nil {
 		return err
 	}
-	err = a.print(c, map[string]mirror.Summary{"summary": s}, progress.SummaryLine(s, c.Bool(flagDryRun)))
+	err = a.Print(c, map[string]mirror.Summary{"summary": s}, progress.SummaryLine(s, c.Bool(command.FlagDryRun)))
 	if s.Failed > 0 { // beside which an output that is lost is no news
-		return itemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
+		return command.ItemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
 	}
 	return err
 }
@@ -145,12 +141,12 @@ func (a *app) mirror(c *cli.Context) error {
 // display picks how to show what mirror does: JSON on standard output, a bar on a terminal, plain lines elsewhere.
 func (a *app) display(c *cli.Context) progress.Display {
 	switch {
-	case c.Bool(flagJSON):
-		return progress.JSON(a.out, a.err)
-	case isTerminal(a.err):
-		return progress.Bar(a.err)
+	case c.Bool(command.FlagJSON):
+		return progress.JSON(a.Out, a.Err)
+	case command.IsTerminal(a.Err):
+		return progress.Bar(a.Err)
 	}
-	return progress.Lines(a.err)
+	return progress.Lines(a.Err)
 }
 
 // collectAndMirror collects what is asked for, and mirrors it.
@@ -158,7 +154,7 @@ func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress.D
 	log := warnings(show)
 	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %s\n", redact.Text(err.Error())) })
 	if err != nil {
-		return s, file.explain(flagUpstream, "upstream", err)
+		return s, file.explain(command.FlagUpstream, "upstream", err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	src.read = show.Collect

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 )
@@ -30,27 +31,27 @@ func (a *app) mirrorFile(c *cli.Context) (*mirrorFile, error) {
 	name := c.Args().First()
 	if c.Bool(flagRecord) || !isMirrorFile(name) {
 		if c.Bool(flagUpdate) {
-			return nil, usageErrorf("--%s is for a mirror file: modferry mirror --%[1]s modferry.yaml", flagUpdate)
+			return nil, command.UsageErrorf("--%s is for a mirror file: modferry mirror --%[1]s modferry.yaml", flagUpdate)
 		}
 		return nil, nil
 	}
 	if c.Args().Len() > 1 || len(c.StringSlice(flagTool)) > 0 {
-		return nil, usageErrorf("%s: a mirror file is mirrored by itself: list the other sources in it, or run mirror twice", name)
+		return nil, command.UsageErrorf("%s: a mirror file is mirrored by itself: list the other sources in it, or run mirror twice", name)
 	}
 	for _, f := range [...]struct{ flag, line string }{
-		{flagPlatform, "platforms:"}, {flagToolchains, "toolchains:"}, {flagDownloadAll, "downloadAll: true"},
+		{command.FlagPlatform, "platforms:"}, {flagToolchains, "toolchains:"}, {flagDownloadAll, "downloadAll: true"},
 	} {
-		if _, fromEnv := a.env(envName(f.flag)); c.IsSet(f.flag) && !fromEnv { // a setting for other commands
-			return nil, usageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.line, name)
+		if _, fromEnv := a.Env(command.EnvName(f.flag)); c.IsSet(f.flag) && !fromEnv { // a setting for other commands
+			return nil, command.UsageErrorf("--%s: what a mirror file asks for stands in it, or the lock would not fit: write %s into %s", f.flag, f.line, name)
 		}
 	}
 	m, err := readMirrorFile(name, c.Bool(flagUpdate))
 	if err != nil {
 		return nil, err
 	}
-	if !c.Bool(flagDryRun) && (m.lock == nil || c.Bool(flagUpdate)) {
+	if !c.Bool(command.FlagDryRun) && (m.lock == nil || c.Bool(flagUpdate)) {
 		if err := userfile.CheckWritable(m.lockName); err != nil {
-			return nil, withHint(fmt.Errorf("the lock of %s could not be written: %w", name, err), "mirror it from a directory that you may write to")
+			return nil, command.WithHint(fmt.Errorf("the lock of %s could not be written: %w", name, err), "mirror it from a directory that you may write to")
 		}
 	}
 	return m, m.apply(c)
@@ -89,30 +90,30 @@ func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 		err = f.CheckLock(m.lockName, m.lock)
 	}
 	if err != nil {
-		return nil, withHint(err, "restore it from version control, or delete it to resolve everything anew")
+		return nil, command.WithHint(err, "restore it from version control, or delete it to resolve everything anew")
 	}
 	return m, nil
 }
 
 // apply sets the options that the mirror file has and nobody else set.
 func (m *mirrorFile) apply(c *cli.Context) error {
-	settings := map[string]string{flagRegistry: m.Store, flagUpstream: m.Upstream}
-	if !c.Bool(flagNoSign) {
-		settings[flagSignKey] = m.Key
+	settings := map[string]string{command.FlagRegistry: m.Store, command.FlagUpstream: m.Upstream}
+	if !c.Bool(command.FlagNoSign) {
+		settings[command.FlagSignKey] = m.Key
 	}
 	for name, value := range settings {
 		if value == "" || c.IsSet(name) {
 			continue
 		}
 		if err := c.Set(name, value); err != nil {
-			return usageErrorf("%s: %v", m.Name, err)
+			return command.UsageErrorf("%s: %v", m.Name, err)
 		}
 		m.applied[name] = true
 	}
 	if len(m.Private) == 0 {
 		return nil
 	}
-	return c.Set(flagPrivate, joinPatterns(append(m.Private, c.String(flagPrivate))...))
+	return c.Set(command.FlagPrivate, command.JoinPatterns(append(m.Private, c.String(command.FlagPrivate))...))
 }
 
 // explain says of an error about an option that the mirror file sets it, if it does.
@@ -130,7 +131,7 @@ func (m *mirrorFile) write(lock *mirrorfile.Lock) error {
 		return nil
 	}
 	if err := userfile.Replace(m.lockName, data); err != nil {
-		return withHint(fmt.Errorf("writing the lock: %w", err), "what was mirrored is in the store, but not locked: make the directory of the mirror file writable and run mirror again")
+		return command.WithHint(fmt.Errorf("writing the lock: %w", err), "what was mirrored is in the store, but not locked: make the directory of the mirror file writable and run mirror again")
 	}
 	return nil
 }

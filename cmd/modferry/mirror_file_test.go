@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 // mirrorFile writes a mirror file that asks for example.com/a@latest, with more lines after that.
@@ -21,9 +23,9 @@ func TestMirrorSaysWhichSettingOfAMirrorFileIsWrong(t *testing.T) {
 	b.upstream("example.com/a@v1.0.0")
 	delete(b.env, "MODFERRY_REGISTRY") // which would win
 	delete(b.env, "MODFERRY_UPSTREAM")
-	b.run("mirror", b.mirrorFile("m.yaml", "key: missing.key")).exits(exitFailed).complains("m.yaml: key: ")
-	b.run("mirror", "--no-sign", b.mirrorFile("m.yaml", "store: harbor.example:x/golang")).exits(exitUsage).complains("m.yaml: store: ")
-	r := b.run("mirror", "--no-sign", b.mirrorFile("m.yaml", "upstream: gopher://example.com")).exits(exitFailed).complains("m.yaml: upstream: ")
+	b.run("mirror", b.mirrorFile("m.yaml", "key: missing.key")).exits(command.ExitFailed).complains("m.yaml: key: ")
+	b.run("mirror", "--no-sign", b.mirrorFile("m.yaml", "store: harbor.example:x/golang")).exits(command.ExitUsage).complains("m.yaml: store: ")
+	r := b.run("mirror", "--no-sign", b.mirrorFile("m.yaml", "upstream: gopher://example.com")).exits(command.ExitFailed).complains("m.yaml: upstream: ")
 	if strings.Contains(r.err, "set GOPROXY") {
 		t.Errorf("it advises to set something else: %s", r.err)
 	}
@@ -32,12 +34,12 @@ func TestMirrorSaysWhichSettingOfAMirrorFileIsWrong(t *testing.T) {
 func TestMirrorTellsMirrorFilesFromOtherSources(t *testing.T) {
 	b := newBench(t)
 	b.upstream("example.com/a@v1.0.0")
-	b.run("mirror", "--no-sign", "example.com/a@feature.yaml").exits(exitItems).complains("example.com/a@feature.yaml: does not exist upstream")
-	b.run("mirror", "--no-sign", b.mirrorFile("FILE.YAML")).exits(exitOK)
-	b.run("mirror", "--no-sign", "--platform", "linux/amd64", b.mirrorFile("m.yaml")).exits(exitUsage).complains("write platforms: into")
-	b.run("mirror", "--no-sign", "--toolchains", b.path("m.yaml")).exits(exitUsage).complains("write toolchains: into")
+	b.run("mirror", "--no-sign", "example.com/a@feature.yaml").exits(command.ExitItems).complains("example.com/a@feature.yaml: does not exist upstream")
+	b.run("mirror", "--no-sign", b.mirrorFile("FILE.YAML")).exits(command.ExitOK)
+	b.run("mirror", "--no-sign", "--platform", "linux/amd64", b.mirrorFile("m.yaml")).exits(command.ExitUsage).complains("write platforms: into")
+	b.run("mirror", "--no-sign", "--toolchains", b.path("m.yaml")).exits(command.ExitUsage).complains("write toolchains: into")
 	b.env["MODFERRY_PLATFORM"] = "linux/amd64" // for other commands
-	b.run("mirror", "--no-sign", "--dry-run", b.path("m.yaml")).exits(exitOK)
+	b.run("mirror", "--no-sign", "--dry-run", b.path("m.yaml")).exits(command.ExitOK)
 }
 
 func TestALockThatIsALinkStaysOne(t *testing.T) {
@@ -47,7 +49,7 @@ func TestALockThatIsALinkStaysOne(t *testing.T) {
 	if err := os.Symlink(b.write("elsewhere", "version: 1\n"), b.path("m.lock")); err != nil {
 		t.Skip(err)
 	}
-	b.run("mirror", "--no-sign", file).exits(exitOK)
+	b.run("mirror", "--no-sign", file).exits(command.ExitOK)
 	data, err := os.ReadFile(b.path("elsewhere"))
 	must(t, err)
 	if target, err := os.Readlink(b.path("m.lock")); err != nil || target != b.path("elsewhere") || !strings.Contains(string(data), "- example.com/a v1.0.0\n") {
@@ -62,10 +64,10 @@ func TestALockThatIsNoFileIsNotRead(t *testing.T) {
 	b := newBench(t)
 	file := b.mirrorFile("m.yaml")
 	must(t, os.Symlink("/dev/zero", b.path("m.lock")))
-	b.run("mirror", "--no-sign", file).exits(exitFailed).complains("m.lock is not a regular file")
+	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
 	must(t, os.Remove(b.path("m.lock")))
 	must(t, syscall.Mkfifo(b.path("m.lock"), 0o600)) // nobody will ever write to it
-	b.run("mirror", "--no-sign", file).exits(exitFailed).complains("m.lock is not a regular file")
+	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
 }
 
 func TestWhatAQueryLedToIsLockedThoughTheRunIsInterrupted(t *testing.T) {
@@ -84,7 +86,7 @@ func TestWhatAQueryLedToIsLockedThoughTheRunIsInterrupted(t *testing.T) {
 	defer proxy.Close()
 	file := b.write("m.yaml", "version: 1\nmodules:\n  - {module: example.com/a, query: latest, deps: false}\n  - {module: example.com/b, query: latest, deps: false}\n")
 	b.env["MODFERRY_UPSTREAM"] = proxy.URL
-	b.runIn(ctx, "mirror", "--no-sign", "--jobs", "1", file).exits(exitFailed).complains("interrupted")
+	b.runIn(ctx, "mirror", "--no-sign", "--jobs", "1", file).exits(command.ExitFailed).complains("interrupted")
 	lock, err := os.ReadFile(b.path("m.lock"))
 	must(t, err)
 	for _, want := range []string{"- source: \"module example.com/a@latest alone\"\n    needs:\n      - example.com/a v1.0.0\n", "- example.com/b v1.0.0\n", "\nsums:\n  - example.com/a v1.0.0 h1:"} {
@@ -98,12 +100,12 @@ func TestMirrorJSONHasAnEventForContentThatWasLockedOtherwise(t *testing.T) {
 	b := newBench(t)
 	b.upstream("example.com/a@v1.0.0")
 	file := b.mirrorFile("m.yaml")
-	b.run("mirror", "--no-sign", file).exits(exitOK)
+	b.run("mirror", "--no-sign", file).exits(command.ExitOK)
 	lock, err := os.ReadFile(b.path("m.lock"))
 	must(t, err)
 	head, _, _ := strings.Cut(string(lock), "\nsums:\n")
 	b.write("m.lock", head+"\nsums:\n  - example.com/a v1.0.0 h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
-	b.run("mirror", "--no-sign", "--json", file).exits(exitRefused).
+	b.run("mirror", "--no-sign", "--json", file).exits(command.ExitRefused).
 		says(`"version":"v1.0.0"`, `"status":"failed"`, "SECURITY").complains("SECURITY: example.com/a@v1.0.0 (")
 }
 
@@ -114,7 +116,7 @@ func TestNamesThatGONOPROXYKeepsFromProxiesStayPrivateWithAnotherUpstream(t *tes
 		t.Setenv(name, "http://127.0.0.1:1")
 	}
 	const public = "https://203.0.113.1"
-	r := b.run("mirror", "--no-sign", "--upstream", public, "corp.example/a@v1.0.0").exits(exitItems)
+	r := b.run("mirror", "--no-sign", "--upstream", public, "corp.example/a@v1.0.0").exits(command.ExitItems)
 	if strings.Contains(r.err, public) {
 		t.Errorf("the public proxy was asked: %s", r.err)
 	}

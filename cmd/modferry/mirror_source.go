@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry/collect"
 	"github.com/modferry/modferry/registry/collect/closure"
@@ -34,7 +35,7 @@ type source struct {
 // openSource opens the upstream that the options and the go command's settings name. warn is told what does not
 // work in full.
 func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*source, error) {
-	platforms, err := platforms(c)
+	platforms, err := command.Platforms(c)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		return nil, err
 	}
 	s := &source{env: env, log: log, read: func(int) {}}
-	s.noSumDB = joinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(flagPrivate)) // GONOSUMDB may be set apart from GOPRIVATE
+	s.noSumDB = command.JoinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(command.FlagPrivate)) // GONOSUMDB may be set apart from GOPRIVATE
 	if s.up, s.private, err = openUpstream(c, env, log); err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 		return nil, errors.Join(err, s.up.Close())
 	}
 	s.options = collect.Options{
-		Stdin: a.in, Warn: warn,
+		Stdin: a.In, Warn: warn,
 		Tools: c.StringSlice(flagTool), Platforms: platforms,
 		Toolchains: c.Bool(flagToolchains), DownloadAll: c.Bool(flagDownloadAll), Retracted: c.Bool(flagAllowRetracted),
 	}
@@ -70,30 +71,30 @@ func openUpstream(c *cli.Context, env gocmd.Env, log *slog.Logger) (up *upstream
 	o := upstream.Options{
 		GOPROXY: env.GOPROXY,
 		NoProxy: env.GONOPROXY,
-		Private: joinPatterns(env.GOPRIVATE, c.String(flagPrivate)),
+		Private: command.JoinPatterns(env.GOPRIVATE, c.String(command.FlagPrivate)),
 		Log:     log,
 	}
-	hint := "set GOPROXY, or give --" + flagUpstream
-	if proxy := c.String(flagUpstream); proxy != "" {
+	hint := "set GOPROXY, or give --" + command.FlagUpstream
+	if proxy := c.String(command.FlagUpstream); proxy != "" {
 		// Chosen for this run, also for what is fetched directly else; private names go to no public one all the same.
-		o.GOPROXY, o.NoProxy, o.Private = proxy, "", joinPatterns(o.Private, env.GONOPROXY)
-		hint = "an --" + flagUpstream + " is a directory, or a list as in GOPROXY"
+		o.GOPROXY, o.NoProxy, o.Private = proxy, "", command.JoinPatterns(o.Private, env.GONOPROXY)
+		hint = "an --" + command.FlagUpstream + " is a directory, or a list as in GOPROXY"
 	}
 	if up, err = upstream.New(o); err != nil {
-		return nil, "", withHint(err, hint)
+		return nil, "", command.WithHint(err, hint)
 	}
-	return up, joinPatterns(o.Private, o.NoProxy), nil
+	return up, command.JoinPatterns(o.Private, o.NoProxy), nil
 }
 
 // checksums is the database that modules are checked against: nil when that was turned off.
 func (a *app) checksums(c *cli.Context, s *source) (*upstream.Checksums, error) {
 	if c.Bool(flagNoSumDB) {
-		a.warn("nothing is checked against the checksum database (--%s): whatever upstream sends is signed", flagNoSumDB)
+		a.Warn("nothing is checked against the checksum database (--%s): whatever upstream sends is signed", flagNoSumDB)
 		return nil, nil
 	}
 	sums, err := upstream.NewChecksums(upstream.ChecksumOptions{GOSUMDB: s.env.GOSUMDB, NoSumDB: s.noSumDB, Upstream: s.up})
 	if err == nil && sums == nil {
-		a.warn("nothing is checked against the checksum database (GOSUMDB=off): whatever upstream sends is signed")
+		a.Warn("nothing is checked against the checksum database (GOSUMDB=off): whatever upstream sends is signed")
 	}
 	return sums, err
 }
@@ -122,19 +123,19 @@ func (s *source) Close() error { return errors.Join(s.up.Close(), os.RemoveAll(s
 // needs none: it is a warning, for nobody can tell that from a command that went around the recording.
 func (a *app) recorded(c *cli.Context, src *source, show progress.Display) ([]requirement.Requirement, error) {
 	if c.Bool(flagStatic) || len(c.StringSlice(flagTool)) > 0 {
-		return nil, usageErrorf("--%s takes a command and no other source", flagRecord)
+		return nil, command.UsageErrorf("--%s takes a command and no other source", flagRecord)
 	}
 	runner, err := src.goCommand(c.Context)
 	if errors.Is(err, gocmd.ErrNoGo) {
-		return nil, withHint(err, "--"+flagRecord+" runs commands that use the go command")
+		return nil, command.WithHint(err, "--"+flagRecord+" runs commands that use the go command")
 	}
 	if err != nil {
 		return nil, err
 	}
 	args := c.Args().Slice()
-	result, err := runner.Run(c.Context, args, a.in, show, show) // standard output is for what became of the versions
+	result, err := runner.Run(c.Context, args, a.In, show, show) // standard output is for what became of the versions
 	if err = errors.Join(err, runner.Close()); err != nil {
-		return nil, withHint(fmt.Errorf("recording what %s fetches: %w", args[0], err), "nothing was mirrored")
+		return nil, command.WithHint(fmt.Errorf("recording what %s fetches: %w", args[0], err), "nothing was mirrored")
 	}
 	for _, w := range result.Warnings {
 		src.options.Warn(w)

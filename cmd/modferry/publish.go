@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gitsource"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -29,7 +30,7 @@ func (a *app) publishCommand() *cli.Command {
 		Name:      "publish",
 		Usage:     "package private source code and put it into the store, signed",
 		ArgsUsage: "DIR",
-		Description: describe(`
+		Description: command.Describe(`
 Makes a module version from a directory and puts it into the store, as mirror does with what others publish. In a git
 repository the version is that of a tag (v1.2.3, for a module in a subdirectory sub/dir/v1.2.3) and its files are those
 of the tag's commit: the go command makes it, as it does of the same tag elsewhere. Without --version and --revision it is the
@@ -46,14 +47,14 @@ modferry publish --key cosign.key .
 modferry publish --key cosign.key --version v1.4.0 --registry harbor.example/golang ./lib
 modferry publish --key cosign.key --module corp.example/tools/lint --version v0.3.0 .
 modferry publish --no-sign --dry-run --revision main .`),
-		Flags: append(append(a.storeFlags(), signerFlags()...),
+		Flags: append(append(a.StoreFlags(), command.SignerFlags()...),
 			&cli.StringFlag{Name: flagVersion, Usage: "publish `VERSION`, as in v1.2.3: the commit of its tag, if there is one"},
 			&cli.StringFlag{Name: flagModule, Usage: "publish the module `PATH` in DIR or below; needed if there is no go.mod"},
 			&cli.StringFlag{Name: flagRevision, Usage: "publish the tag, branch or commit `REVISION`, whatever is in the work tree"},
-			boolFlag(flagAllowDirty, "go on although there are uncommitted changes; they get in only if no tag has the --"+flagVersion),
-			privateFlag(),
-			boolFlag(flagDryRun, "say what would be published, and do nothing"),
-			jsonFlag("what was published"),
+			command.BoolFlag(flagAllowDirty, "go on although there are uncommitted changes; they get in only if no tag has the --"+flagVersion),
+			command.PrivateFlag(),
+			command.BoolFlag(command.FlagDryRun, "say what would be published, and do nothing"),
+			command.JSONFlag("what was published"),
 		),
 		Action: a.publish,
 	}
@@ -73,18 +74,18 @@ type publication struct {
 
 func (a *app) publish(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return usageErrorf("publish needs exactly one directory")
+		return command.UsageErrorf("publish needs exactly one directory")
 	}
 	for _, name := range []string{flagVersion, flagModule, flagRevision} {
 		if c.IsSet(name) && c.String(name) == "" { // a script's variable; without the option something else would be published
-			return usageErrorf("--%s is empty", name)
+			return command.UsageErrorf("--%s is empty", name)
 		}
 	}
-	signer, err := a.signer(c)
+	signer, err := a.Signer(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.openStores(c, nil)
+	stores, err := a.OpenStores(c, nil)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (a *app) publish(c *cli.Context) error {
 	defer pkg.Close()
 	art, err := artifact.Build(pkg.Files)
 	if errors.Is(err, artifact.ErrCorrupt) { // the go command reads go.mod as it was committed, and git archives it
-		return withHint(err, "attributes in the repository change go.mod, perhaps its line ends; a line \"go.mod -text -filter -ident\" at the end of .gitattributes leaves it alone")
+		return command.WithHint(err, "attributes in the repository change go.mod, perhaps its line ends; a line \"go.mod -text -filter -ident\" at the end of .gitattributes leaves it alone")
 	}
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (a *app) publish(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dryRun := c.Bool(flagDryRun)
+	dryRun := c.Bool(command.FlagDryRun)
 	outcome, err := store.Publish(c.Context, art, registry.PublishOptions{Signer: signer, DryRun: dryRun})
 	if err == nil && !dryRun {
 		err = recordRevision(c.Context, store, pkg, signer)
@@ -161,13 +162,13 @@ func status(o registry.Outcome, dryRun bool) string {
 // showPublication prints the result, and what the user should know besides.
 func (a *app) showPublication(c *cli.Context, p *publication) error {
 	for _, note := range p.Notes {
-		fmt.Fprintf(a.err, "modferry: note: %s\n", note)
+		fmt.Fprintf(a.Err, "modferry: note: %s\n", note)
 	}
 	if !a.knownPrivate(c, p.Module) {
-		fmt.Fprintf(a.err, "modferry: note: %s is not in the public checksum database: inside, the go command needs GONOSUMDB=%[1]s, and the shim --%s %[1]s\n",
-			p.Module, flagPrivate)
+		fmt.Fprintf(a.Err, "modferry: note: %s is not in the public checksum database: inside, the go command needs GONOSUMDB=%[1]s, and the shim --%s %[1]s\n",
+			p.Module, command.FlagPrivate)
 	}
-	return a.print(c, p, fmt.Sprintf("%s %s@%s %s → %s", p.Status, p.Module, p.Version, p.Sum, p.Reference))
+	return a.Print(c, p, fmt.Sprintf("%s %s@%s %s → %s", p.Status, p.Module, p.Version, p.Sum, p.Reference))
 }
 
 // knownPrivate says whether the go command's settings, or --private, say of a module that the public checksum database is
@@ -177,25 +178,25 @@ func (a *app) knownPrivate(c *cli.Context, path string) bool {
 	if err != nil {
 		env = gocmd.Env{} // which is no reason to fail, as it is for a note only
 	}
-	return module.MatchPrefixPatterns(joinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(flagPrivate)), path)
+	return module.MatchPrefixPatterns(command.JoinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(command.FlagPrivate)), path)
 }
 
 // publishHint adds what to do next.
 func publishHint(err error) error {
 	switch {
 	case errors.Is(err, gitsource.ErrDirty):
-		return withHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
+		return command.WithHint(err, "commit, or give --"+flagRevision+" HEAD to publish without the changes; with --"+flagVersion+" and --"+flagAllowDirty+" the directory is published as it is")
 	case errors.Is(err, gitsource.ErrNoModule):
-		return withHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one, or the --"+flagRevision+" that has it")
+		return command.WithHint(err, "give the directory that has the go.mod, or --"+flagModule+" PATH for a module below it or without one, or the --"+flagRevision+" that has it")
 	}
 	var c *registry.ConflictError
 	switch {
 	case !errors.As(err, &c):
 		return err
 	case c.HaveModSum == "":
-		return withHint(err, "it was not modferry that put it there: find out what it is, and delete it from the registry or give the new content a new version")
+		return command.WithHint(err, "it was not modferry that put it there: find out what it is, and delete it from the registry or give the new content a new version")
 	case c.HaveSum == c.WantSum && c.HaveModSum == c.WantModSum:
-		return withHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")
+		return command.WithHint(err, "the sums are the same, so a new version is no way out: keep what is there, with the signatures that it has, or delete the version from the registry and publish it again")
 	}
-	return withHint(err, "a version is never changed: give the new content a new version")
+	return command.WithHint(err, "a version is never changed: give the new content a new version")
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -57,33 +58,33 @@ func TestPublishedModuleIsSignedAndUsable(t *testing.T) {
 	b := newPublishBench(t)
 	private, public := b.keys("cosign")
 	dir := b.module("lib", "corp.example/lib")
-	r := b.run("publish", "--key", private, dir).exits(exitOK).says("published corp.example/lib@v1.0.0 h1:", " → oci:"+b.path("store"))
+	r := b.run("publish", "--key", private, dir).exits(command.ExitOK).says("published corp.example/lib@v1.0.0 h1:", " → oci:"+b.path("store"))
 	if strings.Count(r.out, "\n") != 1 || r.err != "" {
 		t.Errorf("want one line and no notes:\n%s%s", r.out, r.err)
 	}
-	b.run("verify", "--key", public, "corp.example/lib@v1.0.0").exits(exitOK)
-	b.run("list", "corp.example/lib").exits(exitOK).prints("corp.example/lib v1.0.0\n")
+	b.run("verify", "--key", public, "corp.example/lib@v1.0.0").exits(command.ExitOK)
+	b.run("list", "corp.example/lib").exits(command.ExitOK).prints("corp.example/lib v1.0.0\n")
 	t.Setenv("GOFLAGS", "-modcacherw")
 	t.Setenv("GOMODCACHE", b.path("modcache"))
 	b.write("go.mod", "module corp.example/app\n\ngo 1.24\n\nrequire corp.example/lib v1.0.0\n")
-	b.run("run", "--key", public, "--", "go", "mod", "download").exits(exitOK)
+	b.run("run", "--key", public, "--", "go", "mod", "download").exits(command.ExitOK)
 
-	b.run("publish", "--key", private, dir).exits(exitOK).says("exists corp.example/lib@v1.0.0 h1:")
+	b.run("publish", "--key", private, dir).exits(command.ExitOK).says("exists corp.example/lib@v1.0.0 h1:")
 	other, _ := b.keys("other")
-	b.run("publish", "--key", other, "--version", "v1.0.0", dir).exits(exitOK).says("signature added corp.example/lib@v1.0.0 h1:")
+	b.run("publish", "--key", other, "--version", "v1.0.0", dir).exits(command.ExitOK).says("signature added corp.example/lib@v1.0.0 h1:")
 }
 
 func TestPublishRefusesOtherContentForAVersion(t *testing.T) {
 	b := newPublishBench(t)
 	dir := b.module("lib", "corp.example/lib")
-	b.run("publish", "--no-sign", dir).exits(exitOK)
+	b.run("publish", "--no-sign", dir).exits(command.ExitOK)
 	b.write("lib/a.go", "package changed\n")
 	b.commit(dir)
 	b.git(dir, "tag", "-f", "v1.0.0")
 	for _, args := range [][]string{{"publish"}, {"publish", "--dry-run"}} {
-		b.run(append(args, "--no-sign", dir)...).exits(exitFailed).complains("exists with different content", "zip sum is h1:", "a version is never changed")
+		b.run(append(args, "--no-sign", dir)...).exits(command.ExitFailed).complains("exists with different content", "zip sum is h1:", "a version is never changed")
 	}
-	b.run("publish", "--no-sign", "--version", "v1.0.1", dir).exits(exitOK).says("published corp.example/lib@v1.0.1").complains("there is no tag v1.0.1")
+	b.run("publish", "--no-sign", "--version", "v1.0.1", dir).exits(command.ExitOK).says("published corp.example/lib@v1.0.1").complains("there is no tag v1.0.1")
 }
 
 func TestPublishAddsASignatureFromAnotherClone(t *testing.T) {
@@ -92,17 +93,17 @@ func TestPublishAddsASignatureFromAnotherClone(t *testing.T) {
 	second, public := b.keys("second")
 	dir := b.module("lib", "corp.example/lib")
 	b.git(dir, "remote", "add", "origin", "https://corp.example/lib.git")
-	b.run("publish", "--key", first, dir).exits(exitOK).says("published corp.example/lib@v1.0.0")
+	b.run("publish", "--key", first, dir).exits(command.ExitOK).says("published corp.example/lib@v1.0.0")
 	b.git(dir, "remote", "set-url", "origin", "ssh://mirror.example/lib")
-	b.run("publish", "--key", second, "--dry-run", dir).exits(exitOK).says("signature would be added corp.example/lib@v1.0.0")
-	b.run("publish", "--key", second, dir).exits(exitOK).says("signature added corp.example/lib@v1.0.0")
-	b.run("verify", "--key", public, "corp.example/lib@v1.0.0").exits(exitOK)
+	b.run("publish", "--key", second, "--dry-run", dir).exits(command.ExitOK).says("signature would be added corp.example/lib@v1.0.0")
+	b.run("publish", "--key", second, dir).exits(command.ExitOK).says("signature added corp.example/lib@v1.0.0")
+	b.run("verify", "--key", public, "corp.example/lib@v1.0.0").exits(command.ExitOK)
 
 	third, _ := b.keys("third")
 	b.git(dir, "commit", "-q", "--amend", "-m", "reworded")
 	b.git(dir, "tag", "-f", "v1.0.0")
 	for _, args := range [][]string{{"publish"}, {"publish", "--dry-run"}} {
-		r := b.run(append(args, "--key", third, dir)...).exits(exitFailed).complains("the sums are equal, but in .info the Origin.Hash is not", "delete the version")
+		r := b.run(append(args, "--key", third, dir)...).exits(command.ExitFailed).complains("the sums are equal, but in .info the Origin.Hash is not", "delete the version")
 		if strings.Contains(r.err, "new content") {
 			t.Errorf("wrong hint: %s", r.err)
 		}
@@ -112,12 +113,12 @@ func TestPublishAddsASignatureFromAnotherClone(t *testing.T) {
 func TestPublishDryRunChangesNothingAndNeedsNoKey(t *testing.T) {
 	b := newPublishBench(t)
 	dir := b.module("lib", "corp.example/lib")
-	b.run("publish", "--dry-run", dir).exits(exitOK).says("would be published corp.example/lib@v1.0.0 h1:")
+	b.run("publish", "--dry-run", dir).exits(command.ExitOK).says("would be published corp.example/lib@v1.0.0 h1:")
 	if _, err := os.Stat(b.path("store")); !os.IsNotExist(err) {
 		t.Errorf("the store was created: %v", err)
 	}
-	b.run("publish", "--no-sign", dir).exits(exitOK)
-	b.run("publish", "--dry-run", dir).exits(exitOK).says("exists corp.example/lib@v1.0.0")
+	b.run("publish", "--no-sign", dir).exits(command.ExitOK)
+	b.run("publish", "--dry-run", dir).exits(command.ExitOK).says("exists corp.example/lib@v1.0.0")
 }
 
 func TestPublishRecordsWhatOthersCanAskFor(t *testing.T) {
@@ -131,14 +132,14 @@ func TestPublishRecordsWhatOthersCanAskFor(t *testing.T) {
 	b.commit(dir)
 	b.git(dir, "update-ref", "refs/remotes/origin/HEAD", "HEAD")
 	for _, revision := range []string{"stash", "HEAD", "HEAD~1", "origin", "main~1", "v1.0.0"} {
-		b.run("publish", "--no-sign", "--revision", revision, dir).exits(exitOK)
+		b.run("publish", "--no-sign", "--revision", revision, dir).exits(command.ExitOK)
 	}
 	if got := b.recorded(); len(got) > 0 {
 		t.Errorf("recorded %q; want nothing", got)
 	}
 	hash := strings.TrimSpace(b.git(dir, "rev-parse", "main"))
 	for _, revision := range []string{"main", "both", hash[:5], hash[:12]} {
-		b.run("publish", "--no-sign", "--revision", revision, dir).exits(exitOK)
+		b.run("publish", "--no-sign", "--revision", revision, dir).exits(command.ExitOK)
 	}
 	if got, want := b.recorded(), slices.Sorted(slices.Values([]string{"both", "main", hash})); !slices.Equal(got, want) {
 		t.Errorf("recorded %q; want %q", got, want)
@@ -162,9 +163,9 @@ func TestPublishRefusesUncommittedChangesAndSaysWhatToDo(t *testing.T) {
 	b := newPublishBench(t)
 	dir := b.module("lib", "corp.example/lib")
 	b.write("lib/b.go", "package a\n")
-	b.run("publish", "--no-sign", "--version", "v1.1.0", dir).exits(exitFailed).complains("uncommitted changes", "b.go", "--revision HEAD", "--allow-dirty")
-	b.run("publish", "--no-sign", "--version", "v1.1.0", "--allow-dirty", dir).exits(exitOK).says("v1.1.0").complains("no commit has this")
-	b.run("publish", "--no-sign", "--revision", "HEAD", dir).exits(exitOK).says("v1.0.0")
+	b.run("publish", "--no-sign", "--version", "v1.1.0", dir).exits(command.ExitFailed).complains("uncommitted changes", "b.go", "--revision HEAD", "--allow-dirty")
+	b.run("publish", "--no-sign", "--version", "v1.1.0", "--allow-dirty", dir).exits(command.ExitOK).says("v1.1.0").complains("no commit has this")
+	b.run("publish", "--no-sign", "--revision", "HEAD", dir).exits(command.ExitOK).says("v1.0.0")
 }
 
 func TestPublishSaysWhatChangesTheGoModFile(t *testing.T) {
@@ -172,7 +173,7 @@ func TestPublishSaysWhatChangesTheGoModFile(t *testing.T) {
 	dir := b.module("lib", "corp.example/lib")
 	b.write("lib/.gitattributes", "* text eol=crlf\n")
 	b.commit(dir)
-	b.run("publish", "--no-sign", "--revision", "main", dir).exits(exitFailed).complains("go.mod file in the module zip differs", "go.mod -text")
+	b.run("publish", "--no-sign", "--revision", "main", dir).exits(command.ExitFailed).complains("go.mod file in the module zip differs", "go.mod -text")
 }
 
 func TestPublishNestedLegacyAndPlainDirectories(t *testing.T) {
@@ -182,21 +183,21 @@ func TestPublishNestedLegacyAndPlainDirectories(t *testing.T) {
 	b.write("lib/sub/go.mod", "module corp.example/lib/sub\n")
 	b.commit(dir)
 	b.git(dir, "tag", "sub/v0.2.0")
-	b.run("publish", "--no-sign", "--module", "corp.example/lib/sub", dir).exits(exitOK).says("published corp.example/lib/sub@v0.2.0 ")
-	b.run("publish", "--no-sign", "--module", "corp.example/lib/none", dir).exits(exitFailed).complains("corp.example/lib/none", "--module PATH")
+	b.run("publish", "--no-sign", "--module", "corp.example/lib/sub", dir).exits(command.ExitOK).says("published corp.example/lib/sub@v0.2.0 ")
+	b.run("publish", "--no-sign", "--module", "corp.example/lib/none", dir).exits(command.ExitFailed).complains("corp.example/lib/none", "--module PATH")
 
 	must(t, os.Mkdir(b.path("plain"), 0o700))
 	b.write("plain/a.go", "package a\n")
-	b.run("publish", "--no-sign", "--module", "corp.example/old", b.path("plain")).exits(exitFailed).complains("the version must be given")
-	b.run("publish", "--no-sign", "--module", "corp.example/old", "--version", "v2.0.0", b.path("plain")).exits(exitOK).
+	b.run("publish", "--no-sign", "--module", "corp.example/old", b.path("plain")).exits(command.ExitFailed).complains("the version must be given")
+	b.run("publish", "--no-sign", "--module", "corp.example/old", "--version", "v2.0.0", b.path("plain")).exits(command.ExitOK).
 		says("published corp.example/old@v2.0.0+incompatible ").complains("there is no go.mod")
-	b.run("list").exits(exitOK).prints("corp.example/lib/sub v0.2.0\ncorp.example/old v2.0.0+incompatible\n")
+	b.run("list").exits(command.ExitOK).prints("corp.example/lib/sub v0.2.0\ncorp.example/old v2.0.0+incompatible\n")
 }
 
 func TestPublishJSON(t *testing.T) {
 	b := newPublishBench(t)
 	b.module("lib", "corp.example/lib")
-	lines := jsonLines[publication](b.run("publish", "--no-sign", "--json", b.path("lib")).exits(exitOK))
+	lines := jsonLines[publication](b.run("publish", "--no-sign", "--json", b.path("lib")).exits(command.ExitOK))
 	if len(lines) != 1 || lines[0].Status != "published" || lines[0].Version != "v1.0.0" || !strings.HasPrefix(lines[0].GoModSum, "h1:") {
 		t.Fatalf("got %+v", lines)
 	}
@@ -206,7 +207,7 @@ func TestPublishJSON(t *testing.T) {
 		t.Errorf("info %s", lines[0].Info)
 	}
 	b.git(b.path("lib"), "remote", "add", "origin", "https://corp.example/lib.git")
-	lines = jsonLines[publication](b.run("publish", "--no-sign", "--json", b.path("lib")).exits(exitOK))
+	lines = jsonLines[publication](b.run("publish", "--no-sign", "--json", b.path("lib")).exits(command.ExitOK))
 	if len(lines) != 1 || lines[0].Status != "exists" || lines[0].Info != nil {
 		t.Errorf("again: got %+v; want no info, as the store has another", lines)
 	}
@@ -230,7 +231,7 @@ func TestPublishSaysWhenTheChecksumDatabaseWouldBeAsked(t *testing.T) {
 	} {
 		t.Setenv("GONOSUMDB", c.noSumDB)
 		t.Setenv("GOPRIVATE", c.private)
-		r := b.run(append([]string{"publish", "--no-sign", dir}, c.args...)...).exits(exitOK)
+		r := b.run(append([]string{"publish", "--no-sign", dir}, c.args...)...).exits(command.ExitOK)
 		if got := strings.Contains(r.err, note); got != c.want {
 			t.Errorf("%+v: note %v, want %v: %s", c, got, c.want, r.err)
 		}
@@ -240,12 +241,12 @@ func TestPublishSaysWhenTheChecksumDatabaseWouldBeAsked(t *testing.T) {
 func TestPublishUsage(t *testing.T) {
 	b := newPublishBench(t)
 	dir := b.module("lib", "corp.example/lib")
-	b.run("publish", "--no-sign").exits(exitUsage).complains("exactly one directory")
-	b.run("publish", dir).exits(exitUsage).complains("--key is needed")
-	b.run("publish", "--no-sign", "--version", "", dir).exits(exitUsage).complains("--version is empty")
-	b.run("publish", "--no-sign", b.path("nowhere")).exits(exitFailed).complains("nowhere")
-	b.run("publish", "--no-sign", "--version", "1.0.0", dir).exits(exitFailed).complains(`"1.0.0" is not canonical`)
-	b.run("publish", "--no-sign", "--module", "lib", dir).exits(exitFailed).complains("missing dot")
+	b.run("publish", "--no-sign").exits(command.ExitUsage).complains("exactly one directory")
+	b.run("publish", dir).exits(command.ExitUsage).complains("--key is needed")
+	b.run("publish", "--no-sign", "--version", "", dir).exits(command.ExitUsage).complains("--version is empty")
+	b.run("publish", "--no-sign", b.path("nowhere")).exits(command.ExitFailed).complains("nowhere")
+	b.run("publish", "--no-sign", "--version", "1.0.0", dir).exits(command.ExitFailed).complains(`"1.0.0" is not canonical`)
+	b.run("publish", "--no-sign", "--module", "lib", dir).exits(command.ExitFailed).complains("missing dot")
 }
 
 func TestPublishSaysWhatToDoAboutAConflict(t *testing.T) {
@@ -255,7 +256,7 @@ func TestPublishSaysWhatToDoAboutAConflict(t *testing.T) {
 		"it was not modferry":                {WantSum: "h1:a", WantModSum: "h1:m", Reason: "no module version"},
 	} {
 		err := publishHint(&c)
-		if got := hint(err); !strings.HasPrefix(got, want) && !strings.HasSuffix(got, want) {
+		if got := command.Hint(err); !strings.HasPrefix(got, want) && !strings.HasSuffix(got, want) {
 			t.Errorf("%v: %q, want %q", err, got, want)
 		}
 		if c.HaveModSum == "" && strings.Contains(err.Error(), "sum") {

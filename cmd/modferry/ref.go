@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -18,23 +19,23 @@ func (a *app) refCommand() *cli.Command {
 		Name:      "ref",
 		Usage:     "show where in the store a module or a version lives",
 		ArgsUsage: "MODULE[@VERSION]… | -",
-		Description: describe(`
+		Description: command.Describe(`
 Prints the reference an image tool would use, one line per argument: the repository of a module, or with a version
 the repository and tag. Nothing is asked of the store; the name follows from the path alone. "-" reads arguments
 from standard input, one per line.`, `
 modferry ref --registry harbor.example/golang github.com/BurntSushi/toml@v1.3.2
 cosign verify --key cosign.pub --insecure-ignore-tlog "$(modferry ref --registry harbor.example/golang golang.org/x/text@v0.14.0)"
 go list -m -f '{{.Path}}@{{.Version}}' all | tail -n +2 | modferry ref -`),
-		Flags:  a.storeFlags(),
+		Flags:  a.StoreFlags(),
 		Action: a.ref,
 	}
 }
 
 func (a *app) ref(c *cli.Context) error {
 	if !c.Args().Present() {
-		return usageErrorf("ref needs at least one module, or - for standard input")
+		return command.UsageErrorf("ref needs at least one module, or - for standard input")
 	}
-	stores, err := a.openStores(c, nil)
+	stores, err := a.OpenStores(c, nil)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (a *app) ref(c *cli.Context) error {
 	for _, arg := range c.Args().Slice() {
 		args := io.Reader(strings.NewReader(arg))
 		if arg == "-" {
-			args = a.in
+			args = a.In
 		}
 		lines := bufio.NewScanner(args)
 		for lines.Scan() {
@@ -61,16 +62,16 @@ func (a *app) ref(c *cli.Context) error {
 
 func (a *app) printRef(stores *registry.Router, arg string) error {
 	if path, _, _ := strings.Cut(arg, "@"); strings.Contains(path, ":") { // of a URL, half of a password would be shown as the path
-		return usageErrorf("%q is neither a module path nor module@version", arg)
+		return command.UsageErrorf("%q is neither a module path nor module@version", arg)
 	}
 	m := module.Version{Path: arg}
 	if strings.Contains(arg, "@") {
 		var err error
-		if m, err = parseVersion(arg); err != nil {
+		if m, err = command.ParseVersion(arg); err != nil {
 			return err
 		}
 	} else if err := module.CheckPath(arg); err != nil {
-		return usageErrorf("%q: %v", arg, err)
+		return command.UsageErrorf("%q: %v", arg, err)
 	}
 	store, err := stores.For(m.Path)
 	if err != nil {
@@ -78,9 +79,9 @@ func (a *app) printRef(stores *registry.Router, arg string) error {
 	}
 	where, err := reference(store, m)
 	if err != nil {
-		return usageErrorf("%q: %v", arg, err)
+		return command.UsageErrorf("%q: %v", arg, err)
 	}
-	_, err = fmt.Fprintln(a.out, where)
+	_, err = fmt.Fprintln(a.Out, where)
 	return err
 }
 

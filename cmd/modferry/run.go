@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -24,7 +24,7 @@ func (a *app) runCommand() *cli.Command {
 		Name:      runName,
 		Usage:     "run a command with a shim of its own",
 		ArgsUsage: "-- COMMAND [ARGUMENT]…",
-		Description: describe(`
+		Description: command.Describe(`
 Starts a shim on a free loopback port, runs the command with GOPROXY set to it, and passes the command's exit code on.
 Signals are passed to the command. GONOPROXY is set to none, so that a GOPRIVATE in the environment cannot lead around
 the shim; modules matching --private are added to GONOSUMDB. GOFLAGS and everything else is left alone. So is GOSUMDB, for
@@ -33,28 +33,28 @@ sum.golang.google.cn is one: the go command would dial that, and so it is set to
 modferry run --key cosign.pub -- go build ./...
 modferry run --key cosign.pub --registry harbor.example/golang -- make test
 modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
-		Flags:  append(a.shimFlags(), cacheFlags()...),
+		Flags:  append(a.ShimFlags(), command.CacheFlags()...),
 		Action: a.run,
 	}
 }
 
 func (a *app) run(c *cli.Context) error {
 	if !c.Args().Present() {
-		return usageErrorf("run needs a command, after --")
+		return command.UsageErrorf("run needs a command, after --")
 	}
 	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
 		return err
 	}
 	noSumDB := ""
-	if private := c.String(flagPrivate); private != "" { // else nothing is to be changed
-		noSumDB = joinPatterns(env.GONOSUMDB, private)
+	if private := c.String(command.FlagPrivate); private != "" { // else nothing is to be changed
+		noSumDB = command.JoinPatterns(env.GONOSUMDB, private)
 	}
 	o, err := cacheOptions(c)
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, warnings(a.err), o)
+	s, err := a.newShim(c, warnings(a.Err), o)
 	if err != nil {
 		return err
 	}
@@ -65,17 +65,6 @@ func (a *app) run(c *cli.Context) error {
 	}
 	defer stop()
 	return a.runChild(c.Context, c.Args().Slice(), append(goSettings(url, noSumDB), sumDBSetting(env.GOSUMDB)...))
-}
-
-// joinPatterns joins comma-separated lists, any of which may be empty.
-func joinPatterns(lists ...string) string {
-	var all []string
-	for _, l := range lists {
-		if l = strings.Trim(l, ", "); l != "" {
-			all = append(all, l)
-		}
-	}
-	return strings.Join(all, ",")
 }
 
 // runChild runs a program until it ends by itself. The end of ctx is not the end of the program: the signal
@@ -89,7 +78,7 @@ func (a *app) runChild(ctx context.Context, args []string, vars []shell.Setting)
 	}
 
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, unwrapped(a.out), a.err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.In, command.Unwrapped(a.Out), a.Err
 	cmd.Env = os.Environ()
 	for _, v := range vars {
 		cmd.Env = append(cmd.Env, v.String())
@@ -112,7 +101,7 @@ func (a *app) runChild(ctx context.Context, args []string, vars []shell.Setting)
 // passOn sends a signal on, except for the interrupt key of a terminal, which the terminal sent to the program
 // as well: many take a second one as a demand to drop everything.
 func (a *app) passOn(s os.Signal, p *os.Process) {
-	if s == os.Interrupt && (isTerminal(a.in) || isTerminal(a.err)) {
+	if s == os.Interrupt && (command.IsTerminal(a.In) || command.IsTerminal(a.Err)) {
 		return
 	}
 	_ = p.Signal(s) // it may have ended meanwhile
@@ -128,7 +117,7 @@ func childError(name string, err error) error {
 		return nil
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return &exitError{code: 128 + int(status.Signal())}
+		return &command.ExitError{Code: 128 + int(status.Signal())}
 	}
-	return &exitError{code: exit.ExitCode()}
+	return &command.ExitError{Code: exit.ExitCode()}
 }

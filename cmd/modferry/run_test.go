@@ -11,14 +11,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 func TestRunPassesTheExitCodeOn(t *testing.T) {
 	b := newBench(t)
 	b.run("run", "--insecure-skip-verify", "--", "sh", "-c", "exit 42").exits(42).complains("signatures are NOT verified")
 	b.run("run", "--insecure-skip-verify", "--", "sh", "-c", "kill -TERM $$").exits(128 + 15)
-	b.run("run", "--insecure-skip-verify", "--", "true").exits(exitOK)
-	b.run("run", "--insecure-skip-verify", "--", b.path("no-such-program")).exits(exitFailed).complains("no-such-program")
+	b.run("run", "--insecure-skip-verify", "--", "true").exits(command.ExitOK)
+	b.run("run", "--insecure-skip-verify", "--", b.path("no-such-program")).exits(command.ExitFailed).complains("no-such-program")
 }
 
 func TestRunSetsTheGoEnvironment(t *testing.T) {
@@ -27,25 +29,25 @@ func TestRunSetsTheGoEnvironment(t *testing.T) {
 	t.Setenv("GOFLAGS", "-modcacherw")
 	t.Setenv("GONOSUMDB", "other.example")
 	show := []string{"sh", "-c", `echo "$GOPROXY|$GONOPROXY|$GONOSUMDB|$GOFLAGS"`}
-	got := strings.Split(b.run(append([]string{"run", "--insecure-skip-verify", "--private", "corp.example/*", "--"}, show...)...).exits(exitOK).out, "|")
+	got := strings.Split(b.run(append([]string{"run", "--insecure-skip-verify", "--private", "corp.example/*", "--"}, show...)...).exits(command.ExitOK).out, "|")
 	if len(got) != 4 || !strings.HasPrefix(got[0], "http://127.0.0.1:") || got[1] != "none" ||
 		got[2] != "other.example,corp.example/*" || got[3] != "-modcacherw\n" {
 		t.Errorf("environment of the command: %q", got)
 	}
-	b.run(append([]string{"run", "--insecure-skip-verify", "--"}, show...)...).exits(exitOK).says("|none|other.example|")
+	b.run(append([]string{"run", "--insecure-skip-verify", "--"}, show...)...).exits(command.ExitOK).says("|none|other.example|")
 }
 
 func TestRunGivesStandardInputToTheCommand(t *testing.T) {
 	b := newBench(t)
 	b.stdin = "hello"
-	b.run("run", "--insecure-skip-verify", "cat").exits(exitOK).prints("hello")
+	b.run("run", "--insecure-skip-verify", "cat").exits(command.ExitOK).prints("hello")
 }
 
 func TestRunPassesSignalsOn(t *testing.T) {
 	b := newBench(t)
 	r, w := io.Pipe()
 	code := make(chan int, 1)
-	s := streams{in: strings.NewReader(""), out: w, err: io.Discard, env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
+	s := command.Streams{In: strings.NewReader(""), Out: w, Err: io.Discard, Env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
 	go func() {
 		code <- execute(t.Context(), s, []string{"run", "--insecure-skip-verify", "sh", "-c", `trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done`})
 		w.Close()
@@ -70,11 +72,11 @@ func TestRunServesTheGoCommand(t *testing.T) {
 	b := newBench(t)
 	private, public := b.keys("cosign")
 	b.upstream("example.com/a@v1.0.0")
-	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(exitOK)
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(command.ExitOK)
 	t.Setenv("GOMODCACHE", b.path("modcache"))
 	t.Setenv("GOFLAGS", "-modcacherw")
 	download := []string{"--", "go", "mod", "download", "-json"}
-	b.run(append([]string{"run", "--key", public}, append(download, "example.com/a@v1.0.0")...)...).exits(exitOK).says(`"Version": "v1.0.0"`)
+	b.run(append([]string{"run", "--key", public}, append(download, "example.com/a@v1.0.0")...)...).exits(command.ExitOK).says(`"Version": "v1.0.0"`)
 	b.run(append([]string{"run", "--key", public}, append(download, "example.com/b@v1.0.0")...)...).exits(1).says("not found")
 
 	_, stranger := b.keys("stranger")
@@ -87,7 +89,7 @@ func TestRunStartsNothingAfterASignal(t *testing.T) {
 	b := newBench(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	b.runIn(ctx, "run", "--insecure-skip-verify", "--", "go", "version").exits(exitFailed).prints("").complains("interrupted")
+	b.runIn(ctx, "run", "--insecure-skip-verify", "--", "go", "version").exits(command.ExitFailed).prints("").complains("interrupted")
 }
 
 func TestRunLeavesIgnoredSignalsIgnored(t *testing.T) {
@@ -95,7 +97,7 @@ func TestRunLeavesIgnoredSignalsIgnored(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
 		ignore(t, s)
 		// Both get it: modferry, which is this process, and the program.
-		b.run("run", "--insecure-skip-verify", "--", "sh", "-c", fmt.Sprintf("kill -%d $PPID $$; echo on", s)).exits(exitOK).prints("on\n")
+		b.run("run", "--insecure-skip-verify", "--", "sh", "-c", fmt.Sprintf("kill -%d $PPID $$; echo on", s)).exits(command.ExitOK).prints("on\n")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
@@ -29,7 +30,7 @@ func (a *app) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "run the shim: a GOPROXY that answers from the store",
-		Description: describe(`
+		Description: command.Describe(`
 Listens for the go command and answers from the store. Whatever is served has been verified: signature, identity, every
 hash. What the store does not have is "not found"; anything else that goes wrong is an error that stops the go command,
 never a silent fall-through to another proxy. Verified versions are kept in a cache and served while the store is down.
@@ -50,11 +51,11 @@ modferry serve --key cosign.pub
 modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
 modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --log-format json`),
-		Flags: append(append(a.shimFlags(), cacheFlags()...),
-			&cli.StringFlag{Name: flagListen, Value: defaultListen, Usage: "listen on `ADDRESS` (host:port; port 0 takes a free one)"},
+		Flags: append(append(a.ShimFlags(), command.CacheFlags()...),
+			&cli.StringFlag{Name: command.FlagListen, Value: command.DefaultListen, Usage: "listen on `ADDRESS` (host:port; port 0 takes a free one)"},
 			&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM)"},
 			&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
-			boolFlag(flagAllowRemote, "listen on an address other machines can reach, without TLS"),
+			command.BoolFlag(flagAllowRemote, "listen on an address other machines can reach, without TLS"),
 			&cli.StringSliceFlag{Name: flagAllowHost, Usage: "answer requests for the host `NAME`, a name or an address, as well as for this machine; repeat it, or separate with commas, for several"},
 			&cli.StringFlag{Name: flagWishlist, Usage: "write what was asked for and missing to `FILE`"},
 			&cli.StringFlag{Name: flagLogFormat, Value: "text", Usage: "log as `FORMAT`: text or json"},
@@ -84,7 +85,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.SumDB, err = checksumLog(c); err != nil {
+	if o.SumDB, err = command.ChecksumLog(c); err != nil {
 		return err
 	}
 	s, err := a.newShim(c, log, o)
@@ -92,15 +93,15 @@ func (a *app) serve(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	l, err := net.Listen("tcp", c.String(flagListen))
+	l, err := net.Listen("tcp", c.String(command.FlagListen))
 	if err != nil {
-		return withHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+flagListen+" chooses another address")
+		return command.WithHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+command.FlagListen+" chooses another address")
 	}
 	addr, scheme := l.Addr(), "http"
 	if config != nil {
 		l, scheme = tls.NewListener(l, config), "https"
 	}
-	if err := a.banner(scheme, addr.String(), s.stores.String(), c.String(flagPrivate)); err != nil {
+	if err := a.banner(scheme, addr.String(), s.stores.String(), c.String(command.FlagPrivate)); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	var look sync.WaitGroup
@@ -117,7 +118,7 @@ func allowedHosts(c *cli.Context) ([]string, error) {
 	for _, name := range c.StringSlice(flagAllowHost) {
 		host, ok := proxyshim.ParseHost(name)
 		if !ok {
-			return nil, usageErrorf("--%s %q is neither the name of a host nor an address, without port and wildcard", flagAllowHost, name)
+			return nil, command.UsageErrorf("--%s %q is neither the name of a host nor an address, without port and wildcard", flagAllowHost, name)
 		}
 		hosts = append(hosts, host)
 	}
@@ -129,26 +130,26 @@ func (a *app) newLog(format string) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{ReplaceAttr: hideCredentials}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(a.err, o)), nil
+		return slog.New(slog.NewTextHandler(a.Err, o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(a.err, o)), nil
+		return slog.New(slog.NewJSONHandler(a.Err, o)), nil
 	}
-	return nil, usageErrorf("--%s %q: known are text and json", flagLogFormat, format)
+	return nil, command.UsageErrorf("--%s %q: known are text and json", flagLogFormat, format)
 }
 
 // listenConfig checks that the address may be listened on as asked, and returns the TLS configuration, if any.
 func listenConfig(c *cli.Context) (*tls.Config, error) {
 	cert, key := c.String(flagTLSCert), c.String(flagTLSKey)
 	if (cert == "") != (key == "") {
-		return nil, usageErrorf("--%s and --%s go together", flagTLSCert, flagTLSKey)
+		return nil, command.UsageErrorf("--%s and --%s go together", flagTLSCert, flagTLSKey)
 	}
-	local, err := listen.IsLoopback(c.String(flagListen))
+	local, err := listen.IsLoopback(c.String(command.FlagListen))
 	if err != nil {
 		return nil, notAnAddress(c)
 	}
 	if cert == "" {
 		if !local && !c.Bool(flagAllowRemote) {
-			return nil, withHint(usageErrorf("--%s %s can be reached from other machines, without authentication or encryption", flagListen, c.String(flagListen)),
+			return nil, command.WithHint(command.UsageErrorf("--%s %s can be reached from other machines, without authentication or encryption", command.FlagListen, c.String(command.FlagListen)),
 				fmt.Sprintf("give --%s and --%s, or --%s if that is what you want", flagTLSCert, flagTLSKey, flagAllowRemote))
 		}
 		return nil, nil
@@ -166,11 +167,11 @@ func (a *app) banner(scheme, addr, stores, private string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "modferry %s serves %s at %s\n\n", buildVersion(), stores, url)
+	fmt.Fprintf(a.Err, "modferry %s serves %s at %s\n\n", command.BuildVersion(), stores, url)
 	for _, v := range goSettings(url, private) {
-		fmt.Fprintf(a.err, "    export %s=%s\n", v.Name, shell.Quote(v.Value))
+		fmt.Fprintf(a.Err, "    export %s=%s\n", v.Name, shell.Quote(v.Value))
 	}
-	_, err = fmt.Fprint(a.err, bannerText)
+	_, err = fmt.Fprint(a.Err, bannerText)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 )
 
@@ -45,7 +46,7 @@ func TestServeOnLoopbackAnswersForThisMachineOnly(t *testing.T) {
 	if code != 421 || !strings.Contains(body, "start it with --allow-host evil.example.") {
 		t.Errorf("got %d %q", code, body)
 	}
-	s.stop().exits(exitOK).complains("host=evil.example:7070")
+	s.stop().exits(command.ExitOK).complains("host=evil.example:7070")
 }
 
 func TestServeRefusesRequestsWithoutAHost(t *testing.T) {
@@ -127,7 +128,7 @@ func TestShimsOfCheckAndRunAnswerForThisMachineOnly(t *testing.T) {
 	in, stdin := io.Pipe()
 	out, stdout := io.Pipe()
 	code := make(chan int, 1)
-	s := streams{in: in, out: stdout, err: io.Discard, env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
+	s := command.Streams{In: in, Out: stdout, Err: io.Discard, Env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
 	go func() {
 		code <- execute(t.Context(), s, []string{"run", "--key", public, "sh", "-c", `echo "$GOPROXY"; read -r line`})
 		stdout.Close()

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
 // serving is a serve command that runs until stop.
@@ -36,7 +38,7 @@ func (b *bench) serve(args ...string) serving {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	r, w := io.Pipe()
 	done := make(chan int, 1)
-	s := streams{in: strings.NewReader(""), out: io.Discard, err: w, env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
+	s := command.Streams{In: strings.NewReader(""), Out: io.Discard, Err: w, Env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)
 	go func() {
 		done <- execute(ctx, s, args)
@@ -102,7 +104,7 @@ func TestServeAnswersAndStopsCleanly(t *testing.T) {
 	if code, _ := get(t, http.DefaultClient, s.url+"/-/healthz"); code != 200 {
 		t.Errorf("healthz: %d", code)
 	}
-	s.stop().exits(exitOK).complains("export GOPROXY="+s.url, "export GONOPROXY=none", "oci:"+b.path("store"), "shim stopping")
+	s.stop().exits(command.ExitOK).complains("export GOPROXY="+s.url, "export GONOPROXY=none", "oci:"+b.path("store"), "shim stopping")
 }
 
 func TestServeWritesAWishlistThatMirrorReads(t *testing.T) {
@@ -112,14 +114,14 @@ func TestServeWritesAWishlistThatMirrorReads(t *testing.T) {
 	if code, body := get(t, http.DefaultClient, s.url+"/example.com/b/@v/v1.0.0.info"); code != 404 {
 		t.Errorf("missing version: %d %q", code, body)
 	}
-	s.stop().exits(exitOK)
+	s.stop().exits(command.ExitOK)
 	got, err := os.ReadFile(file)
 	must(t, err)
 	if !regexp.MustCompile(`^example\.com/b@v1\.0\.0  # once, 20\S+Z\n$`).Match(got) {
 		t.Errorf("wish list: %q", got)
 	}
 	b.upstream("example.com/b@v1.0.0")
-	b.run("mirror", "--no-sign", file).exits(exitOK).says("1 new")
+	b.run("mirror", "--no-sign", file).exits(command.ExitOK).says("1 new")
 }
 
 func TestServeRefusesWhatNoTrustedKeySigned(t *testing.T) {
@@ -143,7 +145,7 @@ func TestServeOverTLS(t *testing.T) {
 	if code, _ := get(t, c, s.url+"/example.com/a/@v/v1.0.0.info"); code != 200 {
 		t.Errorf("got %d", code)
 	}
-	s.stop().exits(exitOK).complains(`"msg":"shim stopping"`)
+	s.stop().exits(command.ExitOK).complains(`"msg":"shim stopping"`)
 }
 
 func TestServeOnATakenAddressSaysSo(t *testing.T) {
@@ -151,14 +153,14 @@ func TestServeOnATakenAddressSaysSo(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer l.Close()
-	b.run("serve", "--key", public, "--listen", l.Addr().String()).exits(exitFailed).complains(l.Addr().String(), "hint:")
+	b.run("serve", "--key", public, "--listen", l.Addr().String()).exits(command.ExitFailed).complains(l.Addr().String(), "hint:")
 }
 
 func TestServeNeedsKeysThatCanBeRead(t *testing.T) {
 	b := newBench(t)
-	b.run("serve", "--key", b.path("missing.pub")).exits(exitFailed).complains("missing.pub")
-	b.run("serve", "--insecure-skip-verify", "--tls-cert", b.path("no.crt"), "--tls-key", b.path("no.key")).exits(exitFailed).complains("no.crt")
-	b.run("serve", "--insecure-skip-verify", "--wishlist", b.dir).exits(exitUsage).complains(b.dir)
+	b.run("serve", "--key", b.path("missing.pub")).exits(command.ExitFailed).complains("missing.pub")
+	b.run("serve", "--insecure-skip-verify", "--tls-cert", b.path("no.crt"), "--tls-key", b.path("no.key")).exits(command.ExitFailed).complains("no.crt")
+	b.run("serve", "--insecure-skip-verify", "--wishlist", b.dir).exits(command.ExitUsage).complains(b.dir)
 }
 
 // certificate writes a certificate for 127.0.0.1 and its key.

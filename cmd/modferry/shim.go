@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
@@ -29,15 +30,15 @@ type shim struct {
 
 // cacheOptions are what the options of [cacheFlags] describe.
 func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
-	o := proxyshim.Options{CacheDir: c.String(flagCache), Recheck: c.Duration(flagRecheck), Patience: verify.NewPatience()}
-	limit, err := humanize.ParseBytes(c.String(flagCacheMax))
+	o := proxyshim.Options{CacheDir: c.String(command.FlagCache), Recheck: c.Duration(command.FlagRecheck), Patience: verify.NewPatience()}
+	limit, err := humanize.ParseBytes(c.String(command.FlagCacheMax))
 	switch {
 	case err != nil || limit > 1<<62:
-		return o, usageErrorf("--%s %q is not a size like 10GB or 512MiB", flagCacheMax, c.String(flagCacheMax))
+		return o, command.UsageErrorf("--%s %q is not a size like 10GB or 512MiB", command.FlagCacheMax, c.String(command.FlagCacheMax))
 	case o.Recheck < 0:
-		return o, usageErrorf("--%s must not be negative", flagRecheck)
+		return o, command.UsageErrorf("--%s must not be negative", command.FlagRecheck)
 	case o.CacheDir == "":
-		return o, usageErrorf("--%s is needed: there is no cache directory for this user", flagCache)
+		return o, command.UsageErrorf("--%s is needed: there is no cache directory for this user", command.FlagCache)
 	}
 	o.CacheMax = int64(limit)
 	return o, nil
@@ -52,26 +53,26 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	sums, err := checksumLog(c)
+	sums, err := command.ChecksumLog(c)
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.verifier(c)
+	v, err := a.Verifier(c)
 	if err != nil {
 		return nil, err
 	}
-	stores, err := a.openStores(c, log)
+	stores, err := a.OpenStores(c, log)
 	if err != nil {
 		return nil, err
 	}
 	o.Stores, o.Verifier, o.SumDB, o.Log = stores, v, sums, log
-	o.Private, o.AllowUnrecorded = a.privatePatterns(c), c.Bool(flagUnrecorded)
+	o.Private, o.AllowUnrecorded = a.PrivatePatterns(c), c.Bool(command.FlagUnrecorded)
 	h, err := proxyshim.New(o)
 	if err != nil {
 		stores.Close()
 		err = fmt.Errorf("starting the shim: %w", err)
 		if errors.As(err, new(*fs.PathError)) {
-			err = withHint(err, "--"+flagCache+" chooses another directory for what was verified")
+			err = command.WithHint(err, "--"+command.FlagCache+" chooses another directory for what was verified")
 		}
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func (s *shim) Close() error {
 func openWishlist(c *cli.Context) (*wishlist.List, error) {
 	w, err := wishlist.Open(c.String(flagWishlist))
 	if errors.Is(err, userfile.ErrNotRegular) {
-		return nil, usageErrorf("--%s: %w", flagWishlist, err)
+		return nil, command.UsageErrorf("--%s: %w", flagWishlist, err)
 	}
 	return w, err
 }

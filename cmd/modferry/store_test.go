@@ -16,6 +16,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -31,7 +32,7 @@ func mirrored(t *testing.T) (b *bench, public string) {
 	b.upstream("example.com/a@v1.0.0", "example.com/a@v1.10.0", "example.com/a@v1.9.0", "example.com/Dep@v1.0.0")
 	sum := b.write("dep.sum", "example.com/Dep v1.0.0/go.mod "+b.goModSum("example.com/Dep@v1.0.0")+"\n")
 	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/a@v1.10.0", "example.com/a@v1.9.0", sum).
-		exits(exitOK).says("4 new, 0 existing, 0 failed")
+		exits(command.ExitOK).says("4 new, 0 existing, 0 failed")
 	return b, public
 }
 
@@ -58,10 +59,10 @@ func (b *bench) upstreamFile(arg, ext string) string {
 
 func TestListPrintsPathAndVersionInOrder(t *testing.T) {
 	b, _ := mirrored(t)
-	b.run("list").exits(exitOK).prints("example.com/Dep v1.0.0 mod-only\nexample.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
-	b.run("list", "--full").exits(exitOK).prints("example.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
-	b.run("list", "example.com/Dep").exits(exitOK).prints("example.com/Dep v1.0.0 mod-only\n")
-	got := jsonLines[listed](b.run("list", "example.com/a", "--json").exits(exitOK))
+	b.run("list").exits(command.ExitOK).prints("example.com/Dep v1.0.0 mod-only\nexample.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
+	b.run("list", "--full").exits(command.ExitOK).prints("example.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
+	b.run("list", "example.com/Dep").exits(command.ExitOK).prints("example.com/Dep v1.0.0 mod-only\n")
+	got := jsonLines[listed](b.run("list", "example.com/a", "--json").exits(command.ExitOK))
 	if len(got) != 3 || got[2] != (listed{"example.com/a", "v1.10.0", false}) {
 		t.Errorf("list --json: %v", got)
 	}
@@ -69,14 +70,14 @@ func TestListPrintsPathAndVersionInOrder(t *testing.T) {
 
 func TestListOfWhatIsNotThereFails(t *testing.T) {
 	b, _ := mirrored(t)
-	b.run("list", "example.com/none").exits(exitFailed).complains("example.com/none")
-	b.run("list", "--registry", "corp.example=oci:"+b.path("store")+",none", "example.com/a").exits(exitFailed).complains("example.com/a")
-	b.run("list", "--registry", "oci:"+b.path("nowhere"), "example.com/a").exits(exitFailed).complains(b.path("nowhere"))
+	b.run("list", "example.com/none").exits(command.ExitFailed).complains("example.com/none")
+	b.run("list", "--registry", "corp.example=oci:"+b.path("store")+",none", "example.com/a").exits(command.ExitFailed).complains("example.com/a")
+	b.run("list", "--registry", "oci:"+b.path("nowhere"), "example.com/a").exits(command.ExitFailed).complains(b.path("nowhere"))
 }
 
 func TestListShowsOnlyModulesThatAreRoutedToTheirStore(t *testing.T) {
 	b, _ := mirrored(t)
-	b.run("list", "--registry", "example.com/a=oci:"+b.path("store")+",oci:"+b.path("empty"), "example.com/a").exits(exitOK).says("v1.0.0")
+	b.run("list", "--registry", "example.com/a=oci:"+b.path("store")+",oci:"+b.path("empty"), "example.com/a").exits(command.ExitOK).says("v1.0.0")
 }
 
 // strange puts a version's manifest under tag into a repository that is named by the hash of another module path.
@@ -97,18 +98,18 @@ func TestARepositoryThatTellsNoPathIsNamedAtTheEnd(t *testing.T) {
 		name, tag, why string
 		verify         int
 	}{
-		{"no version", "latest", "it has no version", exitItems},
-		{"a version of another module", "v1.0.0", "example.com/a@v1.0.0", exitRefused},
+		{"no version", "latest", "it has no version", command.ExitItems},
+		{"a version of another module", "v1.0.0", "example.com/a@v1.0.0", command.ExitRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b, public := mirrored(t)
 			repo := b.strange(test.tag)
-			b.run("list").exits(exitItems).prints(versions).complains(repo, test.why, "1 of the store's repositories could not be read")
+			b.run("list").exits(command.ExitItems).prints(versions).complains(repo, test.why, "1 of the store's repositories could not be read")
 			verified := b.run("verify", "--key", public, "--all").exits(test.verify).complains(repo, test.why)
 			if n := strings.Count(verified.out, "ok  "); n != 4 {
 				t.Errorf("%d versions verified, want 4:\n%s", n, verified.out)
 			}
-			b.run("list", "example.com/a").exits(exitOK)
+			b.run("list", "example.com/a").exits(command.ExitOK)
 		})
 	}
 }
@@ -118,10 +119,10 @@ func TestARepositoryThatCannotBeReadIsNamedAtTheEnd(t *testing.T) {
 	reg := registrytest.New(t, registrytest.Options{})
 	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
 	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0")
-	b.run("mirror", "--no-sign", "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0").exits(exitOK)
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0").exits(command.ExitOK)
 	for _, line := range []string{"list", "verify --all --insecure-skip-verify"} {
 		reg.Inject(registrytest.Denied().On(http.MethodGet, registrytest.Tags).Times(2)) // of the index, and of the first module
-		got := b.run(strings.Fields(line)...).exits(exitItems).says("example.com/b v1.0.0", "example.com/c v1.0.0").
+		got := b.run(strings.Fields(line)...).exits(command.ExitItems).says("example.com/b v1.0.0", "example.com/c v1.0.0").
 			complains("golang/example.com/a", "denied", "could not be read")
 		if strings.Contains(got.out, "example.com/a ") {
 			t.Errorf("%s printed what could not be read:\n%s", line, got.out)
@@ -135,7 +136,7 @@ func TestAListingEndsWhenTheRegistryIsDown(t *testing.T) {
 	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
 	modules := []string{"example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0"}
 	b.upstream(modules...)
-	b.run(append([]string{"mirror", "--no-sign"}, modules...)...).exits(exitOK)
+	b.run(append([]string{"mirror", "--no-sign"}, modules...)...).exits(command.ExitOK)
 	client, err := remote.NewClient(remote.ClientOptions{Retries: -1})
 	must(t, err)
 	stores, err := stores.Route(client, reg.Host()+"/golang")
@@ -159,23 +160,23 @@ func TestAListingEndsWhenTheRegistryIsDown(t *testing.T) {
 func TestRefNeedsNoStore(t *testing.T) {
 	b := newBench(t)
 	b.env["MODFERRY_REGISTRY"] = "corp.example=harbor.example/private,harbor.example/golang"
-	b.run("ref", "github.com/BurntSushi/toml@v1.3.2", "corp.example/lib", "example.com/x@v2.0.0+incompatible").exits(exitOK).prints(
+	b.run("ref", "github.com/BurntSushi/toml@v1.3.2", "corp.example/lib", "example.com/x@v2.0.0+incompatible").exits(command.ExitOK).prints(
 		"harbor.example/golang/github.com/burntsushi_u4u/toml:v1.3.2\n" +
 			"harbor.example/private/corp.example/lib\n" +
 			"harbor.example/golang/example.com/x:v2.0.0_incompatible\n")
 	b.stdin = "example.com/a\n\n  example.com/b@v1.0.0\n"
-	b.run("ref", "-").exits(exitOK).prints("harbor.example/golang/example.com/a\nharbor.example/golang/example.com/b:v1.0.0\n")
+	b.run("ref", "-").exits(command.ExitOK).prints("harbor.example/golang/example.com/a\nharbor.example/golang/example.com/b:v1.0.0\n")
 }
 
 func TestInspectShowsDigestsSumsAndSignatures(t *testing.T) {
 	b, public := mirrored(t)
-	b.run("inspect", "example.com/a@v1.0.0").exits(exitOK).
+	b.run("inspect", "example.com/a@v1.0.0").exits(command.ExitOK).
 		says("sha256:", b.zipSum("example.com/a@v1.0.0"), b.goModSum("example.com/a@v1.0.0"), "example.com/a:v1.0.0", "not checked", "2024-05-01T12:00:00Z")
-	b.run("inspect", "example.com/a@v1.0.0", "--key", public).exits(exitOK).says("valid, key ")
+	b.run("inspect", "example.com/a@v1.0.0", "--key", public).exits(command.ExitOK).says("valid, key ")
 	_, stranger := b.keys("stranger")
-	b.run("inspect", "example.com/a@v1.0.0", "--key", stranger).exits(exitOK).says("NOT accepted")
+	b.run("inspect", "example.com/a@v1.0.0", "--key", stranger).exits(command.ExitOK).says("NOT accepted")
 
-	got := jsonLines[audit.Inspection](b.run("inspect", "--json", "--key", public, "example.com/Dep@v1.0.0").exits(exitOK))
+	got := jsonLines[audit.Inspection](b.run("inspect", "--json", "--key", public, "example.com/Dep@v1.0.0").exits(command.ExitOK))
 	if len(got) != 1 || !got[0].ModOnly || got[0].Sum != "" || got[0].GoModSum != b.goModSum("example.com/Dep@v1.0.0") ||
 		len(got[0].Signatures) != 1 || got[0].Signatures[0].KeyID == "" {
 		t.Errorf("inspect --json: %+v", got)
@@ -184,13 +185,13 @@ func TestInspectShowsDigestsSumsAndSignatures(t *testing.T) {
 
 func TestInspectOfWhatIsNotThereFails(t *testing.T) {
 	b, _ := mirrored(t)
-	b.run("inspect", "example.com/a@v1.0.1").exits(exitFailed).complains("example.com/a", "v1.0.1")
+	b.run("inspect", "example.com/a@v1.0.1").exits(command.ExitFailed).complains("example.com/a", "v1.0.1")
 }
 
 func TestVerifyAcceptsWhatATrustedKeySigned(t *testing.T) {
 	b, public := mirrored(t)
-	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitOK).says("ok       example.com/a v1.0.0")
-	got := jsonLines[audit.Verdict](b.run("verify", "--key", public, "--all", "--json").exits(exitOK))
+	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(command.ExitOK).says("ok       example.com/a v1.0.0")
+	got := jsonLines[audit.Verdict](b.run("verify", "--key", public, "--all", "--json").exits(command.ExitOK))
 	if len(got) != 4 || got[0].Module != "example.com/Dep" || !got[0].ModOnly || len(got[3].Keys) != 1 {
 		t.Errorf("verify --all --json: %+v", got)
 	}
@@ -199,17 +200,17 @@ func TestVerifyAcceptsWhatATrustedKeySigned(t *testing.T) {
 func TestVerifyRefusesWhatNoTrustedKeySigned(t *testing.T) {
 	b, public := mirrored(t)
 	_, stranger := b.keys("stranger")
-	b.run("verify", "--key", stranger, "example.com/a@v1.0.0", "example.com/none@v1.0.0").exits(exitRefused).
+	b.run("verify", "--key", stranger, "example.com/a@v1.0.0", "example.com/none@v1.0.0").exits(command.ExitRefused).
 		says("REFUSED  example.com/a v1.0.0", "FAILED   example.com/none v1.0.0").complains("example.com/a@v1.0.0: ", "example.com/none@v1.0.0: ")
 	b.env["MODFERRY_REGISTRY"] = "oci:" + b.path("unsigned")
-	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(exitOK)
-	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(exitRefused).complains("example.com/a@v1.0.0")
-	b.run("verify", "--insecure-skip-verify", "example.com/a@v1.0.0").exits(exitOK).complains("signatures are NOT verified")
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0").exits(command.ExitOK)
+	b.run("verify", "--key", public, "example.com/a@v1.0.0").exits(command.ExitRefused).complains("example.com/a@v1.0.0")
+	b.run("verify", "--insecure-skip-verify", "example.com/a@v1.0.0").exits(command.ExitOK).complains("signatures are NOT verified")
 }
 
 func TestVerifyOfWhatIsMissingIsAFailureAndNoRefusal(t *testing.T) {
 	b, public := mirrored(t)
-	b.run("verify", "--key", public, "example.com/a@v1.0.0", "example.com/a@v1.0.1").exits(exitItems).
+	b.run("verify", "--key", public, "example.com/a@v1.0.0", "example.com/a@v1.0.1").exits(command.ExitItems).
 		says("ok       example.com/a v1.0.0", "FAILED   example.com/a v1.0.1").complains("example.com/a@v1.0.1")
 }
 
@@ -218,20 +219,20 @@ func TestVerifyComparesWithTheLinesOfAGoSum(t *testing.T) {
 	const a = "example.com/a@v1.0.0"
 	good := "example.com/a v1.0.0 " + b.zipSum(a) + "\nexample.com/a v1.0.0/go.mod " + b.goModSum(a) + "\n" +
 		"example.com/Dep v1.0.0/go.mod " + b.goModSum("example.com/Dep@v1.0.0") + "\n"
-	b.run("verify", "--key", public, b.write("go.sum", good)).exits(exitOK).says("example.com/a v1.0.0", "example.com/Dep v1.0.0 mod-only")
+	b.run("verify", "--key", public, b.write("go.sum", good)).exits(command.ExitOK).says("example.com/a v1.0.0", "example.com/Dep v1.0.0 mod-only")
 
 	other := strings.ReplaceAll(good, b.zipSum(a), b.goModSum(a))
-	b.run("verify", "--key", public, b.write("go.sum", other)).exits(exitRefused).says("REFUSED  example.com/a v1.0.0").complains(b.zipSum(a), b.goModSum(a))
+	b.run("verify", "--key", public, b.write("go.sum", other)).exits(command.ExitRefused).says("REFUSED  example.com/a v1.0.0").complains(b.zipSum(a), b.goModSum(a))
 
 	needsZip := "example.com/Dep v1.0.0 " + b.zipSum("example.com/Dep@v1.0.0") + "\n"
-	b.run("verify", "--key", public, b.write("go.sum", needsZip)).exits(exitItems).complains("only the go.mod")
-	b.run("verify", "--key", public, b.write("go.sum", "nonsense\n")).exits(exitUsage).complains("go.sum:1")
+	b.run("verify", "--key", public, b.write("go.sum", needsZip)).exits(command.ExitItems).complains("only the go.mod")
+	b.run("verify", "--key", public, b.write("go.sum", "nonsense\n")).exits(command.ExitUsage).complains("go.sum:1")
 }
 
 // damage changes or removes a blob of a version in the store of b: "config", "meta" or "zip".
 func (b *bench) damage(version, blob string, remove bool) {
 	b.t.Helper()
-	got := jsonLines[audit.Inspection](b.run("inspect", "--json", version).exits(exitOK))
+	got := jsonLines[audit.Inspection](b.run("inspect", "--json", version).exits(command.ExitOK))
 	for _, info := range got[0].Blobs {
 		if info.Name != blob {
 			continue
@@ -253,15 +254,15 @@ func TestADamagedStoreIsFoundAndMended(t *testing.T) {
 		for _, remove := range []bool{true, false} {
 			b, public := mirrored(t)
 			b.damage(a, blob, remove)
-			b.run("verify", "--key", public, a).exits(exitRefused).says("REFUSED  example.com/a v1.0.0").
+			b.run("verify", "--key", public, a).exits(command.ExitRefused).says("REFUSED  example.com/a v1.0.0").
 				complains("mirror --verify " + a).complains("0 of 1 versions verified")
 			mirror := []string{"mirror", "--key", b.path("cosign.key"), "--no-sumdb", a}
-			b.run(mirror...).exits(exitOK).says("0 new, 1 existing, 0 failed")
-			b.run(append(mirror, "--verify", "--dry-run")...).exits(exitOK).says("1 mended")
-			b.run("verify", "--key", public, a).exits(exitRefused)
-			b.run(append(mirror, "--verify")...).exits(exitOK).says("0 new, 0 existing, 1 mended, 0 failed").complains("mended   " + a)
-			b.run("verify", "--key", public, a).exits(exitOK)
-			b.run(append(mirror, "--verify")...).exits(exitOK).says("0 new, 1 existing, 0 failed")
+			b.run(mirror...).exits(command.ExitOK).says("0 new, 1 existing, 0 failed")
+			b.run(append(mirror, "--verify", "--dry-run")...).exits(command.ExitOK).says("1 mended")
+			b.run("verify", "--key", public, a).exits(command.ExitRefused)
+			b.run(append(mirror, "--verify")...).exits(command.ExitOK).says("0 new, 0 existing, 1 mended, 0 failed").complains("mended   " + a)
+			b.run("verify", "--key", public, a).exits(command.ExitOK)
+			b.run(append(mirror, "--verify")...).exits(command.ExitOK).says("0 new, 1 existing, 0 failed")
 		}
 	}
 }
@@ -271,8 +272,8 @@ func TestWhatIsMendedIsSignedAsWell(t *testing.T) {
 	b, _ := mirrored(t)
 	private, public := b.keys("second")
 	b.damage(a, "zip", true)
-	b.run("mirror", "--verify", "--key", private, "--no-sumdb", a).exits(exitOK)
-	b.run("verify", "--key", public, a).exits(exitOK)
+	b.run("mirror", "--verify", "--key", private, "--no-sumdb", a).exits(command.ExitOK)
+	b.run("verify", "--key", public, a).exits(command.ExitOK)
 }
 
 // The zip of upstream has the same sum, and other bytes: it was packed anew.
@@ -281,8 +282,8 @@ func TestWhatUpstreamNoLongerHasMendsNothing(t *testing.T) {
 	b, public := mirrored(t)
 	b.damage(a, "zip", true)
 	repackZip(t, b.upstreamFile(a, ".zip"))
-	b.run("mirror", "--verify", "--key", b.path("cosign.key"), "--no-sumdb", a).exits(exitItems).complains("nothing was changed")
-	b.run("verify", "--key", public, a).exits(exitRefused)
+	b.run("mirror", "--verify", "--key", b.path("cosign.key"), "--no-sumdb", a).exits(command.ExitItems).complains("nothing was changed")
+	b.run("verify", "--key", public, a).exits(command.ExitRefused)
 }
 
 // repackZip writes a zip file anew with one file less compressed, so that its sum is the same and its bytes are not.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gocmd"
@@ -30,7 +31,7 @@ func (a *app) verifyCommand() *cli.Command {
 		Name:      "verify",
 		Usage:     "check signatures, hashes and sums of what is in the store",
 		ArgsUsage: "MODULE@VERSION… | FILE… | - | --all",
-		Description: describe(`
+		Description: command.Describe(`
 Downloads each version and checks everything the shim checks before it serves: the signature, that the manifest is of
 this module and version, the digests of its layers, and the recomputed sums of go.mod and zip. A FILE is
 a go.sum, the lock of a mirror file (.lock), whose sums must be those in the store, or a list as the list command prints
@@ -56,12 +57,12 @@ modferry verify --key cosign.pub go.sum
 modferry list golang.org/x/text | modferry verify --key cosign.pub -
 modferry verify --key cosign.pub --all --json
 modferry verify --key cosign.pub --repair --all`),
-		Flags: slices.Concat(a.storeFlags(), trustFlags(), recordFlags(), []cli.Flag{
-			boolFlag(flagAll, "verify every version in the store"),
-			boolFlag(flagRepair, "put back from upstream the blobs that are missing or changed"),
-			upstreamFlag(),
-			jobsFlag("verify"),
-			jsonFlag("each result"),
+		Flags: slices.Concat(a.StoreFlags(), command.TrustFlags(), command.RecordFlags(), []cli.Flag{
+			command.BoolFlag(flagAll, "verify every version in the store"),
+			command.BoolFlag(flagRepair, "put back from upstream the blobs that are missing or changed"),
+			command.UpstreamFlag(),
+			command.JobsFlag("verify"),
+			command.JSONFlag("each result"),
 		}),
 		Action: a.verify,
 	}
@@ -69,13 +70,13 @@ modferry verify --key cosign.pub --repair --all`),
 
 func (a *app) verify(c *cli.Context) error {
 	if c.Bool(flagAll) == c.Args().Present() {
-		return usageErrorf("verify needs module@version or go.sum arguments, or --%s", flagAll)
+		return command.UsageErrorf("verify needs module@version or go.sum arguments, or --%s", flagAll)
 	}
-	n, err := jobs(c)
+	n, err := command.Jobs(c)
 	if err != nil {
 		return err
 	}
-	log, err := checksumLog(c)
+	log, err := command.ChecksumLog(c)
 	if err != nil {
 		return err
 	}
@@ -83,11 +84,11 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := a.verifier(c)
+	v, err := a.Verifier(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.openStores(c, nil)
+	stores, err := a.OpenStores(c, nil)
 	if err != nil {
 		return err
 	}
@@ -98,20 +99,20 @@ func (a *app) verify(c *cli.Context) error {
 	var broken []error
 	if c.Bool(flagAll) {
 		if list, broken, err = a.everything(c, stores, v); err != nil {
-			a.nameBroken(broken)
+			a.NameBroken(broken)
 			return err
 		}
 	}
 	switch {
 	case len(list)+len(broken) > 0:
 	case c.Bool(flagAll):
-		return withHint(fmt.Errorf("nothing was verified: there is no module version in %s", stores), "check --"+flagRegistry+", and what the account may list")
+		return command.WithHint(fmt.Errorf("nothing was verified: there is no module version in %s", stores), "check --"+command.FlagRegistry+", and what the account may list")
 	default:
 		return fmt.Errorf("nothing was verified: %s names no module version", strings.Join(c.Args().Slice(), ", "))
 	}
 	ch := &audit.Checker{Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
-		Verifier: v, Log: log, Thorough: true, Private: a.privatePatterns(c), AllowUnrecorded: c.Bool(flagUnrecorded), Patience: verify.NewPatience(),
-		Snapshot: a.snapshotOnce(c.Context, stores, log, v),
+		Verifier: v, Log: log, Thorough: true, Private: a.PrivatePatterns(c), AllowUnrecorded: c.Bool(command.FlagUnrecorded), Patience: verify.NewPatience(),
+		Snapshot: a.SnapshotOnce(c.Context, stores, log, v),
 	}}
 	if c.Bool(flagRepair) {
 		up, err := a.repairSource(c)
@@ -130,7 +131,7 @@ func (a *app) repairSource(c *cli.Context) (*upstream.Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	up, _, err := openUpstream(c, env, warnings(a.err))
+	up, _, err := openUpstream(c, env, warnings(a.Err))
 	return up, err
 }
 
@@ -138,16 +139,16 @@ func (a *app) repairSource(c *cli.Context) (*upstream.Upstream, error) {
 func (a *app) requirements(args []string) (list []requirement.Requirement, err error) {
 	for _, arg := range args {
 		if strings.Contains(arg, "@") {
-			m, err := parseVersion(arg)
+			m, err := command.ParseVersion(arg)
 			if err != nil {
 				return nil, err
 			}
 			list = append(list, requirement.Requirement{Module: m})
 			continue
 		}
-		named, err := audit.ReadNames(arg, a.in)
+		named, err := audit.ReadNames(arg, a.In)
 		if err != nil {
-			return nil, withHint(usageErrorf("%v", err), "arguments are module@version or the name of a go.sum, a lock or a list")
+			return nil, command.WithHint(command.UsageErrorf("%v", err), "arguments are module@version or the name of a go.sum, a lock or a list")
 		}
 		list = append(list, named...)
 	}
@@ -158,9 +159,9 @@ func (a *app) requirements(args []string) (list []requirement.Requirement, err e
 // that cannot be read.
 func (a *app) everything(c *cli.Context, stores *registry.Router, v sign.Verifier) (list []requirement.Requirement, broken []error, err error) {
 	lister := &audit.Lister{
-		Stores: stores, Verifier: v, Warn: func(err error) { a.warn("%v", err) },
+		Stores: stores, Verifier: v, Warn: func(err error) { a.Warn("%v", err) },
 		CatalogOnly: func(s *registry.Store) {
-			fmt.Fprintf(a.err, "modferry: note: %s has no index of its modules signed by whom you trust: a registry's catalog may be partial, "+
+			fmt.Fprintf(a.Err, "modferry: note: %s has no index of its modules signed by whom you trust: a registry's catalog may be partial, "+
 				"as that of a pull-through cache is; mirror writes an index, and a file names what there must be\n", s)
 		},
 	}
@@ -195,7 +196,7 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broke
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
-	a.nameBroken(broken)
+	a.NameBroken(broken)
 	all := fmt.Sprintf("%d versions", len(verdicts))
 	if len(broken) > 0 {
 		all += fmt.Sprintf(" and %d repositories that could not be read", len(broken))
@@ -204,26 +205,26 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broke
 	if mended > 0 {
 		line += fmt.Sprintf(", %d of them mended", mended)
 	}
-	fmt.Fprintf(a.err, "modferry: %s\n", line)
+	fmt.Fprintf(a.Err, "modferry: %s\n", line)
 	for _, err := range broken {
 		count[audit.OutcomeOf(err)]++
 	}
 	switch {
 	case count[audit.Refused] > 0:
-		return &exitError{code: exitRefused, err: fmt.Errorf("verification refused %d of %s", count[audit.Refused], all)}
+		return &command.ExitError{Code: command.ExitRefused, Err: fmt.Errorf("verification refused %d of %s", count[audit.Refused], all)}
 	case count[audit.Failed] > 0:
-		return itemsFailed(count[audit.Failed], fmt.Sprintf("of %s could not be verified", all))
+		return command.ItemsFailed(count[audit.Failed], fmt.Sprintf("of %s could not be verified", all))
 	}
 	return nil
 }
 
 func (a *app) printVerdict(c *cli.Context, v audit.Verdict) error {
-	if c.Bool(flagJSON) {
-		return json.NewEncoder(a.out).Encode(v)
+	if c.Bool(command.FlagJSON) {
+		return json.NewEncoder(a.Out).Encode(v)
 	}
 	if v.Error != "" {
-		fmt.Fprintf(a.err, "modferry: %s\n", v.Error)
+		fmt.Fprintf(a.Err, "modferry: %s\n", v.Error)
 	}
-	_, err := fmt.Fprintln(a.out, v)
+	_, err := fmt.Fprintln(a.Out, v)
 	return err
 }

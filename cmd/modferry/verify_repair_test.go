@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
@@ -26,7 +27,7 @@ func TestVerifyRepairPutsBackEveryBlob(t *testing.T) {
 						b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
 					}
 					b.upstream(a, other)
-					b.run("mirror", "--key", private, "--no-sumdb", a, other).exits(exitOK)
+					b.run("mirror", "--key", private, "--no-sumdb", a, other).exits(command.ExitOK)
 					if kind == "registry" {
 						damageRegistry(b, reg, a, blob, damage == "removed")
 					} else {
@@ -34,14 +35,14 @@ func TestVerifyRepairPutsBackEveryBlob(t *testing.T) {
 					}
 					must(t, os.Remove(private))
 
-					b.run("verify", "--key", public, a).exits(exitRefused)
-					r := b.run("verify", "--key", public, "--repair", a, other).exits(exitOK).complains("2 of 2 versions verified, 1 of them mended")
+					b.run("verify", "--key", public, a).exits(command.ExitRefused)
+					r := b.run("verify", "--key", public, "--repair", a, other).exits(command.ExitOK).complains("2 of 2 versions verified, 1 of them mended")
 					lines := strings.Split(r.out, "\n")
 					if !strings.HasPrefix(lines[0], "ok       example.com/a v1.0.0 ") || !strings.HasSuffix(lines[0], " mended") || strings.Contains(lines[1], "mended") {
 						t.Errorf("printed\n%s", r.out)
 					}
-					b.run("verify", "--key", public, a).exits(exitOK)
-					if v := jsonLines[audit.Verdict](b.run("verify", "--json", "--repair", "--key", public, a).exits(exitOK)); v[0].Mended {
+					b.run("verify", "--key", public, a).exits(command.ExitOK)
+					if v := jsonLines[audit.Verdict](b.run("verify", "--json", "--repair", "--key", public, a).exits(command.ExitOK)); v[0].Mended {
 						t.Errorf("nothing was left to mend: %+v", v[0])
 					}
 				})
@@ -54,7 +55,7 @@ func TestVerifyRepairPutsBackEveryBlob(t *testing.T) {
 func damageRegistry(b *bench, reg *registrytest.Registry, version, blob string, remove bool) {
 	b.t.Helper()
 	const repo = "golang/example.com/a"
-	for _, info := range jsonLines[audit.Inspection](b.run("inspect", "--json", version).exits(exitOK))[0].Blobs {
+	for _, info := range jsonLines[audit.Inspection](b.run("inspect", "--json", version).exits(command.ExitOK))[0].Blobs {
 		if info.Name != blob {
 			continue
 		}
@@ -83,9 +84,9 @@ func TestVerifyRepairThatCannotMendIsStillARefusal(t *testing.T) {
 			b.damage(a, "config", true) // which could be put back
 			b.damage(a, "zip", true)
 			test.spoil(b)
-			b.run("verify", "--repair", "--key", public, "example.com/a@v1.9.0", a).exits(exitRefused).
+			b.run("verify", "--repair", "--key", public, "example.com/a@v1.9.0", a).exits(command.ExitRefused).
 				says("ok       example.com/a v1.9.0", "REFUSED  example.com/a v1.0.0").complains(test.says)
-			b.run("verify", "--key", public, a).exits(exitRefused)
+			b.run("verify", "--key", public, a).exits(command.ExitRefused)
 		})
 	}
 }
@@ -96,13 +97,13 @@ func TestVerifyRepairMendsNothingThatIsNotTrusted(t *testing.T) {
 	b, public := mirrored(t)
 	_, stranger := b.keys("stranger")
 	b.damage(a, "zip", true)
-	b.run("verify", "--repair", "--key", stranger, a).exits(exitRefused)
-	b.run("verify", "--key", public, a).exits(exitRefused).complains("is missing")
+	b.run("verify", "--repair", "--key", stranger, a).exits(command.ExitRefused)
+	b.run("verify", "--key", public, a).exits(command.ExitRefused).complains("is missing")
 }
 
 func TestVerifyRepairTakesAnUpstream(t *testing.T) {
 	b, public := mirrored(t)
 	delete(b.env, "MODFERRY_UPSTREAM")
 	t.Setenv("GOPROXY", "nonsense://x")
-	b.run("verify", "--repair", "--key", public, "example.com/a@v1.0.0").exits(exitFailed).complains("set GOPROXY, or give --upstream")
+	b.run("verify", "--repair", "--key", public, "example.com/a@v1.0.0").exits(command.ExitFailed).complains("set GOPROXY, or give --upstream")
 }

@@ -28,6 +28,17 @@ func (l *layout) Manifest(ctx context.Context, repo, ref string) (d ocispec.Desc
 	return d, raw, l.fail("reading manifest", repo, ref, err)
 }
 
+// Resolve does not read the manifest that a tag names, but sees that it is there.
+func (l *layout) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
+	d, err := l.lookup(ctx, repo, ref)
+	if err == nil {
+		if err = l.checkBlob(d); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: blob %s is missing", errDamaged, d.Digest)
+		}
+	}
+	return d, l.fail("resolving", repo, ref, err)
+}
+
 func (l *layout) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
 	r, err := l.open(ctx, d)
 	return r, l.fail("reading blob", repo, string(d.Digest), err)

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -17,33 +17,34 @@ import (
 
 // Exit codes; the help documents them.
 const (
-	exitOK      = 0
-	exitFailed  = 1
-	exitUsage   = 2
-	exitItems   = 3 // some items failed, each has been named
-	exitRefused = 4 // verification refused something
+	ExitOK      = 0
+	ExitFailed  = 1
+	ExitUsage   = 2
+	ExitItems   = 3 // some items failed, each has been named
+	ExitRefused = 4 // verification refused something
 )
 
-// exitError is an error that chose its exit code. Without err there is nothing left to say: the command has
+// ExitError is an error that chose its exit code. Without err there is nothing left to say: the command has
 // told it, or the program it ran has.
-type exitError struct {
-	code int
-	err  error
+type ExitError struct {
+	Code int
+	Err  error
 }
 
 // Error returns what went wrong; without an error of its own, the exit code.
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit code %d", e.code)
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit code %d", e.Code)
 	}
-	return e.err.Error()
+	return e.Err.Error()
 }
 
 // Unwrap returns the error that the exit code was chosen for, nil if there is nothing left to say.
-func (e *exitError) Unwrap() error { return e.err }
+func (e *ExitError) Unwrap() error { return e.Err }
 
-func usageErrorf(format string, args ...any) error {
-	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+// UsageErrorf is an error in how a command was called.
+func UsageErrorf(format string, args ...any) error {
+	return &ExitError{Code: ExitUsage, Err: fmt.Errorf(format, args...)}
 }
 
 // hintError is an error with the advice what to do next.
@@ -58,32 +59,33 @@ func (e *hintError) Error() string { return e.err.Error() }
 // Unwrap returns the error that the advice is about.
 func (e *hintError) Unwrap() error { return e.err }
 
-func withHint(err error, hint string) error { return &hintError{err: err, hint: hint} }
+// WithHint adds to an error the advice what to do next.
+func WithHint(err error, hint string) error { return &hintError{err: err, hint: hint} }
 
-// report writes err, and the advice that goes with it, for a person, without the credentials of URLs, and returns the exit code.
-func report(w io.Writer, err error) int {
+// Report writes err, and the advice that goes with it, for a person, without the credentials of URLs, and returns the exit code.
+func Report(w io.Writer, err error) int {
 	if err == nil {
-		return exitOK
+		return ExitOK
 	}
-	var exit *exitError
-	if errors.As(err, &exit) && exit.err == nil {
-		return exit.code
+	var exit *ExitError
+	if errors.As(err, &exit) && exit.Err == nil {
+		return exit.Code
 	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "modferry: interrupted; run the same command again to go on")
-		return exitFailed
+		return ExitFailed
 	}
 	if isUnread(err) {
-		return exitFailed
+		return ExitFailed
 	}
 	fmt.Fprintf(w, "modferry: %s\n", redact.Text(err.Error()))
-	if h := hint(err); h != "" {
+	if h := Hint(err); h != "" {
 		fmt.Fprintf(w, "  hint: %s\n", h)
 	}
 	if exit != nil {
-		return exit.code
+		return exit.Code
 	}
-	return exitFailed
+	return ExitFailed
 }
 
 // isUnread reports whether nobody wanted to read on, as in "modferry list | head -1", and so nobody has to be told.
@@ -92,8 +94,8 @@ func isUnread(err error) bool {
 	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
 }
 
-// hint is the advice that goes with an error, or empty when there is none to give.
-func hint(err error) string {
+// Hint is the advice that goes with an error, or empty when there is none to give.
+func Hint(err error) string {
 	var h *hintError
 	if errors.As(err, &h) {
 		return h.hint
@@ -106,7 +108,7 @@ func hint(err error) string {
 	case errors.Is(err, registry.ErrReference):
 		return "a store is host/namespace (harbor.example/golang) or oci:DIR"
 	case errors.Is(err, registry.ErrBlocked):
-		return "the routes of --" + flagRegistry + " say none for it, or have no store for it; one without a prefix, at the end, takes the rest"
+		return "the routes of --" + FlagRegistry + " say none for it, or have no store for it; one without a prefix, at the end, takes the rest"
 	}
 	return ""
 }

@@ -1,0 +1,89 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/stores"
+)
+
+// OpenStores opens what --registry names. Log may be nil.
+func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, error) {
+	spec := c.String(FlagRegistry)
+	if spec == "" {
+		return nil, UsageErrorf("--%s is needed: a registry and namespace (harbor.example/golang) or a directory (oci:DIR)", FlagRegistry)
+	}
+	client, err := remote.NewClient(remote.ClientOptions{
+		CAFile:    c.String(flagCAFile),
+		UserAgent: "modferry/" + BuildVersion(),
+		Log:       log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	stores, err := stores.Route(client, spec)
+	if errors.Is(err, registry.ErrReference) {
+		return nil, &ExitError{Code: ExitUsage, Err: err}
+	}
+	return stores, err
+}
+
+// Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
+func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
+	keys := c.StringSlice(flagKey)
+	if c.Bool(flagSkipVerify) {
+		if len(keys) > 0 {
+			return nil, UsageErrorf("--%s and --%s contradict each other", flagKey, flagSkipVerify)
+		}
+		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
+		return sign.SkipVerify{}, nil
+	}
+	if len(keys) == 0 {
+		return nil, WithHint(UsageErrorf("--%s is needed: whose signatures are accepted?", flagKey),
+			"--key cosign.pub, the public half of the key that mirror signs with")
+	}
+	return sign.LoadKeys(keys...)
+}
+
+// OptionalKeys are the keys that --key names, of a command that works without any: nil then.
+func OptionalKeys(c *cli.Context) (*sign.Keys, error) {
+	files := c.StringSlice(flagKey)
+	if len(files) == 0 {
+		return nil, nil
+	}
+	return sign.LoadKeys(files...)
+}
+
+// ParseVersion reads module@version, where the version is one a store can have: canonical, no query.
+func ParseVersion(arg string) (module.Version, error) {
+	path, version, ok := strings.Cut(arg, "@")
+	if !ok || version == "" || strings.Contains(path, ":") { // of a URL, half of a password would be shown as the path
+		return module.Version{}, UsageErrorf("%q is not module@version, like golang.org/x/text@v0.14.0", arg)
+	}
+	m := module.Version{Path: path, Version: version}
+	if err := goproxy.Check(m); err != nil {
+		return module.Version{}, UsageErrorf("%q: %v", arg, err)
+	}
+	return m, nil
+}
+
+// NameBroken says what is wrong with the repositories that a listing could not read.
+func (a *App) NameBroken(broken []error) {
+	for _, err := range broken {
+		fmt.Fprintf(a.Err, "modferry: %v\n", err)
+	}
+}
+
+// ItemsFailed is the error of a command that went on after failures it has already named.
+func ItemsFailed(n int, what string) error {
+	return &ExitError{Code: ExitItems, Err: fmt.Errorf("%d %s", n, what)}
+}
