@@ -1,9 +1,13 @@
 package bundle
 
 import (
+	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -41,8 +45,8 @@ func filled(t testing.TB, signer *sign.Signer) *registry.Store {
 	t.Helper()
 	s := newLayout(t, t.TempDir())
 	other := module.Version{Path: "example.com/other", Version: "v0.1.0"}
-	storetest.Publish(t, s, artifacttest.FullVersion(t, artifacttest.Version, "text"), signer)
-	storetest.Publish(t, s, artifacttest.FullVersion(t, other, "some other text"), signer)
+	storetest.Publish(t, s, fullVersion(t, artifacttest.Version, "text"), signer)
+	storetest.Publish(t, s, fullVersion(t, other, "some other text"), signer)
 	storetest.Publish(t, s, artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.0.0")), signer)
 	r := artifact.Revision{Path: artifacttest.Version.Path, Name: "main", Version: artifacttest.Version.Version}
 	must(t, s.PublishRevision(t.Context(), r, signer))
@@ -50,6 +54,21 @@ func filled(t testing.TB, signer *sign.Signer) *registry.Store {
 	grow(t, s, 700, nil, signer)
 	must(t, s.PublishIndex(t.Context(), []string{artifacttest.Version.Path, other.Path}, signer))
 	return s
+}
+
+// fullVersion builds an artifact of m whose zip is not compressed, so that it is the same with every Go release.
+func fullVersion(t testing.TB, m module.Version, text string) *artifact.Artifact {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "m.zip")
+	f, err := os.Create(file)
+	must(t, err)
+	z := zip.NewWriter(f)
+	w, err := z.CreateHeader(&zip.FileHeader{Name: m.String() + "/text.txt", Method: zip.Store})
+	must(t, err)
+	_, err = io.WriteString(w, text)
+	must(t, err)
+	must(t, errors.Join(z.Close(), f.Close()))
+	return artifacttest.Build(t, artifact.Files{Module: m, Info: artifacttest.Info(m), GoMod: artifacttest.GoMod(m), ZipFile: file})
 }
 
 // grow publishes the snapshot of a log of n records.

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -96,12 +97,8 @@ func readSmall(r io.Reader, f File) ([]byte, error) {
 	if _, err := io.ReadFull(r, data); err != nil {
 		return nil, fmt.Errorf("%w: %s is cut off: %w", artifact.ErrCorrupt, f.name(), err)
 	}
-	return data, checkFile(data, f)
-}
-
-func checkFile(data []byte, f File) error {
-	if have := artifact.NewBlob("", data).Descriptor; have.Size != f.Size || have.Digest != f.Digest.Digest() {
-		return fmt.Errorf("%w: the content of %s is another one", artifact.ErrCorrupt, f.name())
+	if Sum(sha256.Sum256(data)) != f.Digest {
+		return nil, fmt.Errorf("%w: the content of %s is another one", artifact.ErrCorrupt, f.name())
 	}
-	return nil
+	return data, nil
 }

@@ -50,6 +50,7 @@ type pipe struct {
 	kept   map[Sum]kept
 	memory int64
 	broken error // why nothing more can be read
+	after  error // what is wrong with the end
 }
 
 // kept is a file that was read: in memory, in the directory, or damaged.
@@ -106,7 +107,7 @@ func (p *pipe) next() {
 	} else if content.n < f.Size {
 		p.broken = cutOff(io.EOF)
 	} else if p.broken = p.r.pad(f.Size); p.broken == nil && len(p.ahead) == 0 {
-		p.broken = p.end()
+		p.after = p.end()
 	}
 }
 
@@ -156,7 +157,8 @@ func (p *pipe) drop(f File) {
 	}
 }
 
-func (p *pipe) close() error { return os.RemoveAll(p.temp) }
+// close returns what was wrong with the end, if that was reached.
+func (p *pipe) close() error { return errors.Join(p.after, os.RemoveAll(p.temp)) }
 
 // writeFile writes a file that holds f, and nothing if the content is not f's.
 func writeFile(path string, f File, content io.Reader) error {
