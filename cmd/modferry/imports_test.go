@@ -22,6 +22,7 @@ var layers = [][]string{
 	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
+	{"registry/bundle"},
 	{"registry/collect", "proxyshim/check"},
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
