@@ -48,7 +48,9 @@ func syncAll(t testing.TB, s transfer.Sync) result {
 	return r
 }
 
-func (r result) String() string { return fmt.Sprintf("%d same, %v, failed %v", r.same, r.count, r.failed) }
+func (r result) String() string {
+	return fmt.Sprintf("%d same, %v, failed %v", r.same, r.count, r.failed)
+}
 
 // wants checks a result, as fmt prints it.
 func (r result) wants(t testing.TB, same int, count map[registry.Outcome]int) {
