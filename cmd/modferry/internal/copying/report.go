@@ -3,6 +3,7 @@ package copying
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
@@ -54,10 +56,7 @@ type line struct {
 // Event reports what became of an item.
 func (r *Report) Event(e transfer.Event) {
 	outcome := r.count(e)
-	if e.Err == nil && (r.Quiet || outcome == existing) && !r.JSON {
-		return
-	}
-	if r.JSON && r.Quiet && e.Err == nil {
+	if e.Err == nil && (r.Quiet || outcome == existing && !r.JSON) {
 		return
 	}
 	l := line{
@@ -86,6 +85,7 @@ const (
 	would    = "would copy"
 	signed   = "signed"
 	existing = "exists"
+	leftOut  = "left out"
 	refused  = "REFUSED"
 	failed   = "FAILED"
 )
@@ -95,7 +95,10 @@ func (r *Report) count(e transfer.Event) string {
 	c := &r.Counts
 	c.BytesSent += e.Sent
 	c.BytesMount += e.Mounted
+	foreign := errors.Is(e.Err, sign.ErrUntrusted) || errors.Is(e.Err, sign.ErrUnsigned)
 	switch {
+	case foreign && e.Item.Kind() == transfer.Index: // what others say there is need not concern us
+		return leftOut
 	case e.Refused():
 		c.Refused++
 		return refused
