@@ -62,9 +62,9 @@ type Writer interface {
 
 // A Mounter is a backend that can take a blob from another repository of its registry, without a transfer.
 type Mounter interface {
-	// MountBlob is PushBlob of a blob that repository fromRepo of from has. It is ErrUnsupported, and nothing was done, if
-	// that is no repository of the same registry.
-	MountBlob(ctx context.Context, repo string, b artifact.Blob, from Backend, fromRepo string) error
+	// MountBlob is PushBlob of a blob that repository fromRepo of from has; sent is true if it had to be sent nevertheless.
+	// It is ErrUnsupported, and nothing was done, if that is no repository of the same registry.
+	MountBlob(ctx context.Context, repo string, b artifact.Blob, from Backend, fromRepo string) (sent bool, err error)
 }
 
 // Lister lists what a backend has. An error ends a listing.

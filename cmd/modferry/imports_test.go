@@ -19,8 +19,8 @@ var layers = [][]string{
 	{"artifact", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb"},
 	{"registry", "registry/gocmd"},
-	{"registry/remote", "registry/ocilayout", "registry/inventory", "registry/project", "registry/record", "registry/gitsource"},
-	{"registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
+	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
+	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
 	{"registry/bundle"},
 	{"registry/collect", "proxyshim/check"},
@@ -28,6 +28,7 @@ var layers = [][]string{
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
 	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/command"},
+	{"cmd/modferry/internal/copying"},
 	{"cmd/modferry"},
 }
 

@@ -34,13 +34,14 @@ func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 }
 
 // MountBlob sends the content where the registry does not mount it.
-func (r *remote) MountBlob(ctx context.Context, repo string, b artifact.Blob, from registry.Backend, fromRepo string) error {
+func (r *remote) MountBlob(ctx context.Context, repo string, b artifact.Blob, from registry.Backend, fromRepo string) (sent bool, err error) {
 	other, ok := from.(*remote)
 	if !ok || other.c != r.c || other.at.host != r.at.host || other.at.plain != r.at.plain {
-		return registry.ErrUnsupported
+		return false, registry.ErrUnsupported
 	}
-	err := r.push(ctx, "mounting blob", repo, b.Descriptor.Digest.String(), func(o *orasremote.Repository) error {
+	err = r.push(ctx, "mounting blob", repo, b.Descriptor.Digest.String(), func(o *orasremote.Repository) error {
 		return o.Mount(ctx, b.Descriptor, other.name(fromRepo), func() (io.ReadCloser, error) {
+			sent = true
 			rc, err := b.Open()
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", errContent, err)
@@ -51,7 +52,7 @@ func (r *remote) MountBlob(ctx context.Context, repo string, b artifact.Blob, fr
 	if err == nil {
 		r.absence.takesContent()
 	}
-	return err
+	return sent, err
 }
 
 func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {

@@ -23,8 +23,8 @@ import (
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
-	"github.com/modferry/modferry/registry/storetest"
 	"github.com/modferry/modferry/registry/stores"
+	"github.com/modferry/modferry/registry/storetest"
 	"github.com/modferry/modferry/registry/transfer"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -238,5 +238,11 @@ func copyAll(t testing.TB, c *transfer.Copier, list []transfer.Item) map[registr
 	return count
 }
 
-
 func subject(d digest.Digest) sign.Subject { return sign.Subject{Digest: d} }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -30,6 +30,11 @@ const (
 	Index
 )
 
+// String returns the kind in a word or two.
+func (k Kind) String() string {
+	return [...]string{"unknown", "checksum snapshot", "evidence", "version", "revision", "index"}[k]
+}
+
 // Kind returns what the item is.
 func (it Item) Kind() Kind {
 	_, head := sumdb.ParseHeadTag(it.Tag)

@@ -35,6 +35,7 @@ func (x *copying) snapshot(ctx context.Context) (registry.Outcome, error) {
 	if err != nil {
 		return 0, err
 	}
+	x.found = found.Descriptor
 	if want := x.Descriptor.Digest; want != "" && want != found.Descriptor.Digest {
 		return 0, x.changed()
 	}

@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
@@ -19,12 +20,21 @@ type target struct {
 	registry.Backend
 	source  registry.Backend
 	limiter *rate.Limiter // of what is sent; nil = none
+
+	sent, mounted atomic.Int64 // bytes of blobs
 }
 
 func (t *target) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	if m, ok := t.Backend.(registry.Mounter); ok {
-		err := m.MountBlob(ctx, repo, b, t.source, repo)
-		if err == nil || ctx.Err() != nil {
+		sent, err := m.MountBlob(ctx, repo, b, t.source, repo)
+		switch {
+		case err == nil && sent:
+			t.sent.Add(b.Descriptor.Size)
+			return nil
+		case err == nil:
+			t.mounted.Add(b.Descriptor.Size)
+			return nil
+		case ctx.Err() != nil:
 			return err
 		}
 		// Another registry, or one that does not mount for this account.
@@ -44,5 +54,9 @@ func (t *target) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 			}{limit(ctx, rc, t.limiter), rc}, nil
 		})
 	}
-	return t.Backend.PushBlob(ctx, repo, b)
+	err := t.Backend.PushBlob(ctx, repo, b)
+	if err == nil {
+		t.sent.Add(b.Descriptor.Size)
+	}
+	return err
 }

@@ -55,24 +55,32 @@ var ErrUnknown = errors.New("neither a module version, nor evidence, a recorded 
 // snapshot, an index or a recorded revision is only replaced by one that goes on from it. [verify.Classify] says what
 // other errors mean for the item.
 func (c *Copier) Copy(ctx context.Context, it Item) (registry.Outcome, error) {
+	e := c.copy(ctx, it)
+	return e.Outcome, e.Err
+}
+
+// copy is Copy, and tells more of it.
+func (c *Copier) copy(ctx context.Context, it Item) (e Event) {
 	dir := ""
 	if !c.Local {
 		dir = cmp.Or(c.TempDir, os.TempDir())
 	}
 	source := newSpool(c.Source.Backend, dir, c.limitOf(!c.Local))
 	defer source.discard()
-	x := &copying{
-		Copier: c, Item: it,
-		from: registry.New(source),
-		to:   registry.New(&target{Backend: c.Destination.Backend, source: c.Source.Backend, limiter: c.limitOf(c.Local)}),
-	}
+	destination := &target{Backend: c.Destination.Backend, source: c.Source.Backend, limiter: c.limitOf(c.Local)}
+	x := &copying{Copier: c, Item: it, from: registry.New(source), to: registry.New(destination)}
 	copyKind, ok := map[Kind]func(context.Context) (registry.Outcome, error){
 		Snapshot: x.snapshot, Evidence: x.evidence, Version: x.version, Revision: x.revision, Index: x.index,
 	}[it.Kind()]
+	e.Item = it
 	if !ok {
-		return 0, fmt.Errorf("%s: %w", c.Source.Reference(it.Repository, it.Tag), ErrUnknown)
+		e.Err = fmt.Errorf("%s: %w", c.Source.Reference(it.Repository, it.Tag), ErrUnknown)
+		return e
 	}
-	return copyKind(ctx)
+	e.Outcome, e.Err = copyKind(ctx)
+	e.Item.Descriptor, e.Module = x.found, x.about
+	e.Sent, e.Mounted = destination.sent.Load(), destination.mounted.Load()
+	return e
 }
 
 // limitOf returns the limiter for one of the two ends, which the other one need not heed.
@@ -88,6 +96,9 @@ type copying struct {
 	*Copier
 	Item
 	from, to *registry.Store
+
+	found ocispec.Descriptor // at the source
+	about module.Version     // that the item is about, if it is a module's
 }
 
 // manifest reads the manifest at the source.
@@ -96,12 +107,9 @@ func (x *copying) manifest(ctx context.Context) (ocispec.Descriptor, []byte, err
 	if x.Descriptor.Digest != "" {
 		ref = x.Descriptor.Digest.String()
 	}
-	return x.from.Manifest(ctx, x.Repository, ref)
-}
-
-// misplaced is what was found under a tag that is not its own.
-func (x *copying) misplaced(m module.Version) error {
-	return fmt.Errorf("%s: %w: it belongs to %v", x.Copier.Source.Reference(x.Repository, x.Tag), artifact.ErrIdentity, m)
+	d, raw, err := x.from.Manifest(ctx, x.Repository, ref)
+	x.found = d
+	return d, raw, err
 }
 
 // isAt checks that what m is about belongs in the item's repository under the tag.
@@ -111,8 +119,9 @@ func (x *copying) isAt(m module.Version, tag string, err error) error {
 		return fmt.Errorf("%s: %w", x.Copier.Source.Reference(x.Repository, x.Tag), err)
 	}
 	if repo != x.Repository || tag != x.Tag {
-		return x.misplaced(m)
+		return fmt.Errorf("%s: %w: it belongs to %v", x.Copier.Source.Reference(x.Repository, x.Tag), artifact.ErrIdentity, m)
 	}
+	x.about = m
 	return nil
 }
 
