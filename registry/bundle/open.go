@@ -15,8 +15,8 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// errNoBundle means that a directory is no bundle. It is artifact.ErrCorrupt.
-var errNoBundle = fmt.Errorf("this is no bundle: %w", artifact.ErrCorrupt)
+// ErrNoBundle: a directory or a tar is no volume of a bundle. It is artifact.ErrCorrupt.
+var ErrNoBundle = fmt.Errorf("this is no bundle: %w", artifact.ErrCorrupt)
 
 // Open opens a volume: a directory, or the file of a tar. Nothing is written to it. What its opening says is checked,
 // and nothing of its items: that is for who reads them. The error is artifact.ErrCorrupt if it is no volume or its
@@ -225,7 +225,7 @@ func (o *opening) readDirSignatures(d dir) error {
 func (d dir) find(name string) (found ocispec.Descriptor, err error) {
 	f, err := d.Open(ocispec.ImageIndexFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return found, fmt.Errorf("%w: there is no %s in it", errNoBundle, ocispec.ImageIndexFile)
+		return found, fmt.Errorf("%w: there is no %s in it", ErrNoBundle, ocispec.ImageIndexFile)
 	}
 	if err != nil {
 		return found, err
@@ -247,5 +247,5 @@ func (d dir) find(name string) (found ocispec.Descriptor, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return found, fmt.Errorf("%w: %s: %w", artifact.ErrCorrupt, ocispec.ImageIndexFile, err)
 	}
-	return found, fmt.Errorf("%w: its index has no %s", errNoBundle, name)
+	return found, fmt.Errorf("%w: its index has no %s", ErrNoBundle, name)
 }
