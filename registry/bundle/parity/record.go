@@ -90,7 +90,7 @@ type scanner struct {
 }
 
 // window is how much is searched at a time.
-const window = 1 << 20
+const window = 64 << 10
 
 func (s *scanner) scan(ctx context.Context) error {
 	buf := make([]byte, window)
