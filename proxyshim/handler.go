@@ -97,7 +97,7 @@ func New(o Options) (*Handler, error) {
 	}
 	policy := func() sign.Verifier { return o.Verifier }
 	if o.Policy != nil {
-		policy = o.Policy.Current
+		policy = func() sign.Verifier { return o.Policy.Current() }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -79,7 +79,7 @@ func OpenPolicy(name string, o PolicyFileOptions) (*PolicyFile, error) {
 // Current returns the policy that counts now: what the file says, or what it said when it was last good. That is looked at
 // each time, which takes as long as asking for the state of a few files. A key that has expired meanwhile is no fault of
 // the file: it does not count, and what else has changed does.
-func (f *PolicyFile) Current() Verifier {
+func (f *PolicyFile) Current() *Policy {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.unchanged() {

@@ -156,16 +156,19 @@ func TestAPolicyFileThatBreaksLeavesTheOneBeforeInForce(t *testing.T) {
 		spoil func(d *policyDir)
 		says  string
 	}{
-		"empty":             {func(d *policyDir) { d.write("policy.yaml", "") }, "the file is empty"},
-		"broken":            {func(d *policyDir) { d.write("policy.yaml", policyKeys+"rules: [") }, "this is not YAML"},
-		"without rules":     {func(d *policyDir) { d.write("policy.yaml", policyKeys) }, "there are no rules"},
-		"cut off":           {func(d *policyDir) { d.write("policy.yaml", policyKeys+byB[:40]) }, "this is not YAML"},
-		"a typing error":    {func(d *policyDir) { d.write("policy.yaml", policyKeys+strings.Replace(byB, "anyOf", "anyof", 1)) }, "did you mean anyOf?"},
-		"gone":              {func(d *policyDir) { _ = os.Remove(d.path("policy.yaml")) }, "no such file"},
-		"a key gone":        {func(d *policyDir) { _ = os.Remove(d.path("b.pub")) }, "b.pub: no such file"},
-		"a key emptied":     {func(d *policyDir) { d.write("a.pub", "") }, "there is no PEM block"},
-		"a directory":       {func(d *policyDir) { _ = os.Remove(d.path("policy.yaml")); _ = os.Mkdir(d.path("policy.yaml"), 0o700) }, "is not a regular file"},
-		"a link to nothing": {func(d *policyDir) { _ = os.Remove(d.path("policy.yaml")); _ = os.Symlink("gone", d.path("policy.yaml")) }, "no such file"},
+		"empty":          {func(d *policyDir) { d.write("policy.yaml", "") }, "the file is empty"},
+		"broken":         {func(d *policyDir) { d.write("policy.yaml", policyKeys+"rules: [") }, "this is not YAML"},
+		"without rules":  {func(d *policyDir) { d.write("policy.yaml", policyKeys) }, "there are no rules"},
+		"cut off":        {func(d *policyDir) { d.write("policy.yaml", policyKeys+byB[:40]) }, "this is not YAML"},
+		"a typing error": {func(d *policyDir) { d.write("policy.yaml", policyKeys+strings.Replace(byB, "anyOf", "anyof", 1)) }, "did you mean anyOf?"},
+		"gone":           {func(d *policyDir) { _ = os.Remove(d.path("policy.yaml")) }, "no such file"},
+		"a key gone":     {func(d *policyDir) { _ = os.Remove(d.path("b.pub")) }, "b.pub: no such file"},
+		"a key emptied":  {func(d *policyDir) { d.write("a.pub", "") }, "there is no PEM block"},
+		"a directory":    {func(d *policyDir) { _ = os.Remove(d.path("policy.yaml")); _ = os.Mkdir(d.path("policy.yaml"), 0o700) }, "is not a regular file"},
+		"a link to nothing": {func(d *policyDir) {
+			_ = os.Remove(d.path("policy.yaml"))
+			_ = os.Symlink("gone", d.path("policy.yaml"))
+		}, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newPolicyDir(t, byA)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -43,6 +44,24 @@ type DenySummary struct {
 	Line    int      `json:"line"`
 	Modules []string `json:"modules"`
 	Reason  string   `json:"reason,omitempty"`
+}
+
+// Private returns the modules that no rule looks for in the checksum database as GONOSUMDB has them. What is below such a
+// module and covered by another rule is among them: GONOSUMDB cannot say that.
+func (p *Policy) Private() string {
+	var patterns []string
+	for _, r := range p.rules {
+		for _, pattern := range r.modules {
+			if r.records != RecordsNone {
+				continue
+			}
+			if pattern, _ = strings.CutSuffix(pattern, "/**"); pattern == "**" {
+				pattern = "*"
+			}
+			patterns = append(patterns, pattern)
+		}
+	}
+	return strings.Join(patterns, ",")
 }
 
 // Summary returns what the policy says, in the order of the file, and as things are now.
