@@ -67,7 +67,7 @@ func (h *Handler) explain(m module.Version, store *registry.Store, err error) er
 
 // remedy is the command that would have prevented an absence.
 func (h *Handler) remedy(m module.Version) string {
-	if h.checker.IsPrivate(m.Path) {
+	if h.isPrivate(m.Path) {
 		return fmt.Sprintf("modferry publish, or modferry mirror --private %s %s", m.Path, m)
 	}
 	return "modferry mirror " + m.String()

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
@@ -37,13 +38,12 @@ func (l *listing) derive() {
 	l.latest = latest(l.Versions)
 }
 
-// newListings returns the source of listings, each under its module's path. Nobody has to accept a listing, for what it
-// leads to is verified.
+// newListings returns the source of listings, each under its module's path.
 func (h *Handler) newListings() *source[*cache.Answer[listing]] {
 	h.listed = cache.NewAnswers(h.cache, cache.AnswersOptions[listing]{
 		Name: listName, Ext: listingExt, Derive: (*listing).derive, Text: func(l *listing) []byte { return l.body },
 	})
-	return &source[*cache.Answer[listing]]{kind: "list", verifier: func() string { return "" }, fetch: h.fetchListing, cache: h.listed}
+	return &source[*cache.Answer[listing]]{kind: "list", anyone: true, fetch: h.fetchListing, cache: h.listed}
 }
 
 // listName returns the name of the file "list" of a module.
@@ -51,7 +51,7 @@ func listName(m module.Version) (string, error) {
 	return goproxy.File{Version: m, Kind: goproxy.List}.Name()
 }
 
-func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m module.Version, _ *cache.Answer[listing]) (*cache.Answer[listing], error) {
+func (h *Handler) fetchListing(ctx context.Context, _ sign.Verifier, store *registry.Store, m module.Version, _ *cache.Answer[listing]) (*cache.Answer[listing], error) {
 	versions, revisions, err := store.Listing(ctx, m.Path)
 	if err != nil {
 		return nil, err

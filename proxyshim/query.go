@@ -14,6 +14,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
@@ -25,9 +26,9 @@ const revisionExt = ".revision"
 // newRevisions returns the source of what recorded revisions mean, each under its name in the place of a version.
 func (h *Handler) newRevisions() *source[*cache.Answer[module.Version]] {
 	kept := cache.NewAnswers(h.cache, cache.AnswersOptions[module.Version]{Name: goproxy.Base, Ext: revisionExt})
-	fetch := func(ctx context.Context, store *registry.Store, m module.Version, _ *cache.Answer[module.Version]) (*cache.Answer[module.Version], error) {
-		fingerprint := h.verifier.Fingerprint()
-		found, err := store.Revision(ctx, m.Path, m.Version, h.verifier)
+	fetch := func(ctx context.Context, policy sign.Verifier, store *registry.Store, m module.Version, _ *cache.Answer[module.Version]) (*cache.Answer[module.Version], error) {
+		fingerprint := policy.Rule(m.Path).Fingerprint
+		found, err := store.Revision(ctx, m.Path, m.Version, policy)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +36,7 @@ func (h *Handler) newRevisions() *source[*cache.Answer[module.Version]] {
 		kept.Put(r)
 		return r, nil
 	}
-	return &source[*cache.Answer[module.Version]]{kind: "revision", verifier: h.verifier.Fingerprint, fetch: fetch, cache: kept}
+	return &source[*cache.Answer[module.Version]]{kind: "revision", fetch: fetch, cache: kept}
 }
 
 // serveQuery answers <module>/@latest and <module>/@v/<revision>.info with the .info of the version that is meant. That

@@ -51,7 +51,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 
 // open opens a file of m that was verified and is still the one that was, and returns when it was written.
 func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSeekCloser, time.Time, error) {
-	if e := fresh(h, h.versions, m, h.recheck); e != nil {
+	if e := fresh(h, h.versions, h.policy(), m, h.recheck); e != nil {
 		if f, written, err := h.cache.Open(e, k); err == nil {
 			return f, written, nil
 		}

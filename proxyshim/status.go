@@ -30,7 +30,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 		return
 	}
 	status, text := describe(q.module, err)
-	if q.kind != kindLookup || !h.checker.IsPrivate(q.module.Path) {
+	if q.kind != kindLookup || !h.isPrivate(q.module.Path) {
 		missed := status == http.StatusNotFound || errors.Is(err, verify.ErrUnrecorded) // both are what mirror mends
 		h.wishes.answered(q, missed, false, h.now())
 	}

@@ -84,7 +84,7 @@ func (h *Handler) head(ctx context.Context) ([]byte, error) {
 
 // lookup answers with the record of m, which is verified each time.
 func (h *Handler) lookup(ctx context.Context, m module.Version) ([]byte, error) {
-	if h.checker.IsPrivate(m.Path) {
+	if h.isPrivate(m.Path) {
 		return nil, h.privateModule(m)
 	}
 	s, err := h.snapshot(ctx, false)

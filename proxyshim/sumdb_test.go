@@ -378,7 +378,7 @@ func TestStoresThatFailAtTheSameTimeAreAllNamed(t *testing.T) {
 			e.handler.outages.begin(s.String(), registry.ErrUnavailable)
 		}
 	}
-	next := e.handler.search(true).Run(t.Context(), verify.Newest{Snapshot: l.snapshot(nil)})
+	next := e.handler.search(e.handler.policy(), true).Run(t.Context(), verify.Newest{Snapshot: l.snapshot(nil)})
 	if len(next.Faults) != 2 {
 		t.Errorf("faults %v", next.Faults)
 	}

@@ -48,6 +48,7 @@ func newApp(s command.Streams) *cli.App {
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
 			a.syncCommand(),
 			a.inventoryCommand(),
+			a.policyCommand(),
 			a.doctorCommand(), a.versionCommand(),
 		},
 	}

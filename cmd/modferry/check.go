@@ -140,7 +140,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	defer stop()
 	results, dialled, err := check.Run(c.Context, check.Options{
 		Project: p, Proxy: url, Skip: layouts(s.stores),
-		NoSumDB:   command.JoinPatterns(env.GONOSUMDB, c.String(command.FlagPrivate)),
+		NoSumDB:   command.JoinPatterns(env.GONOSUMDB, s.private),
 		Platforms: c.StringSlice(command.FlagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
 		Report: report.Result, Warn: func(err error) { report.Warn(fmt.Errorf("left out, for it cannot be read: %w", err)) },
 	})

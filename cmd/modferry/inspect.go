@@ -21,6 +21,7 @@ modferry inspect golang.org/x/text@v0.14.0
 modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
 		Flags: append(a.StoreFlags(),
 			command.KeysFlag("check signatures with"),
+			command.PolicyFlag("check signatures by the trust policy in `FILE`"),
 			command.JSONFlag("all of it"),
 		),
 		Action: a.inspect,
@@ -35,7 +36,7 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := command.OptionalKeys(c)
+	trust, err := command.OptionalVerifier(c)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := audit.Inspect(c.Context, store, m, keys)
+	found, err := audit.Inspect(c.Context, store, m, trust)
 	if err != nil {
 		return err
 	}

@@ -91,15 +91,18 @@ func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 	keys := c.StringSlice(flagKey)
+	if err := checkTrust(c); err != nil {
+		return nil, err
+	}
+	if file := c.String(FlagPolicy); file != "" {
+		return sign.LoadPolicy(file, nil)
+	}
 	if c.Bool(flagSkipVerify) {
-		if len(keys) > 0 {
-			return nil, UsageErrorf("--%s and --%s contradict each other", flagKey, flagSkipVerify)
-		}
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
 	if len(keys) == 0 {
-		return nil, WithHint(UsageErrorf("--%s is needed: whose signatures are accepted?", flagKey),
+		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", flagKey, FlagPolicy),
 			"--key cosign.pub, the public half of the key that mirror signs with")
 	}
 	return sign.LoadKeys(keys...)

@@ -49,7 +49,7 @@ func (e *examination) snapshot(s *sumdb.Snapshot, err error) Finding {
 	case err != nil:
 		f = wrong(err.Error()+"; a new one from the connected side takes its place", mirrorAgain)
 	case e.Unsigned:
-		f = note("its signature is not checked without --key; that of the log on it is")
+		f = note("its signature is not checked without --key or --policy; that of the log on it is")
 	default:
 		f = ok("")
 	}
