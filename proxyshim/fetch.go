@@ -48,7 +48,11 @@ func (h *Handler) fetchVersion(ctx context.Context, store *registry.Store, m mod
 	known := h.sums.known(old)
 	found, err := h.checker.Check(ctx, store, mod, known)
 	if err != nil {
-		return nil, err
+		refused := &versionError{module: m, manifest: mod.Descriptor.Digest, error: err}
+		if found != nil {
+			refused.keys = found.Keys
+		}
+		return nil, refused
 	}
 	v := &cache.Verdict{
 		Confirmation: h.confirmation(m, store, fingerprint), Keys: found.Keys,

@@ -68,7 +68,13 @@ func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m mod
 
 // listing returns the listing of a module. If anew is set, something was not in the one that is kept.
 func (h *Handler) listing(ctx context.Context, path string, anew bool) (*cache.Answer[listing], error) {
-	return ask(ctx, h, h.listings, module.Version{Path: path}, h.maxAge(anew), anew)
+	m, event := module.Version{Path: path}, eventOf(ctx)
+	cached := fresh(h, h.listings, m, h.maxAge(anew)) != nil
+	l, err := ask(ctx, h, h.listings, m, h.maxAge(anew), anew)
+	if event != nil {
+		event.Cached = cached
+	}
+	return l, err
 }
 
 // extendListing makes a listing that lacks a version just read from the store due.
