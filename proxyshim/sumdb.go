@@ -138,7 +138,7 @@ func (h *Handler) complete(ctx context.Context, e *cache.Entry) (*sumdb.Snapshot
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err = ask(ctx, h, h.versions, e.Module, snapshotRetry, false)
+	e, err = ask(ctx, h, h.versions, e.Module, snapshotAgain, false)
 	return s, e, err
 }
 
