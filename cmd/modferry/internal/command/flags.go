@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 // Names of options that several commands share.
@@ -200,9 +201,16 @@ func Jobs(c *cli.Context) (int, error) {
 // Platforms checks --platform.
 func Platforms(c *cli.Context) ([]string, error) {
 	list := c.StringSlice(FlagPlatform)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	known := gocmd.Platforms(c.Context)
 	for _, p := range list {
 		if err := mirrorfile.CheckPlatform(p); err != nil {
 			return nil, UsageErrorf("--%s: %v", FlagPlatform, err)
+		}
+		if len(known) > 0 && !slices.Contains(known, p) {
+			return nil, WithHint(UsageErrorf("--%s: this Go does not build for %q", FlagPlatform, p), `"go tool dist list" shows for which it does`)
 		}
 	}
 	return list, nil
