@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -40,7 +41,16 @@ type Evidence struct {
 
 // EvidenceTag returns the tag of the companion with the evidence for a version, "sumdb-" and the version's tag. It is
 // not the tag of any version. It fails as [Tag] does.
-func EvidenceTag(version string) (string, error) { return tagOf("sumdb-", version, "") }
+func EvidenceTag(version string) (string, error) { return tagOf(evidencePrefix, version, "") }
+
+const evidencePrefix = "sumdb-"
+
+// ParseEvidenceTag returns the version whose [EvidenceTag] is tag. It returns ok = false for every other tag.
+func ParseEvidenceTag(tag string) (version string, ok bool) {
+	tag, ok = strings.CutPrefix(tag, evidencePrefix)
+	version, modOnly, isVersion := ParseTag(tag)
+	return version, ok && isVersion && !modOnly
+}
 
 // BuildEvidence packages the companion with evidence. Equal evidence gives equal
 // images. Errors match [ErrCorrupt] or [ErrLimit].

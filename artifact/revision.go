@@ -102,6 +102,17 @@ func ParseRevisionTag(tag string) (name string, ok bool) {
 	return name, true
 }
 
+// IsRevisionTag reports whether [RevisionTag] returns such a tag, readable or hashed.
+func IsRevisionTag(tag string) bool {
+	hash, hashed := strings.CutPrefix(tag, hashedPrefix)
+	if hashed {
+		sum, err := hex.DecodeString(hash)
+		return err == nil && len(sum) == sha256.Size && hash == strings.ToLower(hash)
+	}
+	_, ok := ParseRevisionTag(tag)
+	return ok
+}
+
 func checkRevisionName(name string) error {
 	if len(name) > maxRevision {
 		return fmt.Errorf("%w: %.40q… has %d bytes, at most %d are accepted", ErrRevision, name, len(name), maxRevision)

@@ -49,7 +49,11 @@ func (h *Handler) fetchVersion(ctx context.Context, policy sign.Verifier, store 
 	known := h.sums.known(old)
 	found, err := h.checker(policy).Check(ctx, store, mod, known)
 	if err != nil {
-		return nil, err
+		refused := &versionError{module: m, manifest: mod.Descriptor.Digest, error: err}
+		if found != nil {
+			refused.keys = found.Keys
+		}
+		return nil, refused
 	}
 	v := &cache.Verdict{
 		Confirmation: h.confirmation(m, store, fingerprint), Keys: found.Keys,

@@ -176,13 +176,14 @@ func (h *Handler) Close() error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		answer(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
+		answer(w, r, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
 		return
 	}
 	q, err := parse(r.URL)
 	if err == nil && q.kind == kindSumDB {
 		q, err = h.parseSumDB(q)
 	}
+	eventOf(r.Context()).asked(q, h.stores)
 	defer h.wishes.begin(q, h.now())()
 	if err == nil {
 		err = h.serve(w, r, q)
@@ -197,7 +198,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {
 	switch q.kind {
 	case kindRoot, kindPage:
-		return h.servePage(w, q)
+		return h.servePage(w, r, q)
 	case kindList:
 		return h.serveList(w, r, q)
 	case kindLatest, kindRevision:
@@ -212,7 +213,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 // servePage answers what is not about modules. Requests can be served, and so the shim is ready, if the cache directory
 // takes files. The store may be down, for that is what the cache is for, and a new policy that is broken leaves the old
 // one in force.
-func (h *Handler) servePage(w http.ResponseWriter, q request) error {
+func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, q request) error {
 	text := "ok"
 	switch {
 	case q.kind == kindRoot:
@@ -234,6 +235,6 @@ func (h *Handler) servePage(w http.ResponseWriter, q request) error {
 	default:
 		return errNoModule
 	}
-	answer(w, http.StatusOK, text)
+	answer(w, r, http.StatusOK, text)
 	return nil
 }

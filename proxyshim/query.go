@@ -46,39 +46,12 @@ func (h *Handler) serveQuery(w http.ResponseWriter, r *http.Request, q request) 
 	for _, anew := range [...]bool{false, true} {
 		var m module.Version
 		m, err = h.meaning(r.Context(), q, anew)
-		switch {
-		case err == nil && q.kind == kindLatest:
-			err = h.serveLatest(w, r, m)
-		case err == nil:
+		if err == nil {
 			err = h.serveFile(w, r, m, goproxy.Info)
 		}
 		if !errors.Is(err, registry.ErrNotFound) {
 			return err
 		}
-	}
-	return err
-}
-
-// serveLatest answers with the .info of m, the latest version in the listing, or of the next if what has that tag is no
-// module version at all: whoever may push to the registry can put anything there.
-func (h *Handler) serveLatest(w http.ResponseWriter, r *http.Request, m module.Version) error {
-	err := h.serveFile(w, r, m, goproxy.Info)
-	if !errors.Is(err, artifact.ErrNotModule) {
-		return err
-	}
-	answer, lerr := h.listing(r.Context(), m.Path, false)
-	if lerr != nil {
-		return lerr
-	}
-	versions := slices.Clone(answer.Value.Versions)
-	for errors.Is(err, artifact.ErrNotModule) {
-		h.log.Error("what has this tag is no module version, and was passed over for @latest; find out who pushed it, and delete it",
-			"module", m.Path, "tag", m.Version, "error", err)
-		versions = slices.DeleteFunc(versions, func(v string) bool { return v == m.Version })
-		if m.Version = latest(versions); m.Version == "" {
-			return err
-		}
-		err = h.serveFile(w, r, m, goproxy.Info)
 	}
 	return err
 }

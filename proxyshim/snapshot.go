@@ -14,9 +14,14 @@ import (
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// snapshotRetry is how soon stores are asked for a snapshot again, if the recheck interval is longer, after they failed
-// to give one and when something newer than the snapshot at hand is needed.
-const snapshotRetry = 10 * time.Second
+const (
+	// snapshotRetry is how soon stores are asked for a snapshot again that failed to give one, if the recheck interval is
+	// longer.
+	snapshotRetry = 10 * time.Second
+	// snapshotAgain is how soon they are when something newer than the snapshot at hand is needed, and was asked for in
+	// vain. The first time they are asked at once: whoever mirrors something uses it in the same minute.
+	snapshotAgain = time.Second
+)
 
 // checksums is what the handler knows of the checksum database. One snapshot counts: the newest of all stores that was
 // accepted, which must prove that the highest head ever accepted is part of it. Another one does not replace it unless
@@ -32,6 +37,7 @@ type newest struct {
 	*verify.Newest
 	verifier string    // fingerprint of what accepted the snapshot's signature
 	checked  time.Time // when the stores were last asked
+	vain     bool      // which was for something newer, and there was nothing
 }
 
 // snapshotFingerprint returns the fingerprint of what has to accept a snapshot.
@@ -42,7 +48,12 @@ func (h *Handler) snapshotFingerprint(policy sign.Verifier) string {
 // stale reports whether the stores have to be asked again, at the earliest reasonable moment if early.
 func (h *Handler) stale(n *newest, early bool) bool {
 	interval := h.recheck
-	if early || len(n.Faults) > 0 {
+	switch {
+	case early && n.vain:
+		interval = min(interval, snapshotAgain)
+	case early:
+		interval = 0
+	case len(n.Faults) > 0:
 		interval = min(interval, snapshotRetry)
 	}
 	return h.age(n.checked) >= interval || n.verifier != h.snapshotFingerprint(h.policy())
@@ -94,6 +105,7 @@ func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, err
 		return nil, errClosed
 	}
 	next.Seen = h.sums.files.hasHead()
+	next.vain = early && next.Manifest == base.Manifest
 	h.logSnapshot(old, next)
 	if next.Snapshot != nil {
 		if err := h.sums.files.save(next); err != nil {

@@ -46,6 +46,12 @@ type Reader interface {
 	Referrers(ctx context.Context, repo string, subject digest.Digest) ([]ocispec.Descriptor, error)
 }
 
+// Resolver is what a backend has that can tell what a tag names without handing out the manifest.
+type Resolver interface {
+	// Resolve returns at least digest and size of a manifest. Errors are those of [Reader.Manifest], which may say more.
+	Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error)
+}
+
 // Writer adds to what a backend has.
 type Writer interface {
 	// PushBlob stores a blob without looking whether it is there; storing it again is not an error.
@@ -58,6 +64,13 @@ type Writer interface {
 	// right before each attempt to put it, so that of two at the very same moment the last one wins; and not even
 	// asked if the caller is sure that nobody creates the tag with other content.
 	CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error
+}
+
+// A Mounter is a backend that can take a blob from another repository of its registry, without a transfer.
+type Mounter interface {
+	// MountBlob is PushBlob of a blob that repository fromRepo of from has; sent is true if it had to be sent nevertheless.
+	// It is ErrUnsupported, and nothing was done, if that is no repository of the same registry.
+	MountBlob(ctx context.Context, repo string, b artifact.Blob, from Backend, fromRepo string) (sent bool, err error)
 }
 
 // Lister lists what a backend has. An error ends a listing.

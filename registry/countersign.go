@@ -66,7 +66,7 @@ func (c *Countersigner) Snapshot(ctx context.Context, log *sumdb.Log, tag string
 	if err != nil {
 		return false, err
 	}
-	if added, err = c.sign(ctx, log.Repository(), snapshotSubject(log, "").Module, found.Descriptor); err != nil {
+	if added, err = c.sign(ctx, log.Repository(), SnapshotSubject(log, "").Module, found.Descriptor); err != nil {
 		return false, fmt.Errorf("checksum snapshot of %s: %w", log.Name(), err)
 	}
 	return added, nil
@@ -75,7 +75,7 @@ func (c *Countersigner) Snapshot(ctx context.Context, log *sumdb.Log, tag string
 // Index sees that the signer's own index names the modules with those paths, and is signed in all formats. The indexes of
 // others, who say what they have stored, are not signed.
 func (c *Countersigner) Index(ctx context.Context, paths []string) (added bool, err error) {
-	have, d, err := c.Store.readIndex(ctx, artifact.IndexTag(c.Signer.KeyID()), c.Signer.Verifier())
+	have, d, err := c.Store.ReadIndex(ctx, artifact.IndexTag(c.Signer.KeyID()), c.Signer.Verifier())
 	switch {
 	case unanswered(ctx, err):
 		return false, err
@@ -89,7 +89,7 @@ func (c *Countersigner) Index(ctx context.Context, paths []string) (added bool, 
 
 // sign signs a manifest that the verifier accepts.
 func (c *Countersigner) sign(ctx context.Context, repo string, m module.Version, d ocispec.Descriptor) (added bool, err error) {
-	if _, err := c.Store.verifyManifest(ctx, repo, sign.Subject{Module: m, Digest: d.Digest}, c.Verifier); err != nil {
+	if _, err := c.Store.VerifyManifest(ctx, repo, sign.Subject{Module: m, Digest: d.Digest}, c.Verifier); err != nil {
 		return false, err
 	}
 	return c.complete(ctx, repo, m, d)
@@ -97,9 +97,9 @@ func (c *Countersigner) sign(ctx context.Context, repo string, m module.Version,
 
 // complete adds the signatures that a manifest lacks.
 func (c *Countersigner) complete(ctx context.Context, repo string, m module.Version, d ocispec.Descriptor) (added bool, err error) {
-	lacks, err := c.Store.missing(ctx, repo, m, d, c.Signer)
-	if err != nil || lacks.none() || c.DryRun {
-		return err == nil && !lacks.none(), err
+	l, err := c.Store.lacks(ctx, repo, m, d, c.Signer)
+	if err != nil || l.none() || c.DryRun {
+		return err == nil && !l.none(), err
 	}
-	return true, c.Store.sign(ctx, repo, d, lacks, c.Signer)
+	return true, c.Store.sign(ctx, repo, d, l, c.Signer)
 }

@@ -10,13 +10,30 @@ import (
 	"github.com/modferry/modferry/artifact"
 )
 
+// Existing is Publish for a version that is there; it is ErrNotFound otherwise.
+func (s *Store) Existing(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
+	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
+	if err != nil {
+		return 0, err
+	}
+	p := publisher{Store: s, PublishOptions: o, a: a, repo: repo, tag: tag}
+	outcome, err := p.existing(ctx)
+	if absent(err) {
+		return 0, fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return outcome, err
+}
+
 // existing deals with a version whose tag is there; it is ErrNotFound otherwise.
 func (p *publisher) existing(ctx context.Context) (Outcome, error) {
 	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
-	if wantsSignature(err) && p.Signer != nil && !p.DryRun {
+	if wantsSignature(err) && (p.Signer != nil || p.OtherSignatures != nil) && !p.DryRun {
 		return p.signUnread(ctx)
 	}
 	if err != nil {
+		return 0, err
+	}
+	if err := p.readBack(ctx, p.repo, p.tag); err != nil {
 		return 0, err
 	}
 	return p.compare(ctx, d, raw)
@@ -31,7 +48,7 @@ func wantsSignature(err error) bool {
 // signUnread signs a version that may not be read as it has no signature: what it would be if we had made it. If it is
 // that, it can be read then.
 func (p *publisher) signUnread(ctx context.Context) (Outcome, error) {
-	if err := p.ensureSigned(ctx, p.repo, p.a.Manifest.Module, p.a.Descriptor, p.Signer); err != nil {
+	if err := p.ensureSigned(ctx, p.repo, p.a.Manifest.Module, p.a.Descriptor, p.signing()); err != nil {
 		return 0, err
 	}
 	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
@@ -59,20 +76,29 @@ func (p *publisher) compare(ctx context.Context, d ocispec.Descriptor, raw []byt
 	if !want.SameModule(have) {
 		return 0, p.conflict(have, "")
 	}
-	m := &Module{Manifest: have, Repository: p.repo, Descriptor: d, Raw: raw}
-	if p.Signer == nil {
-		return Exists, nil
+	outcome := Exists
+	if p.OtherSignatures != nil && d.Digest == p.a.Descriptor.Digest {
+		added, err := p.addSignatures(ctx, p.repo, d, p.OtherSignatures, p.DryRun)
+		if err != nil {
+			return 0, err
+		}
+		if added {
+			outcome = SignatureAdded
+		}
 	}
-	return p.countersign(ctx, m)
+	if p.Signer == nil {
+		return outcome, nil
+	}
+	return p.countersign(ctx, &Module{Manifest: have, Repository: p.repo, Descriptor: d, Raw: raw})
 }
 
 // countersign adds our signature to a version that is there, unless it has it.
 func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error) {
-	lacks, err := p.missing(ctx, p.repo, m.Module, m.Descriptor, p.Signer)
+	l, err := p.lacks(ctx, p.repo, m.Module, m.Descriptor, p.Signer)
 	switch {
 	case err != nil:
 		return 0, err
-	case lacks.none():
+	case l.none():
 		return Exists, nil
 	}
 	if m.Descriptor.Digest != p.a.Descriptor.Digest {
@@ -84,7 +110,7 @@ func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error)
 	if p.DryRun {
 		return SignatureAdded, nil
 	}
-	if err := p.sign(ctx, p.repo, m.Descriptor, lacks, p.Signer); err != nil {
+	if err := p.sign(ctx, p.repo, m.Descriptor, l, p.Signer); err != nil {
 		return 0, err
 	}
 	return SignatureAdded, nil

@@ -89,7 +89,7 @@ func identify(raw []byte, want module.Version, modOnly bool) (*artifact.Manifest
 // Verify has the signatures of a module version verified, with one request.
 // Signatures that cannot be read do not matter as long as v accepts the others.
 func (s *Store) Verify(ctx context.Context, m *Module, v sign.Verifier) ([]string, error) {
-	keys, err := s.verifyManifest(ctx, m.Repository, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, v)
+	keys, err := s.VerifyManifest(ctx, m.Repository, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, v)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", m.Module, err)
 	}
@@ -159,7 +159,7 @@ func (s *Store) readThrough(ctx context.Context, repo string, d ocispec.Descript
 // damage is what is wrong with a blob of a version, and what mends it.
 func damage(m *Module, err error) error {
 	if errors.Is(err, ErrCorrupt) {
-		return fmt.Errorf("%v: %w; \"modferry mirror --verify %[1]v\" on the connected side puts back what is missing", m.Module, err)
+		return fmt.Errorf("%v: %w; \"modferry verify --repair %[1]v\" on the connected side puts back what is missing or changed", m.Module, err)
 	}
 	return fmt.Errorf("%v: %w", m.Module, err)
 }

@@ -30,7 +30,7 @@ func (s *Store) Revision(ctx context.Context, path, name string, v sign.Verifier
 	if err != nil {
 		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
-	if _, err := s.verifyManifest(ctx, repo, sign.Subject{Module: r.Module(), Digest: d.Digest}, v); err != nil {
+	if _, err := s.VerifyManifest(ctx, repo, sign.Subject{Module: r.Module(), Digest: d.Digest}, v); err != nil {
 		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
 	return r, nil
@@ -92,7 +92,7 @@ func (s *Store) publishRevision(ctx context.Context, r artifact.Revision, signer
 			return err
 		}
 	}
-	if err := s.pushSigned(ctx, repo, r.Module(), image, signer); err != nil {
+	if err := s.pushSigned(ctx, repo, r.Module(), image, signing{signer: signer}); err != nil {
 		return err
 	}
 	err = s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
@@ -108,11 +108,11 @@ func (s *Store) confirmRevision(ctx context.Context, repo string, r artifact.Rev
 	if signer == nil {
 		return true, nil
 	}
-	lacks, err := s.missing(ctx, repo, r.Module(), have, signer)
-	if err != nil || lacks.none() || have.Digest != ours {
-		return lacks.none(), err
+	l, err := s.lacks(ctx, repo, r.Module(), have, signer)
+	if err != nil || l.none() || have.Digest != ours {
+		return l.none(), err
 	}
-	return true, s.sign(ctx, repo, have, lacks, signer)
+	return true, s.sign(ctx, repo, have, l, signer)
 }
 
 // protected explains that a tag cannot be moved, unless somebody who was faster pointed it at d.

@@ -81,12 +81,18 @@ func (s *Store) readPart(ctx context.Context, repo string, d ocispec.Descriptor)
 	return buf.Bytes(), err
 }
 
-// pushSigned stores the image of a module version without a tag, and signer's signature of it (nil = none).
-func (s *Store) pushSigned(ctx context.Context, repo string, m module.Version, image *artifact.Image, signer *sign.Signer) error {
+// A signing says whose signatures something is to have in the store.
+type signing struct {
+	signer *sign.Signer     // nil = nobody's of our own
+	made   []sign.Signature // those that others made, where it was copied from
+}
+
+// pushSigned stores the image of a module version without a tag, and its signatures.
+func (s *Store) pushSigned(ctx context.Context, repo string, m module.Version, image *artifact.Image, by signing) error {
 	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return err
 	}
-	return s.ensureSigned(ctx, repo, m, image.Descriptor, signer)
+	return s.ensureSigned(ctx, repo, m, image.Descriptor, by)
 }
 
 // pushImage stores an image: its blobs, at the same time, then the manifest, with a tag or by digest alone ("").
@@ -101,92 +107,10 @@ func (s *Store) pushImage(ctx context.Context, repo string, image *artifact.Imag
 	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
 }
 
-// ensureSigned adds signer's signature (nil = none) to those of a manifest that is in the store, in the formats in which
-// it is not among them. One just pushed may have some: of who pushed the same before and did not come to the tag.
-func (s *Store) ensureSigned(ctx context.Context, repo string, m module.Version, d ocispec.Descriptor, signer *sign.Signer) error {
-	if signer == nil {
-		return nil
-	}
-	missing, err := s.missing(ctx, repo, m, d, signer)
-	if err != nil {
-		return err
-	}
-	return s.sign(ctx, repo, d, missing, signer)
-}
-
-// missing is which signatures a manifest lacks of those that a signer makes.
-type missing struct {
-	formats []sign.Format
-	classic []byte // the .sig manifest that is there, nil if there is none
-}
-
-func (m missing) none() bool { return len(m.formats) == 0 }
-
-// missing finds out which of signer's signatures a manifest in the store lacks. Classic ones that are there but cannot be
-// read are an error: one pushed without them would replace those.
-func (s *Store) missing(ctx context.Context, repo string, m module.Version, d ocispec.Descriptor, signer *sign.Signer) (lacks missing, err error) {
-	subject := sign.Subject{Module: m, Digest: d.Digest}
-	for _, format := range signer.Formats() {
-		var sigs []sign.Signature
-		var unread error
-		if format == sign.Classic {
-			lacks.classic, sigs, unread = s.classicSignatures(ctx, repo, d.Digest)
-		} else {
-			sigs, unread = s.bundleSignatures(ctx, repo, d.Digest)
-		}
-		_, err := signer.Verifier().Verify(ctx, subject, sigs)
-		switch {
-		case err == nil:
-			continue
-		case !errors.Is(err, sign.ErrUnsigned) && !errors.Is(err, sign.ErrUntrusted):
-			return lacks, err
-		case errors.Is(unread, ErrUnavailable):
-			return lacks, unread // ours may be among them
-		case unread != nil && len(sigs) == 0:
-			return lacks, unread
-		}
-		lacks.formats = append(lacks.formats, format)
-	}
-	return lacks, nil
-}
-
-// sign adds the signatures that a manifest in the store lacks.
-func (s *Store) sign(ctx context.Context, repo string, d ocispec.Descriptor, lacks missing, signer *sign.Signer) error {
-	for _, format := range lacks.formats {
-		if err := s.addSignature(ctx, repo, d, format, lacks.classic, signer); err != nil {
-			return fmt.Errorf("signing %s: %w", s.Reference(repo, d.Digest.String()), err)
-		}
-	}
-	return nil
-}
-
-func (s *Store) addSignature(ctx context.Context, repo string, d ocispec.Descriptor, format sign.Format, classic []byte, signer *sign.Signer) error {
-	if format == sign.Bundle {
-		sig, err := signer.SignBundle(ctx, d.Digest)
-		if err != nil {
-			return err
-		}
-		image, err := sign.Referrer(d, sig)
-		if err != nil {
-			return err
-		}
-		return s.pushImage(ctx, repo, image, "")
-	}
-	sig, err := signer.Sign(ctx, d.Digest, s.SignedName(repo))
-	if err != nil {
-		return err
-	}
-	image, err := sign.Append(classic, sig)
-	if err != nil {
-		return err
-	}
-	return s.pushImage(ctx, repo, image, sign.Tag(d.Digest))
-}
-
-// verifyManifest has the signatures of a manifest verified: the classic ones with one request, and the bundles as well
-// only if those are not enough. What v denies takes no request. Signatures that cannot be read do not matter as long as v
-// accepts the others.
-func (s *Store) verifyManifest(ctx context.Context, repo string, subject sign.Subject, v sign.Verifier) ([]string, error) {
+// VerifyManifest has the signatures of a manifest verified: the classic ones with one request, and the bundles as well
+// only if those are not enough. What v denies takes no request. The subject's module matters to a policy. Signatures that
+// cannot be read do not matter as long as v accepts the others.
+func (s *Store) VerifyManifest(ctx context.Context, repo string, subject sign.Subject, v sign.Verifier) ([]string, error) {
 	if err := v.Deny(subject); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Reference(repo, subject.Digest.String()), err)
 	}

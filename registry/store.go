@@ -25,6 +25,16 @@ func (s *Store) String() string { return s.Reference("", "") }
 // IsLayout reports whether the store is a directory: nothing is replicated to it, and its listings are complete.
 func (s *Store) IsLayout() bool { return strings.HasPrefix(s.String(), "oci:") }
 
+// Resolve returns the descriptor of a manifest, with one request: of HEAD where that is answered, which says nothing of
+// the manifest but its digest.
+func (s *Store) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
+	if r, ok := s.Backend.(Resolver); ok {
+		return r.Resolve(ctx, repo, ref)
+	}
+	d, _, err := s.Manifest(ctx, repo, ref)
+	return d, err
+}
+
 // Blob opens a blob. The reader ends with ErrCorrupt instead of io.EOF when the content does not match d's digest and
 // size, and with ErrUnavailable when it was cut short.
 func (s *Store) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {

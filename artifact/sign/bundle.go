@@ -103,6 +103,19 @@ func parseBundle(data []byte) (*bundle.Bundle, error) {
 	return b, nil
 }
 
+// predicateType returns what a bundle says its statement is, "" if that cannot be told; nothing of it is verified.
+func predicateType(data []byte) string {
+	b, err := parseBundle(data)
+	if err != nil {
+		return ""
+	}
+	var s in_toto.Statement
+	if protojson.Unmarshal(b.GetDsseEnvelope().GetPayload(), &s) != nil {
+		return ""
+	}
+	return s.GetPredicateType()
+}
+
 // checkBundle verifies a bundle with one key. See check.
 func (k key) checkBundle(data []byte, d digest.Digest) (signer string, err error) {
 	b, err := parseBundle(data)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/sigstore/cosign/v2/pkg/types"
 
 	"github.com/modferry/modferry/artifact"
 )
@@ -51,7 +50,7 @@ func Referrer(subject ocispec.Descriptor, sig Signature) (*artifact.Image, error
 		Config:       config.Descriptor,
 		Layers:       []ocispec.Descriptor{layer},
 		Subject:      &ocispec.Descriptor{MediaType: cmp.Or(subject.MediaType, ocispec.MediaTypeImageManifest), Digest: subject.Digest, Size: subject.Size},
-		Annotations:  map[string]string{annotationContent: "dsse-envelope", annotationPredicate: types.CosignSignPredicateType},
+		Annotations:  map[string]string{annotationContent: "dsse-envelope", annotationPredicate: predicateType(sig.Payload)},
 	})
 	if err != nil {
 		return nil, err

@@ -104,7 +104,11 @@ func (l *Log) Setting() string {
 
 // Repository returns the repository of the log's snapshots, below the namespace
 // of a store. It is not the repository of any module.
-func (l *Log) Repository() string { return "sumdb/" + l.Name() }
+func (l *Log) Repository() string { return RepositoryPrefix + l.Name() }
+
+// RepositoryPrefix begins the names of the repositories of snapshots. No module has one: the first element of a path
+// has a dot.
+const RepositoryPrefix = "sumdb/"
 
 // TileEntry returns the name of the full level-0 tile n in the meta layer of an
 // artifact. It is also the URL path of that tile on a module proxy.

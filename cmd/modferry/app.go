@@ -45,7 +45,12 @@ func newApp(s command.Streams) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
-			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.signCommand(), a.policyCommand(), a.doctorCommand(), a.versionCommand(),
+			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
+			a.syncCommand(),
+			a.signCommand(),
+			a.inventoryCommand(),
+			a.policyCommand(),
+			a.doctorCommand(), a.versionCommand(),
 		},
 	}
 	for _, cmd := range c.Commands {

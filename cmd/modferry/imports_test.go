@@ -15,26 +15,29 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "registry/redact", "registry/httpclient"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity"},
 	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb"},
 	{"registry", "registry/gocmd"},
 	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
-	{"registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
-	{"registry/collect/closure", "proxyshim"},
+	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
+	{"registry/collect/closure", "proxyshim", "registry/transfer"},
+	{"registry/bundle"},
 	{"registry/collect", "proxyshim/check"},
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
 	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/countersign", "cmd/modferry/internal/command"},
+	{"cmd/modferry/internal/copying"},
 	{"cmd/modferry"},
 }
 
 // only names who may import a library that decides much.
 var only = map[string][]string{
-	"github.com/sigstore/cosign/": {"artifact/sign"},
-	"oras.land/oras-go/":          {"registry/remote", "registry/ocilayout"},
-	"github.com/urfave/cli/":      {"cmd/modferry", "cmd/modferry/internal/command"},
+	"github.com/sigstore/cosign/":      {"artifact/sign"},
+	"oras.land/oras-go/":               {"registry/remote", "registry/ocilayout"},
+	"github.com/urfave/cli/":           {"cmd/modferry", "cmd/modferry/internal/command"},
+	"github.com/klauspost/reedsolomon": {"registry/bundle/parity"},
 }
 
 func TestPackagesImportOneWay(t *testing.T) {

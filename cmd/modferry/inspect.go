@@ -7,6 +7,8 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
+	"github.com/modferry/modferry/registry"
 )
 
 func (a *app) inspectCommand() *cli.Command {
@@ -43,6 +45,9 @@ func (a *app) inspect(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
+	if err := contact.All(c.Context, stores, "inspected", registry.ErrUnreachable, registry.ErrNoLayout); err != nil {
+		return err
+	}
 	store, err := stores.For(want.Path)
 	if err != nil {
 		return err

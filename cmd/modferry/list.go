@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -62,6 +63,9 @@ func (a *app) list(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
+	if err := contact.All(c.Context, stores, "listed", registry.ErrUnreachable); err != nil {
+		return err
+	}
 	for _, path := range paths {
 		versions, err := audit.Versions(c.Context, stores, path)
 		if err != nil {

@@ -25,7 +25,23 @@ func (l *layout) Manifest(ctx context.Context, repo, ref string) (d ocispec.Desc
 	if err == nil {
 		raw, err = l.readManifest(ctx, d)
 	}
+	if errors.Is(err, errDamaged) { // unless it has just been removed, tag first
+		if _, gone := l.lookup(ctx, repo, ref); errors.Is(gone, registry.ErrNotFound) {
+			err = gone
+		}
+	}
 	return d, raw, l.fail("reading manifest", repo, ref, err)
+}
+
+// Resolve does not read the manifest that a tag names, but sees that it is there.
+func (l *layout) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
+	d, err := l.lookup(ctx, repo, ref)
+	if err == nil {
+		if err = l.checkBlob(d); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: blob %s is missing", errDamaged, d.Digest)
+		}
+	}
+	return d, l.fail("resolving", repo, ref, err)
 }
 
 func (l *layout) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {

@@ -148,11 +148,25 @@ func (r *remote) Manifest(ctx context.Context, repo, ref string) (ocispec.Descri
 		return err
 	})
 	if errors.Is(err, registry.ErrNotFound) && !strings.Contains(ref, ":") {
-		if doubt := r.confirmAbsence(ctx, op, repo, ref); doubt != nil {
+		if doubt := r.confirmAbsence(ctx, op, repo, ref, 0); doubt != nil {
 			err = doubt
 		}
 	}
 	return d, raw, err
+}
+
+// Resolve asks with HEAD. Whoever does not answer that as the specification says is asked for the manifest; so is who
+// refuses, because the reason is in an answer's body.
+func (r *remote) Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error) {
+	var d ocispec.Descriptor
+	err := r.do(ctx, "resolving", repo, ref, func(o *orasremote.Repository) (err error) {
+		d, err = o.Manifests().Resolve(ctx, ref)
+		return err
+	})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, registry.ErrUnavailable) {
+		d, _, err = r.Manifest(ctx, repo, ref)
+	}
+	return d, err
 }
 
 // fetchManifest is manifest in one attempt.

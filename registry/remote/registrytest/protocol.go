@@ -2,8 +2,10 @@ package registrytest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -47,8 +49,12 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request, l Request) {
 }
 
 func (r *Registry) serveManifest(w http.ResponseWriter, req *http.Request, l Request) {
-	if req.Method == http.MethodPut {
+	switch req.Method {
+	case http.MethodPut:
 		r.putManifest(w, req, l)
+		return
+	case http.MethodDelete:
+		r.deleteManifest(w, l)
 		return
 	}
 	r.mu.Lock()
@@ -119,6 +125,24 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Reque
 	w.WriteHeader(http.StatusCreated)
 }
 
+// deleteManifest removes a manifest by its digest, with all tags that name it.
+func (r *Registry) deleteManifest(w http.ResponseWriter, l Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := digest.Digest(l.Reference)
+	repo := r.repos[l.Repository]
+	switch {
+	case !r.o.AllowDelete || d.Validate() != nil:
+		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
+	case repo == nil || repo.manifests[d].raw == nil:
+		writeError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
+	default:
+		delete(repo.manifests, d)
+		maps.DeleteFunc(repo.tags, func(_ string, tagged digest.Digest) bool { return tagged == d })
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
 // store keeps a manifest under its digest and, if ref is one, a tag. The caller holds mu.
 func (r *Registry) store(repo, ref string, m manifest) digest.Digest {
 	d := digest.FromBytes(m.raw)
@@ -172,6 +196,12 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, l Request
 func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, l Request) {
 	switch req.Method {
 	case http.MethodPost:
+		if q := req.URL.Query(); r.mount(l.Repository, q.Get("from"), digest.Digest(q.Get("mount"))) {
+			w.Header().Set("Docker-Content-Digest", q.Get("mount"))
+			w.Header().Set("Location", fmt.Sprintf("/v2/%s/blobs/%s", l.Repository, q.Get("mount")))
+			w.WriteHeader(http.StatusCreated)
+			return
+		}
 		r.mu.Lock()
 		r.uploads++
 		id := r.uploads
@@ -184,6 +214,15 @@ func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, l Reque
 	default:
 		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported")
 	}
+}
+
+// mount gives a repository a blob that another one has.
+func (r *Registry) mount(repo, from string, d digest.Digest) bool {
+	if d.Validate() != nil || os.MkdirAll(r.blobDir(repo), 0o777) != nil {
+		return false
+	}
+	err := os.Link(r.blobFile(from, d), r.blobFile(repo, d))
+	return err == nil || errors.Is(err, fs.ErrExist)
 }
 
 func (r *Registry) finishUpload(w http.ResponseWriter, req *http.Request, l Request) {

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 // Names of options that several commands share.
@@ -49,8 +50,13 @@ func (a *App) StoreFlags() []cli.Flag {
 			Name: FlagRegistry, Value: a.defaultStore(), DefaultText: "oci: in the user's data directory",
 			Usage: "the `STORE`: host/namespace, oci:DIR, or routes by module prefix, PREFIX=STORE,…,STORE",
 		},
-		&cli.StringFlag{Name: flagCAFile, Usage: "trust the certificates in `FILE` (PEM) besides the system's when talking to the registry"},
+		CAFileFlag(),
 	}
+}
+
+// CAFileFlag says which certificates of registries to trust.
+func CAFileFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagCAFile, Usage: "trust the certificates in `FILE` (PEM) besides the system's when talking to the registry"}
 }
 
 // TrustFlags say whose signatures are accepted.
@@ -63,12 +69,19 @@ func TrustFlags() []cli.Flag {
 // KeysFlags are for the commands that check signatures only where there are keys to check them with.
 func KeysFlags(check string) []cli.Flag { return keysFlags(flagKey, check) }
 
+// KeyFlag is for what only keys sign.
+func KeyFlag(check string) cli.Flag { return publicKeyFlag(flagKey, check) }
+
+func publicKeyFlag(name, check string) cli.Flag {
+	return &cli.StringSliceFlag{Name: name, Usage: check + " the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"}
+}
+
 // VerifyKeysFlags are [KeysFlags] for the commands that sign with --key.
 func VerifyKeysFlags(check string) []cli.Flag { return keysFlags(flagVerifyKey, check) }
 
 func keysFlags(name, check string) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: name, Usage: check + " the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"},
+		publicKeyFlag(name, check),
 		&cli.StringFlag{Name: FlagPolicy, Usage: "in the place of keys, the trust policy in `FILE` says what is accepted"},
 	}, identityFlags()...)
 }
@@ -195,9 +208,16 @@ func Jobs(c *cli.Context) (int, error) {
 // Platforms checks --platform.
 func Platforms(c *cli.Context) ([]string, error) {
 	list := c.StringSlice(FlagPlatform)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	known := gocmd.Platforms(c.Context)
 	for _, p := range list {
 		if err := mirrorfile.CheckPlatform(p); err != nil {
 			return nil, UsageErrorf("--%s: %v", FlagPlatform, err)
+		}
+		if len(known) > 0 && !slices.Contains(known, p) {
+			return nil, WithHint(UsageErrorf("--%s: this Go does not build for %q", FlagPlatform, p), `"go tool dist list" shows for which it does`)
 		}
 	}
 	return list, nil

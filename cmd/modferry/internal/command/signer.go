@@ -1,6 +1,8 @@
 package command
 
 import (
+	"errors"
+	"io/fs"
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
@@ -69,7 +71,15 @@ func (a *App) loadSigner(c *cli.Context, key string) (signer *sign.Signer, err e
 	if err == nil {
 		signer.Format = formats
 	}
-	return signer, err
+	return signer, withKeygen(err)
+}
+
+// withKeygen says where keys come from, if err is that there is no such file.
+func withKeygen(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return WithHint(err, `"modferry keygen" makes a pair: cosign.key to sign with, cosign.pub for everybody who verifies`)
+	}
+	return err
 }
 
 // Prompt asks for passwords.

@@ -34,7 +34,7 @@ func trusted(c *cli.Context) (*sign.Keys, error) {
 	for _, name := range c.StringSlice(trustKeyFlag(c.Command)) {
 		keys, err := loadKey(c.Context, name)
 		if err != nil {
-			return nil, err
+			return nil, withKeygen(err)
 		}
 		all = append(all, keys)
 	}

@@ -92,10 +92,13 @@ func Examine(ctx context.Context, o Options) ([]Finding, error) {
 }
 
 func (e *examination) all(ctx context.Context) []Finding {
-	proxy := e.proxy(ctx)
-	findings := append(e.settings(), proxy, e.store(ctx))
+	proxy, store := e.proxy(ctx), e.store(ctx)
+	findings := append(e.settings(), proxy, store)
 	if e.Policy != nil {
 		findings = append(findings, e.policy())
+	}
+	if store.Status == Wrong {
+		return findings // and whatever else is asked of it fails for the same reason
 	}
 	s, err := e.Snapshot(ctx)
 	findings = append(findings, e.snapshot(s, err))
