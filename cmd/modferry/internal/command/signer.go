@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"runtime/debug"
@@ -58,7 +59,7 @@ func noSignKey() error { return UsageErrorf("--%s is needed: the private key to 
 func (a *App) loadSigner(c *cli.Context, key string) (signer *sign.Signer, err error) {
 	formats, ok := map[string][]sign.Format{
 		"classic": {sign.Classic}, "bundle": {sign.Bundle}, "both": {sign.Classic, sign.Bundle},
-	}[c.String(flagFormat)]
+	}[cmp.Or(c.String(flagFormat), "classic")]
 	if !ok {
 		return nil, UsageErrorf("--%s is classic, bundle or both, not %q", flagFormat, c.String(flagFormat))
 	}
