@@ -3,6 +3,7 @@ package proxyshim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -117,12 +118,40 @@ func (h *Handler) extendListing(e *cache.Entry) {
 
 // serveList answers <module>/@v/list.
 func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) error {
-	l, err := h.listing(r.Context(), q.module.Path, false)
+	answer, err := h.listing(r.Context(), q.module.Path, false)
 	if err != nil {
 		return err
 	}
-	send(w, typeText, l.Value.body)
+	l, err := h.permitted(q.module.Path, &answer.Value)
+	if err != nil {
+		return err
+	}
+	send(w, typeText, l.body)
 	return nil
+}
+
+// permitted returns l without the versions that the policy denies, so that nobody chooses one. If it denies all of them,
+// the error says why.
+func (h *Handler) permitted(path string, l *listing) (*listing, error) {
+	policy := h.policy()
+	var refusal error
+	left := slices.DeleteFunc(slices.Clone(l.Versions), func(version string) bool {
+		m := module.Version{Path: path, Version: version}
+		err := policy.Deny(sign.Subject{Module: m})
+		if err != nil {
+			refusal = fmt.Errorf("%s: %w", m, err)
+		}
+		return err != nil
+	})
+	switch {
+	case refusal == nil:
+		return l, nil
+	case len(left) == 0:
+		return nil, refusal
+	}
+	l = &listing{Versions: left, Revisions: l.Revisions}
+	l.derive()
+	return l, nil
 }
 
 // latest returns what @latest means among versions: the highest release, else the highest pre-release, else the newest
