@@ -116,8 +116,9 @@ func (p *Policy) finding(r *rule, by maker, err error, now time.Time) Finding {
 	return f
 }
 
-// count returns the first names of the keys among counted that count for a rule, and how many of them different signers
-// have made signatures for: the same key under two names is one, and so is one signer of whom two identities are.
+// count returns the first names of the keys among counted that count for a rule, and how many of them different
+// signers have made signatures for: the same key under two names is one, and so is one signer of whom two identities
+// are.
 func (r *rule) count(counted signers, now time.Time) (names []string, n int) {
 	var ids []string
 	for _, t := range r.of {
