@@ -56,7 +56,7 @@ func Unread(why error) Signature { return Signature{unread: why} }
 type Subject struct {
 	// Module is for rules that depend on it; [Keys] ignores it. No module has the path of a snapshot or an index.
 	Module module.Version
-	Digest digest.Digest  // of the manifest, sha256
+	Digest digest.Digest // of the manifest, sha256
 }
 
 // A Verifier decides whose signatures count for which module, and what is not to be used whoever signed it. Only with
