@@ -155,7 +155,7 @@ func (p *Policy) verdict(s Subject, r *rule, e *Explanation, n int) error {
 	if n > 0 {
 		has = "only " + strings.Join(e.Keys, ", ") + " counts"
 	}
-	return fmt.Errorf("%w for %s: %s; of %d, %s\n%s%s", ErrUntrusted, s.Digest, needs, len(e.Signatures), has, adviceSigned, e.others())
+	return fmt.Errorf("%w: %s; of %d, %s\n%s%s", ErrUntrusted, needs, len(e.Signatures), has, adviceSigned, e.others())
 }
 
 // others says why signatures do not count, up to a bound.
