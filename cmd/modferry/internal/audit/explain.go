@@ -98,7 +98,7 @@ func (x *Explained) explain(ctx context.Context, v sign.Explainer, s sign.Subjec
 	}
 	x.Signatures = nil
 	for _, f := range e.Signatures {
-		x.Signatures = append(x.Signatures, explained(f))
+		x.Signatures = append(x.Signatures, explained{Keys: f.Keys, Counts: f.Counts, Why: f.Why})
 	}
 	return nil
 }
