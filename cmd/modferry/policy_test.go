@@ -106,6 +106,9 @@ func TestEveryCommandThatVerifiesTakesAPolicy(t *testing.T) {
 		says("REFUSED  example.com/a v1.0.0", "ok       example.com/Dep v1.0.0").complains("denies example.com/a: CVE-2026-0001")
 	b.run("inspect", "--policy", good, "example.com/a@v1.0.0").exits(command.ExitOK).says("valid, key first")
 	b.run("list", "--policy", good).exits(command.ExitOK).says("example.com/a v1.0.0")
+	b.run("sync", "--policy", denying, b.env["MODFERRY_REGISTRY"], "oci:"+b.path("copy")).exits(command.ExitRefused).
+		says("REFUSED  example.com/a v1.0.0", "copied   example.com/Dep v1.0.0")
+	b.run("sync", "--policy", good, b.env["MODFERRY_REGISTRY"], "oci:"+b.path("copy")).exits(command.ExitOK).says("copied   example.com/a v1.0.0")
 	must(t, os.Mkdir(b.path("app"), 0o700))
 	b.write("app/go.mod", "module corp.example/app\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n")
 	b.write("app/go.sum", "example.com/a v1.0.0 "+b.zipSum("example.com/a@v1.0.0")+"\nexample.com/a v1.0.0/go.mod "+b.goModSum("example.com/a@v1.0.0")+"\n")
