@@ -103,7 +103,7 @@ func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 		return sign.SkipVerify{}, nil
 	}
 	if len(keys) == 0 {
-		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", flagKey, FlagPolicy),
+		return nil, WithHint(UsageErrorf("--%s is needed, or --%s: whose signatures are accepted?", flagKey, FlagPolicy),
 			"--key cosign.pub, the public half of the key that mirror signs with")
 	}
 	v, err := sign.LoadKeys(keys...)
