@@ -48,7 +48,7 @@ type Event struct {
 	// Of the version that was answered with or refused, as far as it came to that.
 	Manifest digest.Digest
 	Keys     []string  // who signed it and is trusted: sha256 digests of public keys
-	Rule     string    // of the policy, by which that counts; "" without a policy
+	Rule     string    // of the policy, by which it counts: the pattern that covers the module; "" without a policy
 	Cached   bool      // it, or the list, was there before; the store may have been asked whether it still stands
 	Head     tlog.Tree // of the checksum snapshot in force; zero for a private module, and without a snapshot
 }
@@ -73,6 +73,7 @@ var reasons = [...]struct {
 	word string
 	err  error
 }{
+	{"forbidden", sign.ErrForbidden},
 	{"unsigned", sign.ErrUnsigned},
 	{"untrusted", sign.ErrUntrusted},
 	{"identity", artifact.ErrIdentity},
@@ -157,14 +158,17 @@ func eventOf(ctx context.Context) *Event {
 	return e
 }
 
-// asked records what was asked for, and which store has to have it.
-func (e *Event) asked(q request, stores *registry.Router) {
+// asked records what was asked for, which store has to have it, and by which rule it counts.
+func (e *Event) asked(q request, stores *registry.Router, policy func() sign.Verifier) {
 	if e == nil {
 		return
 	}
 	e.Kind, e.Module = q.kind, q.module
 	if store, err := stores.For(q.module.Path); err == nil && q.module.Path != "" {
 		e.Store = store.String()
+	}
+	if q.module.Path != "" {
+		e.Rule = policy().Rule(q.module.Path).Name
 	}
 	switch q.kind {
 	case kindLatest:

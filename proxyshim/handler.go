@@ -183,7 +183,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && q.kind == kindSumDB {
 		q, err = h.parseSumDB(q)
 	}
-	eventOf(r.Context()).asked(q, h.stores)
+	eventOf(r.Context()).asked(q, h.stores, h.policy)
 	defer h.wishes.begin(q, h.now())()
 	if err == nil {
 		err = h.serve(w, r, q)
