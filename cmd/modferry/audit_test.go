@@ -45,8 +45,8 @@ func TestTheAuditLogHasEachRequestAndNoPassword(t *testing.T) {
 	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 	must(t, os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(`{"auths":{"`+reg.Host()+`":{"auth":"`+auth+`"}}}`), 0o600))
 	b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
-	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0")
-	b.run("mirror", "--key", private, "example.com/a@v1.0.0").exits(command.ExitOK).showsNone()
+	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/d@v1.0.0")
+	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/d@v1.0.0").exits(command.ExitOK).showsNone()
 	b.run("mirror", "--no-sign", "example.com/b@v1.0.0").exits(command.ExitOK).showsNone()
 	name := b.path("audit.log")
 	s := b.serve("--key", public, "--private", "example.com/*", "--audit-log", name)
