@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +17,6 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
@@ -33,7 +34,7 @@ type Event struct {
 	Path     string // of the URL, as it came
 
 	// What was asked for, zero as far as the path does not say.
-	Kind   goproxy.Kind
+	Kind   string         // one of [EventKinds]
 	Module module.Version // of a query that a version answered, that one; of one that none did, without Version
 	Query  string         // a revision, or "latest"
 
@@ -52,6 +53,15 @@ type Event struct {
 	Cached   bool      // it, or the list, was there before; the store may have been asked whether it still stands
 	Head     tlog.Tree // of the checksum snapshot in force; zero for a private module, and without a snapshot
 }
+
+// eventKinds are the words for what is asked for.
+var eventKinds = map[kind]string{
+	kindRoot: "root", kindPage: "page", kindList: "list", kindLatest: "latest", kindInfo: "info", kindMod: "mod", kindZip: "zip", kindRevision: "revision",
+	kindSumDB: "sumdb", kindSupported: "supported", kindHead: "head", kindLookup: "lookup", kindTile: "tile",
+}
+
+// EventKinds returns, sorted, the words that can be the Kind of an [Event].
+func EventKinds() []string { return slices.Sorted(maps.Values(eventKinds)) }
 
 // Outcome is what became of a request.
 type Outcome string
@@ -163,7 +173,7 @@ func (e *Event) asked(q request, stores *registry.Router, policy func() sign.Ver
 	if e == nil {
 		return
 	}
-	e.Kind, e.Module = q.kind, q.module
+	e.Kind, e.Module = eventKinds[q.kind], q.module
 	if store, err := stores.For(q.module.Path); err == nil && q.module.Path != "" {
 		e.Store = store.String()
 	}

@@ -42,6 +42,9 @@ behind a proxy that passes the name on. Other addresses need TLS (--tls-cert, --
 Host is answered, unless --allow-host is given. It stops on SIGINT, SIGTERM and SIGHUP after answering what is in flight. GET /-/healthz and /-/readyz are for
 supervisors. What was asked for and missing is written to --wishlist, with counts and times, a file that mirror reads;
 delete the file once its modules are mirrored. Several commands may add to it, by way of the lock file .FILE.lock beside it.
+--audit-log has a line of JSON for each request: who asked for what, what became of it and why, and of the version the
+digest of its manifest, whose signatures counted, and the checksum snapshot in force. What the user of the go command is
+shown names the request by its id. The file may be moved away at any time: it is created again with the next line.
 
 The checksum database is served as well, from the newest snapshot in the store: a go command with its default GOSUMDB
 verifies every public module against the log's own signature, without a network. Modules matching --private, GONOSUMDB or
@@ -58,6 +61,7 @@ modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shi
 			command.BoolFlag(flagAllowRemote, "listen on an address other machines can reach, without TLS"),
 			&cli.StringSliceFlag{Name: flagAllowHost, Usage: "answer requests for the host `NAME`, a name or an address, as well as for this machine; repeat it, or separate with commas, for several"},
 			&cli.StringFlag{Name: flagWishlist, Usage: "write what was asked for and missing to `FILE`"},
+			auditFlag("; - is standard output"),
 			&cli.StringFlag{Name: flagLogFormat, Value: "text", Usage: "log as `FORMAT`: text or json"},
 		),
 		Action: a.serve,
@@ -93,6 +97,11 @@ func (a *app) serve(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
+	observer, err := a.newObserver(c, log)
+	if err != nil {
+		return err
+	}
+	defer observer.Close()
 	l, err := net.Listen("tcp", c.String(command.FlagListen))
 	if err != nil {
 		return command.WithHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+command.FlagListen+" chooses another address")
@@ -109,7 +118,9 @@ func (a *app) serve(c *cli.Context) error {
 	defer look.Wait()
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
-	return listen.Until(c.Context, listen.Server(s, addr, hosts, log), l, log)
+	server := listen.Server(s, addr, hosts, log)
+	server.Handler = observer.around(server.Handler)
+	return listen.Until(c.Context, server, l, log)
 }
 
 // allowedHosts checks --allow-host.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/audit"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/verify"
@@ -89,6 +91,48 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 // Close ends background work of the handler, then lets go of the stores.
 func (s *shim) Close() error {
 	return errors.Join(s.Handler.Close(), s.stores.Close())
+}
+
+// flagAuditLog names the file that each request is written down in.
+const flagAuditLog = "audit-log"
+
+func auditFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: flagAuditLog, Usage: "write each request and what became of it to `FILE`, a line of JSON each" + usage}
+}
+
+// observer is who is told of each request.
+type observer struct {
+	audit *audit.Log // nil = there is none
+}
+
+// newObserver opens the audit log that is asked for.
+func (a *app) newObserver(c *cli.Context, log *slog.Logger) (*observer, error) {
+	name := c.String(flagAuditLog)
+	if name == "" {
+		return &observer{}, nil
+	}
+	l, err := audit.Open(name, a.Out, log)
+	if err != nil {
+		return nil, command.WithHint(err, "--"+flagAuditLog+" names a file in a directory that is there")
+	}
+	return &observer{l}, nil
+}
+
+// around returns h with all that it answers observed. Errors name the request, whoever observes.
+func (o *observer) around(h http.Handler) http.Handler {
+	return proxyshim.Observe(h, func(e *proxyshim.Event) {
+		if o.audit != nil {
+			o.audit.Write(e)
+		}
+	})
+}
+
+// Close closes the audit log.
+func (o *observer) Close() error {
+	if o.audit == nil {
+		return nil
+	}
+	return o.audit.Close()
 }
 
 // openWishlist opens the wish list that --wishlist names, if any.

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -49,8 +48,7 @@ type Cache struct {
 	writer   *writer
 	sweeping sync.WaitGroup
 	evicting sync.Mutex   // held while the directory is looked through
-	size     atomic.Int64 // bytes, an estimate
-	written  atomic.Int64 // bytes since the directory was looked through
+	usage    usage
 }
 
 // New opens a cache directory. What killed processes left in it, and what is too much, is removed in the background.

@@ -55,8 +55,11 @@ func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list [
 }
 
 func newClient(c *cli.Context, log *slog.Logger) (*remote.Client, error) {
+	if c.String(flagClientKey) != "" && c.String(flagClientCert) == "" {
+		return nil, UsageErrorf("--%s is the key of a certificate: give --%s, too", flagClientKey, flagClientCert)
+	}
 	return remote.NewClient(remote.ClientOptions{
-		CAFile:    c.String(flagCAFile),
+		CAFile: c.String(flagCAFile), ClientCert: c.String(flagClientCert), ClientKey: c.String(flagClientKey),
 		UserAgent: "modferry/" + BuildVersion(),
 		Log:       log,
 	})
