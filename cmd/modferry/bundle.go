@@ -1,0 +1,20 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
+)
+
+func (a *app) bundleCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "bundle",
+		Usage: "carry a store on media: signed volumes, in directories or tars",
+		Description: command.Describe(`
+For networks that only media cross. create writes a store, or a part of it, as volumes, each of which is an OCI image layout
+with a signed list of all its files; info says what volumes are and which lack.`, `
+modferry bundle create --key cosign.key --volume-size 4.7GB --output /media/golang.tar
+modferry bundle info --key cosign.pub --check /media/golang-1of3.tar`),
+		Subcommands: []*cli.Command{a.bundleCreateCommand(), a.bundleInfoCommand()},
+	}
+}
