@@ -45,17 +45,25 @@ func newApp(s command.Streams) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
-			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.syncCommand(), a.doctorCommand(), a.versionCommand(),
+			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.syncCommand(), a.bundleCommand(), a.doctorCommand(), a.versionCommand(),
 		},
 	}
 	for _, cmd := range c.Commands {
-		cmd.CustomHelpTemplate = commandHelp
-		cmd.HideHelpCommand = true // else an argument that reads "help" would not reach the command
-		cmd.OnUsageError = usageProblem
-		cmd.Before = a.before
+		a.prepare(cmd)
 	}
 	c.Commands = append(c.Commands, helpCommand())
 	return c
+}
+
+// prepare gives a command, and those below it, what all have in common.
+func (a *app) prepare(cmd *cli.Command) {
+	cmd.CustomHelpTemplate = commandHelp
+	cmd.HideHelpCommand = true // else an argument that reads "help" would not reach the command
+	cmd.OnUsageError = usageProblem
+	cmd.Before = a.before
+	for _, sub := range cmd.Subcommands {
+		a.prepare(sub)
+	}
 }
 
 // before checks and completes what all commands have in common.

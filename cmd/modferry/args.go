@@ -18,8 +18,16 @@ func flagsFirst(c *cli.App, args []string) []string {
 	if cmd == nil || cmd.Name == runName {
 		return args
 	}
-	flags, rest := args[:1:1], []string{"--"}
-	for i := 1; i < len(args); i++ {
+	names := 1
+	if len(args) > 1 {
+		for _, sub := range cmd.Subcommands {
+			if sub.Name == args[1] {
+				cmd, names = sub, 2
+			}
+		}
+	}
+	flags, rest := args[:names:names], []string{"--"}
+	for i := names; i < len(args); i++ {
 		switch arg := args[i]; {
 		case arg == "--":
 			return slices.Concat(flags, rest, args[i+1:])
