@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
 	{"registry/bundle"},
+	{"registry/load"},
 	{"registry/collect", "proxyshim/check"},
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},

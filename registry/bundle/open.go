@@ -16,8 +16,8 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// errNoBundle means that a directory is no bundle. It is artifact.ErrCorrupt.
-var errNoBundle = fmt.Errorf("this is no bundle: %w", artifact.ErrCorrupt)
+// ErrNoBundle: a directory or a tar is no volume of a bundle. It is artifact.ErrCorrupt.
+var ErrNoBundle = fmt.Errorf("this is no bundle: %w", artifact.ErrCorrupt)
 
 // Open opens a volume: a directory, or the file of a tar. Nothing is written to it. What its opening says is checked,
 // and nothing of its items: that is for who reads them. The error is artifact.ErrCorrupt if it is no volume or its
@@ -226,7 +226,7 @@ func (o *opening) readDirSignatures(d dir) error {
 func (d dir) find(name string) (found ocispec.Descriptor, err error) {
 	f, err := d.Open(ocispec.ImageIndexFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return found, fmt.Errorf("%w: there is no %s in it", errNoBundle, ocispec.ImageIndexFile)
+		return found, fmt.Errorf("%w: there is no %s in it", ErrNoBundle, ocispec.ImageIndexFile)
 	}
 	if err != nil {
 		return found, err
@@ -248,7 +248,7 @@ func (d dir) find(name string) (found ocispec.Descriptor, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return found, fmt.Errorf("%w: %s: %w", artifact.ErrCorrupt, ocispec.ImageIndexFile, err)
 	}
-	return found, fmt.Errorf("%w: its index has no %s", errNoBundle, name)
+	return found, fmt.Errorf("%w: its index has no %s", ErrNoBundle, name)
 }
 
 // Find returns the volumes that path names: a file, a directory that is a volume, or those in a directory of others, by
@@ -268,7 +268,7 @@ func Find(path string) (volumes []string, err error) {
 		}
 	}
 	if volumes == nil {
-		return nil, fmt.Errorf("%s: %w: neither a layout nor a directory with volumes in it", path, errNoBundle)
+		return nil, fmt.Errorf("%s: %w: neither a layout nor a directory with volumes in it", path, ErrNoBundle)
 	}
 	return volumes, nil
 }

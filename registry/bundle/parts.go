@@ -74,6 +74,19 @@ func (v *Volume) keepPart(ctx context.Context, f File) error {
 	return os.Rename(temp, v.partFile(f))
 }
 
+// DropParts removes the parts of the nth item from PartsDir, and the directory with the last of them.
+func (v *Volume) DropParts(n int) {
+	dropped := false
+	for _, b := range v.lines.items[n].Blobs {
+		for _, p := range b.Parts {
+			dropped = os.Remove(v.partFile(p.File)) == nil || dropped
+		}
+	}
+	if dropped {
+		_ = os.Remove(v.o.PartsDir) // unless there are others
+	}
+}
+
 // join reads a blob from its parts, one after the other.
 func (v *Volume) join(ctx context.Context, b *Blob) (io.ReadCloser, error) {
 	if lacks := v.lacks(b); lacks != nil {

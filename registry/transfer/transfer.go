@@ -37,6 +37,10 @@ type Copier struct {
 	Local   bool
 	TempDir string
 
+	// Ahead accepts versions whose record is newer than every snapshot that there is. Nobody is served them before one
+	// comes that confirms them: that of another volume of a bundle.
+	Ahead bool
+
 	Rate *rate.Limiter // bytes of blobs a second; nil = no limit
 
 	// DryRun verifies and compares, and writes nothing. Blobs are only verified of a source that is Local.

@@ -55,8 +55,12 @@ func (x *copying) check(ctx context.Context, mod *registry.Module) error {
 	read := x.Local || !x.DryRun
 	c.Thorough = read
 	c.Snapshot = x.confirming
-	if _, err := c.Check(ctx, x.from, mod, verify.Known{}); err != nil || mod.ModOnly() || !read {
+	found, err := c.Check(ctx, x.from, mod, verify.Known{})
+	if ahead := x.Ahead && errors.Is(err, verify.ErrUnrecorded) && found.Logged == verify.Newer; err != nil && !ahead {
 		return err
+	}
+	if mod.ModOnly() || !read {
+		return nil
 	}
 	f, err := os.CreateTemp(x.TempDir, "modferry-copy-*.zip")
 	if err != nil {
