@@ -22,7 +22,6 @@ import (
 )
 
 const (
-	flagOutput     = "output"
 	flagVolumeSize = "volume-size"
 	flagSince      = "since"
 	flagNoIndex    = "no-index"
@@ -80,12 +79,12 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	store, err := a.OpenStore(c)
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
-	plan, err := a.planBundle(c, stores)
+	defer store.Close()
+	plan, err := a.planBundle(c, store)
 	if err != nil {
 		return explainItem(err)
 	}
@@ -106,7 +105,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 }
 
 // planBundle looks what the bundle will have in it.
-func (a *app) planBundle(c *cli.Context, stores *registry.Router) (*bundle.Plan, error) {
+func (a *app) planBundle(c *cli.Context, store *registry.Store) (*bundle.Plan, error) {
 	o := bundle.PlanOptions{}
 	var err error
 	if o.VolumeSize, err = volumeSize(c); err != nil {
@@ -119,10 +118,6 @@ func (a *app) planBundle(c *cli.Context, stores *registry.Router) (*bundle.Plan,
 		if o.Base, err = inventory.ReadFile(file, nil); err != nil {
 			return nil, err
 		}
-	}
-	store, err := onlyStore(stores)
-	if err != nil {
-		return nil, err
 	}
 	if !store.IsLayout() {
 		o.Source = store.String()
@@ -145,14 +140,6 @@ func volumeSize(c *cli.Context) (int64, error) {
 		return 0, command.UsageErrorf("--%s %q is not a size like 4.7GB", flagVolumeSize, text)
 	}
 	return int64(n), nil
-}
-
-// onlyStore returns the one store of routes.
-func onlyStore(stores *registry.Router) (*registry.Store, error) {
-	if len(stores.Stores()) != 1 {
-		return nil, command.UsageErrorf("a bundle is of one store; make one of each of %v", stores.Stores())
-	}
-	return stores.Stores()[0], nil
 }
 
 // selectItems lists what the arguments select, all of which has to be there.

@@ -14,10 +14,7 @@ import (
 	"github.com/modferry/modferry/registry/bundle"
 )
 
-const (
-	flagList  = "list"
-	flagCheck = "check"
-)
+const flagList = "list"
 
 func (a *app) bundleInfoCommand() *cli.Command {
 	return &cli.Command{

@@ -76,6 +76,18 @@ func (a *App) Checker(c *cli.Context) (verify.Checker, error) {
 	}, nil
 }
 
+// OpenStore opens what --registry names, of a command that works on one store.
+func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
+	router, err := a.OpenStores(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	if all := router.Stores(); len(all) == 1 {
+		return all[0], nil
+	}
+	return nil, errors.Join(UsageErrorf("--%s: %s works on one store at a time: name one, without routes", FlagRegistry, c.Command.Name), router.Close())
+}
+
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 	keys := c.StringSlice(flagKey)
