@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/bundling"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
@@ -24,6 +25,7 @@ import (
 const (
 	flagVolumeSize = "volume-size"
 	flagSince      = "since"
+	flagSinceKey   = "since-key"
 	flagNoIndex    = "no-index"
 )
 
@@ -50,13 +52,14 @@ written; what is damaged in the store ends it. A volume gets its name when it is
 by the next, which keeps the volumes that are complete.`, `
 modferry bundle create --registry harbor.example/golang --key cosign.key --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --output /media/golang.tar
-modferry bundle create --key cosign.key --since inventory.txt --output monday.tar
+modferry bundle create --key cosign.key --since inventory.txt --since-key inside.pub --output monday.tar
 modferry bundle create --key cosign.key --output tools.tar modferry.lock 'github.com/acme/**'
 modferry bundle create --key cosign.key --output - | ssh diode 'cat > golang.tar'`),
 		Flags: slices.Concat(a.StoreFlags(), command.SignerFlags(), []cli.Flag{
 			&cli.StringFlag{Name: flagOutput, Aliases: []string{"o"}, Usage: "write the bundle to `PATH`"},
 			&cli.StringFlag{Name: flagVolumeSize, Usage: "cut it into volumes of at most `SIZE`, as in 4.7GB or 650MiB"},
 			&cli.StringFlag{Name: flagSince, Usage: "leave out what the inventory in `FILE` has"},
+			&cli.StringSliceFlag{Name: flagSinceKey, Usage: "demand a signature of the inventory by the public key in `FILE`; repeat it for several"},
 			command.BoolFlag(flagNoIndex, "leave out the index of the store's modules"),
 			command.SumDBFlag(),
 			command.JobsFlag("look at"),
@@ -114,10 +117,8 @@ func (a *app) planBundle(c *cli.Context, store *registry.Store) (*bundle.Plan, e
 	if o.Jobs, err = command.Jobs(c); err != nil {
 		return nil, err
 	}
-	if file := c.String(flagSince); file != "" {
-		if o.Base, err = inventory.ReadFile(file, nil); err != nil {
-			return nil, err
-		}
+	if o.Base, err = base(c); err != nil {
+		return nil, err
 	}
 	if !store.IsLayout() {
 		o.Source = store.String()
@@ -127,6 +128,22 @@ func (a *app) planBundle(c *cli.Context, store *registry.Store) (*bundle.Plan, e
 		return nil, err
 	}
 	return bundle.NewPlan(c.Context, store, items, o)
+}
+
+// base reads what the other side has; nil = nothing.
+func base(c *cli.Context) (*inventory.Inventory, error) {
+	file := c.String(flagSince)
+	if file == "" {
+		return nil, nil
+	}
+	var keys *sign.Keys
+	if files := c.StringSlice(flagSinceKey); len(files) > 0 {
+		var err error
+		if keys, err = sign.LoadKeys(files...); err != nil {
+			return nil, err
+		}
+	}
+	return inventory.ReadFile(file, keys)
 }
 
 // volumeSize reads --volume-size; 0 = one volume.
