@@ -2,7 +2,9 @@ package bundle
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
@@ -200,6 +203,43 @@ func (v *Volume) CheckBlob(ctx context.Context, repo string, d ocispec.Descripto
 	defer r.Close()
 	_, err = io.Copy(io.Discard, r)
 	return err
+}
+
+// Referrers lists the manifests of the volume whose subject is the one with this digest: of an item, those without a tag.
+func (v *Volume) Referrers(ctx context.Context, repo string, subject digest.Digest) (list []ocispec.Descriptor, err error) {
+	listed := make(map[Sum]bool)
+	for n := range v.lines.items {
+		i := &v.lines.items[n]
+		if i.Repository != repo || i.Manifests[0].Digest.Digest() != subject {
+			continue
+		}
+		for m := range i.Manifests {
+			if i.Manifests[m].Tag != "" || listed[i.Manifests[m].Digest] {
+				continue
+			}
+			listed[i.Manifests[m].Digest] = true
+			d, err := v.referrer(ctx, repo, &i.Manifests[m])
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// referrer describes a manifest as lists of referrers do.
+func (v *Volume) referrer(ctx context.Context, repo string, m *Manifest) (d ocispec.Descriptor, err error) {
+	d, raw, err := v.Manifest(ctx, repo, m.Digest.String())
+	if err != nil {
+		return d, err
+	}
+	var im ocispec.Manifest
+	if err := json.Unmarshal(raw, &im); err != nil {
+		return d, v.fail("reading manifest", repo, m.Digest.String(), fmt.Errorf("%w: %w", artifact.ErrCorrupt, err))
+	}
+	d.ArtifactType, d.Annotations = cmp.Or(im.ArtifactType, im.Config.MediaType), im.Annotations
+	return d, nil
 }
 
 // Tags lists the tags of a repository of the volume.
