@@ -18,16 +18,14 @@ func flagsFirst(c *cli.App, args []string) []string {
 	if cmd == nil || cmd.Name == runName {
 		return args
 	}
-	names := 1
+	words := 1
 	if len(args) > 1 {
-		for _, sub := range cmd.Subcommands {
-			if sub.Name == args[1] {
-				cmd, names = sub, 2
-			}
+		if below := subcommand(cmd, args[1]); below != nil {
+			cmd, words = below, 2
 		}
 	}
-	flags, rest := args[:names:names], []string{"--"}
-	for i := names; i < len(args); i++ {
+	flags, rest := args[:words:words], []string{"--"}
+	for i := words; i < len(args); i++ {
 		switch arg := args[i]; {
 		case arg == "--":
 			return slices.Concat(flags, rest, args[i+1:])
@@ -41,6 +39,16 @@ func flagsFirst(c *cli.App, args []string) []string {
 		}
 	}
 	return slices.Concat(flags, rest)
+}
+
+// subcommand returns the command of a name below another one, nil if there is none.
+func subcommand(cmd *cli.Command, name string) *cli.Command {
+	for _, below := range cmd.Subcommands {
+		if below.Name == name {
+			return below
+		}
+	}
+	return nil
 }
 
 // takesValue reports whether an option takes the next word as its value, which one written --name=value does not.
