@@ -23,7 +23,7 @@ const inMemory = 256 << 10
 type spool struct {
 	registry.Backend
 	there   registry.Backend // the destination
-	dir     string // for blobs on their way; "" = they are read again, and not kept
+	dir     string           // for blobs on their way; "" = they are read again, and not kept
 	limiter *rate.Limiter
 
 	mu        sync.Mutex
