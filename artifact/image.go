@@ -32,6 +32,12 @@ func NewBlob(mediaType string, data []byte) Blob {
 	}
 }
 
+// BlobFrom returns the blob that d describes, whose content open reads from its beginning, any number of times. Whoever
+// stores it holds the content against d.
+func BlobFrom(d ocispec.Descriptor, open func() (io.ReadCloser, error)) Blob {
+	return Blob{Descriptor: d, open: open}
+}
+
 // Open returns a reader of the content from its beginning. It may be called any number of times, also concurrently. A
 // zip layer is read from the zip file as it is needed; the error says so if that file is no longer the one the blob
 // was made of, as far as its size tells.

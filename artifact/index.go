@@ -48,6 +48,16 @@ func IndexTag(keyID string) string {
 // IsIndexTag reports whether IndexTag returns such a tag.
 func IsIndexTag(tag string) bool { return tag == unsignedTag || strings.HasPrefix(tag, signerTag) }
 
+// OwnIndexTag returns the [IndexTag] of the signer whose index has tag. There are others, of that tag and a suffix, where
+// copies of a signer's indexes came together that nobody could merge without the key.
+func OwnIndexTag(tag string) string {
+	if hex, ok := strings.CutPrefix(tag, signerTag); ok {
+		hex, _, _ = strings.Cut(hex, "-")
+		return signerTag + hex
+	}
+	return tag
+}
+
 // BuildIndex packages the index of the modules with these paths. The same modules give the same image. The error
 // matches [ErrLimit].
 func BuildIndex(paths []string) (*Image, error) {

@@ -60,6 +60,13 @@ type Writer interface {
 	CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error
 }
 
+// A Mounter is a backend that can take a blob from another repository of its registry, without a transfer.
+type Mounter interface {
+	// MountBlob is PushBlob of a blob that repository fromRepo of from has; sent is true if it had to be sent nevertheless.
+	// It is ErrUnsupported, and nothing was done, if that is no repository of the same registry.
+	MountBlob(ctx context.Context, repo string, b artifact.Blob, from Backend, fromRepo string) (sent bool, err error)
+}
+
 // Lister lists what a backend has. An error ends a listing.
 type Lister interface {
 	// Tags lists the tags of a repository; ErrNotFound when there is no such repository.

@@ -25,7 +25,7 @@ func (s *Store) Evidence(ctx context.Context, m *Module, meta *artifact.Meta, v 
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := s.verifyManifest(ctx, m.Repository, c.subject(), v); err != nil {
+	if _, err := s.VerifyManifest(ctx, m.Repository, c.subject(), v); err != nil {
 		return nil, nil, fmt.Errorf("%v: checksum database evidence: %w", m.Module, err)
 	}
 	return c.Record, c.Tiles, nil
@@ -91,7 +91,7 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 	if err != nil {
 		return err
 	}
-	if err := s.pushSigned(ctx, repo, e.Module, image, signer); err != nil {
+	if err := s.pushSigned(ctx, repo, e.Module, image, signing{signer: signer}); err != nil {
 		return err
 	}
 	// What the record is, the log says, to everyone alike.
@@ -112,7 +112,7 @@ func (s *Store) confirmEvidence(ctx context.Context, repo string, have *companio
 		return fmt.Errorf("%w: %s has another record or tile; nothing was overwritten: find out which one is right",
 			ErrConflict, s.Reference(repo, have.digest.String()))
 	}
-	return s.ensureSigned(ctx, repo, have.subject(), signer)
+	return s.ensureSigned(ctx, repo, have.subject(), signing{signer: signer})
 }
 
 // sameEvidence reports whether two records and their tiles do not contradict each

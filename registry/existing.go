@@ -11,10 +11,24 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
+// Existing is Publish for a version that is there; it is ErrNotFound otherwise.
+func (s *Store) Existing(ctx context.Context, a *artifact.Artifact, o PublishOptions) (Outcome, error) {
+	repo, tag, err := name(a.Manifest.Module, a.Manifest.ModOnly())
+	if err != nil {
+		return 0, err
+	}
+	p := publisher{Store: s, PublishOptions: o, a: a, repo: repo, tag: tag}
+	outcome, err := p.existing(ctx)
+	if absent(err) {
+		return 0, fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return outcome, err
+}
+
 // existing deals with a version whose tag is there; it is ErrNotFound otherwise.
 func (p *publisher) existing(ctx context.Context) (Outcome, error) {
 	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
-	if wantsSignature(err) && p.Signer != nil && !p.DryRun {
+	if wantsSignature(err) && (p.Signer != nil || p.OtherSignatures != nil) && !p.DryRun {
 		return p.signUnread(ctx)
 	}
 	if err != nil {
@@ -33,7 +47,7 @@ func wantsSignature(err error) bool {
 // that, it can be read then.
 func (p *publisher) signUnread(ctx context.Context) (Outcome, error) {
 	subject := sign.Subject{Module: p.a.Manifest.Module, Digest: p.a.Descriptor.Digest}
-	if err := p.ensureSigned(ctx, p.repo, subject, p.Signer); err != nil {
+	if err := p.ensureSigned(ctx, p.repo, subject, p.signing()); err != nil {
 		return 0, err
 	}
 	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
@@ -61,11 +75,20 @@ func (p *publisher) compare(ctx context.Context, d ocispec.Descriptor, raw []byt
 	if !want.SameModule(have) {
 		return 0, p.conflict(have, "")
 	}
-	m := &Module{Manifest: have, Repository: p.repo, Descriptor: d, Raw: raw}
-	if p.Signer == nil {
-		return Exists, nil
+	outcome := Exists
+	if p.OtherSignatures != nil && d.Digest == p.a.Descriptor.Digest {
+		added, err := p.addSignatures(ctx, p.repo, d.Digest, p.OtherSignatures, p.DryRun)
+		if err != nil {
+			return 0, err
+		}
+		if added {
+			outcome = SignatureAdded
+		}
 	}
-	return p.countersign(ctx, m)
+	if p.Signer == nil {
+		return outcome, nil
+	}
+	return p.countersign(ctx, &Module{Manifest: have, Repository: p.repo, Descriptor: d, Raw: raw})
 }
 
 // countersign adds our signature to a version that is there, unless it has it.

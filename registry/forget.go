@@ -29,7 +29,7 @@ func (s *Store) ForgetModules(ctx context.Context, paths []string, signer *sign.
 func (s *Store) forgetModules(ctx context.Context, paths []string, signer *sign.Signer) (n int, done bool, err error) {
 	const repo = artifact.IndexRepository
 	tag := artifact.IndexTag(signer.KeyID())
-	have, old, err := s.readIndex(ctx, tag, signer.Verifier())
+	have, old, err := s.ReadIndex(ctx, tag, signer.Verifier())
 	if absent(err) {
 		return 0, true, nil
 	}
@@ -47,7 +47,7 @@ func (s *Store) forgetModules(ctx context.Context, paths []string, signer *sign.
 	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return 0, false, err
 	}
-	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signer); err != nil {
+	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signing{signer: signer}); err != nil {
 		return 0, false, err
 	}
 	now, err := s.Resolve(ctx, repo, tag)

@@ -30,7 +30,7 @@ func (s *Store) Index(ctx context.Context, v sign.Verifier) (paths []string, err
 		if !artifact.IsIndexTag(tag) {
 			continue
 		}
-		list, _, err := s.readIndex(ctx, tag, v)
+		list, _, err := s.ReadIndex(ctx, tag, v)
 		if unanswered(ctx, err) {
 			return nil, err
 		}
@@ -47,8 +47,8 @@ func (s *Store) Index(ctx context.Context, v sign.Verifier) (paths []string, err
 	return slices.Sorted(maps.Keys(all)), errors.Join(faults...)
 }
 
-// readIndex reads the index with a tag.
-func (s *Store) readIndex(ctx context.Context, tag string, v sign.Verifier) (paths []string, manifest digest.Digest, err error) {
+// ReadIndex returns the module paths that the index with a tag names, sorted, if v accepts its signatures.
+func (s *Store) ReadIndex(ctx context.Context, tag string, v sign.Verifier) (paths []string, manifest digest.Digest, err error) {
 	const repo = artifact.IndexRepository
 	d, raw, err := s.Manifest(ctx, repo, tag)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Store) readIndex(ctx context.Context, tag string, v sign.Verifier) (pat
 	}
 	list, err := artifact.ParseIndex(raw)
 	if err == nil {
-		_, err = s.verifyManifest(ctx, repo, indexSubject(d.Digest), v)
+		_, err = s.VerifyManifest(ctx, repo, indexSubject(d.Digest), v)
 	}
 	data := list.Data
 	if err == nil && data == nil {
@@ -108,7 +108,7 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 	if signer != nil {
 		tag, v = artifact.IndexTag(signer.KeyID()), signer.Verifier()
 	}
-	have, old, err := s.readIndex(ctx, tag, v)
+	have, old, err := s.ReadIndex(ctx, tag, v)
 	switch {
 	case unanswered(ctx, err):
 		return false, err
@@ -126,7 +126,7 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return false, err
 	}
-	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signer); err != nil {
+	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signing{signer: signer}); err != nil {
 		return false, err
 	}
 	now, _, err := s.Manifest(ctx, repo, tag)

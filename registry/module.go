@@ -89,7 +89,7 @@ func identify(raw []byte, want module.Version, modOnly bool) (*artifact.Manifest
 // Verify has the signatures of a module version verified, with one request.
 // Signatures that cannot be read do not matter as long as v accepts the others.
 func (s *Store) Verify(ctx context.Context, m *Module, v sign.Verifier) ([]string, error) {
-	keys, err := s.verifyManifest(ctx, m.Repository, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, v)
+	keys, err := s.VerifyManifest(ctx, m.Repository, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, v)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", m.Module, err)
 	}

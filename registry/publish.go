@@ -30,6 +30,9 @@ func (o Outcome) String() string {
 // PublishOptions configures Publish.
 type PublishOptions struct {
 	Signer *sign.Signer // nil = do not sign
+	// OtherSignatures are those that others made of this very manifest, where it was copied from. They are added to those that
+	// are there.
+	OtherSignatures []sign.Signature
 	// Recorded says that both sums were confirmed by the checksum database, so
 	// that nobody else can publish other content for this version.
 	Recorded bool
@@ -107,9 +110,11 @@ type publisher struct {
 	repo, tag string
 }
 
+func (p *publisher) signing() signing { return signing{p.Signer, p.OtherSignatures} }
+
 // push stores a version that is not there, in the order that shows nobody a part of it.
 func (p *publisher) push(ctx context.Context) (Outcome, error) {
-	if err := p.pushSigned(ctx, p.repo, p.a.Manifest.Module, &p.a.Image, p.Signer); err != nil {
+	if err := p.pushSigned(ctx, p.repo, p.a.Manifest.Module, &p.a.Image, p.signing()); err != nil {
 		return 0, err
 	}
 	err := p.CreateTag(ctx, p.repo, p.a.Descriptor, p.a.Raw, p.tag, p.Recorded)

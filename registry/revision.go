@@ -29,7 +29,7 @@ func (s *Store) Revision(ctx context.Context, path, name string, v sign.Verifier
 	if err != nil {
 		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
-	if _, err := s.verifyManifest(ctx, repo, sign.Subject{Module: r.Module(), Digest: d}, v); err != nil {
+	if _, err := s.VerifyManifest(ctx, repo, sign.Subject{Module: r.Module(), Digest: d}, v); err != nil {
 		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
 	return r, nil
@@ -91,7 +91,7 @@ func (s *Store) publishRevision(ctx context.Context, r artifact.Revision, signer
 			return err
 		}
 	}
-	if err := s.pushSigned(ctx, repo, r.Module(), image, signer); err != nil {
+	if err := s.pushSigned(ctx, repo, r.Module(), image, signing{signer: signer}); err != nil {
 		return err
 	}
 	err = s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)

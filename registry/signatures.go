@@ -77,12 +77,18 @@ func (s *Store) sign(ctx context.Context, repo string, d digest.Digest, existing
 	return s.pushImage(ctx, repo, image, sign.Tag(d))
 }
 
-// pushSigned stores the image of a module version without a tag, and signer's signature of it (nil = none).
-func (s *Store) pushSigned(ctx context.Context, repo string, m module.Version, image *artifact.Image, signer *sign.Signer) error {
+// A signing says whose signatures something is to have in the store.
+type signing struct {
+	signer *sign.Signer     // nil = nobody's of our own
+	made   []sign.Signature // those that others made, where it was copied from
+}
+
+// pushSigned stores the image of a module version without a tag, and its signatures.
+func (s *Store) pushSigned(ctx context.Context, repo string, m module.Version, image *artifact.Image, by signing) error {
 	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return err
 	}
-	return s.ensureSigned(ctx, repo, sign.Subject{Module: m, Digest: image.Descriptor.Digest}, signer)
+	return s.ensureSigned(ctx, repo, sign.Subject{Module: m, Digest: image.Descriptor.Digest}, by)
 }
 
 // pushImage stores an image: its blobs, at the same time, then the manifest, with a tag or by digest alone ("").
@@ -97,17 +103,40 @@ func (s *Store) pushImage(ctx context.Context, repo string, image *artifact.Imag
 	return s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
 }
 
-// ensureSigned adds signer's signature (nil = none) to those of a manifest that is in the store, unless it is among
-// them. One just pushed may have some: of who pushed the same before and did not come to the tag.
-func (s *Store) ensureSigned(ctx context.Context, repo string, subject sign.Subject, signer *sign.Signer) error {
-	if signer == nil {
+// ensureSigned adds signatures to those of a manifest that is in the store, unless they are among them. One just pushed
+// may have some: of who pushed the same before and did not come to the tag.
+func (s *Store) ensureSigned(ctx context.Context, repo string, subject sign.Subject, by signing) error {
+	if len(by.made) > 0 {
+		if _, err := s.addSignatures(ctx, repo, subject.Digest, by.made, false); err != nil {
+			return err
+		}
+	}
+	if by.signer == nil {
 		return nil
 	}
-	existing, signed, err := s.signedBy(ctx, repo, subject, signer)
+	existing, signed, err := s.signedBy(ctx, repo, subject, by.signer)
 	if signed || err != nil {
 		return err
 	}
-	return s.sign(ctx, repo, subject.Digest, existing, signer)
+	return s.sign(ctx, repo, subject.Digest, existing, by.signer)
+}
+
+// addSignatures adds signatures that others made to those of a manifest, and reports whether there was one to add. A
+// .sig manifest that is there but cannot be read is an error: one pushed without it would replace the signatures it
+// holds. With dryRun nothing is written.
+func (s *Store) addSignatures(ctx context.Context, repo string, d digest.Digest, made []sign.Signature, dryRun bool) (added bool, err error) {
+	existing, _, unread := s.signatures(ctx, repo, d)
+	if existing == nil && unread != nil {
+		return false, unread
+	}
+	image, err := sign.Merge(existing, made)
+	if err != nil {
+		return false, fmt.Errorf("adding signatures to those of %s: %w", s.Reference(repo, d.String()), err)
+	}
+	if image == nil || dryRun {
+		return image != nil, nil
+	}
+	return true, s.pushImage(ctx, repo, image, sign.Tag(d))
 }
 
 // signedBy reports whether a manifest in the store has signer's signature. existing
@@ -129,9 +158,9 @@ func (s *Store) signedBy(ctx context.Context, repo string, subject sign.Subject,
 	return existing, false, nil
 }
 
-// verifyManifest has the signatures of a manifest verified, with one request.
+// VerifyManifest has the signatures of a manifest verified, with one request. The subject's module matters to a policy.
 // Signatures that cannot be read do not matter as long as v accepts the others.
-func (s *Store) verifyManifest(ctx context.Context, repo string, subject sign.Subject, v sign.Verifier) ([]string, error) {
+func (s *Store) VerifyManifest(ctx context.Context, repo string, subject sign.Subject, v sign.Verifier) ([]string, error) {
 	sigs, unread := s.Signatures(ctx, repo, subject.Digest)
 	keys, err := v.Verify(ctx, subject, sigs)
 	switch {

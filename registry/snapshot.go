@@ -69,15 +69,15 @@ func checkSnapshot(m *sumdb.Manifest, log *sumdb.Log, tag string) error {
 
 // VerifySnapshot has the signatures of a snapshot's manifest verified, with one request.
 func (s *Store) VerifySnapshot(ctx context.Context, log *sumdb.Log, found *Snapshot, v sign.Verifier) error {
-	_, err := s.verifyManifest(ctx, log.Repository(), snapshotSubject(log, found.Descriptor.Digest), v)
+	_, err := s.VerifyManifest(ctx, log.Repository(), SnapshotSubject(log, found.Descriptor.Digest), v)
 	if err != nil {
 		return fmt.Errorf("checksum snapshot of %s: %w", log.Name(), err)
 	}
 	return nil
 }
 
-// snapshotSubject is what a signature on a snapshot is about. No module has such a path.
-func snapshotSubject(log *sumdb.Log, d digest.Digest) sign.Subject {
+// SnapshotSubject is what a signature on a snapshot is about. No module has such a path.
+func SnapshotSubject(log *sumdb.Log, d digest.Digest) sign.Subject {
 	return sign.Subject{Module: module.Version{Path: log.Repository()}, Digest: d}
 }
 
@@ -111,7 +111,7 @@ func (s *Store) Heads(ctx context.Context, log *sumdb.Log) ([]int64, error) {
 func (s *Store) PublishSnapshot(ctx context.Context, img *artifact.Image, log *sumdb.Log, have *sumdb.Manifest, signer *sign.Signer) error {
 	m, err := sumdb.ParseManifest(img.Raw)
 	if err == nil {
-		if err = s.publishHead(ctx, img, log, m.Tree.N, have, signer); err == nil {
+		if err = s.publishHead(ctx, img, log, m.Tree.N, have, signing{signer: signer}); err == nil {
 			err = s.moveLatest(ctx, img, log, m)
 		}
 	}
@@ -122,7 +122,7 @@ func (s *Store) PublishSnapshot(ctx context.Context, img *artifact.Image, log *s
 }
 
 // publishHead stores the snapshot of a head of n records, under the tag of that head.
-func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb.Log, n int64, have *sumdb.Manifest, signer *sign.Signer) error {
+func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb.Log, n int64, have *sumdb.Manifest, by signing) error {
 	repo, tag, d := log.Repository(), sumdb.HeadTag(n), img.Descriptor
 	tagged, _, err := s.Manifest(ctx, repo, tag)
 	if err != nil && !absent(err) && !errors.Is(err, ErrPolicy) { // which holds back what was not scanned yet
@@ -137,7 +137,7 @@ func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb
 			return err
 		}
 	}
-	if signErr := s.ensureSigned(ctx, repo, snapshotSubject(log, d.Digest), signer); signErr != nil {
+	if signErr := s.ensureSigned(ctx, repo, SnapshotSubject(log, d.Digest), by); signErr != nil {
 		return signErr
 	}
 	if !absent(err) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -29,6 +30,35 @@ func Append(existing []byte, sig Signature) (*artifact.Image, error) {
 	if err := checkForm(sig); err != nil {
 		return nil, fmt.Errorf("signature to add: %w", err)
 	}
+	return add(existing, []Signature{sig})
+}
+
+// Merge is [Append] for the signatures of a copy elsewhere. Those that existing has are left out, and those that are
+// broken. It returns nil if there is none to add.
+func Merge(existing []byte, sigs []Signature) (*artifact.Image, error) {
+	var have []Signature
+	if existing != nil {
+		var err error
+		if have, err = Parse(existing); err != nil {
+			return nil, err
+		}
+	}
+	var missing []Signature
+	for _, sig := range sigs {
+		same := func(s Signature) bool { return s.Base64 == sig.Base64 && s.Descriptor.Digest == sig.Descriptor.Digest }
+		if checkForm(sig) == nil && !slices.ContainsFunc(have, same) {
+			missing = append(missing, sig)
+			have = append(have, sig)
+		}
+	}
+	if missing == nil {
+		return nil, nil
+	}
+	return add(existing, missing)
+}
+
+// add is Append for several signatures.
+func add(existing []byte, sigs []Signature) (*artifact.Image, error) {
 	m := newImage()
 	if existing != nil {
 		var err error
@@ -36,12 +66,16 @@ func Append(existing []byte, sig Signature) (*artifact.Image, error) {
 			return nil, err
 		}
 	}
-	if len(m.Layers) >= maxLayers {
-		return nil, fmt.Errorf("%w: there are %d signatures already", artifact.ErrLimit, len(m.Layers))
+	if len(m.Layers)+len(sigs) > maxLayers {
+		return nil, fmt.Errorf("%w: there are %d signatures already, and %d more", artifact.ErrLimit, len(m.Layers), len(sigs))
 	}
-	payload := artifact.NewBlob(types.SimpleSigningMediaType, sig.Payload)
-	if err := m.addLayer(payload.Descriptor, sig); err != nil {
-		return nil, err
+	var blobs []artifact.Blob
+	for _, sig := range sigs {
+		payload := artifact.NewBlob(types.SimpleSigningMediaType, sig.Payload)
+		if err := m.addLayer(payload.Descriptor, sig); err != nil {
+			return nil, err
+		}
+		blobs = append(blobs, payload)
 	}
 	config, renewed, err := m.renewConfig()
 	if err != nil {
@@ -54,7 +88,6 @@ func Append(existing []byte, sig Signature) (*artifact.Image, error) {
 	if err := artifact.CheckSize("signature manifest", int64(len(raw)), artifact.MaxManifest); err != nil {
 		return nil, err
 	}
-	blobs := []artifact.Blob{payload}
 	if renewed {
 		blobs = append(blobs, config)
 	}

@@ -38,7 +38,7 @@ const batch = 64
 // A repository that cannot be listed does not end it: broken says what is wrong with each. err is that of do, or says why
 // there is no list.
 func (l *Lister) Each(ctx context.Context, do func(Repository) error) (broken []error, err error) {
-	names, broken, err := l.names(ctx)
+	names, broken, err := l.Names(ctx)
 	if err != nil {
 		return broken, err
 	}
@@ -74,9 +74,9 @@ func (l *Lister) Each(ctx context.Context, do func(Repository) error) (broken []
 
 func isNil(err error) bool { return err == nil }
 
-// names returns, sorted, the repositories that the indexes and the catalog name. Where there is an index, nobody needs
+// Names returns, sorted, the repositories that the indexes and the catalog name. Where there is an index, nobody needs
 // the right to read the catalog.
-func (l *Lister) names(ctx context.Context) (names []string, broken []error, err error) {
+func (l *Lister) Names(ctx context.Context) (names []string, broken []error, err error) {
 	paths, err := l.Store.Index(ctx, sign.SkipVerify{})
 	switch {
 	case ctx.Err() != nil, errors.Is(err, registry.ErrUnavailable), errors.Is(err, registry.ErrNoLayout):

@@ -85,7 +85,7 @@ func (l *layout) identity(o other) (repo string, tags []string) {
 		path = ev.Module.Path
 		tag, err = artifact.EvidenceTag(ev.Module.Version)
 	} else if s, e := sumdb.ParseManifest(raw); e == nil {
-		return "sumdb/" + s.Log, []string{sumdb.HeadTag(s.Tree.N)}
+		return sumdb.RepositoryPrefix + s.Log, []string{sumdb.HeadTag(s.Tree.N)}
 	} else {
 		return anyRepository, l.signed(raw)
 	}

@@ -33,6 +33,28 @@ func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 	return err
 }
 
+// MountBlob sends the content where the registry does not mount it.
+func (r *remote) MountBlob(ctx context.Context, repo string, b artifact.Blob, from registry.Backend, fromRepo string) (sent bool, err error) {
+	other, ok := from.(*remote)
+	if !ok || other.c != r.c || other.at.host != r.at.host || other.at.plain != r.at.plain {
+		return false, registry.ErrUnsupported
+	}
+	err = r.push(ctx, "mounting blob", repo, b.Descriptor.Digest.String(), func(o *orasremote.Repository) error {
+		return o.Mount(ctx, b.Descriptor, other.name(fromRepo), func() (io.ReadCloser, error) {
+			sent = true
+			rc, err := b.Open()
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", errContent, err)
+			}
+			return pushBody{rc}, nil
+		})
+	})
+	if err == nil {
+		r.absence.takesContent()
+	}
+	return sent, err
+}
+
 func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
 	ref := tag
 	if tag == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
@@ -113,4 +114,28 @@ func (r *Result) confirm(mod *registry.Module, e *sumdb.Evidence) error {
 // unconfirmed is the error for a version that no snapshot confirms, because of err.
 func unconfirmed(mod *registry.Module, err error) error {
 	return fmt.Errorf("%v: checking it with the checksum database: %w", mod.Module, &ConfirmationError{err})
+}
+
+// CheckEvidence checks evidence that is stored apart from mod and whose signatures were accepted: it must not contradict
+// the version, nor the snapshot for store. That it leads to the head, [Checker.Check] demands when it is needed.
+func (c *Checker) CheckEvidence(ctx context.Context, store *registry.Store, mod *registry.Module, apart *artifact.Evidence) error {
+	e, err := sumdb.ParseEvidence(c.Log, apart.Record, apart.Tiles)
+	if err == nil {
+		err = e.Record.Check(mod.Module, mod.Sum, mod.GoModSum)
+	}
+	if err != nil {
+		return fmt.Errorf("%v: checksum database evidence: %w", mod.Module, err)
+	}
+	snapshot, err := c.Snapshot(ctx, store, false)
+	if err != nil {
+		return unconfirmed(mod, err)
+	}
+	if snapshot == nil {
+		return nil
+	}
+	err = snapshot.Verify(mod.Module, mod.Sum, mod.GoModSum, e)
+	if errors.Is(err, sumdb.ErrBeyondHead) || errors.Is(err, sumdb.ErrNoTile) {
+		return nil
+	}
+	return err
 }

@@ -160,3 +160,11 @@ func LastTagGone() Fault {
 func NoCatalog() Fault {
 	return Answer(http.StatusNotFound, "UNSUPPORTED", "the operation is unsupported").On(http.MethodGet, Catalog)
 }
+
+// NoMount is a registry that never takes a blob from another of its repositories, and begins an upload instead.
+func NoMount() Fault {
+	return Fault{method: http.MethodPost, kind: Upload, times: -1, serve: func(r *Registry, w http.ResponseWriter, req *http.Request, l Request) {
+		req.URL.RawQuery = ""
+		r.serve(w, req, l)
+	}}
+}

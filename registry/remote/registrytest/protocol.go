@@ -2,8 +2,10 @@ package registrytest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -188,6 +190,12 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, l Request
 func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, l Request) {
 	switch req.Method {
 	case http.MethodPost:
+		if q := req.URL.Query(); r.mount(l.Repository, q.Get("from"), digest.Digest(q.Get("mount"))) {
+			w.Header().Set("Docker-Content-Digest", q.Get("mount"))
+			w.Header().Set("Location", fmt.Sprintf("/v2/%s/blobs/%s", l.Repository, q.Get("mount")))
+			w.WriteHeader(http.StatusCreated)
+			return
+		}
 		r.mu.Lock()
 		r.uploads++
 		id := r.uploads
@@ -200,6 +208,15 @@ func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, l Reque
 	default:
 		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported")
 	}
+}
+
+// mount gives a repository a blob that another one has.
+func (r *Registry) mount(repo, from string, d digest.Digest) bool {
+	if d.Validate() != nil || os.MkdirAll(r.blobDir(repo), 0o777) != nil {
+		return false
+	}
+	err := os.Link(r.blobFile(from, d), r.blobFile(repo, d))
+	return err == nil || errors.Is(err, fs.ErrExist)
 }
 
 func (r *Registry) finishUpload(w http.ResponseWriter, req *http.Request, l Request) {

@@ -47,8 +47,13 @@ func (a *App) StoreFlags() []cli.Flag {
 			Name: FlagRegistry, Value: a.defaultStore(), DefaultText: "oci: in the user's data directory",
 			Usage: "the `STORE`: host/namespace, oci:DIR, or routes by module prefix, PREFIX=STORE,…,STORE",
 		},
-		&cli.StringFlag{Name: flagCAFile, Usage: "trust the certificates in `FILE` (PEM) besides the system's when talking to the registry"},
+		CAFileFlag(),
 	}
+}
+
+// CAFileFlag says which certificates of registries to trust.
+func CAFileFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagCAFile, Usage: "trust the certificates in `FILE` (PEM) besides the system's when talking to the registry"}
 }
 
 // TrustFlags say whose signatures are accepted.

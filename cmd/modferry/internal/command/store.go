@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/stores"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // OpenStores opens what --registry names. Log may be nil.
@@ -22,11 +23,7 @@ func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 	if spec == "" {
 		return nil, UsageErrorf("--%s is needed: a registry and namespace (harbor.example/golang) or a directory (oci:DIR)", FlagRegistry)
 	}
-	client, err := remote.NewClient(remote.ClientOptions{
-		CAFile:    c.String(flagCAFile),
-		UserAgent: "modferry/" + BuildVersion(),
-		Log:       log,
-	})
+	client, err := newClient(c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +44,48 @@ func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
 		return all[0], nil
 	}
 	return nil, errors.Join(UsageErrorf("--%s: %s works on one store at a time: name one, without routes", FlagRegistry, c.Command.Name), router.Close())
+}
+
+// OpenEach opens stores that arguments name: registries and namespaces, or directories. Log may be nil.
+func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list []*registry.Store, err error) {
+	client, err := newClient(c, log)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		s, err := stores.Open(client, ref)
+		if errors.Is(err, registry.ErrReference) {
+			return nil, &ExitError{Code: ExitUsage, Err: err}
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+func newClient(c *cli.Context, log *slog.Logger) (*remote.Client, error) {
+	return remote.NewClient(remote.ClientOptions{
+		CAFile:    c.String(flagCAFile),
+		UserAgent: "modferry/" + BuildVersion(),
+		Log:       log,
+	})
+}
+
+// Checker decides, by the options about trust, which versions may be used. What confirms them is still to be said.
+func (a *App) Checker(c *cli.Context) (verify.Checker, error) {
+	v, err := a.Verifier(c)
+	if err != nil {
+		return verify.Checker{}, err
+	}
+	log, err := ChecksumLog(c)
+	if err != nil {
+		return verify.Checker{}, err
+	}
+	return verify.Checker{
+		Verifier: v, Log: log, Thorough: true, Private: a.PrivatePatterns(c), AllowUnrecorded: c.Bool(FlagUnrecorded), Patience: verify.NewPatience(),
+	}, nil
 }
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.

@@ -16,11 +16,16 @@ import (
 // asked of it would fail as well, item by item, after the long work that comes before. Done is what has not been, as
 // "mirrored"; fatal are the errors to stop for. One that is denied says little: some registries deny what does not exist.
 func All(ctx context.Context, stores *registry.Router, done string, fatal ...error) error {
+	return Stores(ctx, stores.Stores(), done, fatal...)
+}
+
+// Stores is All for a list of stores.
+func Stores(ctx context.Context, stores []*registry.Store, done string, fatal ...error) error {
 	log, err := sumdb.ParseLog(sumdb.DefaultLog) // whatever is there: the answer is what counts
 	if err != nil {
 		return err
 	}
-	for _, s := range stores.Stores() {
+	for _, s := range stores {
 		if _, err := s.FindSnapshot(ctx, log, sumdb.LatestTag); isAny(err, fatal) {
 			return fmt.Errorf("nothing was %s: %w", done, ofStore(s, err))
 		}

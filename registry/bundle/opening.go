@@ -1,0 +1,246 @@
+package bundle
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+)
+
+const (
+	layoutFile = `{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}`
+	maxIndex   = 512 << 20 // of index.json, as of any layout
+)
+
+// An opening is what a volume says about itself, before its items.
+type opening struct {
+	image  Manifest
+	lines  *lines
+	signed *Manifest      // the .sig manifest of the image, if there is one
+	small  map[Sum][]byte // these two, and what they list but for the lines
+}
+
+// addImage takes the manifest of the volume's image.
+func (o *opening) addImage(f File, raw []byte) (config, lines File, err error) {
+	o.image = Manifest{Tag: Tag, MediaType: ocispec.MediaTypeImageManifest, File: f}
+	o.small = map[Sum][]byte{f.Digest: raw}
+	return parseImage(raw)
+}
+
+// readLines reads the bundle manifest f from r, and checks it.
+func (o *opening) readLines(r io.Reader, f File) error {
+	hash := sha256.New()
+	counted := &counter{r: io.TeeReader(io.LimitReader(r, f.Size), hash)}
+	parsed, err := parseLines(counted)
+	if err != nil {
+		// Damage of the file is why its lines are malformed, in most cases.
+		if _, rest := io.Copy(io.Discard, counted); rest != nil {
+			return errors.Join(err, rest)
+		}
+	}
+	switch {
+	case counted.n < f.Size:
+		return fmt.Errorf("%w: it is cut off", errMalformed)
+	case Sum(hash.Sum(nil)) != f.Digest:
+		return fmt.Errorf("the bundle manifest is damaged: %w: its content is another one", artifact.ErrCorrupt)
+	}
+	o.lines = parsed
+	return err
+}
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// checkConfig sees that the image is that of the lines.
+func (o *opening) checkConfig(raw []byte) error {
+	var c volumeConfig
+	if err := json.Unmarshal(raw, &c); err != nil || c != (volumeConfig{o.lines.Bundle, o.lines.Volume}) {
+		return fmt.Errorf("%w: the config of its image is about another volume", errMalformed)
+	}
+	return nil
+}
+
+// addSignatures takes the .sig manifest of the image, and returns the files that it lists.
+func (o *opening) addSignatures(f File, raw []byte) ([]File, error) {
+	o.signed = &Manifest{Tag: sign.Tag(o.image.Digest.Digest()), MediaType: ocispec.MediaTypeImageManifest, File: f}
+	o.small[f.Digest] = raw
+	files, err := links(raw)
+	for _, f := range files {
+		if err == nil {
+			err = artifact.CheckSize(f.name(), f.Size, artifact.MaxManifest)
+		}
+	}
+	return files, err
+}
+
+// readTar reads the opening of a tar, to the header of the first file of an item or to the end.
+func (o *opening) readTar(t tarReader) error {
+	if err := t.expect(ocispec.ImageLayoutFile, []byte(layoutFile)); err != nil {
+		return err
+	}
+	if err := t.skipIndex(); err != nil {
+		return err
+	}
+	f, raw, err := t.small(artifact.MaxManifest)
+	if err != nil {
+		return err
+	}
+	config, lines, err := o.addImage(f, raw)
+	if err != nil {
+		return err
+	}
+	if o.small[config.Digest], err = t.file(config); err != nil {
+		return err
+	}
+	if err := t.header(lines); err != nil {
+		return err
+	}
+	if err := o.readLines(t.r, lines); err != nil {
+		return err
+	}
+	if err := errors.Join(t.pad(lines.Size), o.checkConfig(o.small[config.Digest])); err != nil || !o.lines.Signed {
+		return err
+	}
+	return o.readTarSignatures(t)
+}
+
+// readTarSignatures reads the signatures of the image.
+func (o *opening) readTarSignatures(t tarReader) error {
+	f, raw, err := t.small(artifact.MaxManifest)
+	if err != nil {
+		return err
+	}
+	files, err := o.addSignatures(f, raw)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if o.small[f.Digest], err = t.file(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tarReader reads the files of a tar one after the other.
+type tarReader struct{ r io.Reader }
+
+func (t tarReader) block() ([]byte, error) {
+	block := make([]byte, blockSize)
+	_, err := io.ReadFull(t.r, block)
+	return block, cutOff(err)
+}
+
+// cutOff says what an early end means.
+func cutOff(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: the tar is cut off", artifact.ErrCorrupt)
+	}
+	return err
+}
+
+func (t tarReader) pad(size int64) error {
+	_, err := io.CopyN(io.Discard, t.r, padded(size)-size)
+	return cutOff(err)
+}
+
+// header reads the header of a file.
+func (t tarReader) header(f File) error {
+	block, err := t.block()
+	if err != nil {
+		return err
+	}
+	return checkHeader(block, f.name(), f.Size)
+}
+
+// file reads a file.
+func (t tarReader) file(f File) ([]byte, error) {
+	if err := t.header(f); err != nil {
+		return nil, err
+	}
+	return t.content(f)
+}
+
+func (t tarReader) content(f File) ([]byte, error) {
+	data, err := readSmall(t.r, f)
+	if err != nil {
+		return nil, err
+	}
+	return data, t.pad(f.Size)
+}
+
+// expect reads a file whose content is known.
+func (t tarReader) expect(name string, data []byte) error {
+	block, err := t.block()
+	if err == nil {
+		err = checkHeader(block, name, int64(len(data)))
+	}
+	if err != nil {
+		return err
+	}
+	have := make([]byte, len(data))
+	if _, err := io.ReadFull(t.r, have); err != nil {
+		return cutOff(err)
+	}
+	if !bytes.Equal(have, data) {
+		return fmt.Errorf("%w: the content of %s", errTar, name)
+	}
+	return t.pad(int64(len(data)))
+}
+
+// skipIndex passes index.json, which is for other tools: the bundle manifest says the same.
+func (t tarReader) skipIndex() error {
+	block, err := t.block()
+	if err != nil {
+		return err
+	}
+	name, size, err := parseHeader(block)
+	if err == nil && name != ocispec.ImageIndexFile {
+		err = fmt.Errorf("%w: %s", errTar, describeHeader(block, ocispec.ImageIndexFile))
+	}
+	if err == nil {
+		err = artifact.CheckSize(name, size, maxIndex)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(io.Discard, t.r, padded(size))
+	return cutOff(err)
+}
+
+// small reads a file that only its header tells.
+func (t tarReader) small(limit int64) (f File, data []byte, err error) {
+	block, err := t.block()
+	if err != nil {
+		return f, nil, err
+	}
+	name, size, err := parseHeader(block)
+	if err == nil {
+		err = artifact.CheckSize(name, size, limit)
+	}
+	if err != nil {
+		return f, nil, err
+	}
+	if f.Digest, err = sumOfName(name); err != nil {
+		return f, nil, fmt.Errorf("%w: %s", errTar, describeHeader(block, "the bundle manifest"))
+	}
+	f.Size = size
+	data, err = t.content(f)
+	return f, data, err
+}

@@ -1,0 +1,259 @@
+package bundle
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/inventory"
+	"github.com/modferry/modferry/registry/transfer"
+)
+
+// PlanOptions says what a bundle is to be.
+type PlanOptions struct {
+	Source string               // where it is from, for people; "" = nobody's business
+	Base   *inventory.Inventory // what the other side has; nil = nothing
+
+	// VolumeSize is the size of a volume in bytes; 0 = there is one, of whatever size.
+	VolumeSize int64
+	// Jobs is how many items are looked at a time; 0 = 4.
+	Jobs int
+}
+
+// A Plan is a bundle that is to be written: what is in which volume. Its memory grows with the number of items, some
+// 500 bytes for each, and not with their size.
+type Plan struct {
+	store   *registry.Store
+	header  header
+	omitted []omitted
+	volumes [][]*Item
+
+	// Unsigned are the items that have no signature.
+	Unsigned []transfer.Item
+}
+
+// keptSmall is the size up to which a blob is in the bundle although the other side has it: what is needed to verify an
+// item is at hand.
+const keptSmall = artifact.MaxInlineMeta
+
+// NewPlan looks at items in a store, with a request or two for each, and makes a plan for a bundle of them. They come
+// in the order in which they are to be loaded; see [transfer.Compare]. The descriptor of an item may be left out. Of
+// files that are larger than a volume all is read. An error is that of the store, and names the item.
+func NewPlan(ctx context.Context, store *registry.Store, items []transfer.Item, o PlanOptions) (*Plan, error) {
+	p := &Plan{store: store, header: header{Format: formatVersion, Source: o.Source}}
+	if o.Base != nil {
+		base, err := SumOf(o.Base.Digest())
+		if err != nil {
+			return nil, fmt.Errorf("inventory: %w", err)
+		}
+		p.header.Base = base
+	}
+	found, err := p.look(ctx, items, cmp.Or(o.Jobs, 4))
+	if err != nil {
+		return nil, err
+	}
+	var in []*Item
+	for _, i := range found {
+		if o.Base == nil || !p.leaveOut(i, o.Base) {
+			in = append(in, i)
+		}
+	}
+	p.header.Omitted = len(p.omitted)
+	limit := o.VolumeSize - p.reserve(in, o.VolumeSize)
+	if o.VolumeSize > 0 && limit < roomOpening {
+		return nil, fmt.Errorf("volumes of %d bytes: %w for what each has to say about the bundle", o.VolumeSize, artifact.ErrLimit)
+	}
+	if p.volumes, err = pack(in, limit, o.VolumeSize > 0); err != nil {
+		return nil, err
+	}
+	if err := p.sumParts(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.summarize()
+}
+
+// look finds out what belongs to each item.
+func (p *Plan) look(ctx context.Context, items []transfer.Item, jobs int) ([]*Item, error) {
+	found := make([]*Item, len(items))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(jobs)
+	for n, item := range items {
+		g.Go(func() (err error) {
+			if found[n], err = p.lookAt(ctx, item); err != nil {
+				return itemError(item.Repository, item.Tag, err)
+			}
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for n, i := range found {
+		if len(i.Manifests) == 1 {
+			p.Unsigned = append(p.Unsigned, items[n])
+		}
+	}
+	return found, nil
+}
+
+// An ItemError says that an item cannot be put into a bundle, because of what the store has of it.
+type ItemError struct {
+	Item transfer.Item
+	Err  error
+}
+
+func itemError(repo, tag string, err error) error {
+	return &ItemError{Item: transfer.Item{Repository: repo, Tag: tag}, Err: err}
+}
+
+// Error names the item.
+func (e *ItemError) Error() string {
+	return fmt.Sprintf("%s:%s: %v", e.Item.Repository, e.Item.Tag, e.Err)
+}
+
+// Unwrap returns what is wrong.
+func (e *ItemError) Unwrap() error { return e.Err }
+
+func (p *Plan) lookAt(ctx context.Context, item transfer.Item) (*Item, error) {
+	i := &Item{Repository: item.Repository}
+	d, err := p.addManifest(ctx, i, item.Tag, cmp.Or(string(item.Descriptor.Digest), item.Tag))
+	if err != nil {
+		return nil, err
+	}
+	tag := sign.Tag(d.Digest)
+	if _, err = p.addManifest(ctx, i, tag, tag); err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return nil, err
+	}
+	return i, nil
+}
+
+// addManifest adds the manifest that ref names, and the blobs that it lists.
+func (p *Plan) addManifest(ctx context.Context, i *Item, tag, ref string) (d ocispec.Descriptor, err error) {
+	d, raw, err := p.store.Manifest(ctx, i.Repository, ref)
+	if err != nil {
+		return d, err
+	}
+	f, err := fileOf(d)
+	if err != nil {
+		return d, err
+	}
+	blobs, err := links(raw)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", p.store.Reference(i.Repository, ref), err)
+	}
+	i.Manifests = append(i.Manifests, Manifest{Tag: tag, MediaType: d.MediaType, File: f})
+	for _, b := range blobs {
+		if !i.lists(b) {
+			i.Blobs = append(i.Blobs, Blob{File: b})
+		}
+	}
+	return d, nil
+}
+
+func (i *Item) lists(f File) bool {
+	for _, b := range i.Blobs {
+		if b.Digest == f.Digest {
+			return true
+		}
+	}
+	return false
+}
+
+// leaveOut leaves out of an item what the other side has. It reports whether that is all of it.
+func (p *Plan) leaveOut(i *Item, base *inventory.Inventory) bool {
+	first := i.Manifests[0]
+	has := base.Has(i.Repository, first.Tag, first.Digest.Digest())
+	if has && (len(i.Manifests) == 1 || base.HasSignatures(i.Repository, first.Tag, i.Manifests[1].Digest.Digest())) {
+		p.omitted = append(p.omitted, omitted{i.Repository, first})
+		return true
+	}
+	for n := range i.Blobs {
+		b := &i.Blobs[n]
+		b.Base = b.Size > keptSmall && (has || base.HasBlob(i.Repository, b.Digest.Digest()))
+	}
+	return false
+}
+
+// sumParts reads the blobs that are cut, to know the digests of their parts before anything is written.
+func (p *Plan) sumParts(ctx context.Context) error {
+	done := make(map[*Item]bool)
+	for _, items := range p.volumes {
+		for _, i := range items {
+			for n := range i.Blobs {
+				if b := &i.Blobs[n]; b.Parts != nil && !done[i] {
+					if err := p.sumPartsOf(ctx, i.Repository, b); err != nil {
+						return itemError(i.Repository, i.Tag(), err)
+					}
+				}
+			}
+			done[i] = true
+		}
+	}
+	return nil
+}
+
+func (p *Plan) sumPartsOf(ctx context.Context, repo string, b *Blob) error {
+	r, err := p.store.Blob(ctx, repo, descriptor(b.File))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for n := range b.Parts {
+		hash := sha256.New()
+		if _, err := io.CopyN(hash, r, b.Parts[n].Size); err != nil {
+			return err
+		}
+		b.Parts[n].Digest = Sum(hash.Sum(nil))
+	}
+	_, err = io.Copy(io.Discard, r) // to the end, where it is verified
+	return err
+}
+
+// descriptor describes a blob, as far as it takes to read it.
+func descriptor(f File) ocispec.Descriptor {
+	return ocispec.Descriptor{MediaType: "application/octet-stream", Digest: f.Digest.Digest(), Size: f.Size}
+}
+
+// summarize says what is in the volumes, which identifies the bundle.
+func (p *Plan) summarize() error {
+	for n, items := range p.volumes {
+		c, hash := newContents(), sha256.New()
+		for _, i := range items {
+			if err := writeLine(hash, i); err != nil {
+				return err
+			}
+			if err := c.add(i, n+1); err != nil {
+				return err
+			}
+		}
+		p.header.Volumes = append(p.header.Volumes,
+			Summary{Items: len(items), Files: len(c.sizes), Size: c.total, Digest: Sum(hash.Sum(nil))})
+	}
+	id := identity(&p.header)
+	for _, o := range p.omitted {
+		if err := writeLine(id, o); err != nil {
+			return err
+		}
+	}
+	p.header.Bundle = Sum(id.Sum(nil))
+	return nil
+}
+
+// Volumes returns what is in each volume.
+func (p *Plan) Volumes() []Summary { return p.header.Volumes }
+
+// Bundle returns the digest that identifies the bundle.
+func (p *Plan) Bundle() digest.Digest { return p.header.Bundle.Digest() }
+
+// Omitted returns how many items the other side has.
+func (p *Plan) Omitted() int { return len(p.omitted) }

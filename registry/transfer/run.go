@@ -1,0 +1,112 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
+)
+
+// An Event is what became of an item.
+type Event struct {
+	Item    Item             // with the descriptor that the source has, as far as that is known
+	Module  module.Version   // that it is about; of a revision, with the name in the version's place; zero of others
+	Outcome registry.Outcome // if Err is nil
+	Err     error
+	Sent    int64 // bytes of blobs that were sent to the destination
+	Mounted int64 // bytes of blobs that its registry took from another of its repositories
+}
+
+// Refused reports whether the item was found and is not to be trusted: [verify.Class.IsRefusal] of its error, or other
+// content is at the destination.
+func (e Event) Refused() bool {
+	return verify.Classify(e.Err).IsRefusal() || errors.Is(e.Err, registry.ErrConflict)
+}
+
+// deadAfter is how many items in a row may find that a store does not answer, each after all retries, before the rest
+// is not tried any more.
+const deadAfter = 8
+
+// A run copies items and stops when it is no use to go on.
+type run struct {
+	*Copier
+	jobs   int
+	report func(Event)
+
+	mu         sync.Mutex
+	unanswered int // items in a row
+}
+
+// CopyAll copies items, which are in the order of [Compare], jobs at a time where that keeps the order of their phases,
+// and tells report about each, one call at a time. One that fails does not hinder the others, unless they would fail as
+// well: the error says why they were not tried.
+func (c *Copier) CopyAll(ctx context.Context, items []Item, jobs int, report func(Event)) error {
+	r := &run{Copier: c, jobs: max(jobs, 1), report: report}
+	return r.all(ctx, items)
+}
+
+func (r *run) all(ctx context.Context, items []Item) error {
+	for len(items) > 0 {
+		n := 1
+		for n < len(items) && phase(items[n]) == phase(items[0]) {
+			n++
+		}
+		jobs := r.jobs
+		if phase(items[0]) == Snapshot { // each goes on from the one before
+			jobs = 1
+		}
+		if err := r.each(ctx, items[:n], jobs); err != nil {
+			return err
+		}
+		items = items[n:]
+	}
+	return nil
+}
+
+// each copies items of one phase.
+func (r *run) each(ctx context.Context, items []Item, jobs int) error {
+	g, groupCtx := errgroup.WithContext(ctx)
+	g.SetLimit(jobs)
+	for _, it := range items {
+		if groupCtx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			e := r.copy(groupCtx, it)
+			if groupCtx.Err() != nil {
+				return context.Cause(groupCtx) // what was interrupted says nothing
+			}
+			return r.done(e)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// done reports an event, and returns why there is no use in going on.
+func (r *run) done(e Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report(e)
+	if !errors.Is(e.Err, registry.ErrUnavailable) {
+		r.unanswered = 0
+	} else {
+		r.unanswered++
+	}
+	switch {
+	case errors.Is(e.Err, registry.ErrReadOnly), errors.Is(e.Err, syscall.ENOSPC):
+		return fmt.Errorf("nothing more was copied: %w", e.Err)
+	case errors.Is(e.Err, registry.ErrUnreachable), r.unanswered == deadAfter:
+		return fmt.Errorf("nothing more was copied: a store does not answer: %w", e.Err)
+	}
+	return nil
+}

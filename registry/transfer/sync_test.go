@@ -1,0 +1,250 @@
+package transfer_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/artifacttest"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote/registrytest"
+	"github.com/modferry/modferry/registry/storetest"
+	"github.com/modferry/modferry/registry/transfer"
+)
+
+// result is what a Sync did.
+type result struct {
+	same   int
+	count  map[registry.Outcome]int
+	failed map[string]error
+	mount  int64
+	sent   int64
+}
+
+func syncAll(t testing.TB, s transfer.Sync) result {
+	t.Helper()
+	r := result{count: make(map[registry.Outcome]int), failed: make(map[string]error)}
+	s.Report = func(e transfer.Event) {
+		r.mount += e.Mounted
+		r.sent += e.Sent
+		if e.Err != nil {
+			r.failed[e.Item.String()] = e.Err
+			return
+		}
+		r.count[e.Outcome]++
+	}
+	sum, broken, err := s.Run(t.Context())
+	if err := errors.Join(append(broken, err)...); err != nil {
+		t.Fatal(err)
+	}
+	r.same = sum.Same
+	return r
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%d same, %v, failed %v", r.same, r.count, r.failed)
+}
+
+// wants checks a result, as fmt prints it.
+func (r result) wants(t testing.TB, same int, count map[registry.Outcome]int) {
+	t.Helper()
+	if r.same != same || fmt.Sprint(r.count) != fmt.Sprint(count) || len(r.failed) > 0 {
+		t.Errorf("%v, want %d same, %v", r, same, count)
+	}
+}
+
+func TestSyncWithNothingToDoTakesTwoRequestsAVersion(t *testing.T) {
+	for _, modules := range []int{1000, 50} { // of the 1,000 versions
+		t.Run(fmt.Sprintf("%d modules", modules), func(t *testing.T) {
+			t.Parallel()
+			a, from := newRegistry(t)
+			b, to := newRegistry(t)
+			signer := signtest.Signer(t, 0)
+			var paths []string
+			for i := range modules {
+				path := fmt.Sprintf("corp.example/m%d", i)
+				paths = append(paths, path)
+				for v := range 1000 / modules {
+					version := artifacttest.ModOnlyVersion(t, module.Version{Path: path, Version: fmt.Sprintf("v1.0.%d", v)})
+					sig, err := signer.Sign(t.Context(), version.Descriptor.Digest, "x")
+					must(t, err)
+					signatures, err := sign.Append(nil, sig)
+					must(t, err)
+					for _, reg := range []*registrytest.Registry{a, b} { // without blobs, which nobody is to ask for
+						reg.SetManifest("golang/"+path, fmt.Sprintf("v1.0.%d.mod", v), version.Raw)
+						reg.SetManifest("golang/"+path, sign.Tag(version.Descriptor.Digest), signatures.Raw)
+					}
+				}
+			}
+			if err := from.PublishIndex(t.Context(), paths, signer); err != nil {
+				t.Fatal(err)
+			}
+			log := newLog(t)
+			s := transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}
+			syncAll(t, s).wants(t, 1000, map[registry.Outcome]int{registry.Published: 1}) // the index
+			a.Reset()
+			b.Reset()
+			syncAll(t, s).wants(t, 1000, map[registry.Outcome]int{registry.Exists: 1})
+			const once = 20 // for listing what there is, and comparing the index
+			if n := len(a.Requests()) + len(b.Requests()); n > 2*modules+once {
+				t.Errorf("%d requests for 1,000 versions of %d modules", n, modules)
+			}
+			if n := b.Count(http.MethodPut, "") + b.Count(http.MethodPost, ""); n > 0 {
+				t.Errorf("%d requests wrote something", n)
+			}
+		})
+	}
+}
+
+// Both directions, and what comes later: a new version, and a signature on an old one.
+func TestSyncCopiesWhatIsMissing(t *testing.T) {
+	signer, other := signtest.Signer(t, 0), signtest.Signer(t, 1)
+	for name, stores := range map[string]func() (from, to *registry.Store){
+		"registry to registry":  func() (_, _ *registry.Store) { _, a := newRegistry(t); _, b := newRegistry(t); return a, b },
+		"registry to directory": func() (_, _ *registry.Store) { _, a := newRegistry(t); return a, newLayout(t) },
+		"directory to registry": func() (_, _ *registry.Store) { _, b := newRegistry(t); return newLayout(t), b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, to := stores()
+			log := newLog(t)
+			everything(t, from, log, signer)
+			s := transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}
+			syncAll(t, s).wants(t, 0, map[registry.Outcome]int{registry.Published: len(items(t, from))})
+			unchanged := map[registry.Outcome]int{registry.Exists: 2} // the latest snapshot and the index, which may move
+			syncAll(t, s).wants(t, 7, unchanged)
+
+			a := artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.5.0"))
+			lookup := log.record(t, a.Manifest)
+			log.grow(t, 1, from, signer)
+			storetest.Publish(t, from, a, signer)
+			if err := from.PublishEvidence(t.Context(), log.evidence(t, a.Manifest, lookup), signer); err != nil {
+				t.Fatal(err)
+			}
+			// Version, evidence, head; and the latest, which moves.
+			syncAll(t, s).wants(t, 7, map[registry.Outcome]int{registry.Published: 4, registry.Exists: 1})
+
+			storetest.Publish(t, from, a, other)
+			s.Copier = newCopier(from, to, log, signer.Verifier())
+			s.Compare = true
+			syncAll(t, s).wants(t, 0, map[registry.Outcome]int{registry.SignatureAdded: 1, registry.Exists: 11})
+			_, keys, err := load(t, to, a.Manifest.Module, other.Verifier())
+			if err != nil || len(keys) != 1 {
+				t.Errorf("the second signature: %v, %v", keys, err)
+			}
+			if _, _, err := load(t, to, a.Manifest.Module, signer.Verifier()); err != nil {
+				t.Errorf("the first one: %v", err)
+			}
+		})
+	}
+}
+
+// Other content under the same version is never overwritten, and never taken for the same.
+func TestSyncNamesConflicts(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	_, from := newRegistry(t)
+	reg, to := newRegistry(t)
+	log := newLog(t)
+	ours, theirs := artifacttest.FullVersion(t, artifacttest.Version, "ours"), artifacttest.FullVersion(t, artifacttest.Version, "theirs")
+	storetest.Publish(t, from, theirs, signer)
+	storetest.Publish(t, from, artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.0.0")), signer)
+	storetest.Publish(t, to, ours, signer)
+	if err := from.PublishIndex(t.Context(), []string{artifacttest.Version.Path}, signer); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time, with what the first one copied
+		got := syncAll(t, transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())})
+		err := got.failed["corp.example/lib_u:v1.2.3"]
+		var conflict *registry.ConflictError
+		if !errors.As(err, &conflict) || !strings.Contains(err.Error(), ours.Manifest.Sum) || !strings.Contains(err.Error(), theirs.Manifest.Sum) {
+			t.Errorf("%v: %v", got, err)
+		}
+	}
+	if raw := reg.Manifest("golang/corp.example/lib_u", "v1.2.3"); string(raw) != string(ours.Raw) {
+		t.Error("the version was overwritten")
+	}
+}
+
+func TestSyncFollowsARevisionForward(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	from, to, log := newLayout(t), newLayout(t), newLog(t)
+	means := func(version string) {
+		t.Helper()
+		storetest.Publish(t, from, artifacttest.ModOnlyVersion(t, artifacttest.Later(version)), signer)
+		if err := from.PublishRevision(t.Context(), artifact.Revision{Path: artifacttest.Version.Path, Name: "main", Version: version}, signer); err != nil {
+			t.Fatal(err)
+		}
+		syncAll(t, transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())})
+	}
+	for _, test := range []struct{ source, want string }{
+		{"v1.1.0", "v1.1.0"},
+		{"v1.2.0", "v1.2.0"},
+		{"v1.0.0", "v1.2.0"}, // an older medium, or a registry that was put back
+	} {
+		means(test.source)
+		r, err := to.Revision(t.Context(), artifacttest.Version.Path, "main", signer.Verifier())
+		if err != nil || r.Version != test.want {
+			t.Errorf("main means %s at the source, %+v, %v here; want %s", test.source, r, err, test.want)
+		}
+	}
+}
+
+func TestSyncTakesWhatMatches(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	from, to, log := newLayout(t), newLayout(t), newLog(t)
+	for _, m := range []module.Version{{Path: "corp.example/a", Version: "v1.0.0"}, {Path: "corp.example/a", Version: "v2.0.0+incompatible"}, {Path: "corp.example/b", Version: "v1.0.0"}} {
+		storetest.Publish(t, from, artifacttest.ModOnlyVersion(t, m), signer)
+	}
+	syncAll(t, transfer.Sync{
+		Copier: newCopier(from, to, log, signer.Verifier()),
+		Match:  func(m module.Version) bool { return m.Path == "corp.example/a" && m.Version == "v1.0.0" },
+	})
+	if got := fmt.Sprint(items(t, to)); got != "[corp.example/a:v1.0.0.mod]" {
+		t.Error(got)
+	}
+}
+
+// In one registry, blobs need not be sent; where it does not mount, they are.
+func TestSyncWithinARegistryMounts(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	for name, test := range map[string]struct {
+		fault registrytest.Fault
+		sent  bool
+	}{
+		"mounts":         {registrytest.Denied().On("NEVER", ""), false},
+		"does not mount": {registrytest.NoMount(), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{})
+			c := newClient(t)
+			from, to := open(t, c, reg.Host()+"/centre"), open(t, c, reg.Host()+"/branch")
+			a := artifacttest.FullVersion(t, artifacttest.Version, "text")
+			storetest.Publish(t, from, a, signer)
+			reg.Inject(test.fault)
+			got := syncAll(t, transfer.Sync{Copier: newCopier(from, to, newLog(t), signer.Verifier())})
+			if len(got.failed) > 0 || (got.sent > 1000) != test.sent || (got.mount == 0) != test.sent {
+				t.Errorf("%v: %d bytes sent, %d mounted", got, got.sent, got.mount)
+			}
+			if _, _, err := load(t, to, artifacttest.Version, signer.Verifier()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// load finds a version and has its signatures verified.
+func load(t testing.TB, s *registry.Store, m module.Version, v sign.Verifier) (*registry.Module, []string, error) {
+	t.Helper()
+	found, err := s.Find(t.Context(), m)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := s.Verify(t.Context(), found, v)
+	return found, keys, err
+}

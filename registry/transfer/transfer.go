@@ -1,0 +1,162 @@
+// Package transfer copies what a store holds to another store. Nothing is trusted because of the way it came: whatever
+// is not at the destination is verified at the source, as it would be before it were served, and only then pushed, its
+// tag last.
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/mod/module"
+	"golang.org/x/time/rate"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
+)
+
+// A Copier copies items. Source, Destination, and of Checker the fields Verifier and Log, are required. It is safe for
+// concurrent use.
+type Copier struct {
+	Source, Destination *registry.Store
+
+	// Checker decides what may be copied. Its field Snapshot is not used: versions are confirmed by the newest snapshot of
+	// source and destination.
+	Checker verify.Checker
+
+	// Local says that the source is on a disk: its blobs are read as often as needed. Those of another source are kept in
+	// TempDir (empty = the system's) until the item is copied, so that they come over the network once.
+	Local   bool
+	TempDir string
+
+	// Ahead accepts versions whose record is newer than every snapshot that there is. Nobody is served them before one
+	// comes that confirms them: that of another volume of a bundle.
+	Ahead bool
+
+	Rate *rate.Limiter // bytes of blobs a second; nil = no limit
+
+	// DryRun verifies and compares, and writes nothing. Blobs are only verified of a source that is Local.
+	DryRun bool
+
+	history history
+}
+
+// ErrUnknown: a tag is none that stands for something of modferry's.
+var ErrUnknown = errors.New("neither a module version, nor evidence, a recorded revision, a checksum snapshot or an index")
+
+// Copy copies an item, unless the destination has it. Its signatures are added to those there. The item's descriptor, if
+// it is set, must be that of what the source has.
+//
+// What the destination has is never changed otherwise: a version with other content is a *registry.ConflictError; and a
+// snapshot, an index or a recorded revision is only replaced by one that goes on from it. [verify.Classify] says what
+// other errors mean for the item.
+func (c *Copier) Copy(ctx context.Context, it Item) (registry.Outcome, error) {
+	e := c.copy(ctx, it)
+	return e.Outcome, e.Err
+}
+
+// copy is Copy, and tells more of it.
+func (c *Copier) copy(ctx context.Context, it Item) (e Event) {
+	dir := ""
+	if !c.Local {
+		dir = cmp.Or(c.TempDir, os.TempDir())
+	}
+	source := newSpool(c.Source.Backend, dir, c.limitOf(!c.Local))
+	defer source.discard()
+	destination := &target{Backend: c.Destination.Backend, source: c.Source.Backend, limiter: c.limitOf(c.Local)}
+	x := &copying{Copier: c, Item: it, from: registry.New(source), to: registry.New(destination)}
+	copyKind, ok := map[Kind]func(context.Context) (registry.Outcome, error){
+		Snapshot: x.snapshot, Evidence: x.evidence, Version: x.version, Revision: x.revision, Index: x.index,
+	}[it.Kind()]
+	e.Item = it
+	if !ok {
+		e.Err = fmt.Errorf("%s: %w", c.Source.Reference(it.Repository, it.Tag), ErrUnknown)
+		return e
+	}
+	e.Outcome, e.Err = copyKind(ctx)
+	e.Item.Descriptor, e.Module = x.found, x.about
+	e.Sent, e.Mounted = destination.sent.Load(), destination.mounted.Load()
+	return e
+}
+
+// limitOf returns the limiter for one of the two ends, which the other one need not heed.
+func (c *Copier) limitOf(here bool) *rate.Limiter {
+	if here {
+		return c.Rate
+	}
+	return nil
+}
+
+// copying is one call of Copy.
+type copying struct {
+	*Copier
+	Item
+	from, to *registry.Store
+
+	found ocispec.Descriptor // at the source
+	about module.Version     // that the item is about, if it is a module's
+}
+
+// manifest reads the manifest at the source.
+func (x *copying) manifest(ctx context.Context) (ocispec.Descriptor, []byte, error) {
+	ref := x.Tag
+	if x.Descriptor.Digest != "" {
+		ref = x.Descriptor.Digest.String()
+	}
+	d, raw, err := x.from.Manifest(ctx, x.Repository, ref)
+	x.found = d
+	return d, raw, err
+}
+
+// isAt checks that what m is about belongs in the item's repository under the tag.
+func (x *copying) isAt(m module.Version, tag string, err error) error {
+	repo, e := artifact.Repository(m.Path)
+	if err = errors.Join(err, e); err != nil {
+		return fmt.Errorf("%s: %w", x.Copier.Source.Reference(x.Repository, x.Tag), err)
+	}
+	if repo != x.Repository || tag != x.Tag {
+		return fmt.Errorf("%s: %w: it belongs to %v", x.Copier.Source.Reference(x.Repository, x.Tag), artifact.ErrIdentity, m)
+	}
+	x.about = m
+	return nil
+}
+
+// image returns a manifest of ours, which was parsed, with what it lists, as the source has it.
+func (x *copying) image(ctx context.Context, d ocispec.Descriptor, raw []byte) (artifact.Image, error) {
+	d.MediaType = ocispec.MediaTypeImageManifest // a source need not say so
+	im := artifact.Image{Descriptor: d, Raw: raw}
+	var m ocispec.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return im, err
+	}
+	listed := make(map[digest.Digest]bool)
+	for _, d := range append([]ocispec.Descriptor{m.Config}, m.Layers...) {
+		if !listed[d.Digest] {
+			listed[d.Digest] = true
+			im.Blobs = append(im.Blobs, x.blob(ctx, d))
+		}
+	}
+	return im, nil
+}
+
+func (x *copying) blob(ctx context.Context, d ocispec.Descriptor) artifact.Blob {
+	d.Data = nil
+	return artifact.BlobFrom(d, func() (io.ReadCloser, error) { return x.from.Blob(ctx, x.Repository, d) })
+}
+
+// signed returns the signatures at the source, if they are accepted.
+func (x *copying) signed(ctx context.Context, subject sign.Subject) ([]sign.Signature, error) {
+	if _, err := x.from.VerifyManifest(ctx, x.Repository, subject, x.Checker.Verifier); err != nil {
+		return nil, err
+	}
+	sigs, _ := x.from.Signatures(ctx, x.Repository, subject.Digest) // what of them cannot be read was not needed
+	return sigs, nil
+}

@@ -1,0 +1,168 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/verify"
+)
+
+// version copies a module version, full or mod-only.
+func (x *copying) version(ctx context.Context) (registry.Outcome, error) {
+	d, raw, err := x.manifest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	m, err := artifact.ParseManifest(raw)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", x.Copier.Source.Reference(x.Repository, x.Tag), err)
+	}
+	tag, err := m.Tag()
+	if err := x.isAt(m.Module, tag, err); err != nil {
+		return 0, err
+	}
+	image, err := x.image(ctx, d, raw)
+	if err != nil {
+		return 0, err
+	}
+	mod := &registry.Module{Manifest: m, Repository: x.Repository, Descriptor: image.Descriptor, Raw: raw}
+	subject := sign.Subject{Module: m.Module, Digest: d.Digest}
+	a := &artifact.Artifact{Image: image, Manifest: m}
+	o := registry.PublishOptions{DryRun: x.DryRun}
+	o.OtherSignatures, _ = x.signed(ctx, subject) // what is there already needs no others
+	outcome, err := x.to.Existing(ctx, a, o)
+	if !errors.Is(err, registry.ErrNotFound) {
+		return outcome, err
+	}
+	if err := x.check(ctx, mod); err != nil {
+		return 0, err
+	}
+	if o.OtherSignatures, err = x.signed(ctx, subject); err != nil {
+		return 0, err
+	}
+	o.Absent = true
+	return x.to.Publish(ctx, a, o)
+}
+
+// check verifies a version at the source.
+func (x *copying) check(ctx context.Context, mod *registry.Module) error {
+	c := x.Checker
+	read := x.Local || !x.DryRun
+	c.Thorough = read
+	c.Snapshot = x.confirming
+	found, err := c.Check(ctx, x.from, mod, verify.Known{})
+	if ahead := x.Ahead && errors.Is(err, verify.ErrUnrecorded) && found.Logged == verify.Newer; err != nil && !ahead {
+		return err
+	}
+	if mod.ModOnly() || !read {
+		return nil
+	}
+	f, err := os.CreateTemp(x.TempDir, "modferry-copy-*.zip")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	return verify.Zip(ctx, x.from, mod, f)
+}
+
+// evidence copies checksum database evidence that is stored apart from its version, which is at the source or at the
+// destination.
+func (x *copying) evidence(ctx context.Context) (registry.Outcome, error) {
+	d, raw, err := x.manifest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	e, err := artifact.ParseEvidence(raw)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", x.Copier.Source.Reference(x.Repository, x.Tag), err)
+	}
+	tag, err := artifact.EvidenceTag(e.Module.Version)
+	if err := x.isAt(e.Module, tag, err); err != nil {
+		return 0, err
+	}
+	sigs, err := x.signed(ctx, sign.Subject{Module: e.Module, Digest: d.Digest})
+	if err != nil {
+		return 0, fmt.Errorf("%v: checksum database evidence: %w", e.Module, err)
+	}
+	mod, err := x.from.Find(ctx, e.Module)
+	if errors.Is(err, registry.ErrNotFound) {
+		mod, err = x.to.Find(ctx, e.Module)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("checksum database evidence: %w", err)
+	}
+	c := x.Checker
+	c.Snapshot = x.confirming
+	if err := c.CheckEvidence(ctx, x.from, mod, e); err != nil {
+		return 0, err
+	}
+	image, err := x.image(ctx, d, raw)
+	if err != nil {
+		return 0, err
+	}
+	return x.to.ImportEvidence(ctx, x.toImport(&image, sigs))
+}
+
+func (x *copying) toImport(image *artifact.Image, sigs []sign.Signature) registry.Import {
+	return registry.Import{Repository: x.Repository, Tag: x.Tag, Image: image, Signatures: sigs, DryRun: x.DryRun}
+}
+
+// revision copies what a branch, a tag or a commit means, once the version it means is there.
+func (x *copying) revision(ctx context.Context) (registry.Outcome, error) {
+	d, raw, err := x.manifest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	r, err := artifact.ParseRevision(raw)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", x.Copier.Source.Reference(x.Repository, x.Tag), err)
+	}
+	tag, err := artifact.RevisionTag(r.Name)
+	if err := x.isAt(r.Query(), tag, err); err != nil {
+		return 0, err
+	}
+	sigs, err := x.signed(ctx, sign.Subject{Module: r.Module(), Digest: d.Digest})
+	if err != nil {
+		return 0, fmt.Errorf("%s: recorded revision: %w", r.Query(), err)
+	}
+	if !x.DryRun {
+		if _, err := x.to.Find(ctx, r.Module()); err != nil {
+			return 0, fmt.Errorf("%s: recorded revision: %w", r.Query(), err)
+		}
+	}
+	image, err := x.image(ctx, d, raw)
+	if err != nil {
+		return 0, err
+	}
+	return x.to.ImportRevision(ctx, x.toImport(&image, sigs))
+}
+
+// index copies the names of the modules that a signer put into the source.
+func (x *copying) index(ctx context.Context) (registry.Outcome, error) {
+	d, raw, err := x.manifest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	paths, found, err := x.from.ReadIndex(ctx, x.Tag, x.Checker.Verifier)
+	if err != nil {
+		return 0, err
+	}
+	if found != d.Digest {
+		return 0, x.changed()
+	}
+	sigs, err := x.from.Signatures(ctx, x.Repository, d.Digest)
+	if err != nil {
+		return 0, err
+	}
+	image, err := x.image(ctx, d, raw)
+	if err != nil {
+		return 0, err
+	}
+	return x.to.ImportIndex(ctx, x.toImport(&image, sigs), x.Checker.Verifier, paths)
+}
