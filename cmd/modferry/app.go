@@ -45,7 +45,8 @@ func newApp(s command.Streams) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
-			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.bundleCommand(), a.syncCommand(), a.doctorCommand(), a.versionCommand(),
+			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.inventoryCommand(), a.bundleCommand(), a.syncCommand(),
+			a.doctorCommand(), a.versionCommand(),
 		},
 	}
 	a.complete(c.Commands)

@@ -15,7 +15,7 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "registry/redact", "registry/httpclient"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity"},
 	{"artifact", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb"},
 	{"registry", "registry/gocmd"},
@@ -35,9 +35,10 @@ var layers = [][]string{
 
 // only names who may import a library that decides much.
 var only = map[string][]string{
-	"github.com/sigstore/cosign/": {"artifact/sign"},
-	"oras.land/oras-go/":          {"registry/remote", "registry/ocilayout"},
-	"github.com/urfave/cli/":      {"cmd/modferry", "cmd/modferry/internal/command"},
+	"github.com/sigstore/cosign/":      {"artifact/sign"},
+	"oras.land/oras-go/":               {"registry/remote", "registry/ocilayout"},
+	"github.com/urfave/cli/":           {"cmd/modferry", "cmd/modferry/internal/command"},
+	"github.com/klauspost/reedsolomon": {"registry/bundle/parity"},
 }
 
 func TestPackagesImportOneWay(t *testing.T) {

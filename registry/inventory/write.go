@@ -112,6 +112,12 @@ func (t *totals) add(s short) error {
 // end returns the last line of the text, which is part of its digest.
 func (t *totals) end() string { return fmt.Sprintf("end %d %d\n", t.repositories, t.tags) }
 
+// Repositories returns how many repositories were added.
+func (w *Writer) Repositories() int { return w.repositories }
+
+// Tags returns how many tags they have, without those of signatures.
+func (w *Writer) Tags() int { return w.tags }
+
 // Close writes the end, and returns the inventory's digest. What it wrote to is not closed.
 func (w *Writer) Close() (digest.Digest, error) {
 	w.write(w.end(), jsonEnd{w.repositories, w.tags})

@@ -47,6 +47,7 @@ func TestLayoutChild(t *testing.T) {
 		"readonly": childReadOnly,
 		"full":     childFull,
 		"race":     childRace,
+		"delete":   childDelete,
 	}[mode](t, l)
 }
 
@@ -153,6 +154,57 @@ func checkSurvivors(t *testing.T, l *layout, want []image) {
 		if err := checkComplete(t.Context(), l, repo); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// childDelete deletes what childPublish published but for the first version, and says "ack" for each tag.
+func childDelete(t *testing.T, l *layout) {
+	fmt.Print("\nack\n")
+	err := l.Delete(context.Background(), deletions(childImages(1)...), func(registry.Deletion, error) { fmt.Print("\nack\n") })
+	if err := errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// childImages are the images that childPublish publishes, from a number on.
+func childImages(from int) (images []image) {
+	for i := from; i < childVersions; i++ {
+		images = append(images, childImage("a", i))
+	}
+	return images
+}
+
+func TestLayoutSurvivesKilledDeletions(t *testing.T) {
+	keep := childImage("a", 0)
+	for n := range 8 {
+		dir := t.TempDir()
+		mustPublish(t, openLayout(t, dir), childImages(0)...)
+		cmd := childCommand("delete", dir, "")
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		acks := 0
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if lines.Text() != "ack" {
+				continue
+			}
+			if acks++; acks > n*6 {
+				_ = cmd.Process.Kill()
+			}
+		}
+		_ = cmd.Wait()
+		reader := openLayout(t, dir)
+		if tags := len(collect(t, reader.Tags(t.Context(), keep.repo))); tags != 2 && tags != 2*childVersions {
+			t.Errorf("%d tags: a part was deleted", tags)
+		}
+		checkSurvivors(t, reader, []image{keep})
+		again := openLayout(t, dir)
+		remove(t, again, deletions(childImages(1)...))
+		wantOnly(t, again, keep)
 	}
 }
 

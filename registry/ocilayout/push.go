@@ -94,6 +94,14 @@ func (l *layout) putManifest(ctx context.Context, d ocispec.Descriptor, raw []by
 	if b.Descriptor.Digest != d.Digest || b.Descriptor.Size != d.Size {
 		return fmt.Errorf("%w: the manifest is %s, not %s", artifact.ErrCorrupt, b.Descriptor.Digest, d.Digest)
 	}
+	if err := l.checkLinks(raw); err != nil {
+		return err
+	}
+	return l.putBlob(ctx, b)
+}
+
+// checkLinks is an error unless all that a manifest lists is there.
+func (l *layout) checkLinks(raw []byte) error {
 	m, err := parseLinks(raw)
 	if err != nil {
 		return err
@@ -107,7 +115,7 @@ func (l *layout) putManifest(ctx context.Context, d ocispec.Descriptor, raw []by
 			return err
 		}
 	}
-	return l.putBlob(ctx, b)
+	return nil
 }
 
 // links is what an image manifest or an index refers to.

@@ -25,6 +25,11 @@ func (l *layout) Manifest(ctx context.Context, repo, ref string) (d ocispec.Desc
 	if err == nil {
 		raw, err = l.readManifest(ctx, d)
 	}
+	if errors.Is(err, errDamaged) { // unless it has just been removed, tag first
+		if _, gone := l.lookup(ctx, repo, ref); errors.Is(gone, registry.ErrNotFound) {
+			err = gone
+		}
+	}
 	return d, raw, l.fail("reading manifest", repo, ref, err)
 }
 

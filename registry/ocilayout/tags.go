@@ -3,6 +3,7 @@ package ocilayout
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/gofrs/flock"
@@ -37,7 +38,23 @@ func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descrip
 	case create && now.digest != "" && now.digest != e.digest:
 		return registry.ErrTagExists
 	}
+	if err := l.stillThere(ctx, d); err != nil {
+		return err
+	}
 	return l.appendJournal(end, e.line()+"\n")
+}
+
+// stillThere is an error unless a manifest is there with all that it lists. Somebody may have removed what was pushed
+// before it had a tag: see [layout.Delete]. The lock must be held.
+func (l *layout) stillThere(ctx context.Context, d ocispec.Descriptor) error {
+	raw, err := l.readManifest(ctx, d)
+	if err == nil {
+		err = l.checkLinks(raw)
+	}
+	if err != nil {
+		return fmt.Errorf("it was removed again before it was tagged: push it once more: %w", err)
+	}
+	return nil
 }
 
 // appendJournal writes a line at end, where a torn one may be. Nothing is taken

@@ -47,8 +47,12 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request, l Request) {
 }
 
 func (r *Registry) serveManifest(w http.ResponseWriter, req *http.Request, l Request) {
-	if req.Method == http.MethodPut {
+	switch req.Method {
+	case http.MethodPut:
 		r.putManifest(w, req, l)
+		return
+	case http.MethodDelete:
+		r.deleteManifest(w, l)
 		return
 	}
 	r.mu.Lock()
@@ -113,6 +117,24 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Reque
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.Header().Set("Location", req.URL.Path)
 	w.WriteHeader(http.StatusCreated)
+}
+
+// deleteManifest removes a manifest by its digest, with all tags that name it.
+func (r *Registry) deleteManifest(w http.ResponseWriter, l Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := digest.Digest(l.Reference)
+	repo := r.repos[l.Repository]
+	switch {
+	case !r.o.AllowDelete || d.Validate() != nil:
+		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
+	case repo == nil || repo.manifests[d].raw == nil:
+		writeError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
+	default:
+		delete(repo.manifests, d)
+		maps.DeleteFunc(repo.tags, func(_ string, tagged digest.Digest) bool { return tagged == d })
+		w.WriteHeader(http.StatusAccepted)
+	}
 }
 
 // store keeps a manifest under its digest and, if ref is one, a tag. The caller holds mu.

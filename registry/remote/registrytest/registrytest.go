@@ -29,6 +29,8 @@ type Options struct {
 	PageSize int // entries of a page of tags or repositories, whatever was asked for; 0 = as asked
 	TLS      bool
 	FoldTags bool // Gitea, which has tags in lower case only
+
+	AllowDelete bool // distribution with REGISTRY_STORAGE_DELETE_ENABLED
 }
 
 // Registry is a running registry. It is safe for concurrent use.

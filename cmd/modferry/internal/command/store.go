@@ -34,6 +34,18 @@ func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 	return stores, err
 }
 
+// OpenStore opens what --registry names, of a command that works on one store.
+func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
+	router, err := a.OpenStores(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	if all := router.Stores(); len(all) == 1 {
+		return all[0], nil
+	}
+	return nil, errors.Join(UsageErrorf("--%s: %s works on one store at a time: name one, without routes", FlagRegistry, c.Command.Name), router.Close())
+}
+
 // OpenEach opens stores that arguments name: registries and namespaces, or directories. Log may be nil.
 func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list []*registry.Store, err error) {
 	client, err := newClient(c, log)
