@@ -174,3 +174,10 @@ func Items(t testing.TB, s *registry.Store) (list []transfer.Item) {
 	slices.SortFunc(list, transfer.Compare)
 	return list
 }
+
+// Jump is Grow by a mirror that knows nothing of the snapshots before.
+func (l *Log) Jump(t testing.TB, n int, s *registry.Store, signer *sign.Signer) *artifact.Image {
+	t.Helper()
+	l.newest = nil
+	return l.Grow(t, n, s, signer)
+}
