@@ -171,4 +171,3 @@ func isIntact(t testing.TB, s *registry.Store, checker verify.Checker) {
 		}
 	}))
 }
-

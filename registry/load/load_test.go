@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,21 +10,26 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/bundle"
+	"github.com/modferry/modferry/registry/inventory"
 	"github.com/modferry/modferry/registry/load"
 	"github.com/modferry/modferry/registry/ocilayout"
 	"github.com/modferry/modferry/registry/storetest"
 	"github.com/modferry/modferry/registry/transfer"
 	"github.com/modferry/modferry/registry/transfer/transfertest"
 	"github.com/modferry/modferry/registry/verify"
+	"github.com/opencontainers/go-digest"
 )
 
 func must(t testing.TB, err error) {
@@ -285,6 +291,80 @@ func TestTwoLoadsAtOnce(t *testing.T) {
 		if r := <-results; len(r.failed) > 0 || len(r.faults) > 0 {
 			t.Errorf("%v", r)
 		}
+	}
+	d.isComplete(t, to)
+}
+
+// A differential bundle builds upon what the other side said it has. Where that is not, nothing is pushed.
+func TestADifferentialBundleNeedsItsBase(t *testing.T) {
+	d := deliver(t, 0)
+	inside := newLayout(t)
+	d.load(t, inside, d.volumes...)
+	base := inventoryOf(t, inside)
+	added := module.Version{Path: "corp.example/large", Version: "v1.1.0"}
+	storetest.Publish(t, d.store, artifacttest.FullVersion(t, added, "new"), d.signer)
+	more := write(t, d.store, filepath.Join(t.TempDir(), "more.tar"), d.signer, bundle.PlanOptions{Base: base})
+
+	elsewhere := newLayout(t)
+	r := d.load(t, elsewhere, more...)
+	if len(r.faults) != 1 || !errors.Is(r.faults[0], load.ErrNoBase) || !strings.Contains(r.faults[0].Error(), "corp.example/lib_u:v1.2.3") {
+		t.Errorf("%v", r)
+	}
+	if _, err := elsewhere.Find(t.Context(), added); !errors.Is(err, registry.ErrNoLayout) {
+		t.Errorf("something was pushed: %v", err)
+	}
+	r = d.load(t, inside, more...)
+	if len(r.faults) > 0 || len(r.failed) > 0 || r.count[registry.Published] != 1 {
+		t.Errorf("%v", r)
+	}
+	d.isComplete(t, inside)
+}
+
+func inventoryOf(t testing.TB, s *registry.Store) *inventory.Inventory {
+	t.Helper()
+	var text bytes.Buffer
+	w := inventory.NewWriter(&text, inventory.Text)
+	broken, err := (&inventory.Lister{Store: s}).Each(t.Context(), w.Add)
+	must(t, errors.Join(append(broken, err)...))
+	_, err = w.Close()
+	must(t, err)
+	inv, err := inventory.Parse(&text)
+	must(t, err)
+	return inv
+}
+
+// full is a store on a disk that is full after some blobs.
+type full struct {
+	registry.Backend
+	left atomic.Int32
+}
+
+func (f *full) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
+	if f.left.Add(-1) < 0 {
+		return &registry.Error{Op: "pushing blob", Registry: "oci:full", Err: &os.PathError{Op: "write", Path: "blob", Err: syscall.ENOSPC}}
+	}
+	return f.Backend.PushBlob(ctx, repo, b)
+}
+
+func TestAFullDiskEndsTheLoadAndLosesNothing(t *testing.T) {
+	d := deliver(t, 0)
+	to := newLayout(t)
+	disk := &full{Backend: to.Backend}
+	disk.left.Store(20)
+	l, r := d.loader(t, registry.New(disk))
+	if err := l.File(t.Context(), d.volumes[0]); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v: %v", err, r)
+	}
+	for _, it := range transfertest.Items(t, to) { // nothing is visible that is not whole
+		_, raw, err := to.Manifest(t.Context(), it.Repository, it.Tag)
+		must(t, err)
+		if _, err := to.VerifyManifest(t.Context(), it.Repository, sign.Subject{Digest: digest.FromBytes(raw)}, d.signer.Verifier()); err != nil {
+			t.Errorf("%v: %v", it, err)
+		}
+	}
+	disk.left.Store(1000)
+	if r := d.load(t, registry.New(disk), d.volumes...); len(r.failed) > 0 || len(r.faults) > 0 {
+		t.Errorf("%v", r)
 	}
 	d.isComplete(t, to)
 }
