@@ -45,7 +45,11 @@ func newApp(s command.Streams) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
-			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.inventoryCommand(), a.bundleCommand(), a.syncCommand(),
+			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
+			a.syncCommand(),
+			a.inventoryCommand(),
+			a.bundleCommand(),
+			a.policyCommand(),
 			a.doctorCommand(), a.versionCommand(),
 		},
 	}
