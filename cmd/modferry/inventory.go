@@ -17,9 +17,7 @@ import (
 
 const (
 	flagFormat     = "format"
-	flagOutput     = "output"
 	flagIncomplete = "incomplete"
-	flagCheck      = "check"
 )
 
 func (a *app) inventoryCommand() *cli.Command {
