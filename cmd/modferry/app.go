@@ -7,6 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/inventorying"
+	"github.com/modferry/modferry/cmd/modferry/internal/pruning"
 )
 
 // execute runs one command line (without the program's name) and returns the exit code. Whatever went wrong
@@ -45,7 +47,7 @@ func newApp(s command.Streams) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
-			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), a.inventoryCommand(), a.bundleCommand(), a.syncCommand(),
+			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), inventorying.Command(&a.App), a.bundleCommand(), a.syncCommand(), pruning.Command(&a.App),
 			a.doctorCommand(), a.versionCommand(),
 		},
 	}

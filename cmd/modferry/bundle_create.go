@@ -12,11 +12,13 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/bundling"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/bundle"
+	"github.com/modferry/modferry/registry/bundle/parity"
 	"github.com/modferry/modferry/registry/inventory"
 	"github.com/modferry/modferry/registry/transfer"
 )
@@ -26,6 +28,8 @@ const (
 	flagVolumeSize = "volume-size"
 	flagSince      = "since"
 	flagNoIndex    = "no-index"
+	flagParity     = "parity"
+	flagSinceKey   = "since-key"
 )
 
 func (a *app) bundleCreateCommand() *cli.Command {
@@ -44,20 +48,28 @@ modules; of a selection the newest snapshot. --no-index leaves out the index, wh
 With --volume-size there are as many as it takes, NAME-1of3.tar and so on; each can be loaded alone. A file that is larger
 than a volume is cut.
 
-With --since, what the other side has is left out, as its inventory says. Nothing is guessed from what was sent before.
+With --since, what the other side has is left out, as its inventory says. Nothing is guessed from what was sent before. With
+--since-key, the inventory must be signed with that key.
+
+With --parity, a file beside each tar, NAME.tar.parity, makes up for the loss of that share of the two of them, wherever it
+is: a scratch, bad sectors, an end that was cut off. bundle load and info --check find it there. --volume-size is then that
+of a volume with its parity.
 
 The same content gives the same bytes, but for the signature of the volumes. Everything is verified by its digest as it is
 written; what is damaged in the store ends it. A volume gets its name when it is complete. An interrupted run is finished
 by the next, which keeps the volumes that are complete.`, `
 modferry bundle create --registry harbor.example/golang --key cosign.key --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --output /media/golang.tar
-modferry bundle create --key cosign.key --since inventory.txt --output monday.tar
+modferry bundle create --key cosign.key --volume-size 4.7GB --parity 10% --output /media/golang.tar
+modferry bundle create --key cosign.key --since inventory.txt --since-key inside.pub --output monday.tar
 modferry bundle create --key cosign.key --output tools.tar modferry.lock 'github.com/acme/**'
 modferry bundle create --key cosign.key --output - | ssh diode 'cat > golang.tar'`),
 		Flags: slices.Concat(a.StoreFlags(), command.SignerFlags(), []cli.Flag{
 			&cli.StringFlag{Name: flagOutput, Aliases: []string{"o"}, Usage: "write the bundle to `PATH`"},
 			&cli.StringFlag{Name: flagVolumeSize, Usage: "cut it into volumes of at most `SIZE`, as in 4.7GB or 650MiB"},
 			&cli.StringFlag{Name: flagSince, Usage: "leave out what the inventory in `FILE` has"},
+			&cli.StringSliceFlag{Name: flagSinceKey, Usage: "accept only an inventory signed with the public key in `FILE`"},
+			&cli.StringFlag{Name: flagParity, Usage: "write, beside each tar, what makes up for the loss of a `SHARE` of it, as in 10%"},
 			command.BoolFlag(flagNoIndex, "leave out the index of the store's modules"),
 			command.SumDBFlag(),
 			command.JobsFlag("look at"),
@@ -76,6 +88,10 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if output == "-" && c.String(flagVolumeSize) != "" {
 		return command.UsageErrorf("--%s and --%s - contradict each other: standard output is one volume", flagVolumeSize, flagOutput)
 	}
+	share, err := parityShare(c)
+	if err != nil {
+		return err
+	}
 	signer, err := a.Signer(c)
 	if err != nil {
 		return err
@@ -85,7 +101,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	plan, err := a.planBundle(c, stores)
+	plan, err := a.planBundle(c, stores, share)
 	if err != nil {
 		return explainItem(err)
 	}
@@ -97,6 +113,9 @@ func (a *app) bundleCreate(c *cli.Context) error {
 		if err := a.writeBundle(c, plan, output, bundle.WriteOptions{Signer: signer}); err != nil {
 			return err
 		}
+		if err := a.writeParity(c, report, share); err != nil {
+			return err
+		}
 	}
 	if output == "-" {
 		fmt.Fprintln(a.Err, report)
@@ -106,17 +125,20 @@ func (a *app) bundleCreate(c *cli.Context) error {
 }
 
 // planBundle looks what the bundle will have in it.
-func (a *app) planBundle(c *cli.Context, stores *registry.Router) (*bundle.Plan, error) {
+func (a *app) planBundle(c *cli.Context, stores *registry.Router, share parity.Share) (*bundle.Plan, error) {
 	o := bundle.PlanOptions{}
 	var err error
 	if o.VolumeSize, err = volumeSize(c); err != nil {
 		return nil, err
 	}
+	if share > 0 {
+		o.VolumeSize = parity.Fit(o.VolumeSize, share)
+	}
 	if o.Jobs, err = command.Jobs(c); err != nil {
 		return nil, err
 	}
 	if file := c.String(flagSince); file != "" {
-		if o.Base, err = inventory.ReadFile(file, nil); err != nil {
+		if o.Base, err = readBase(c, file); err != nil {
 			return nil, err
 		}
 	}
@@ -132,6 +154,50 @@ func (a *app) planBundle(c *cli.Context, stores *registry.Router) (*bundle.Plan,
 		return nil, err
 	}
 	return bundle.NewPlan(c.Context, store, items, o)
+}
+
+// readBase reads the inventory that --since names.
+func readBase(c *cli.Context, file string) (*inventory.Inventory, error) {
+	files := c.StringSlice(flagSinceKey)
+	if len(files) == 0 {
+		return inventory.ReadFile(file, nil)
+	}
+	keys, err := sign.LoadKeys(files...)
+	if err != nil {
+		return nil, err
+	}
+	return inventory.ReadFile(file, keys)
+}
+
+// parityShare reads --parity; 0 = none.
+func parityShare(c *cli.Context) (parity.Share, error) {
+	text := c.String(flagParity)
+	if text == "" {
+		return 0, nil
+	}
+	share, err := parity.ParseShare(text)
+	if err != nil {
+		return 0, command.UsageErrorf("--%s: %v", flagParity, err)
+	}
+	if !strings.HasSuffix(c.String(flagOutput), ".tar") && !c.Bool(command.FlagDryRun) {
+		return 0, command.UsageErrorf("--%s is for tars in files: let --%s end in .tar", flagParity, flagOutput)
+	}
+	return share, nil
+}
+
+// writeParity writes the parity of the volumes in a report, and adds its size.
+func (a *app) writeParity(c *cli.Context, r *bundling.Report, share parity.Share) (err error) {
+	for i := range r.Volumes {
+		v := &r.Volumes[i]
+		if share == 0 {
+			break
+		}
+		if v.Parity, err = parity.WriteFile(c.Context, v.File, share); err != nil {
+			return fmt.Errorf("parity of %s: %w", v.File, err)
+		}
+		fmt.Fprintf(a.Err, "parity of %s: %s\n", v.File, humanize.Bytes(uint64(v.Parity)))
+	}
+	return nil
 }
 
 // volumeSize reads --volume-size; 0 = one volume.

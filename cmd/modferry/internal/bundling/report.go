@@ -23,6 +23,8 @@ type VolumeReport struct {
 	Items int    `json:"items"`
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
+
+	Parity int64 `json:"parity,omitempty"` // bytes of the file beside it
 }
 
 // NewReport returns the report of a plan that is written to output; "" is nowhere.
