@@ -32,8 +32,8 @@ type distribution struct {
 	addr           string
 	user, password string
 
-	bin, config string
-	process     *process
+	bin, config, data string
+	process           *process
 }
 
 // startRegistry starts the registry binary and returns once it answers. It stops with the test.
@@ -56,7 +56,7 @@ func startRegistry(t testing.TB, o registryOptions) *distribution {
 	if o.behind != "" {
 		more += fmt.Sprintf("proxy: {remoteurl: \"http://%s\"}\n", o.behind)
 	}
-	d.config = filepath.Join(dir, "config.yml")
+	d.config, d.data = filepath.Join(dir, "config.yml"), cmp.Or(o.data, filepath.Join(dir, "data"))
 	write(t, d.config, fmt.Sprintf(`version: 0.1
 log: {level: info, accesslog: {disabled: true}}
 storage:
@@ -64,7 +64,7 @@ storage:
   delete: {enabled: true}
   maintenance: {uploadpurging: {enabled: false}}
 http: {addr: "127.0.0.1:0"}
-%s`, cmp.Or(o.data, filepath.Join(dir, "data")), more))
+%s`, d.data, more))
 	if err := d.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +116,7 @@ func (d *distribution) open(t *testing.T, env *testscript.Env) {
 	env.Values[upkeepKey{}] = &upkeep{d, r}
 	addr := r.listener.Addr().String()
 	env.Setenv("REGISTRY", addr)
+	env.Setenv("REGISTRY_DATA", d.data)
 	env.Setenv("STORE", addr+"/e2e/"+strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
 	if d.user == "" {
 		return

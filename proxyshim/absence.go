@@ -3,6 +3,7 @@ package proxyshim
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -67,7 +68,12 @@ func (h *Handler) explain(m module.Version, store *registry.Store, err error) er
 
 // remedy is the command that would have prevented an absence.
 func (h *Handler) remedy(m module.Version) string {
-	if h.checker.IsPrivate(m.Path) {
+	for pattern := range strings.SplitSeq(h.checker(h.policy()).Private, ",") {
+		if module.MatchPrefixPatterns(pattern, m.Path) {
+			return fmt.Sprintf("modferry publish, or modferry mirror --private '%s' %s", pattern, m)
+		}
+	}
+	if h.isPrivate(m.Path) { // as a rule of the trust policy has it
 		return fmt.Sprintf("modferry publish, or modferry mirror --private %s %s", m.Path, m)
 	}
 	return "modferry mirror " + m.String()

@@ -2,11 +2,14 @@ package proxyshim
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"time"
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
@@ -19,16 +22,17 @@ const patience = 30 * time.Second
 type confirmed interface {
 	comparable // with nil
 	Confirmed() *cache.Confirmation
+	Subject() sign.Subject
 }
 
 // source is where answers of one kind come from: from the cache, and from a store when they are not there or old. They
 // are good for as long as the store does not answer.
 type source[T confirmed] struct {
-	kind     string        // in flights and log records
-	verifier func() string // fingerprint of what has to accept them
-	lacks    func(T) bool  // whether it would not be accepted as it is now; nil: never
-	fetch    func(ctx context.Context, store *registry.Store, m module.Version, old T) (T, error)
-	cache    interface {
+	kind   string       // in flights and log records
+	anyone bool         // nobody has to accept them, for what they lead to is verified
+	lacks  func(T) bool // whether it would not be accepted as it is now; nil: never
+	fetch  func(ctx context.Context, policy sign.Verifier, store *registry.Store, m module.Version, old T) (T, error)
+	cache  interface {
 		Get(m module.Version) T
 		Find(m module.Version, store, verifier string) T
 		Withhold(m module.Version) error
@@ -36,10 +40,19 @@ type source[T confirmed] struct {
 	}
 }
 
+// fingerprint returns the fingerprint of what has to accept the answer about a module.
+func (s *source[T]) fingerprint(policy sign.Verifier, path string) string {
+	if s.anyone {
+		return ""
+	}
+	return policy.Rule(path).Fingerprint
+}
+
 // fresh returns the answer about m that is in memory, if it can be used without asking, or nil.
-func fresh[T confirmed](h *Handler, s *source[T], m module.Version, maxAge time.Duration) (none T) {
+func fresh[T confirmed](h *Handler, s *source[T], policy sign.Verifier, m module.Version, maxAge time.Duration) (none T) {
 	v := s.cache.Get(m)
-	if s.usable(v) && h.age(v.Confirmed().Checked) < maxAge && v.Confirmed().Verifier == s.verifier() {
+	if s.usable(v) && h.age(v.Confirmed().Checked) < maxAge &&
+		v.Confirmed().Verifier == s.fingerprint(policy, m.Path) && policy.Deny(v.Subject()) == nil {
 		return v
 	}
 	return none
@@ -55,27 +68,46 @@ func (s *source[T]) usable(v T) bool {
 // set something was not found by what is kept: then no answer is an error.
 func ask[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Version, maxAge time.Duration, anew bool) (T, error) {
 	var none T
-	if v := fresh(h, s, m, maxAge); v != none {
+	policy := h.policy()
+	if v := fresh(h, s, policy, m, maxAge); v != none {
 		return v, nil
+	}
+	if err := policy.Deny(sign.Subject{Module: m}); err != nil {
+		return none, forbid(h, s, m, err)
 	}
 	if err := h.knownAbsent(m); err != nil {
 		return none, err
 	}
-	flight := s.kind + " " + m.String()
+	flight := s.kind + " " + m.String() + " " + s.fingerprint(policy, m.Path) // what another policy accepts is no answer
 	if anew {
 		flight = "new " + flight
 	}
-	return share(ctx, h, flight, func(ctx context.Context) (T, error) { return refresh(ctx, h, s, m, maxAge, anew) })
+	v, err := share(ctx, h, flight, func(ctx context.Context) (T, error) { return refresh(ctx, h, s, policy, m, maxAge, anew) })
+	if err != nil {
+		return none, err
+	}
+	if err := policy.Deny(v.Subject()); err != nil {
+		return none, forbid(h, s, m, err)
+	}
+	return v, nil
+}
+
+// forbid removes what is kept about m, which the policy refuses because of err: no store needs to be asked. It returns err.
+func forbid[T confirmed](h *Handler, s *source[T], m module.Version, err error) error {
+	if kept := s.cache.Drop(m); kept != nil {
+		h.log.Error("removing from the cache what the policy forbids", "kind", s.kind, "module", m.Path, "version", m.Version, "error", kept)
+	}
+	return fmt.Errorf("%s: %w", subject(m), err)
 }
 
 // refresh is ask, in a flight of its own.
-func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Version, maxAge time.Duration, anew bool) (T, error) {
+func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], policy sign.Verifier, m module.Version, maxAge time.Duration, anew bool) (T, error) {
 	var none T
 	store, err := h.stores.For(m.Path)
 	if err != nil {
 		return none, err
 	}
-	old := s.cache.Find(m, store.String(), s.verifier())
+	old := s.cache.Find(m, store.String(), s.fingerprint(policy, m.Path))
 	usable := s.usable(old)
 	if usable {
 		if h.age(old.Confirmed().Checked) < maxAge || !anew && h.outages.holds(store.String()) {
@@ -85,7 +117,7 @@ func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], m modul
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	v, err := s.fetch(ctx, store, m, old)
+	v, err := s.fetch(ctx, policy, store, m, old)
 	var kept error
 	switch h.classify(store, err) {
 	case verify.Accepted:
@@ -93,6 +125,9 @@ func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], m modul
 	case verify.Unavailable:
 		if usable && !anew {
 			return old, nil
+		}
+		if _, refusal := policy.Verify(ctx, sign.Subject{Module: m}, nil); !s.anyone && errors.Is(refusal, sign.ErrForbidden) {
+			return none, forbid(h, s, m, refusal) // no rule covers it: that needs no store
 		}
 	case verify.Absent, verify.Denied, verify.Unconfirmed:
 		kept = s.cache.Withhold(m)

@@ -2,19 +2,10 @@ package proxyshim
 
 import "golang.org/x/mod/module"
 
-// FailureKind says why something was not answered as asked.
-type FailureKind int
-
-// The kinds of failures. That the store lacks what was asked for is none of them: see [Handler.Wishes].
-const (
-	Refused     FailureKind = iota + 1 // verification failed
-	Denied                             // the registry, its policy or a route does not give it
-	Unavailable                        // the store, or the shim itself, failed
-)
-
-// Failure is something that the shim did not answer as asked.
+// Failure is something that the shim did not answer as asked. That the store lacks what was asked for is none: see
+// [Handler.Wishes].
 type Failure struct {
-	Kind   FailureKind
+	Kind   Outcome        // Refused, HeldBack, Denied or Unavailable
 	Module module.Version // what it is about: without Version for a query, without Path for the checksum database
 	Err    error
 }

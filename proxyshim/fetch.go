@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
@@ -19,7 +20,7 @@ var errModOnly = errors.New("only go.mod is in the store")
 
 // newVersions returns the source of verified versions.
 func (h *Handler) newVersions() *source[*cache.Entry] {
-	return &source[*cache.Entry]{kind: "version", verifier: h.verifier.Fingerprint, lacks: h.lacksRecord, fetch: h.fetch, cache: h.cache}
+	return &source[*cache.Entry]{kind: "version", lacks: h.lacksRecord, fetch: h.fetch, cache: h.cache}
 }
 
 // version returns the verified entry of m, from the store if need be.
@@ -28,27 +29,31 @@ func (h *Handler) version(ctx context.Context, m module.Version) (*cache.Entry, 
 }
 
 // fetch reads, verifies and caches m. When the manifest is the one of old, its files stay.
-func (h *Handler) fetch(ctx context.Context, store *registry.Store, m module.Version, old *cache.Entry) (*cache.Entry, error) {
-	e, err := h.fetchVersion(ctx, store, m, old)
+func (h *Handler) fetch(ctx context.Context, policy sign.Verifier, store *registry.Store, m module.Version, old *cache.Entry) (*cache.Entry, error) {
+	e, err := h.fetchVersion(ctx, policy, store, m, old)
 	if err == nil {
 		h.extendListing(e)
 	}
 	return e, err
 }
 
-func (h *Handler) fetchVersion(ctx context.Context, store *registry.Store, m module.Version, old *cache.Entry) (*cache.Entry, error) {
+func (h *Handler) fetchVersion(ctx context.Context, policy sign.Verifier, store *registry.Store, m module.Version, old *cache.Entry) (*cache.Entry, error) {
 	if _, err := artifact.Tag(m.Version); err != nil {
 		return nil, fmt.Errorf("%w: %w", registry.ErrNotFound, err) // no store can have it
 	}
-	fingerprint := h.verifier.Fingerprint()
+	fingerprint := policy.Rule(m.Path).Fingerprint
 	mod, err := store.Find(ctx, m)
 	if err != nil {
 		return nil, err
 	}
 	known := h.sums.known(old)
-	found, err := h.checker.Check(ctx, store, mod, known)
+	found, err := h.checker(policy).Check(ctx, store, mod, known)
 	if err != nil {
-		return nil, err
+		refused := &versionError{module: m, manifest: mod.Descriptor.Digest, error: err}
+		if found != nil {
+			refused.keys = found.Keys
+		}
+		return nil, refused
 	}
 	v := &cache.Verdict{
 		Confirmation: h.confirmation(m, store, fingerprint), Keys: found.Keys,

@@ -28,7 +28,7 @@ import (
 // Options configures a Handler. Stores, Verifier and CacheDir are required.
 type Options struct {
 	Stores   *registry.Router // where each module path is looked up
-	Verifier sign.Verifier    // decides whose signatures count
+	Verifier sign.Verifier    // decides whose signatures count, and what is refused whoever signed it
 	SumDB    *sumdb.Log       // the checksum database to answer for; nil = sumdb.DefaultLog
 	Private  string           // patterns, as in GONOSUMDB, of modules it is not asked about
 	CacheDir string           // has the layout of GOMODCACHE/cache/download; created when missing
@@ -39,6 +39,9 @@ type Options struct {
 	Now      func() time.Time // nil = time.Now
 	Exact    bool             // nobody names versions by hand: each that is asked for is required by something, and none is merely tried
 	Failed   func(Failure)    // told of each failure, which is not logged then; safe for concurrent use; nil = log them
+
+	// Policy, if it is not nil, takes the place of Verifier: what its file says counts from the next request on.
+	Policy *sign.PolicyFile
 
 	// Patience waits for a signature that replication may still bring; see [verify.Checker].
 	Patience func(ctx context.Context, store *registry.Store, again int) bool
@@ -52,8 +55,9 @@ type Options struct {
 // in several processes may share a cache directory.
 type Handler struct {
 	stores   *registry.Router
-	verifier sign.Verifier
-	checker  *verify.Checker
+	followed *sign.PolicyFile     // nil: the policy does not change
+	policy   func() sign.Verifier // the one that counts now
+	decision verify.Checker       // but for its Verifier
 	recheck  time.Duration
 	absent   time.Duration
 	log      *slog.Logger
@@ -88,8 +92,12 @@ var errClosed = errors.New("the shim is shutting down")
 // New returns a Handler. It creates the cache directory and makes no request to
 // a store. The caller keeps ownership of o.Stores, and closes it after the Handler.
 func New(o Options) (*Handler, error) {
-	if o.Stores == nil || o.Verifier == nil || o.CacheDir == "" {
+	if o.Stores == nil || o.Verifier == nil && o.Policy == nil || o.CacheDir == "" {
 		return nil, errors.New("proxyshim: Stores, Verifier and CacheDir are required")
+	}
+	policy := func() sign.Verifier { return o.Verifier }
+	if o.Policy != nil {
+		policy = func() sign.Verifier { return o.Policy.Current() }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -119,7 +127,7 @@ func New(o Options) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		stores: o.Stores, verifier: o.Verifier, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
+		stores: o.Stores, followed: o.Policy, policy: policy, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
 		cache:    c,
 		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
 		absences: absences,
@@ -127,11 +135,21 @@ func New(o Options) (*Handler, error) {
 		wishes:   wishes,
 		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}
-	h.checker = &verify.Checker{Verifier: o.Verifier, Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor, Patience: o.Patience}
+	h.decision = verify.Checker{Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor, Patience: o.Patience}
 	h.versions, h.listings, h.revisions = h.newVersions(), h.newListings(), h.newRevisions()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h, nil
 }
+
+// checker decides by a policy.
+func (h *Handler) checker(policy sign.Verifier) *verify.Checker {
+	c := h.decision
+	c.Verifier = policy
+	return &c
+}
+
+// isPrivate reports whether the checksum database is not asked about a module.
+func (h *Handler) isPrivate(path string) bool { return h.checker(h.policy()).IsPrivate(path) }
 
 // begin announces work Close has to wait for, unless Close was called.
 func (h *Handler) begin() bool {
@@ -158,13 +176,14 @@ func (h *Handler) Close() error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		answer(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
+		answer(w, r, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
 		return
 	}
 	q, err := parse(r.URL)
 	if err == nil && q.kind == kindSumDB {
 		q, err = h.parseSumDB(q)
 	}
+	eventOf(r.Context()).asked(q, h.stores)
 	defer h.wishes.begin(q, h.now())()
 	if err == nil {
 		err = h.serve(w, r, q)
@@ -179,7 +198,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error {
 	switch q.kind {
 	case kindRoot, kindPage:
-		return h.servePage(w, q)
+		return h.servePage(w, r, q)
 	case kindList:
 		return h.serveList(w, r, q)
 	case kindLatest, kindRevision:
@@ -192,8 +211,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 }
 
 // servePage answers what is not about modules. Requests can be served, and so the shim is ready, if the cache directory
-// takes files. The store may be down, for that is what the cache is for.
-func (h *Handler) servePage(w http.ResponseWriter, q request) error {
+// takes files. The store may be down, for that is what the cache is for, and a new policy that is broken leaves the old
+// one in force.
+func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, q request) error {
 	text := "ok"
 	switch {
 	case q.kind == kindRoot:
@@ -207,9 +227,14 @@ func (h *Handler) servePage(w http.ResponseWriter, q request) error {
 			return errClosed
 		}
 		text = "ready"
+		if h.followed != nil {
+			if err := h.followed.Fault(); err != nil {
+				text += "\nbut the trust policy was changed and is not in force, the one before still is: " + err.Error()
+			}
+		}
 	default:
 		return errNoModule
 	}
-	answer(w, http.StatusOK, text)
+	answer(w, r, http.StatusOK, text)
 	return nil
 }

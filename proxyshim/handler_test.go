@@ -160,7 +160,7 @@ func TestRegistryRequestsPerVersion(t *testing.T) {
 		{"full, in the go command's order", []string{"lib/@v/v1.0.0.info", "lib/@v/v1.0.0.mod", "lib/@v/v1.0.0.zip"}, 3},
 		{"full, zip first", []string{"lib/@v/v1.0.1.zip", "lib/@v/v1.0.1.mod", "lib/@v/v1.0.1.info"}, 3},
 		{"mod-only", []string{"graph/@v/v0.9.0.mod", "graph/@v/v0.9.0.info"}, 4}, // the full version is absent, and the registry no cache
-		{"list", []string{"lib/@v/list"}, 1},
+		{"list", []string{"lib/@v/list"}, 2}, // and the manifest of the latest, to see that it is a module version
 		{"latest after list", []string{"lib/@latest"}, 2},
 		{"again", []string{
 			"lib/@v/v1.0.0.info", "lib/@v/v1.0.0.mod", "lib/@v/v1.0.0.zip", "lib/@v/v1.0.1.zip",

@@ -2,11 +2,13 @@ package proxyshim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 )
 
@@ -47,7 +49,11 @@ func (h *Handler) noSnapshot() error {
 }
 
 func (h *Handler) privateModule(m module.Version) error {
-	return hint("%s is private here, so no checksum database is asked about it; set GONOSUMDB=%s for the go command", m, h.checker.Private)
+	patterns := h.decision.Private
+	if rule := h.policy().Rule(m.Path); rule.Records == sign.RecordsNone {
+		patterns = strings.TrimSuffix(rule.Name, "/**")
+	}
+	return hint("%s is private here, so no checksum database is asked about it; set GONOSUMDB=%s for the go command", m, patterns)
 }
 
 func (h *Handler) noEvidence(m module.Version, s *sumdb.Snapshot) error {

@@ -29,7 +29,7 @@ func OnlyHosts(h http.Handler, allow []string, log *slog.Logger) http.Handler {
 		if ok {
 			text, meant = fmt.Sprintf("misdirected request: this shim does not answer for the host %s", host), host
 		}
-		answer(w, http.StatusMisdirectedRequest, text+"\nUse the address that modferry serve prints, or localhost. "+
+		answer(w, r, http.StatusMisdirectedRequest, text+"\nUse the address that modferry serve prints, or localhost. "+
 			"If another name is meant to lead to this shim, start it with --allow-host "+meant+".")
 	})
 }

@@ -2,13 +2,16 @@ package proxyshim
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
@@ -37,13 +40,12 @@ func (l *listing) derive() {
 	l.latest = latest(l.Versions)
 }
 
-// newListings returns the source of listings, each under its module's path. Nobody has to accept a listing, for what it
-// leads to is verified.
+// newListings returns the source of listings, each under its module's path.
 func (h *Handler) newListings() *source[*cache.Answer[listing]] {
 	h.listed = cache.NewAnswers(h.cache, cache.AnswersOptions[listing]{
 		Name: listName, Ext: listingExt, Derive: (*listing).derive, Text: func(l *listing) []byte { return l.body },
 	})
-	return &source[*cache.Answer[listing]]{kind: "list", verifier: func() string { return "" }, fetch: h.fetchListing, cache: h.listed}
+	return &source[*cache.Answer[listing]]{kind: "list", anyone: true, fetch: h.fetchListing, cache: h.listed}
 }
 
 // listName returns the name of the file "list" of a module.
@@ -51,7 +53,7 @@ func listName(m module.Version) (string, error) {
 	return goproxy.File{Version: m, Kind: goproxy.List}.Name()
 }
 
-func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m module.Version, _ *cache.Answer[listing]) (*cache.Answer[listing], error) {
+func (h *Handler) fetchListing(ctx context.Context, _ sign.Verifier, store *registry.Store, m module.Version, _ *cache.Answer[listing]) (*cache.Answer[listing], error) {
 	versions, revisions, err := store.Listing(ctx, m.Path)
 	if err != nil {
 		return nil, err
@@ -62,13 +64,47 @@ func (h *Handler) fetchListing(ctx context.Context, store *registry.Store, m mod
 			l.Value.Versions = append(l.Value.Versions, v.Version)
 		}
 	}
+	h.dropForeign(ctx, store, m.Path, &l.Value)
 	h.listed.Put(l)
 	return l, nil
 }
 
+// maxForeign is how many tags that are no module versions a listing is freed of, a request each.
+const maxForeign = 20
+
+// dropForeign drops what has the tag of the latest version and is no module version at all: whoever may push to the
+// registry can put anything there, and the go command takes the highest that is listed. If that leaves nothing, nothing
+// is dropped: it must not look as if the module did not exist.
+func (h *Handler) dropForeign(ctx context.Context, store *registry.Store, path string, l *listing) {
+	left := slices.Clone(l.Versions)
+	for range maxForeign {
+		m := module.Version{Path: path, Version: latest(left)}
+		if m.Version == "" {
+			return
+		}
+		if h.isCached(m, kindInfo) {
+			break
+		}
+		_, err := store.FindKind(ctx, m, false)
+		if !errors.Is(err, artifact.ErrNotModule) {
+			break
+		}
+		h.log.Error("what has this tag is no module version, and is left out of the list; find out who pushed it, and delete it",
+			"module", path, "tag", m.Version, "error", err)
+		left = slices.DeleteFunc(left, func(v string) bool { return v == m.Version })
+	}
+	l.Versions = left
+}
+
 // listing returns the listing of a module. If anew is set, something was not in the one that is kept.
 func (h *Handler) listing(ctx context.Context, path string, anew bool) (*cache.Answer[listing], error) {
-	return ask(ctx, h, h.listings, module.Version{Path: path}, h.maxAge(anew), anew)
+	m, event := module.Version{Path: path}, eventOf(ctx)
+	cached := fresh(h, h.listings, h.policy(), m, h.maxAge(anew)) != nil
+	l, err := ask(ctx, h, h.listings, m, h.maxAge(anew), anew)
+	if event != nil {
+		event.Cached = cached
+	}
+	return l, err
 }
 
 // extendListing makes a listing that lacks a version just read from the store due.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 )
@@ -25,9 +26,9 @@ const revisionExt = ".revision"
 // newRevisions returns the source of what recorded revisions mean, each under its name in the place of a version.
 func (h *Handler) newRevisions() *source[*cache.Answer[module.Version]] {
 	kept := cache.NewAnswers(h.cache, cache.AnswersOptions[module.Version]{Name: goproxy.Base, Ext: revisionExt})
-	fetch := func(ctx context.Context, store *registry.Store, m module.Version, _ *cache.Answer[module.Version]) (*cache.Answer[module.Version], error) {
-		fingerprint := h.verifier.Fingerprint()
-		found, err := store.Revision(ctx, m.Path, m.Version, h.verifier)
+	fetch := func(ctx context.Context, policy sign.Verifier, store *registry.Store, m module.Version, _ *cache.Answer[module.Version]) (*cache.Answer[module.Version], error) {
+		fingerprint := policy.Rule(m.Path).Fingerprint
+		found, err := store.Revision(ctx, m.Path, m.Version, policy)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +36,7 @@ func (h *Handler) newRevisions() *source[*cache.Answer[module.Version]] {
 		kept.Put(r)
 		return r, nil
 	}
-	return &source[*cache.Answer[module.Version]]{kind: "revision", verifier: h.verifier.Fingerprint, fetch: fetch, cache: kept}
+	return &source[*cache.Answer[module.Version]]{kind: "revision", fetch: fetch, cache: kept}
 }
 
 // serveQuery answers <module>/@latest and <module>/@v/<revision>.info with the .info of the version that is meant. That
@@ -45,39 +46,12 @@ func (h *Handler) serveQuery(w http.ResponseWriter, r *http.Request, q request) 
 	for _, anew := range [...]bool{false, true} {
 		var m module.Version
 		m, err = h.meaning(r.Context(), q, anew)
-		switch {
-		case err == nil && q.kind == kindLatest:
-			err = h.serveLatest(w, r, m)
-		case err == nil:
+		if err == nil {
 			err = h.serveFile(w, r, m, goproxy.Info)
 		}
 		if !errors.Is(err, registry.ErrNotFound) {
 			return err
 		}
-	}
-	return err
-}
-
-// serveLatest answers with the .info of m, the latest version in the listing, or of the next if what has that tag is no
-// module version at all: whoever may push to the registry can put anything there.
-func (h *Handler) serveLatest(w http.ResponseWriter, r *http.Request, m module.Version) error {
-	err := h.serveFile(w, r, m, goproxy.Info)
-	if !errors.Is(err, artifact.ErrNotModule) {
-		return err
-	}
-	answer, lerr := h.listing(r.Context(), m.Path, false)
-	if lerr != nil {
-		return lerr
-	}
-	versions := slices.Clone(answer.Value.Versions)
-	for errors.Is(err, artifact.ErrNotModule) {
-		h.log.Error("what has this tag is no module version, and was passed over for @latest; find out who pushed it, and delete it",
-			"module", m.Path, "tag", m.Version, "error", err)
-		versions = slices.DeleteFunc(versions, func(v string) bool { return v == m.Version })
-		if m.Version = latest(versions); m.Version == "" {
-			return err
-		}
-		err = h.serveFile(w, r, m, goproxy.Info)
 	}
 	return err
 }

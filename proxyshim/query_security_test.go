@@ -170,7 +170,7 @@ func TestForgedRevisionFilesAreNotBelieved(t *testing.T) {
 		strings.Replace(string(good), `"main"`, `"develop"`, 1),
 		strings.Replace(string(good), "example.com/lib", "example.com/other", 1),
 		strings.Replace(string(good), "golang", "elsewhere", 1),
-		strings.Replace(string(good), e.signer.Verifier().Fingerprint(), "", 1),
+		strings.Replace(string(good), e.signer.Verifier().Rule("").Fingerprint, "", 1),
 	} {
 		if forged == string(good) {
 			t.Fatal("not forged")

@@ -51,14 +51,20 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 
 // open opens a file of m that was verified and is still the one that was, and returns when it was written.
 func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSeekCloser, time.Time, error) {
-	if e := fresh(h, h.versions, m, h.recheck); e != nil {
+	event := eventOf(ctx)
+	if e := fresh(h, h.versions, h.policy(), m, h.recheck); e != nil {
 		if f, written, err := h.cache.Open(e, k); err == nil {
+			h.record(event, e, true)
 			return f, written, nil
 		}
 	}
 	defer h.cache.Hold(m)()
+	cached := event != nil && h.isCached(m, k)
 	for range openings {
 		e, err := h.version(ctx, m)
+		if err == nil {
+			h.record(event, e, cached)
+		}
 		if err == nil && k == kindZip {
 			e, err = h.withZip(ctx, e)
 		}
@@ -75,4 +81,26 @@ func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSe
 		h.cache.Forget(e)
 	}
 	return nil, time.Time{}, errBusy
+}
+
+// isCached reports whether a file of m is in the cache.
+func (h *Handler) isCached(m module.Version, k kind) bool {
+	store, err := h.stores.For(m.Path)
+	if err != nil {
+		return false
+	}
+	e := h.cache.Find(m, store.String(), h.versions.fingerprint(h.policy(), m.Path))
+	return h.versions.usable(e) && (k != kindZip || e.HasZip())
+}
+
+// record records the version that a request is answered with.
+func (h *Handler) record(event *Event, v *cache.Entry, cached bool) {
+	if event == nil {
+		return
+	}
+	event.version(v, cached)
+	event.Rule = h.policy().Rule(v.Module.Path).Name
+	if n := h.sums.now.Load(); n != nil && !h.isPrivate(v.Module.Path) {
+		event.head(n.Snapshot)
+	}
 }

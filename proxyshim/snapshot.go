@@ -7,15 +7,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// snapshotRetry is how soon stores are asked for a snapshot again, if the recheck interval is longer, after they failed
-// to give one and when something newer than the snapshot at hand is needed.
-const snapshotRetry = 10 * time.Second
+const (
+	// snapshotRetry is how soon stores are asked for a snapshot again that failed to give one, if the recheck interval is
+	// longer.
+	snapshotRetry = 10 * time.Second
+	// snapshotAgain is how soon they are when something newer than the snapshot at hand is needed, and was asked for in
+	// vain. The first time they are asked at once: whoever mirrors something uses it in the same minute.
+	snapshotAgain = time.Second
+)
 
 // checksums is what the handler knows of the checksum database. One snapshot counts: the newest of all stores that was
 // accepted, which must prove that the highest head ever accepted is part of it. Another one does not replace it unless
@@ -31,15 +37,26 @@ type newest struct {
 	*verify.Newest
 	verifier string    // fingerprint of what accepted the snapshot's signature
 	checked  time.Time // when the stores were last asked
+	vain     bool      // which was for something newer, and there was nothing
+}
+
+// snapshotFingerprint returns the fingerprint of what has to accept a snapshot.
+func (h *Handler) snapshotFingerprint(policy sign.Verifier) string {
+	return policy.Rule(h.sums.log.Repository()).Fingerprint
 }
 
 // stale reports whether the stores have to be asked again, at the earliest reasonable moment if early.
 func (h *Handler) stale(n *newest, early bool) bool {
 	interval := h.recheck
-	if early || len(n.Faults) > 0 {
+	switch {
+	case early && n.vain:
+		interval = min(interval, snapshotAgain)
+	case early:
+		interval = 0
+	case len(n.Faults) > 0:
 		interval = min(interval, snapshotRetry)
 	}
-	return h.age(n.checked) >= interval || n.verifier != h.verifier.Fingerprint()
+	return h.age(n.checked) >= interval || n.verifier != h.snapshotFingerprint(h.policy())
 }
 
 // newest returns the snapshot to go by. The error is the client's or the shutdown's; what stores fail with is in the
@@ -64,7 +81,8 @@ func (h *Handler) snapshotFor(ctx context.Context, store *registry.Store, newer 
 
 // refreshSnapshot asks the stores for newer snapshots, unless that was just done.
 func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, error) {
-	fingerprint := h.verifier.Fingerprint()
+	policy := h.policy()
+	fingerprint := h.snapshotFingerprint(policy)
 	old := h.sums.now.Load()
 	if old == nil || old.verifier != fingerprint {
 		old = h.sums.files.load(ctx, fingerprint, h.stores.Stores())
@@ -82,11 +100,12 @@ func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, err
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	next := &newest{verifier: fingerprint, checked: h.now(), Newest: h.search(base.Snapshot != nil).Run(ctx, base)}
+	next := &newest{verifier: fingerprint, checked: h.now(), Newest: h.search(policy, base.Snapshot != nil).Run(ctx, base)}
 	if h.ctx.Err() != nil {
 		return nil, errClosed
 	}
 	next.Seen = h.sums.files.hasHead()
+	next.vain = early && next.Manifest == base.Manifest
 	h.logSnapshot(old, next)
 	if next.Snapshot != nil {
 		if err := h.sums.files.save(next); err != nil {
@@ -99,14 +118,14 @@ func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, err
 
 // search returns a search that accepts what goes on from the highest head ever accepted. With one at hand, stores that
 // did not answer a moment ago are left alone.
-func (h *Handler) search(atHand bool) *verify.Search {
+func (h *Handler) search(policy sign.Verifier, atHand bool) *verify.Search {
 	return &verify.Search{
-		Log: h.sums.log, Verifier: h.verifier, Stores: h.stores.Stores(),
+		Log: h.sums.log, Verifier: policy, Stores: h.stores.Stores(),
 		Find: func(ctx context.Context, store *registry.Store) (*registry.Snapshot, error) {
 			if atHand && h.outages.holds(store.String()) {
 				return nil, fmt.Errorf("%s: %w a moment ago", store, registry.ErrUnavailable)
 			}
-			found, err := store.Snapshot(ctx, h.sums.log, h.verifier)
+			found, err := store.Snapshot(ctx, h.sums.log, policy)
 			h.classify(store, err)
 			return found, err
 		},
@@ -143,12 +162,19 @@ func (h *Handler) logSnapshot(old, next *newest) {
 // lacksRecord reports whether e was accepted without a record, but would not be now: before there was a snapshot, or
 // by other options.
 func (h *Handler) lacksRecord(e *cache.Entry) bool {
-	if h.sums.record(e) != nil || h.checker.AllowUnrecorded || h.checker.IsPrivate(e.Module.Path) {
+	if h.sums.record(e) != nil {
 		return false
+	}
+	policy := h.policy()
+	switch h.checker(policy).Records(e.Module.Path) {
+	case sign.RecordsNone, sign.RecordsDefault:
+		return false
+	case sign.RecordsRequired:
+		return true
 	}
 	n := h.sums.now.Load()
 	if n == nil { // nothing was asked for since the start
-		n = h.sums.files.load(h.ctx, h.verifier.Fingerprint(), h.stores.Stores())
+		n = h.sums.files.load(h.ctx, h.snapshotFingerprint(policy), h.stores.Stores())
 	}
 	return n != nil && n.Snapshot != nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -26,26 +27,45 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 	if r.Context().Err() != nil {
 		// Most likely nobody is there to read it. But a client may have closed its half of the
 		// connection only, and without any answer it would get an empty 200.
-		answer(w, http.StatusServiceUnavailable, "the request was cancelled")
+		answer(w, r, http.StatusServiceUnavailable, "the request was cancelled")
 		return
 	}
 	status, text := describe(q.module, err)
-	if q.kind != kindLookup || !h.checker.IsPrivate(q.module.Path) {
+	if q.kind != kindLookup || !h.isPrivate(q.module.Path) {
 		missed := status == http.StatusNotFound || errors.Is(err, verify.ErrUnrecorded) // both are what mirror mends
 		h.wishes.answered(q, missed, false, h.now())
 	}
-	switch {
-	case isSecurity(err):
-		h.report(Failure{Refused, q.module, err}, "verification failed",
-			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr)
-	case status != http.StatusNotFound:
-		kind := Unavailable
-		if status == http.StatusForbidden {
-			kind = Denied
-		}
-		h.report(Failure{kind, q.module, err}, "request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr)
+	e := eventOf(r.Context())
+	outcome := failedWith(status, err)
+	e.failed(outcome, err)
+	if outcome != Absent {
+		text = redact.Text(text)
 	}
-	answer(w, status, text)
+	switch {
+	case outcome == Refused:
+		h.report(Failure{Refused, q.module, err}, "verification failed",
+			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr, e.logged())
+	case outcome != Absent:
+		h.report(Failure{outcome, q.module, err}, "request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr, e.logged())
+	}
+	answer(w, r, status, text)
+}
+
+// failedWith returns what became of a request that failed with err, which is answered with that status.
+func failedWith(status int, err error) Outcome {
+	switch {
+	case status == http.StatusNotFound:
+		return Absent
+	case isSecurity(err):
+		return Refused
+	case errors.Is(err, registry.ErrPolicy):
+		return HeldBack
+	case status == http.StatusForbidden:
+		return Denied
+	case status < http.StatusInternalServerError:
+		return Invalid
+	}
+	return Unavailable
 }
 
 // describe returns the HTTP status for err, and what to tell the user. The order
@@ -123,8 +143,11 @@ func deniedText(m module.Version, err error) string {
 		subject(m), answer.Registry, answer.Repository, cmp.Or(answer.Account, "anonymous"), cmp.Or(answer.Message, answer.Code, "no reason given"), hint)
 }
 
-// answer writes a text/plain answer.
-func answer(w http.ResponseWriter, status int, text string) {
+// answer writes a text/plain answer to r, one that is an error with the ID by which it is found.
+func answer(w http.ResponseWriter, r *http.Request, status int, text string) {
+	if status >= http.StatusBadRequest {
+		text = eventOf(r.Context()).name(text)
+	}
 	header := w.Header()
 	header.Set("Content-Type", typeText)
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -140,8 +163,13 @@ func plain(text string) string {
 		}
 		return ' '
 	}, strings.ToValidUTF8(text, "?"))
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
+	return shorten(text, maxText)
+}
+
+// shorten returns at most so many bytes of text.
+func shorten(text string, limit int) string {
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit-len("…")], "") + "…"
 	}
 	return text
 }

@@ -66,6 +66,7 @@ func (h *Handler) snapshot(ctx context.Context, early bool) (*sumdb.Snapshot, er
 	case err != nil:
 		return nil, err
 	case n.Snapshot != nil:
+		eventOf(ctx).head(n.Snapshot)
 		return n.Snapshot, nil
 	case len(n.Faults) > 0:
 		return nil, n.Fault()
@@ -84,17 +85,20 @@ func (h *Handler) head(ctx context.Context) ([]byte, error) {
 
 // lookup answers with the record of m, which is verified each time.
 func (h *Handler) lookup(ctx context.Context, m module.Version) ([]byte, error) {
-	if h.checker.IsPrivate(m.Path) {
+	if h.isPrivate(m.Path) {
 		return nil, h.privateModule(m)
 	}
 	s, err := h.snapshot(ctx, false)
 	if err != nil {
 		return nil, err
 	}
+	event := eventOf(ctx)
+	cached := event != nil && h.isCached(m, kindLookup)
 	e, err := h.version(ctx, m)
 	if err != nil {
 		return nil, err
 	}
+	event.version(e, cached)
 	data, err := h.sums.lookup(s, e)
 	if lacking(err) {
 		if s, e, err = h.complete(ctx, e); err != nil {
@@ -134,7 +138,7 @@ func (h *Handler) complete(ctx context.Context, e *cache.Entry) (*sumdb.Snapshot
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err = ask(ctx, h, h.versions, e.Module, snapshotRetry, false)
+	e, err = ask(ctx, h, h.versions, e.Module, snapshotAgain, false)
 	return s, e, err
 }
 

@@ -248,21 +248,50 @@ func TestANewSnapshotIsPickedUpAtTheRecheck(t *testing.T) {
 	e.client(l, base.Head().Note).verify(t, logged...)
 }
 
-func TestARecordBeyondTheSnapshotMakesItBeLookedForEarly(t *testing.T) {
+func TestWhatWasMirroredAMomentAgoIsServed(t *testing.T) {
 	l := loggedLog(t)
 	e := newEnv(t, withLog(l))
 	base := l.snapshot(nil)
 	e.mirror(l, base, logged...)
 	e.client(l, nil).verify(t, logged...)
-	newer := content{m: module.Version{Path: "example.com/lib", Version: "v1.3.0"}}
-	l.add(newer)
-	e.mirror(l, l.snapshot(base), newer)
-	e.clock.advance(snapshotRetry)
-	e.want("/example.com/lib/@v/v1.3.0.zip", http.StatusOK, "PK")
-	e.client(l, base.Head().Note).verify(t, newer)
+	for _, version := range []string{"v1.3.0", "v1.4.0"} { // no time passes
+		newer := content{m: module.Version{Path: "example.com/lib", Version: version}}
+		l.add(newer)
+		e.mirror(l, l.snapshot(base), newer)
+		e.want("/example.com/lib/@v/"+version+".zip", http.StatusOK, "PK")
+		e.client(l, base.Head().Note).verify(t, newer)
+	}
 	if strings.Contains(e.log.String(), "without the word") {
 		t.Errorf("log:\n%s", e.log)
 	}
+}
+
+func TestWhatNoSnapshotConfirmsYetMakesTheStoreBeAskedOnceASecond(t *testing.T) {
+	l := loggedLog(t)
+	e := newEnv(t, withLog(l))
+	base := l.snapshot(nil)
+	e.mirror(l, base, logged...)
+	early := content{m: module.Version{Path: "example.com/lib", Version: "v1.3.0"}}
+	l.add(early)
+	next := l.snapshot(base)
+	e.publishWith(early, l.evidence(next, early.m)) // mirror stores the snapshot first; a replication may not
+	looks := func() int {
+		asked := e.requests(func() {
+			for range 5 {
+				e.want("/example.com/lib/@v/v1.3.0.info", http.StatusForbidden, "newer than the checksum snapshot")
+			}
+		})
+		return strings.Count(strings.Join(asked, "\n"), "/manifests/latest")
+	}
+	e.askForSnapshot()
+	for _, second := range []int{1, 2} {
+		if n := looks(); n != 1 {
+			t.Errorf("second %d: the store was asked %d times for a snapshot", second, n)
+		}
+		e.clock.advance(snapshotAgain)
+	}
+	e.publishSnapshot(next)
+	e.want("/example.com/lib/@v/v1.3.0.info", http.StatusOK, "v1.3.0")
 }
 
 func TestWithoutASnapshotVersionsAreServedAndLookupsExplain(t *testing.T) {
@@ -378,7 +407,7 @@ func TestStoresThatFailAtTheSameTimeAreAllNamed(t *testing.T) {
 			e.handler.outages.begin(s.String(), registry.ErrUnavailable)
 		}
 	}
-	next := e.handler.search(true).Run(t.Context(), verify.Newest{Snapshot: l.snapshot(nil)})
+	next := e.handler.search(e.handler.policy(), true).Run(t.Context(), verify.Newest{Snapshot: l.snapshot(nil)})
 	if len(next.Faults) != 2 {
 		t.Errorf("faults %v", next.Faults)
 	}

@@ -34,6 +34,9 @@ func (p *publisher) existing(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := p.readBack(ctx, p.repo, p.tag); err != nil {
+		return 0, err
+	}
 	return p.compare(ctx, d, raw)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/mod/module"
@@ -13,6 +14,14 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 )
+
+// maxIndexes bounds how many indexes of a store are read: whoever may push can add tags without end.
+const maxIndexes = 1000
+
+// ErrIndexLost: an index was of no use, and the catalog is shown to nobody, so that it was begun anew with what was being
+// added alone.
+var ErrIndexLost = errors.New("the index that was there is of no use, and the catalog does not tell which modules there are: " +
+	"it was begun anew with those of this run alone; mirror the others again to have them listed")
 
 // Index returns, sorted, the paths of the modules that the indexes of a store name: of each signer the latest, with
 // signatures that v accepts. It takes a listing and two requests for each. An index only names modules: whether they
@@ -23,12 +32,17 @@ import (
 func (s *Store) Index(ctx context.Context, v sign.Verifier) (paths []string, err error) {
 	all := make(map[string]bool)
 	var faults []error
+	read := 0
 	for tag, err := range s.Tags(ctx, artifact.IndexRepository) {
 		if err != nil {
 			return nil, fmt.Errorf("index: %w", err)
 		}
 		if !artifact.IsIndexTag(tag) {
 			continue
+		}
+		if read++; read > maxIndexes {
+			faults = append(faults, fmt.Errorf("index: %w: %s has more than %d", artifact.ErrLimit, s.Reference(artifact.IndexRepository, ""), maxIndexes))
+			break
 		}
 		list, _, err := s.ReadIndex(ctx, tag, v)
 		if unanswered(ctx, err) {
@@ -81,21 +95,26 @@ const indexAttempts = 5
 
 // PublishIndex adds the paths of modules that are in the store to the index of signer (nil = the one that nobody signs).
 // If they are there, it takes two requests. If there is no index of signer's yet, or it is of no use, one is begun with
-// all modules that the catalog has, as far as the store shows that.
+// all modules that the catalog has. Where that does not tell either, what an index of no use had is lost, and the error
+// is ErrIndexLost after the new one was published.
 //
-// Of two who add to the same index at the very same moment one may win, as registries have no compare-and-swap; adding
-// again, as each mirroring does, mends that.
+// Registries have no compare-and-swap: of two who add to the same index at the same moment one may overwrite what the
+// other has put. So who has put something looks again after the time in which that can have happened.
 func (s *Store) PublishIndex(ctx context.Context, paths []string, signer *sign.Signer) error {
 	if len(paths) == 0 {
 		return nil
 	}
+	var lost error
 	for range indexAttempts {
 		done, err := s.publishIndex(ctx, paths, signer)
+		if errors.Is(err, ErrIndexLost) {
+			lost, err = err, nil
+		}
 		if err != nil {
 			return fmt.Errorf("publishing the index of modules: %w", err)
 		}
 		if done {
-			return nil
+			return lost
 		}
 	}
 	return fmt.Errorf("publishing the index of modules: %w: others keep changing it", ErrConflict)
@@ -108,13 +127,18 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 	if signer != nil {
 		tag, v = artifact.IndexTag(signer.KeyID()), signer.Verifier()
 	}
-	have, old, err := s.ReadIndex(ctx, tag, v)
+	have, old, fault := s.ReadIndex(ctx, tag, v)
+	var lost error
 	switch {
-	case unanswered(ctx, err):
-		return false, err
-	case err != nil:
-		if have, err = s.cataloged(ctx); err != nil {
+	case unanswered(ctx, fault):
+		return false, fault
+	case fault != nil:
+		known := false
+		if have, known, err = s.cataloged(ctx); err != nil {
 			return false, err
+		}
+		if !known && !absent(fault) {
+			lost = fmt.Errorf("%w: %w", ErrIndexLost, fault)
 		}
 	case containsAll(have, paths):
 		return true, nil
@@ -129,11 +153,20 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signing{signer: signer}); err != nil {
 		return false, err
 	}
+	began := time.Now()
 	now, _, err := s.Manifest(ctx, repo, tag)
 	if unanswered(ctx, err) || err == nil && now.Digest != old {
 		return false, err // someone was faster: their paths, too
 	}
-	return false, s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
+	if err := s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag); err != nil {
+		return false, err
+	}
+	select {
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-time.After(2 * time.Since(began)): // who looked before that and is as fast as we are has put theirs
+		return false, lost
+	}
 }
 
 // containsAll reports whether a sorted list has all of paths.
@@ -144,18 +177,18 @@ func containsAll(list, paths []string) bool {
 	})
 }
 
-// cataloged returns the modules in the catalog; none if the store does not show it.
-func (s *Store) cataloged(ctx context.Context) (paths []string, err error) {
+// cataloged returns the modules in the catalog, if the store shows it.
+func (s *Store) cataloged(ctx context.Context) (paths []string, known bool, err error) {
 	for path, err := range s.Modules(ctx) {
 		switch {
 		case err == nil:
 			paths = append(paths, path)
 		case errors.Is(err, ErrNoPath) && ctx.Err() == nil:
 		case absent(err), errors.Is(err, ErrUnsupported), errors.Is(err, ErrDenied):
-			return nil, nil
+			return nil, false, nil
 		default:
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return paths, nil
+	return paths, true, nil
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -151,4 +154,64 @@ func TestTwoWhoAddAtTheSameTimeLoseNothing(t *testing.T) {
 			t.Errorf("%d others: index %q, %v", test.times, got, err)
 		}
 	}
+}
+
+// An index that somebody spoilt is begun anew, and where the catalog is shown to nobody that is said.
+func TestWhatAnIndexOfNoUseHadIsLostLoudly(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	ours := signtest.Signer(t, 0)
+	publishIndex(t, s, ours, "example.com/a")
+	reg.SetManifest("golang/"+artifact.IndexRepository, artifact.IndexTag(ours.KeyID()), []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}`))
+	reg.Inject(registrytest.NoCatalog())
+	if err := s.PublishIndex(t.Context(), []string{"example.com/b"}, ours); !errors.Is(err, registry.ErrIndexLost) {
+		t.Errorf("%v", err)
+	}
+	wantIndex(t, s, ours.Verifier(), "example.com/b")
+	if err := s.PublishIndex(t.Context(), []string{"example.com/b"}, ours); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestIndexesWithoutEndAreNotRead(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	ours := signtest.Signer(t, 0)
+	publishIndex(t, s, ours, "example.com/a")
+	for i := range 1100 {
+		reg.SetManifest("golang/"+artifact.IndexRepository, fmt.Sprintf("signer-z%d", i), []byte(`{}`))
+	}
+	reg.Reset()
+	paths, err := s.Index(t.Context(), ours.Verifier())
+	if !errors.Is(err, artifact.ErrLimit) || !slices.Equal(paths, []string{"example.com/a"}) {
+		t.Errorf("%q, %v", paths, err)
+	}
+	if n := reg.Count("", ""); n > 1100 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// slow is a backend whose requests take time.
+type slow struct{ registry.Backend }
+
+func (s slow) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
+	time.Sleep(10 * time.Millisecond)
+	return s.Backend.PushManifest(ctx, repo, d, raw, tag)
+}
+
+// The second looks before the first has put its index, and overwrites it.
+func TestWhatAnotherOverwritesIsAddedAgain(t *testing.T) {
+	ours := signtest.Signer(t, 0)
+	s := slow{open(t, newClient(t, remote.ClientOptions{}), "oci:"+t.TempDir()).Backend}
+	synctest.Test(t, func(t *testing.T) {
+		var both sync.WaitGroup
+		for i := range 2 {
+			both.Go(func() {
+				time.Sleep(time.Duration(i) * 5 * time.Millisecond)
+				if err := registry.New(s).PublishIndex(t.Context(), []string{fmt.Sprintf("example.com/m%d", i)}, ours); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+	})
+	wantIndex(t, registry.New(s), ours.Verifier(), "example.com/m0", "example.com/m1")
 }

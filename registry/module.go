@@ -159,7 +159,7 @@ func (s *Store) readThrough(ctx context.Context, repo string, d ocispec.Descript
 // damage is what is wrong with a blob of a version, and what mends it.
 func damage(m *Module, err error) error {
 	if errors.Is(err, ErrCorrupt) {
-		return fmt.Errorf("%v: %w; \"modferry mirror --verify %[1]v\" on the connected side puts back what is missing", m.Module, err)
+		return fmt.Errorf("%v: %w; \"modferry verify --repair %[1]v\" on the connected side puts back what is missing or changed", m.Module, err)
 	}
 	return fmt.Errorf("%v: %w", m.Module, err)
 }

@@ -87,6 +87,9 @@ func (s *Store) Confirm(ctx context.Context, v module.Version, modOnly bool, sig
 	if absent(err) {
 		return nil, false, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
+	if err == nil {
+		err = s.readBackVersion(ctx, m)
+	}
 	if err != nil || signer == nil {
 		return m, err == nil, err
 	}
@@ -132,28 +135,40 @@ func (p *publisher) push(ctx context.Context) (Outcome, error) {
 		outcome, err = p.settle(ctx)
 	}
 	if err == nil {
-		err = p.readBack(ctx)
+		err = p.readBack(ctx, p.repo, p.tag)
 	}
 	return outcome, err
 }
 
-// readBack looks whether the tag is listed as it was put, if it is one that a registry may have put into lower case
+// readBack looks whether a tag is listed as it was put, if it is one that a registry may have put into lower case
 // (as Gitea does): no go command would find the version by that.
-func (p *publisher) readBack(ctx context.Context) error {
-	folded := strings.ToLower(p.tag)
-	if folded == p.tag {
+func (s *Store) readBack(ctx context.Context, repo, tag string) error {
+	folded := strings.ToLower(tag)
+	if folded == tag {
 		return nil
 	}
 	tags := make(map[string]bool)
-	for tag, err := range p.Tags(ctx, p.repo) {
+	for listed, err := range s.Tags(ctx, repo) {
 		if err != nil {
 			return err
 		}
-		tags[tag] = true
+		tags[listed] = true
 	}
-	if tags[folded] && !tags[p.tag] {
+	if tags[folded] && !tags[tag] {
 		return fmt.Errorf("%w: %s lists it as %s: it has tags in lower case only, so keep modules in another registry",
-			ErrUnsupported, p.Reference(p.repo, p.tag), folded)
+			ErrUnsupported, s.Reference(repo, tag), folded)
+	}
+	return nil
+}
+
+// readBackVersion is readBack of a version that is there.
+func (s *Store) readBackVersion(ctx context.Context, m *Module) error {
+	repo, tag, err := name(m.Module, m.ModOnly())
+	if err != nil {
+		return err
+	}
+	if err := s.readBack(ctx, repo, tag); err != nil {
+		return fmt.Errorf("%v: %w", m.Module, err)
 	}
 	return nil
 }

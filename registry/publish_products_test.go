@@ -63,6 +63,13 @@ func TestATagThatTheRegistryFoldsIsReported(t *testing.T) {
 	if !errors.Is(err, registry.ErrUnsupported) || !strings.Contains(err.Error(), "lists it as v1.4.0-rc1") {
 		t.Errorf("%v", err)
 	}
+	signer := signtest.Signer(t, 0)
+	if _, err := s.Publish(t.Context(), a, registry.PublishOptions{Recorded: true}); !errors.Is(err, registry.ErrUnsupported) {
+		t.Errorf("published again: %v", err)
+	}
+	if _, _, err := s.Confirm(t.Context(), a.Manifest.Module, false, signer); !errors.Is(err, registry.ErrUnsupported) {
+		t.Errorf("confirmed: %v", err)
+	}
 	_, faithful := newRegistry(t, registrytest.Options{})
 	storetest.Publish(t, faithful, a, nil)
 }

@@ -158,9 +158,12 @@ func (s *Store) signedBy(ctx context.Context, repo string, subject sign.Subject,
 	return existing, false, nil
 }
 
-// VerifyManifest has the signatures of a manifest verified, with one request. The subject's module matters to a policy.
-// Signatures that cannot be read do not matter as long as v accepts the others.
+// VerifyManifest has the signatures of a manifest verified, with one request, and without one for what v denies. The
+// subject's module matters to a policy. Signatures that cannot be read do not matter as long as v accepts the others.
 func (s *Store) VerifyManifest(ctx context.Context, repo string, subject sign.Subject, v sign.Verifier) ([]string, error) {
+	if err := v.Deny(subject); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Reference(repo, subject.Digest.String()), err)
+	}
 	sigs, unread := s.Signatures(ctx, repo, subject.Digest)
 	keys, err := v.Verify(ctx, subject, sigs)
 	switch {

@@ -23,6 +23,7 @@ import (
 // The zero value matches nothing.
 type Pattern struct {
 	glob          string
+	head          string         // of the glob, in lower case: what all paths that match begin with
 	path, anyCase *regexp.Regexp // of "/" and a path
 	versions      Range
 }
@@ -46,7 +47,8 @@ func ParsePattern(s string) (Pattern, error) {
 			expr.WriteString("/" + strings.ReplaceAll(regexp.QuoteMeta(e), `\*`, "[^/]+"))
 		}
 	}
-	p := Pattern{glob: glob}
+	head, _, _ := strings.Cut(glob, "*")
+	p := Pattern{glob: glob, head: strings.ToLower(strings.TrimSuffix(head, "/"))}
 	p.path = regexp.MustCompile("^" + expr.String() + "$")
 	p.anyCase = regexp.MustCompile("(?i)" + p.path.String())
 	if !ranged {
@@ -113,7 +115,8 @@ func (p Pattern) Match(m module.Version) bool {
 // MatchFold is as Match, but does not tell upper case from lower case in the path. It is for keeping out: many hosts
 // do not tell them apart either, and have what is at github.com/evil/x at github.com/Evil/x as well.
 func (p Pattern) MatchFold(m module.Version) bool {
-	return p.path != nil && p.anyCase.MatchString("/"+m.Path) && p.versions.Contains(m.Version)
+	return p.path != nil && strings.HasPrefix(strings.ToLower(m.Path), p.head) && // of a long list, hardly any needs more
+		p.anyCase.MatchString("/"+m.Path) && p.versions.Contains(m.Version)
 }
 
 // String returns the pattern as it was written, but for spaces in its range.

@@ -80,14 +80,17 @@ func ParseKeys(data []byte) (*Keys, error) {
 	return keys, nil
 }
 
-// Fingerprint depends on the set of keys, not on their order.
-func (k *Keys) Fingerprint() string {
+// Deny implements [Verifier]. It refuses nothing.
+func (k *Keys) Deny(Subject) error { return nil }
+
+// Rule implements [Verifier]. Its fingerprint depends on the set of keys, not on their order.
+func (k *Keys) Rule(string) Rule {
 	ids := make([]string, 0, len(k.list))
 	for _, key := range k.list {
 		ids = append(ids, key.id)
 	}
 	slices.Sort(ids)
-	return "keys:" + digest.FromString(strings.Join(ids, "\n")).String()
+	return Rule{Fingerprint: "keys:" + digest.FromString(strings.Join(ids, "\n")).String()}
 }
 
 func (k *Keys) add(keys ...key) {

@@ -86,8 +86,8 @@ func TestKeyIDIsDigestOfDER(t *testing.T) {
 	if got := keys.list[0].id; got != pinnedKeyID {
 		t.Fatalf("got %s, want %s", got, pinnedKeyID)
 	}
-	if want := "keys:" + digest.FromString(pinnedKeyID).String(); keys.Fingerprint() != want {
-		t.Fatalf("got %s, want %s", keys.Fingerprint(), want)
+	if want := "keys:" + digest.FromString(pinnedKeyID).String(); keys.Rule("").Fingerprint != want {
+		t.Fatalf("got %s, want %s", keys.Rule("").Fingerprint, want)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestFingerprintIsOfTheSetOfKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return keys.Fingerprint()
+		return keys.Rule("").Fingerprint
 	}
 	if print(a, b) != print(b, a, b) {
 		t.Error("depends on order or repetition")

@@ -15,8 +15,11 @@ var (
 	// ErrUnsigned: there is no signature at all.
 	ErrUnsigned = errors.New("not signed")
 
-	// ErrUntrusted: there are signatures, but none that counts.
+	// ErrUntrusted: there are signatures, but none that counts, or too few.
 	ErrUntrusted = errors.New("no trusted signature")
+
+	// ErrForbidden: the trust policy refuses it, whoever signed it.
+	ErrForbidden = errors.New("forbidden by the trust policy")
 
 	// ErrPassword: the password does not open the private key.
 	ErrPassword = errors.New("wrong password")
@@ -34,21 +37,48 @@ type Signature struct {
 
 // A Subject is what signatures are to vouch for.
 type Subject struct {
-	Module module.Version // for rules that depend on the module; [Keys] ignores it
+	Module module.Version // for rules that depend on the module; [Keys] ignores it. No module has the path of a snapshot or an index
 	Digest digest.Digest  // of the manifest, sha256
 }
 
-// A Verifier decides whose signatures count.
+// A Verifier decides whose signatures count for which module, and what is not to be used whoever signed it. Only with
+// time, as keys expire, it may decide otherwise.
 type Verifier interface {
-	// Verify returns the names of the keys that vouch for the subject, each once and in a fixed order. One valid
-	// signature is enough, whatever the others are. The error matches [ErrUnsigned] when there is no signature, and
-	// [ErrUntrusted] when none counts; its text then has a reason for each, up to a bound.
+	// Verify returns the names of the keys that vouch for the subject, each once and in a fixed order. Signatures that do
+	// not count do no harm to those that do. The error matches [ErrForbidden] for what Deny refuses, [ErrUnsigned] when
+	// there is no signature, and [ErrUntrusted] when too few count; its text then has a reason for each, up to a bound.
 	Verify(ctx context.Context, s Subject, sigs []Signature) ([]string, error)
 
-	// Fingerprint identifies what is trusted. A verdict may be remembered for as
-	// long as the fingerprint stays the same.
-	Fingerprint() string
+	// Deny returns why a subject is refused whatever its signatures are, nil if it is not: an error that matches
+	// [ErrForbidden]. Without a digest it is asked about the version, and without a version about the module, none of
+	// whose versions may be used then.
+	Deny(s Subject) error
+
+	// Rule returns what counts for a module.
+	Rule(path string) Rule
 }
+
+// Rule is what a [Verifier] demands of the versions of a module.
+type Rule struct {
+	Name    string  // what the policy calls it; "" if it is the only one
+	Records Records // what the checksum database has to say of them
+
+	// Fingerprint identifies what is demanded and who is trusted. What Verify accepted may be taken for accepted for as
+	// long as the fingerprint stays the same and Deny refuses it not.
+	Fingerprint string
+}
+
+// Records says which versions need a record of the checksum database that a snapshot in the store confirms. A record
+// that contradicts a version is never accepted.
+type Records string
+
+// What can be demanded.
+const (
+	RecordsDefault   Records = ""          // what the options of the program say
+	RecordsRequired  Records = "required"  // all; without a snapshot none is accepted
+	RecordsIfPresent Records = "ifPresent" // all, where the store has a snapshot
+	RecordsNone      Records = "none"      // none: the database is not asked about them
+)
 
 // SkipVerify is a [Verifier] that accepts everything, unsigned content included.
 type SkipVerify struct{}
@@ -56,8 +86,11 @@ type SkipVerify struct{}
 // Verify accepts, and names no key.
 func (SkipVerify) Verify(context.Context, Subject, []Signature) ([]string, error) { return nil, nil }
 
-// Fingerprint differs from that of every verifier that checks something.
-func (SkipVerify) Fingerprint() string { return "insecure-skip-verify" }
+// Deny refuses nothing.
+func (SkipVerify) Deny(Subject) error { return nil }
+
+// Rule has a fingerprint that differs from that of every verifier that checks something.
+func (SkipVerify) Rule(string) Rule { return Rule{Fingerprint: "insecure-skip-verify"} }
 
 // checkDigest refuses what cosign cannot sign: anything but sha256. There is no
 // tag for the signatures of other digests either, they are too long for one.

@@ -47,7 +47,12 @@ func newApp(s command.Streams) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
-			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(), inventorying.Command(&a.App), a.bundleCommand(), a.syncCommand(), pruning.Command(&a.App),
+			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
+			a.syncCommand(),
+			inventorying.Command(&a.App),
+			a.bundleCommand(),
+			pruning.Command(&a.App),
+			a.policyCommand(),
 			a.doctorCommand(), a.versionCommand(),
 		},
 	}

@@ -27,9 +27,9 @@ const (
 	flagOutput     = "output"
 	flagVolumeSize = "volume-size"
 	flagSince      = "since"
+	flagSinceKey   = "since-key"
 	flagNoIndex    = "no-index"
 	flagParity     = "parity"
-	flagSinceKey   = "since-key"
 )
 
 func (a *app) bundleCreateCommand() *cli.Command {
@@ -48,8 +48,7 @@ modules; of a selection the newest snapshot. --no-index leaves out the index, wh
 With --volume-size there are as many as it takes, NAME-1of3.tar and so on; each can be loaded alone. A file that is larger
 than a volume is cut.
 
-With --since, what the other side has is left out, as its inventory says. Nothing is guessed from what was sent before. With
---since-key, the inventory must be signed with that key.
+With --since, what the other side has is left out, as its inventory says. Nothing is guessed from what was sent before.
 
 With --parity, a file beside each tar, NAME.tar.parity, makes up for the loss of that share of the two of them, wherever it
 is: a scratch, bad sectors, an end that was cut off. bundle load and info --check find it there. --volume-size is then that
@@ -68,7 +67,7 @@ modferry bundle create --key cosign.key --output - | ssh diode 'cat > golang.tar
 			&cli.StringFlag{Name: flagOutput, Aliases: []string{"o"}, Usage: "write the bundle to `PATH`"},
 			&cli.StringFlag{Name: flagVolumeSize, Usage: "cut it into volumes of at most `SIZE`, as in 4.7GB or 650MiB"},
 			&cli.StringFlag{Name: flagSince, Usage: "leave out what the inventory in `FILE` has"},
-			&cli.StringSliceFlag{Name: flagSinceKey, Usage: "accept only an inventory signed with the public key in `FILE`"},
+			&cli.StringSliceFlag{Name: flagSinceKey, Usage: "demand a signature of the inventory by the public key in `FILE`; repeat it for several"},
 			&cli.StringFlag{Name: flagParity, Usage: "write, beside each tar, what makes up for the loss of a `SHARE` of it, as in 10%"},
 			command.BoolFlag(flagNoIndex, "leave out the index of the store's modules"),
 			command.SumDBFlag(),
@@ -88,20 +87,20 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if output == "-" && c.String(flagVolumeSize) != "" {
 		return command.UsageErrorf("--%s and --%s - contradict each other: standard output is one volume", flagVolumeSize, flagOutput)
 	}
-	share, err := parityShare(c)
+	share, err := bundling.ParseParity(c.String(flagParity), output)
 	if err != nil {
-		return err
+		return command.UsageErrorf("--%s: %v", flagParity, err)
 	}
 	signer, err := a.Signer(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	store, err := a.OpenStore(c)
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
-	plan, err := a.planBundle(c, stores, share)
+	defer store.Close()
+	plan, err := a.planBundle(c, store, share)
 	if err != nil {
 		return explainItem(err)
 	}
@@ -113,7 +112,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 		if err := a.writeBundle(c, plan, output, bundle.WriteOptions{Signer: signer}); err != nil {
 			return err
 		}
-		if err := a.writeParity(c, report, share); err != nil {
+		if err := report.WriteParity(c.Context, share); err != nil {
 			return err
 		}
 	}
@@ -125,7 +124,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 }
 
 // planBundle looks what the bundle will have in it.
-func (a *app) planBundle(c *cli.Context, stores *registry.Router, share parity.Share) (*bundle.Plan, error) {
+func (a *app) planBundle(c *cli.Context, store *registry.Store, share parity.Share) (*bundle.Plan, error) {
 	o := bundle.PlanOptions{}
 	var err error
 	if o.VolumeSize, err = volumeSize(c); err != nil {
@@ -137,13 +136,7 @@ func (a *app) planBundle(c *cli.Context, stores *registry.Router, share parity.S
 	if o.Jobs, err = command.Jobs(c); err != nil {
 		return nil, err
 	}
-	if file := c.String(flagSince); file != "" {
-		if o.Base, err = readBase(c, file); err != nil {
-			return nil, err
-		}
-	}
-	store, err := onlyStore(stores)
-	if err != nil {
+	if o.Base, err = base(c); err != nil {
 		return nil, err
 	}
 	if !store.IsLayout() {
@@ -156,48 +149,20 @@ func (a *app) planBundle(c *cli.Context, stores *registry.Router, share parity.S
 	return bundle.NewPlan(c.Context, store, items, o)
 }
 
-// readBase reads the inventory that --since names.
-func readBase(c *cli.Context, file string) (*inventory.Inventory, error) {
-	files := c.StringSlice(flagSinceKey)
-	if len(files) == 0 {
-		return inventory.ReadFile(file, nil)
+// base reads what the other side has; nil = nothing.
+func base(c *cli.Context) (*inventory.Inventory, error) {
+	file := c.String(flagSince)
+	if file == "" {
+		return nil, nil
 	}
-	keys, err := sign.LoadKeys(files...)
-	if err != nil {
-		return nil, err
+	var keys *sign.Keys
+	if files := c.StringSlice(flagSinceKey); len(files) > 0 {
+		var err error
+		if keys, err = sign.LoadKeys(files...); err != nil {
+			return nil, err
+		}
 	}
 	return inventory.ReadFile(file, keys)
-}
-
-// parityShare reads --parity; 0 = none.
-func parityShare(c *cli.Context) (parity.Share, error) {
-	text := c.String(flagParity)
-	if text == "" {
-		return 0, nil
-	}
-	share, err := parity.ParseShare(text)
-	if err != nil {
-		return 0, command.UsageErrorf("--%s: %v", flagParity, err)
-	}
-	if !strings.HasSuffix(c.String(flagOutput), ".tar") && !c.Bool(command.FlagDryRun) {
-		return 0, command.UsageErrorf("--%s is for tars in files: let --%s end in .tar", flagParity, flagOutput)
-	}
-	return share, nil
-}
-
-// writeParity writes the parity of the volumes in a report, and adds its size.
-func (a *app) writeParity(c *cli.Context, r *bundling.Report, share parity.Share) (err error) {
-	for i := range r.Volumes {
-		v := &r.Volumes[i]
-		if share == 0 {
-			break
-		}
-		if v.Parity, err = parity.WriteFile(c.Context, v.File, share); err != nil {
-			return fmt.Errorf("parity of %s: %w", v.File, err)
-		}
-		fmt.Fprintf(a.Err, "parity of %s: %s\n", v.File, humanize.Bytes(uint64(v.Parity)))
-	}
-	return nil
 }
 
 // volumeSize reads --volume-size; 0 = one volume.
@@ -211,14 +176,6 @@ func volumeSize(c *cli.Context) (int64, error) {
 		return 0, command.UsageErrorf("--%s %q is not a size like 4.7GB", flagVolumeSize, text)
 	}
 	return int64(n), nil
-}
-
-// onlyStore returns the one store of routes.
-func onlyStore(stores *registry.Router) (*registry.Store, error) {
-	if len(stores.Stores()) != 1 {
-		return nil, command.UsageErrorf("a bundle is of one store; make one of each of %v", stores.Stores())
-	}
-	return stores.Stores()[0], nil
 }
 
 // selectItems lists what the arguments select, all of which has to be there.

@@ -13,9 +13,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
@@ -130,7 +130,8 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	}
 	defer s.Close()
 	report.Store = s.stores.String()
-	if err := reachable(c, s.stores); err != nil {
+	if err := contact.All(c.Context, s.stores, "checked",
+		registry.ErrUnavailable, registry.ErrNoLayout, registry.ErrUnauthorized, registry.ErrDenied); err != nil {
 		return err
 	}
 	url, stop, err := listen.Locally(s, s.log)
@@ -140,7 +141,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	defer stop()
 	results, dialled, err := check.Run(c.Context, check.Options{
 		Project: p, Proxy: url, Skip: layouts(s.stores),
-		NoSumDB:   command.JoinPatterns(env.GONOSUMDB, c.String(command.FlagPrivate)),
+		NoSumDB:   command.JoinPatterns(env.GONOSUMDB, s.private),
 		Platforms: c.StringSlice(command.FlagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
 		Report: report.Result, Warn: func(err error) { report.Warn(fmt.Errorf("left out, for it cannot be read: %w", err)) },
 	})
@@ -158,23 +159,6 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 		for _, m := range report.Missing {
 			if mend := p.ReplaceInWork(m.Module); mend != "" {
 				report.Mend = append(report.Mend, mend)
-			}
-		}
-	}
-	return nil
-}
-
-// reachable is an error if a store does not answer, or not to us: then nothing is known about what it has.
-func reachable(c *cli.Context, stores *registry.Router) error {
-	log, err := command.ChecksumLog(c)
-	if err != nil {
-		return err
-	}
-	for _, s := range stores.Stores() {
-		_, err := s.FindSnapshot(c.Context, log, sumdb.LatestTag)
-		for _, target := range []error{registry.ErrUnavailable, registry.ErrNoLayout, registry.ErrUnauthorized, registry.ErrDenied} {
-			if errors.Is(err, target) {
-				return fmt.Errorf("nothing was checked: %w", err)
 			}
 		}
 	}

@@ -45,13 +45,29 @@ func TestAStoreThatRefusesFailsACommandBeforeItsWork(t *testing.T) {
 	}
 }
 
-// Nobody has to read of each version that a registry is not there.
-func TestVerifyTellsOnceThatARegistryIsNotThere(t *testing.T) {
+// Nobody has to read of each version that a store is not there, nor of what was looked for in it first.
+func TestAStoreThatIsNotThereIsToldOnce(t *testing.T) {
 	b, public := mirrored(t)
-	b.env["MODFERRY_REGISTRY"] = "127.0.0.1:1/golang"
-	r := b.run("verify", "--key", public, "example.com/a@v1.0.0", "example.com/b@v1.0.0").exits(command.ExitFailed).complains("modferry: nothing was verified: ")
-	if n := strings.Count(r.err, "127.0.0.1:1/golang"); n != 1 {
-		t.Errorf("the store is named %d times:\n%s", n, r.err)
+	must(t, os.Mkdir(b.path("app"), 0o700))
+	b.write("app/go.mod", "module corp.example/app\n\nrequire example.com/a v1.0.0\n")
+	for _, store := range []string{"127.0.0.1:1/golang", "oci:" + b.path("mistyped")} {
+		b.env["MODFERRY_REGISTRY"] = store
+		for _, args := range [][]string{
+			{"verify", "--key", public, "example.com/a@v1.0.0", "example.com/b@v1.0.0"},
+			{"verify", "--key", public, "--all"},
+			{"inspect", "example.com/a@v1.0.0"},
+			{"check", "--key", public, b.path("app")},
+			{"list"},
+			{"list", "example.com/a"},
+		} {
+			if args[0] == "list" && strings.HasPrefix(store, "oci:") {
+				continue // it says so itself
+			}
+			r := b.run(args...).exits(command.ExitFailed).complains("modferry: nothing was ", "asking "+store)
+			if n := strings.Count(r.err, store); n != 1 {
+				t.Errorf("%s: the store is named %d times:\n%s", args[0], n, r.err)
+			}
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
@@ -34,6 +35,7 @@ modferry doctor --key cosign.pub --registry harbor.example/golang
 modferry doctor --shim https://shim.corp.example --private 'corp.example/*' --json`),
 		Flags: append(a.StoreFlags(),
 			command.KeysFlag("check the snapshot's signature with"),
+			command.PolicyFlag("examine the trust policy in `FILE`, and check the snapshot's signature by it"),
 			command.SumDBFlag(),
 			command.PrivateFlag(),
 			shimAddressFlag(),
@@ -53,9 +55,19 @@ func (a *app) doctor(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := command.OptionalKeys(c)
-	if err != nil {
+	trust, err := command.OptionalVerifier(c)
+	private := c.String(command.FlagPrivate)
+	var policy *doctor.Policy
+	if file := c.String(command.FlagPolicy); file != "" {
+		policy = &doctor.Policy{File: file, Err: err}
+	}
+	switch p, isPolicy := trust.(*sign.Policy); {
+	case errors.As(err, new(*command.ExitError)), err != nil && policy == nil:
 		return err
+	case err != nil:
+		trust = nil
+	case isPolicy:
+		policy.Summary, private = p.Summary(), command.JoinPatterns(private, p.Private())
 	}
 	stores, err := a.OpenStores(c, nil)
 	if err != nil {
@@ -63,7 +75,7 @@ func (a *app) doctor(c *cli.Context) error {
 	}
 	defer stores.Close()
 	findings, err := doctor.Examine(c.Context, doctor.Options{
-		Log: log, Shim: shim, Listen: command.DefaultListen, Private: c.String(command.FlagPrivate), Getenv: a.Env,
+		Log: log, Shim: shim, Listen: command.DefaultListen, Private: private, Getenv: a.Env,
 		Store: stores.String(),
 		List: func(ctx context.Context) error {
 			for _, s := range stores.Stores() {
@@ -76,9 +88,9 @@ func (a *app) doctor(c *cli.Context) error {
 			return nil
 		},
 		Snapshot: func(ctx context.Context) (*sumdb.Snapshot, error) {
-			return command.NewestSnapshot(ctx, stores, log, audit.VerifierOf(keys))
+			return command.NewestSnapshot(ctx, stores, log, audit.VerifierOf(trust))
 		},
-		Unsigned: keys == nil,
+		Unsigned: trust == nil, Policy: policy,
 	})
 	if errors.Is(err, doctor.ErrNoGo) {
 		return command.WithHint(err, "doctor looks through its eyes: install Go, or put it into PATH")

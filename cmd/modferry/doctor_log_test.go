@@ -69,7 +69,7 @@ func TestDoctorExaminesTheSnapshot(t *testing.T) {
 		t.Errorf("signed by a stranger: %+v", f)
 	}
 	c.public = good
-	c.wrong("snapshot", "no OCI image layout yet", mirrorAgain, "--registry", "oci:"+c.path("empty"))
+	c.wrong("store", "no OCI image layout yet", mirrorAgain, "--registry", "oci:"+c.path("empty"))
 }
 
 func TestDoctorSeesAShimThatLagsOrHasNothing(t *testing.T) {

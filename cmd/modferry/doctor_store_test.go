@@ -39,7 +39,11 @@ func TestDoctorKnowsWhatRegistriesSay(t *testing.T) {
 			}
 		})
 	}
-	f := c.doctor(command.ExitFailed, "--registry", "127.0.0.1:1/golang")["store"]
+	findings := c.doctor(command.ExitFailed, "--registry", "127.0.0.1:1/golang")
+	if _, twice := findings["snapshot"]; twice {
+		t.Error("a registry that is not there is told twice")
+	}
+	f := findings["store"]
 	if f.Status != doctor.Wrong || !strings.Contains(f.Detail, "check the registry's name and port") {
 		t.Errorf("%+v", f)
 	}

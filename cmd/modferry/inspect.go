@@ -5,6 +5,8 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
+	"github.com/modferry/modferry/registry"
 )
 
 func (a *app) inspectCommand() *cli.Command {
@@ -21,6 +23,7 @@ modferry inspect golang.org/x/text@v0.14.0
 modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
 		Flags: append(a.StoreFlags(),
 			command.KeysFlag("check signatures with"),
+			command.PolicyFlag("check signatures by the trust policy in `FILE`"),
 			command.JSONFlag("all of it"),
 		),
 		Action: a.inspect,
@@ -35,7 +38,7 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := command.OptionalKeys(c)
+	trust, err := command.OptionalVerifier(c)
 	if err != nil {
 		return err
 	}
@@ -44,6 +47,9 @@ func (a *app) inspect(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
+	if err := contact.All(c.Context, stores, "inspected", registry.ErrUnreachable, registry.ErrNoLayout); err != nil {
+		return err
+	}
 	store, err := stores.For(want.Path)
 	if err != nil {
 		return err
@@ -52,7 +58,7 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := audit.Inspect(c.Context, store, m, keys)
+	found, err := audit.Inspect(c.Context, store, m, trust)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -35,6 +36,7 @@ cut -d" " -f1 go.sum | sort -u | modferry list -`),
 		Flags: append(a.StoreFlags(),
 			command.BoolFlag(flagFull, "leave out versions of which only the go.mod is there"),
 			command.KeysFlag("use only indexes signed with"),
+			command.PolicyFlag("use only indexes that the trust policy in `FILE` accepts"),
 			command.JSONFlag("each version"),
 		),
 		Action: a.list,
@@ -53,7 +55,7 @@ func (a *app) list(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := command.OptionalKeys(c)
+	trust, err := command.OptionalVerifier(c)
 	if err != nil {
 		return err
 	}
@@ -62,6 +64,9 @@ func (a *app) list(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
+	if err := contact.All(c.Context, stores, "listed", registry.ErrUnreachable); err != nil {
+		return err
+	}
 	for _, path := range paths {
 		versions, err := audit.Versions(c.Context, stores, path)
 		if err != nil {
@@ -74,7 +79,7 @@ func (a *app) list(c *cli.Context) error {
 	if c.Args().Present() {
 		return nil
 	}
-	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(keys), Warn: func(err error) { a.Warn("%v", err) }}
+	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(trust), Warn: func(err error) { a.Warn("%v", err) }}
 	broken, err := lister.Each(c.Context, func(path string, versions []registry.Listed) error {
 		return a.printVersions(c, path, versions)
 	})

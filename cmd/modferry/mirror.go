@@ -49,6 +49,7 @@ modferry mirror --no-sign --dry-run wishes.txt`),
 		Flags: append(append(a.StoreFlags(), command.SignerFlags()...),
 			command.UpstreamFlag(),
 			command.PrivateFlag(),
+			&cli.StringFlag{Name: command.FlagPolicy, Usage: "do not mirror what the trust policy in `FILE` denies, revokes or has no rule for"},
 			command.BoolFlag(flagNoSumDB, "do not check anything against the checksum database, and keep nothing of it for the shim"),
 			&cli.StringSliceFlag{Name: flagTool, Usage: "mirror what \"go install `PACKAGE@VERSION`\" and \"go get -tool\" of it need; repeat it, or separate with commas, for several"},
 			&cli.StringSliceFlag{Name: command.FlagPlatform, Usage: "mirror tools and Go toolchains for `OS/ARCH`, as in linux/amd64; repeat it, or separate with commas, for several (default: this machine's)"},
@@ -112,6 +113,10 @@ func (a *app) mirror(c *cli.Context) error {
 	if err != nil {
 		return file.explain(command.FlagSignKey, "key", err)
 	}
+	policy, err := command.Policy(c)
+	if err != nil {
+		return err
+	}
 	stores, err := a.OpenStores(c, nil)
 	if err != nil {
 		return file.explain(command.FlagRegistry, "store", err)
@@ -122,7 +127,7 @@ func (a *app) mirror(c *cli.Context) error {
 	}
 	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
-		Stores: stores, Signer: signer, Jobs: n, DryRun: c.Bool(command.FlagDryRun), Verify: c.Bool(flagVerify), Progress: show.Tiles,
+		Stores: stores, Signer: signer, Policy: policy, Jobs: n, DryRun: c.Bool(command.FlagDryRun), Verify: c.Bool(flagVerify), Progress: show.Tiles,
 	}, show, file)
 	show.Done()
 	if errors.Is(err, upstream.ErrChecksum) {

@@ -71,6 +71,9 @@ func isMirrorFile(arg string) bool {
 // readMirrorFile reads a mirror file and its lock, which need not fit for an update.
 func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 	data, err := userfile.Read(name, mirrorfile.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, command.UsageErrorf("there is no mirror file %s", name)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 func (a *app) refCommand() *cli.Command {
@@ -71,7 +72,7 @@ func (a *app) printRef(stores *registry.Router, arg string) error {
 			return err
 		}
 	} else if err := module.CheckPath(arg); err != nil {
-		return command.UsageErrorf("%q: %v", arg, err)
+		return command.UsageErrorf("%w", safetext.Naming(arg, err))
 	}
 	store, err := stores.For(m.Path)
 	if err != nil {

@@ -46,10 +46,6 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	noSumDB := ""
-	if private := c.String(command.FlagPrivate); private != "" { // else nothing is to be changed
-		noSumDB = command.JoinPatterns(env.GONOSUMDB, private)
-	}
 	o, err := cacheOptions(c)
 	if err != nil {
 		return err
@@ -59,6 +55,10 @@ func (a *app) run(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
+	noSumDB := ""
+	if s.private != "" { // else nothing is to be changed
+		noSumDB = command.JoinPatterns(env.GONOSUMDB, s.private)
+	}
 	url, stop, err := listen.Locally(s, s.log)
 	if err != nil {
 		return err

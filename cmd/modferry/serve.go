@@ -101,7 +101,7 @@ func (a *app) serve(c *cli.Context) error {
 	if config != nil {
 		l, scheme = tls.NewListener(l, config), "https"
 	}
-	if err := a.banner(scheme, addr.String(), s.stores.String(), c.String(command.FlagPrivate)); err != nil {
+	if err := a.banner(scheme, addr.String(), s.stores.String(), s.private); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	var look sync.WaitGroup

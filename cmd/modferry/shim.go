@@ -24,8 +24,9 @@ import (
 // shim is a handler together with the stores it answers from.
 type shim struct {
 	*proxyshim.Handler
-	stores *registry.Router
-	log    *slog.Logger
+	stores  *registry.Router
+	log     *slog.Logger
+	private string // patterns of modules that the go command is not to look up in the checksum database
 }
 
 // cacheOptions are what the options of [cacheFlags] describe.
@@ -57,7 +58,9 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.Verifier(c)
+	if o.Policy, err = command.PolicyFile(c, log); err == nil && o.Policy == nil {
+		o.Verifier, err = a.Verifier(c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +68,12 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if err != nil {
 		return nil, err
 	}
-	o.Stores, o.Verifier, o.SumDB, o.Log = stores, v, sums, log
+	o.Stores, o.SumDB, o.Log = stores, sums, log
 	o.Private, o.AllowUnrecorded = a.PrivatePatterns(c), c.Bool(command.FlagUnrecorded)
+	private := c.String(command.FlagPrivate)
+	if o.Policy != nil {
+		private = command.JoinPatterns(private, o.Policy.Current().Private())
+	}
 	h, err := proxyshim.New(o)
 	if err != nil {
 		stores.Close()
@@ -76,7 +83,7 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 		}
 		return nil, err
 	}
-	return &shim{h, stores, log}, nil
+	return &shim{h, stores, log, private}, nil
 }
 
 // Close ends background work of the handler, then lets go of the stores.

@@ -255,7 +255,7 @@ func TestADamagedStoreIsFoundAndMended(t *testing.T) {
 			b, public := mirrored(t)
 			b.damage(a, blob, remove)
 			b.run("verify", "--key", public, a).exits(command.ExitRefused).says("REFUSED  example.com/a v1.0.0").
-				complains("mirror --verify " + a).complains("0 of 1 versions verified")
+				complains("verify --repair " + a).complains("0 of 1 versions verified")
 			mirror := []string{"mirror", "--key", b.path("cosign.key"), "--no-sumdb", a}
 			b.run(mirror...).exits(command.ExitOK).says("0 new, 1 existing, 0 failed")
 			b.run(append(mirror, "--verify", "--dry-run")...).exits(command.ExitOK).says("1 mended")

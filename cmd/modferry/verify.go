@@ -93,7 +93,7 @@ func (a *app) verify(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "verified", registry.ErrUnreachable); err != nil {
+	if err := contact.All(c.Context, stores, "verified", registry.ErrUnreachable, registry.ErrNoLayout); err != nil {
 		return err
 	}
 	var broken []error

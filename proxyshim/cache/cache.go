@@ -50,6 +50,7 @@ type Cache struct {
 	sweeping sync.WaitGroup
 	evicting sync.Mutex   // held while the directory is looked through
 	size     atomic.Int64 // bytes, an estimate
+	written  atomic.Int64 // bytes since the directory was looked through
 }
 
 // New opens a cache directory. What killed processes left in it, and what is too much, is removed in the background.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ const (
 	// keepShare is how much of the limit an eviction leaves, in percent, so that the next file does not cause another
 	// one at once.
 	keepShare = 90
+	// scanShare is after how much that was written, in percent of the limit, the directory is looked through again: other
+	// processes may share it.
+	scanShare = 10
 	// touchInterval is how exactly the directory knows when something was last used.
 	touchInterval = time.Minute
 )
@@ -38,7 +42,7 @@ func (c *Cache) Hold(m module.Version) (release func()) {
 
 // tidy evicts if it is time to, or always.
 func (c *Cache) tidy(always bool) {
-	if c.max <= 0 || !always && c.size.Load() <= c.max {
+	if c.max <= 0 || !always && c.size.Load() <= c.max && c.written.Load() <= c.max/100*scanShare {
 		return
 	}
 	if err := c.evict(); err != nil {
@@ -56,6 +60,7 @@ func (c *Cache) evict() error {
 		return err
 	}
 	c.size.Store(total)
+	c.written.Store(0)
 	if total <= c.max {
 		return nil
 	}
@@ -94,8 +99,8 @@ func (c *Cache) evictOne(v evictable) error {
 	return c.removeVersion(v.file)
 }
 
-// scan finds the versions that have a verdict, the tiles, and the size of all files. What disappears meanwhile does not
-// matter.
+// scan finds the versions that have a verdict, or a zip without one that a killed process left behind, the tiles, and the
+// size of all files. What disappears meanwhile does not matter.
 func (c *Cache) scan() (found []evictable, total int64, err error) {
 	err = filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -107,6 +112,9 @@ func (c *Cache) scan() (found []evictable, total int64, err error) {
 		}
 		total += fi.Size()
 		v := evictable{file: strings.TrimSuffix(file, verdictExt), used: fi.ModTime().UnixNano()}
+		if base, isZip := strings.CutSuffix(file, zipExt); isZip && c.now().Sub(fi.ModTime()) > tempAge && !exists(base+verdictExt) {
+			v.file = base
+		}
 		name, err := filepath.Rel(c.dir, v.file)
 		if err != nil {
 			return err
@@ -125,6 +133,11 @@ func (c *Cache) scan() (found []evictable, total int64, err error) {
 		return nil
 	})
 	return found, total, err
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func ignoreGone(err error) error {

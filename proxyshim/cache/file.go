@@ -69,6 +69,7 @@ func (c *Cache) commit(f *os.File, name string, flush bool) (s stamp, err error)
 		return stamp{}, err
 	}
 	c.size.Add(fi.Size())
+	c.written.Add(fi.Size())
 	return stampOf(fi), nil
 }
 

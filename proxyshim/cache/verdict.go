@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/sign"
 )
 
 const (
@@ -39,6 +40,14 @@ type Confirmation struct {
 
 // Confirmed returns c: with nothing but an Entry or an Answer at hand, it is what they have in common.
 func (c *Confirmation) Confirmed() *Confirmation { return c }
+
+// Subject returns what a policy has to accept: the module or version that c is about. An [Entry] has its manifest's digest, too.
+func (c *Confirmation) Subject() sign.Subject { return sign.Subject{Module: c.Module} }
+
+// Subject returns what a policy has to accept.
+func (v *Verdict) Subject() sign.Subject {
+	return sign.Subject{Module: v.Module, Digest: v.Manifest.Digest}
+}
 
 // believed reports whether c, as it was read from a file, is about m, and from this store and verifier.
 func (c *Confirmation) believed(m module.Version, store, verifier string) bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/safetext"
 	"github.com/modferry/modferry/registry/upstream"
 )
 
@@ -151,7 +152,7 @@ func (c *collector) findNeeds(ctx context.Context, m module.Version, s seed, e e
 	}
 	if _, err := c.up.GoMod(ctx, m); err != nil {
 		// Mirroring it will fail for the same reason, unless the store has it.
-		f.warn(fmt.Errorf("finding out what %s needs: %w", m, err))
+		f.warn(fmt.Errorf("finding out what it needs: %w", safetext.Naming(m.String(), err)))
 		if upstream.MayBeAbsent(err) {
 			f.chosen = nil // it is not locked, so that it is looked for again
 		}

@@ -35,6 +35,18 @@ func GoEnv(ctx context.Context) (Env, error) {
 	return Env{v["GOPROXY"], v["GOPRIVATE"], v["GONOPROXY"], v["GONOSUMDB"], v["GOSUMDB"], v["GOMODCACHE"]}, err
 }
 
+// Platforms returns what the installed go command builds for, each as os/arch; nil if it does not tell.
+func Platforms(ctx context.Context) []string {
+	cmd := Command(ctx, "go", "tool", "dist", "list")
+	cmd.Dir = os.TempDir()
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), internal), "GOWORK=off", "GOTOOLCHAIN=local", "GOFLAGS=", "GOOS=", "GOARCH=")
+	out, err := Output(ctx, cmd)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(out))
+}
+
 // AskGoEnv asks a go command for its settings of these names.
 func AskGoEnv(ctx context.Context, goCmd string, names ...string) (map[string]string, error) {
 	return askGoEnv(ctx, goCmd, os.Environ(), names...)

@@ -14,7 +14,7 @@ func (r *runner) publishIndexes(ctx context.Context) {
 			err = store.PublishIndex(ctx, slices.Collect(maps.Keys(paths)), r.Signer)
 		}
 		if err != nil && ctx.Err() == nil {
-			r.Log.Warn("the index of modules was not brought up to date; without it, a listing needs the registry's catalog",
+			r.Log.Warn("the index of modules is not complete: a listing needs the registry's catalog",
 				"store", store.String(), "error", err)
 		}
 	}

@@ -37,7 +37,10 @@ type job struct {
 // inspect looks what the store has and asks the database, if anything is to do. It
 // fetches nothing and stores nothing.
 func (r *runner) inspect(ctx context.Context, j *job) error {
-	var err error
+	err := r.forbidden(ctx, sign.Subject{Module: j.Module})
+	if err != nil {
+		return err
+	}
 	if j.store, err = r.Stores.For(j.Module.Path); err != nil {
 		return fmt.Errorf("mirroring %s: %w", j.Module, err)
 	}
@@ -60,6 +63,9 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 	case err != nil:
 		return err
 	default:
+		if err := r.forbidden(ctx, sign.Subject{Module: j.Module, Digest: have.Descriptor.Digest}); err != nil {
+			return err
+		}
 		if err := j.found(j.store, have); err != nil {
 			return err
 		}
@@ -89,6 +95,17 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 		return r.plan(ctx, j)
 	case j.public:
 		j.lookup, j.lookupFail = r.Checksums.Lookup(ctx, j.Module)
+	}
+	return nil
+}
+
+// forbidden is the error for what nobody may use on the other side, whoever signs it.
+func (r *runner) forbidden(ctx context.Context, s sign.Subject) error {
+	if r.Policy == nil {
+		return nil
+	}
+	if _, err := r.Policy.Verify(ctx, s, nil); errors.Is(err, sign.ErrForbidden) {
+		return fmt.Errorf("mirroring %s: %w", s.Module, err)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type Options struct {
 	Upstream  *upstream.Upstream  // where from
 	Checksums *upstream.Checksums // nil = nothing is checked against a database, and no evidence kept
 	Signer    *sign.Signer        // nil = do not sign
+	Policy    sign.Verifier       // what it forbids, whoever signs it, is not mirrored; nil = nothing
 	Jobs      int                 // versions at a time; 0 = 4
 	Verify    bool                // of what the stores have, check that the blobs are there, and put back what is missing
 	DryRun    bool                // look what would be done, and whether upstream has it

@@ -21,12 +21,17 @@ import (
 // is 404 as long as the upstream answers, as in any other registry, and 500 when it does not. (That of a manifest is
 // no help: distribution 2.8 answers 500 for what is not there, too.)
 type absence struct {
-	mu    sync.Mutex
-	asked time.Time // when the last question began
-	err   error     // what came of it; nil = what is said to be absent is
-	doubt bool      // it once could not know
-	takes bool      // it has taken content, as no cache does
+	mu       sync.Mutex
+	underWay chan struct{} // closed when the question that is being asked has been answered; nil = none is
+	asked    time.Time     // when the last answered question began
+	err      error         // what came of it; nil = what is said to be absent is
+	doubt    bool          // it once could not know
+	takes    bool          // it has taken content, as no cache does
 }
+
+// listingAge is how old an answer may be that confirms a listing of what was never seen to be a cache. What is listed while
+// the upstream of one fails is a part; that it is a cache shows only then.
+const listingAge = 5 * time.Second
 
 // takesContent records that it is no cache.
 func (a *absence) takesContent() {
@@ -35,37 +40,53 @@ func (a *absence) takesContent() {
 	a.takes = true
 }
 
-// doubted reports whether it is a cache, as far as known. What such a store lists may be a part.
-func (a *absence) doubted() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.doubt
+// confirm asks, unless the answer to a question that began after this call is there meanwhile: all answers of a burst
+// are confirmed by one or two questions. Of what was never seen to be a cache, a good answer up to maxAge old counts, too.
+func (a *absence) confirm(ctx context.Context, maxAge time.Duration, ask func() error) error {
+	since := time.Now()
+	for {
+		a.mu.Lock()
+		if a.takes {
+			a.mu.Unlock()
+			return nil
+		}
+		if a.asked.After(since) || !a.doubt && a.asked.After(since.Add(-maxAge)) {
+			defer a.mu.Unlock()
+			return a.err
+		}
+		underWay := a.underWay
+		if underWay == nil {
+			a.underWay = make(chan struct{})
+			a.mu.Unlock()
+			return a.ask(ctx, ask)
+		}
+		a.mu.Unlock()
+		select {
+		case <-underWay: // it may have begun too early
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
-// confirm asks, unless the answer to a question that began after this call is there meanwhile: all answers of a burst
-// are confirmed by one or two questions.
-func (a *absence) confirm(ctx context.Context, ask func() error) error {
-	since := time.Now()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.takes {
-		return nil
-	}
-	if a.asked.After(since) {
-		return a.err
-	}
+// ask asks, and tells who waits for that.
+func (a *absence) ask(ctx context.Context, ask func() error) error {
 	began := time.Now()
 	err := ask()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if ctx.Err() == nil { // which says nothing to others
 		a.asked, a.err, a.doubt = began, err, a.doubt || err != nil
 	}
+	close(a.underWay)
+	a.underWay = nil
 	return err
 }
 
 // confirmAbsence is an error, ErrUnavailable, if the store cannot know what it has just said: that something in a
-// repository does not exist, or which tags do.
-func (r *remote) confirmAbsence(ctx context.Context, op, repo, ref string) error {
-	err := r.absence.confirm(ctx, func() error { return r.askForNothing(ctx, repo) })
+// repository does not exist, or which tags do. A good answer up to maxAge old may tell.
+func (r *remote) confirmAbsence(ctx context.Context, op, repo, ref string, maxAge time.Duration) error {
+	err := r.absence.confirm(ctx, maxAge, func() error { return r.askForNothing(ctx, repo) })
 	var e *registry.Error
 	if !errors.Is(err, registry.ErrUnavailable) || !errors.As(err, &e) {
 		return err

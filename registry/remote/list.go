@@ -35,8 +35,11 @@ func (r *remote) Tags(ctx context.Context, repo string) iter.Seq2[string, error]
 			// Some registries (olareg) say so of repositories that they do not know.
 			err = r.fail(ctx, op, repo, "", &registry.Error{Err: fmt.Errorf("%w: it has no tags", registry.ErrNotFound)})
 		}
-		if errors.Is(err, registry.ErrNotFound) || err == nil && r.absence.doubted() {
-			err = cmp.Or(r.confirmAbsence(ctx, op, repo, ""), err)
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
+			err = cmp.Or(r.confirmAbsence(ctx, op, repo, "", 0), err)
+		case err == nil:
+			err = r.confirmAbsence(ctx, op, repo, "", listingAge)
 		}
 		l.yield(err, yield)
 	}

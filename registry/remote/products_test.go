@@ -1,11 +1,14 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
@@ -45,6 +48,53 @@ func TestACacheWithoutItsUpstreamIsNotBelievedAbsence(t *testing.T) {
 	reg.Heal()
 	_, _, err = s.Manifest(t.Context(), "a", "v2")
 	storetest.WantMeaning(t, err, registry.ErrNotFound)
+}
+
+// Nothing was asked of it before that could have shown that it is a cache.
+func TestTheFirstListOfACacheWithoutItsUpstreamIsNotBelieved(t *testing.T) {
+	reg, s := reader(t, registrytest.Options{})
+	reg.Inject(registrytest.CacheWithoutUpstream("v1"))
+	storetest.WantMeaning(t, storetest.OnlyError(t, s.Tags(t.Context(), "a")), registry.ErrUnavailable)
+}
+
+func TestTheListsOfAFewSecondsAreConfirmedWithOneRequest(t *testing.T) {
+	reg, s := reader(t, registrytest.Options{})
+	for range 20 {
+		for _, err := range s.Tags(t.Context(), "a") {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := reg.Count("", registrytest.Blob); n != 1 {
+		t.Errorf("%d questions for 20 lists", n)
+	}
+}
+
+func TestAQuestionUnderWayKeepsNobodyWaitingWhoGivesUp(t *testing.T) {
+	a := new(absence)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	var first sync.WaitGroup
+	first.Go(func() {
+		_ = a.confirm(t.Context(), 0, func() error {
+			close(asked)
+			<-answer
+			return registry.ErrUnavailable
+		})
+	})
+	<-asked
+	a.takesContent() // does not wait
+	a.takes = false
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := a.confirm(gone, 0, func() error { t.Error("asked at the same time"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	close(answer)
+	first.Wait()
+	if err := a.confirm(t.Context(), time.Hour, func() error { return nil }); err != nil {
+		t.Errorf("an old bad answer counts: %v", err)
+	}
 }
 
 func TestAbsenceIsConfirmedWithOneRequest(t *testing.T) {

@@ -144,7 +144,7 @@ func (r *remote) Manifest(ctx context.Context, repo, ref string) (ocispec.Descri
 		return err
 	})
 	if errors.Is(err, registry.ErrNotFound) && !strings.Contains(ref, ":") {
-		if doubt := r.confirmAbsence(ctx, op, repo, ref); doubt != nil {
+		if doubt := r.confirmAbsence(ctx, op, repo, ref, 0); doubt != nil {
 			err = doubt
 		}
 	}

@@ -46,7 +46,7 @@ func NewSource(up *Upstream, sums *Checksums, o SourceOptions) *Source {
 		g.kept = append(g.kept, spool(filepath.Join(o.ModCache, "cache", "download")))
 	}
 	g.kept = append(g.kept, g.spool)
-	up.spool.Store(&entry{name: o.Spool, tree: g.spool, local: func() bool { return true }})
+	up.spool.Store(&entry{tree: g.spool, local: func() bool { return true }})
 	return g
 }
 

@@ -220,7 +220,9 @@ func (u *Upstream) walk(ctx context.Context, w goproxy.File, ask func(entry) err
 		if errors.As(err, &local) {
 			return fmt.Errorf("fetching the %s of %s: %w", w.Kind, w.Version, local.err)
 		}
-		asked = append(asked, e.name)
+		if e.name != "" { // the spool is nobody's business
+			asked = append(asked, e.name)
+		}
 		absent := errors.Is(err, ErrNotFound)
 		onlyDirect = onlyDirect && (absent || e.direct != nil)
 		if best == nil || !absent || errors.Is(best, ErrNotFound) {

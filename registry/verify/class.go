@@ -22,7 +22,7 @@ const (
 	Absent                   // the store has no such version
 	Denied                   // the store does not give it to this account
 	Unconfirmed              // refused for what is to confirm it, or the answer is no module; the version itself may be all right
-	Refused                  // refused for what it is: by a policy of the registry, or because it is not what was signed
+	Refused                  // refused for what it is: by a policy, of ours or of the registry, or because it is not what was signed
 )
 
 // IsRefusal reports whether a version was found and is not to be trusted.
@@ -35,7 +35,7 @@ func Classify(err error) Class {
 		return Accepted
 	case isAny(err, registry.ErrUnavailable, registry.ErrNoLayout), IsTimeout(err):
 		return Unavailable
-	case isAny(err, registry.ErrPolicy, sign.ErrUnsigned, sign.ErrUntrusted, artifact.ErrCorrupt, artifact.ErrIdentity, ErrSums):
+	case isAny(err, registry.ErrPolicy, sign.ErrForbidden, sign.ErrUnsigned, sign.ErrUntrusted, artifact.ErrCorrupt, artifact.ErrIdentity, ErrSums):
 		if aside := (*ConfirmationError)(nil); errors.As(err, &aside) {
 			return Unconfirmed
 		}

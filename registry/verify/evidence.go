@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
@@ -64,18 +65,25 @@ func (c *Checker) search(ctx context.Context, store *registry.Store, mod *regist
 	return err
 }
 
-// ErrUnrecorded: there is a snapshot, and a version that no private pattern covers has no record that leads to its head.
+// ErrUnrecorded: a version needs a record that leads to the head of a snapshot, and has none.
 var ErrUnrecorded = errors.New("no record of the checksum database confirms it")
+
+// errNoSnapshot is why a version that always needs a record is not accepted.
+var errNoSnapshot = errors.New("the store has no snapshot of it to confirm any with")
 
 // unrecorded is the end of a search without a result: an error, unless that is allowed. Else who holds a signing key
 // leaves out the record that contradicts what he signs.
 func (c *Checker) unrecorded(mod *registry.Module, r *Result, logged Logged, why error) error {
 	r.Logged = logged
-	if c.AllowUnrecorded {
+	private := "name it with --private here"
+	switch c.Records(mod.Module.Path) {
+	case sign.RecordsDefault:
 		return nil
+	case c.Verifier.Rule(mod.Module.Path).Records:
+		private = "give it a rule with checksumDatabase: none in the trust policy"
 	}
 	return fmt.Errorf("%v: %w: %w; to complete it, run modferry mirror %[1]v on the connected side; "+
-		"if it is a private module, name it with --private here, and in GONOSUMDB for the go command", mod.Module, ErrUnrecorded, why)
+		"if it is a private module, %s, and name it in GONOSUMDB for the go command", mod.Module, ErrUnrecorded, why, private)
 }
 
 // stored returns the evidence in the store, whose record is of mod and has its sums. It is registry.ErrNotFound if

@@ -25,14 +25,15 @@ import (
 type Checker struct {
 	Verifier sign.Verifier // decides whose signatures count
 	Log      *sumdb.Log
-	Private  string // patterns, as in GONOSUMDB, of modules that the log does not have
+	Private  string // patterns, as in GONOSUMDB, of modules that the log does not have, unless a rule of Verifier says
 
 	// Thorough looks at what nobody reads who only serves the version: the blobs of config and meta layer beside what the
 	// manifest carries itself, and evidence that is stored apart although there is no snapshot to confirm it with.
 	Thorough bool
 
-	// AllowUnrecorded accepts versions of other modules as well, of which no record leads to the head of the snapshot.
-	// Without a snapshot they are accepted anyway. A record that contradicts a version is never accepted.
+	// AllowUnrecorded accepts versions of other modules as well, of which no record leads to the head of the snapshot,
+	// unless a rule of Verifier says what is needed. Without a snapshot they are accepted anyway. A record that
+	// contradicts a version is never accepted.
 	AllowUnrecorded bool
 
 	// Patience waits before a version that has no signature is asked for it again, for the time 0, 1, …, and reports
@@ -67,8 +68,7 @@ func (c *Checker) Check(ctx context.Context, store *registry.Store, mod *registr
 		return nil, err
 	}
 	r := &Result{Keys: keys, Logged: None}
-	accepted := known.Manifest == mod.Descriptor.Digest
-	if !accepted {
+	if known.Manifest != mod.Descriptor.Digest {
 		if r.Meta, err = Meta(ctx, store, mod); err != nil {
 			return nil, err
 		}
@@ -78,36 +78,62 @@ func (c *Checker) Check(ctx context.Context, store *registry.Store, mod *registr
 			return nil, err
 		}
 	}
-	if c.IsPrivate(mod.Module.Path) {
+	demand := c.Records(mod.Module.Path)
+	if demand == sign.RecordsNone {
 		return r, nil
 	}
+	if err := c.consult(ctx, store, mod, r, known); err != nil {
+		return r, err
+	}
+	if demand == sign.RecordsRequired && r.Evidence == nil {
+		return r, c.unrecorded(mod, r, r.Logged, errNoSnapshot)
+	}
+	return r, nil
+}
+
+// consult has the log confirm a version, if there is a snapshot or was one.
+func (c *Checker) consult(ctx context.Context, store *registry.Store, mod *registry.Module, r *Result, known Known) (err error) {
+	accepted := known.Manifest == mod.Descriptor.Digest
 	r.Snapshot, err = c.Snapshot(ctx, store, false)
 	if r.Snapshot == nil && known.Evidence != nil { // what the log said once, it says for ever
 		if mismatch := known.Evidence.Record.Check(mod.Module, mod.Sum, mod.GoModSum); mismatch != nil {
-			return nil, mismatch
+			return mismatch
 		}
 		if accepted || err == nil {
 			r.Evidence = known.Evidence
-			return r, nil
+			return nil
 		}
 	}
 	switch {
 	case err != nil:
-		return nil, unconfirmed(mod, err)
+		return unconfirmed(mod, err)
 	case r.Snapshot == nil && accepted:
-		return r, nil
+		return nil
 	case r.Snapshot != nil && known.Evidence != nil:
 		err := r.confirm(mod, known.Evidence)
 		if err == nil || errors.Is(err, sumdb.ErrMismatch) {
-			return r, err
+			return err
 		}
 	}
-	return r, c.search(ctx, store, mod, r)
+	return c.search(ctx, store, mod, r)
 }
 
 // IsPrivate reports whether the log is nobody's business for a module.
-func (c *Checker) IsPrivate(path string) bool {
-	return c.Private != "" && module.MatchPrefixPatterns(c.Private, path)
+func (c *Checker) IsPrivate(path string) bool { return c.Records(path) == sign.RecordsNone }
+
+// Records returns which records the versions of a module need: what a rule of the verifier says, else what the options
+// say. It is sign.RecordsDefault if they need none although the log may have them.
+func (c *Checker) Records(path string) sign.Records {
+	rule := c.Verifier.Rule(path)
+	switch {
+	case rule.Records != sign.RecordsDefault:
+		return rule.Records
+	case c.Private != "" && module.MatchPrefixPatterns(c.Private, path):
+		return sign.RecordsNone
+	case c.AllowUnrecorded:
+		return sign.RecordsDefault
+	}
+	return sign.RecordsIfPresent
 }
 
 // Meta returns .info and go.mod of mod, checked.

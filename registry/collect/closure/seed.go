@@ -14,6 +14,7 @@ import (
 	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/registry/project"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // Seed finds out what those need who import packages of a module, which packages ever, or install its programs: what
@@ -23,7 +24,7 @@ import (
 func (r *Runner) Seed(ctx context.Context, m module.Version, from string) (*Result, error) {
 	result, err := r.seed(ctx, m, from)
 	if err != nil {
-		return nil, fmt.Errorf("finding out what %s needs: %w", m, err)
+		return nil, fmt.Errorf("finding out what it needs: %w", safetext.Naming(m.String(), err))
 	}
 	return result, nil
 }

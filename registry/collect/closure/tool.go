@@ -17,6 +17,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/record"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // Tool finds out what "go install pkg@query" needs on each platform (os/arch; none = this machine's), and a module that
@@ -28,7 +29,7 @@ func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string
 	query = cmp.Or(query, "latest")
 	m, result, err := r.tool(ctx, pkg, query, platforms, from)
 	if err != nil {
-		return module.Version{}, nil, fmt.Errorf("finding out what the tool %s@%s needs: %w", pkg, query, err)
+		return module.Version{}, nil, fmt.Errorf("finding out what the tool needs: %w", safetext.Naming(pkg+"@"+query, err))
 	}
 	return m, result, nil
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/strictyaml"
 )
 
 // CheckLock checks that what a lock says about the entries of the file can be what these ask for. After a bad merge,
@@ -17,7 +18,7 @@ import (
 //
 // What a module, a tool or a project needs besides, nobody can tell from the files alone.
 func (f *File) CheckLock(name string, l *Lock) error {
-	p := &problems{name: name}
+	p := &lockReader{strictyaml.Problems{Name: name}}
 	for _, m := range f.Modules {
 		p.check(l.Source(m.ID()), m.Query != "", func(v module.Version) bool {
 			if m.Query != "" {
@@ -32,24 +33,24 @@ func (f *File) CheckLock(name string, l *Lock) error {
 	for _, t := range f.Toolchains {
 		p.check(l.Source(t.ID()), false, t.admits)
 	}
-	return p.err()
+	return p.Err()
 }
 
 // check checks that a source is about versions that its entry admits. A single entry means one.
-func (p *problems) check(l *Locked, single bool, admits func(module.Version) bool) {
+func (p *lockReader) check(l *Locked, single bool, admits func(module.Version) bool) {
 	if l == nil {
 		return
 	}
 	admitted := func(n Need) bool { return !n.ModOnly && admits(n.Module) }
 	if len(l.Means) == 0 && !slices.ContainsFunc(l.Needs, admitted) {
-		p.add(l.Line, "source %s: no line below it names a version that this asks for", l.ID)
+		p.Add(l.Line, "source %s: no line below it names a version that this asks for", l.ID)
 	}
 	if single && len(l.Means) > 1 {
-		p.add(l.Line, "source %s: it cannot mean %d versions", l.ID, len(l.Means))
+		p.Add(l.Line, "source %s: it cannot mean %d versions", l.ID, len(l.Means))
 	}
 	for _, m := range l.Means {
 		if !admits(m) {
-			p.add(l.Line, "source %s: it cannot mean %s", l.ID, m)
+			p.Add(l.Line, "source %s: it cannot mean %s", l.ID, m)
 		}
 	}
 }

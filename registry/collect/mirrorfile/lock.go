@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/strictyaml"
 )
 
 // Lock is what the entries of a mirror file came to: the versions that their
@@ -147,21 +148,24 @@ const MaxLockSize = 32 << 20
 // that are not canonical and sums that are not h1: of 32 bytes. The error joins the problems, each with its line; of
 // very many, a hundred.
 func ParseLock(name string, data []byte) (*Lock, error) {
-	p := &problems{name: name}
+	p := &lockReader{strictyaml.Problems{Name: name}}
 	l := &Lock{Sums: make(map[module.Version]Sums)}
-	if text := string(data); p.isText(text, MaxLockSize) {
+	if text := string(data); p.IsText(text, MaxLockSize) {
 		p.readLock(l, text)
 		p.checkLines(l, text)
 	}
-	if err := p.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
+// lockReader reads a lock, and collects what is wrong with it.
+type lockReader struct{ strictyaml.Problems }
+
 // readLock reads the facts of a lock, each for what its line begins with; whether the line is as it must be, and at
-// its place, [problems.checkLines] finds out.
-func (p *problems) readLock(l *Lock, text string) {
+// its place, [lockReader.checkLines] finds out.
+func (p *lockReader) readLock(l *Lock, text string) {
 	list, number := "", 0 // list is what the facts are of that come next
 	for line := range strings.Lines(text) {
 		number++
@@ -175,7 +179,7 @@ func (p *problems) readLock(l *Lock, text string) {
 		switch {
 		case list == "":
 			if list = line; list != "version: 1" {
-				p.add(0, "this is not a lock of version: 1, which is what this modferry reads")
+				p.Add(0, "this is not a lock of version: 1, which is what this modferry reads")
 				return
 			}
 		case isSource:
@@ -191,7 +195,7 @@ func (p *problems) readLock(l *Lock, text string) {
 		}
 	}
 	if list == "" {
-		p.add(0, "this is not a lock of version: 1: it is empty")
+		p.Add(0, "this is not a lock of version: 1: it is empty")
 	}
 }
 
@@ -204,7 +208,7 @@ func unquote(s string) string {
 }
 
 // readFact reads a fact of one of the lists of a source.
-func (p *problems) readFact(s *Locked, list string, number int, fact string) {
+func (p *lockReader) readFact(s *Locked, list string, number int, fact string) {
 	switch list {
 	case "means:":
 		need, _ := p.need(number, fact)
@@ -219,16 +223,16 @@ func (p *problems) readFact(s *Locked, list string, number int, fact string) {
 		s.Revisions = append(s.Revisions, Revision{Path: path, Name: name, Version: version})
 	}
 	if len(s.Means) > 0 && len(s.Needs)+len(s.Revisions) == 1 { // told once
-		p.add(number, "the source has means as well as needs or revisions: either what it needs was found out, or not")
+		p.Add(number, "the source has means as well as needs or revisions: either what it needs was found out, or not")
 	}
 }
 
 // readSum reads a fact of the list of sums.
-func (p *problems) readSum(l *Lock, number int, fact string) {
+func (p *lockReader) readSum(l *Lock, number int, fact string) {
 	need, h1 := p.need(number, fact)
 	hash, ok := strings.CutPrefix(h1, "h1:")
 	if b, err := base64.StdEncoding.Strict().DecodeString(hash); !ok || err != nil || len(b) != 32 {
-		p.add(number, "%s: %.100q is not a sum: it must be h1: and 32 bytes in base64", need.Module, h1)
+		p.Add(number, "%s: %.100q is not a sum: it must be h1: and 32 bytes in base64", need.Module, h1)
 	}
 	sums := l.Sums[need.Module]
 	if need.ModOnly {
@@ -240,7 +244,7 @@ func (p *problems) readSum(l *Lock, number int, fact string) {
 }
 
 // need reads "path version" or "path version/go.mod", and what follows that.
-func (p *problems) need(number int, fact string) (need Need, rest string) {
+func (p *lockReader) need(number int, fact string) (need Need, rest string) {
 	path, rest, _ := strings.Cut(fact, " ")
 	version, rest, _ := strings.Cut(rest, " ")
 	version, modOnly := strings.CutSuffix(version, "/go.mod")
@@ -249,15 +253,15 @@ func (p *problems) need(number int, fact string) (need Need, rest string) {
 	return need, rest
 }
 
-func (p *problems) checkVersion(number int, m module.Version) {
+func (p *lockReader) checkVersion(number int, m module.Version) {
 	if err := goproxy.Check(m); err != nil {
-		p.add(number, "%w", err)
+		p.Add(number, "%w", err)
 	}
 }
 
 // checkLines checks that the lines are those of the lock, but for comments.
-func (p *problems) checkLines(l *Lock, text string) {
-	if len(p.found) > 0 {
+func (p *lockReader) checkLines(l *Lock, text string) {
+	if p.Found() > 0 {
 		return
 	}
 	rest, number := l.Format()[len(lockHeader):], 0
@@ -268,7 +272,7 @@ func (p *problems) checkLines(l *Lock, text string) {
 		}
 		var want []byte
 		if want, rest, _ = bytes.Cut(rest, []byte("\n")); line != string(want) {
-			p.add(number, "this line is not as modferry wrote it: a lock is sorted and says nothing twice, so it was edited or badly merged")
+			p.Add(number, "this line is not as modferry wrote it: a lock is sorted and says nothing twice, so it was edited or badly merged")
 			return
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/strictyaml"
 )
 
 const (
@@ -199,7 +201,7 @@ func TestParseLockRefusesWhatWasEdited(t *testing.T) {
 
 func TestParseLockTellsEveryFalseFactButNotForEver(t *testing.T) {
 	const head = "version: 1\nsums:\n"
-	for facts, want := range map[int]int{2: 4, 1000: maxProblems} { // of each, the version and the sum
+	for facts, want := range map[int]int{2: 4, 1000: strictyaml.MaxProblems} { // of each, the version and the sum
 		_, err := ParseLock("modferry.lock", []byte(head+strings.Repeat("  - example.com/a v1 x\n", facts)))
 		if err == nil || strings.Count(err.Error(), "modferry.lock:") != want {
 			t.Errorf("%d facts: got %.300v, want %d problems", facts, err, want)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/strictyaml"
 	"github.com/modferry/modferry/registry/redact"
 )
 
@@ -26,41 +27,43 @@ const MaxSize = 1 << 20
 // Whether directories, keys, modules and releases exist, Parse cannot know; nor does it
 // check Store, Upstream, queries and releases as those who use them do.
 func Parse(name string, data []byte) (*File, error) {
-	p := &parser{problems: problems{name: name}, lines: make(map[string]int), file: File{Name: name}}
-	if p.isText(string(data), MaxSize) {
-		if root := p.document(data); root != nil {
-			p.root(root)
-		}
+	p := &parser{Reader: strictyaml.NewReader(name), lines: make(map[string]int), file: File{Name: name}}
+	if root := p.Document(data, MaxSize); root != nil {
+		p.root(root)
 	}
-	if err := p.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return nil, err
 	}
 	return &p.file, nil
 }
 
+// parser makes a File of YAML nodes.
+type parser struct {
+	*strictyaml.Reader
+	lines       map[string]int // of the entries so far, by ID
+	file        File
+	downloadAll bool // the file's default
+}
+
 // root reads the file. What serves as a default comes before what uses it.
 func (p *parser) root(n *yaml.Node) {
 	f := &p.file
-	p.fields(n,
-		field{"version", func(n *yaml.Node) {
-			if n.ShortTag() != "!!int" || n.Value != "1" {
-				p.fail(n, "this must be the number 1; a newer modferry may read others")
-			}
-		}},
-		field{"store", p.store},
-		field{"key", p.key},
-		field{"upstream", &f.Upstream},
-		field{"private", p.texts(&f.Private, checkPrivate)},
-		field{"platforms", p.texts(&f.Platforms, CheckPlatform)},
-		field{"downloadAll", &p.downloadAll},
-		field{"projects", p.list(p.project)},
-		field{"modules", p.list(p.module)},
-		field{"tools", p.list(p.tool)},
-		field{"toolchains", p.list(p.toolchain)},
-		field{"allow", p.list(p.allow)},
-		field{"deny", p.list(p.deny)})
-	if len(p.found)+len(f.Projects)+len(f.Modules)+len(f.Tools)+len(f.Toolchains) == 0 {
-		p.add(1, "the file asks for nothing: name projects, modules, tools or toolchains")
+	p.Fields(n,
+		strictyaml.Field{Name: "version", Into: p.Version},
+		strictyaml.Field{Name: "store", Into: p.store},
+		strictyaml.Field{Name: "key", Into: p.key},
+		strictyaml.Field{Name: "upstream", Into: &f.Upstream},
+		strictyaml.Field{Name: "private", Into: p.texts(&f.Private, checkPrivate)},
+		strictyaml.Field{Name: "platforms", Into: p.texts(&f.Platforms, CheckPlatform)},
+		strictyaml.Field{Name: "downloadAll", Into: &p.downloadAll},
+		strictyaml.Field{Name: "projects", Into: p.List(p.project)},
+		strictyaml.Field{Name: "modules", Into: p.List(p.module)},
+		strictyaml.Field{Name: "tools", Into: p.List(p.tool)},
+		strictyaml.Field{Name: "toolchains", Into: p.List(p.toolchain)},
+		strictyaml.Field{Name: "allow", Into: p.List(p.allow)},
+		strictyaml.Field{Name: "deny", Into: p.List(p.deny)})
+	if p.Found()+len(f.Projects)+len(f.Modules)+len(f.Tools)+len(f.Toolchains) == 0 {
+		p.Add(1, "the file asks for nothing: name projects, modules, tools or toolchains")
 	}
 }
 
@@ -68,7 +71,7 @@ func (p *parser) root(n *yaml.Node) {
 func (p *parser) texts(into *[]string, check func(string) error) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		*into = nil // not the file's default
-		p.list(func(s string) error {
+		p.List(func(s string) error {
 			*into = append(*into, s)
 			return check(s)
 		})(n)
@@ -81,7 +84,7 @@ func (p *parser) resolve(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)
 	}
-	return filepath.Join(filepath.Dir(p.name), name)
+	return filepath.Join(filepath.Dir(p.Name), name)
 }
 
 // layoutDirs are the directories in a store reference, which may be routes: prefix=store,store.
@@ -109,11 +112,11 @@ func (p *parser) key(text string) error {
 }
 
 // entry reads an entry that is a text or has fields, and reports whether there was no problem.
-func (p *parser) entry(n *yaml.Node, short func(string), known ...field) bool {
+func (p *parser) entry(n *yaml.Node, short func(string), known ...strictyaml.Field) bool {
 	if n.Kind != yaml.ScalarNode {
-		return p.fields(n, known...)
+		return p.Fields(n, known...)
 	}
-	text := p.text(n)
+	text := p.Text(n)
 	short(text)
 	return text != ""
 }
@@ -122,9 +125,9 @@ func (p *parser) entry(n *yaml.Node, short func(string), known ...field) bool {
 func add[T any](p *parser, n *yaml.Node, list *[]T, entry T, id string, invalid error) {
 	switch line := p.lines[id]; {
 	case invalid != nil:
-		p.fail(n, "%w", invalid)
+		p.Fail(n, "%w", invalid)
 	case line != 0:
-		p.fail(n, "%.100q is there already, on line %d", id, line)
+		p.Fail(n, "%.100q is there already, on line %d", id, line)
 	default:
 		p.lines[id] = n.Line
 		*list = append(*list, entry)
@@ -134,7 +137,7 @@ func add[T any](p *parser, n *yaml.Node, list *[]T, entry T, id string, invalid 
 // project reads "./dir" or {dir, downloadAll}.
 func (p *parser) project(n *yaml.Node) {
 	v := Project{DownloadAll: p.downloadAll, Line: n.Line}
-	if p.entry(n, func(s string) { v.Text = s }, field{"dir", &v.Text}, field{"downloadAll", &v.DownloadAll}) {
+	if p.entry(n, func(s string) { v.Text = s }, strictyaml.Field{Name: "dir", Into: &v.Text}, strictyaml.Field{Name: "downloadAll", Into: &v.DownloadAll}) {
 		v.Dir = p.resolve(v.Text)
 		add(p, n, &p.file.Projects, v, "project "+v.Dir, nil)
 	}
@@ -144,11 +147,11 @@ func (p *parser) project(n *yaml.Node) {
 func (p *parser) module(n *yaml.Node) {
 	v, deps := Module{Line: n.Line}, true
 	if p.entry(n, func(s string) { v.Path, v.Query, _ = strings.Cut(s, "@") },
-		field{"module", &v.Path},
-		field{"versions", func(s string) (err error) { v.Range, err = goproxy.ParseRange(s); return err }},
-		field{"latest", &v.Latest},
-		field{"query", &v.Query},
-		field{"deps", &deps}) {
+		strictyaml.Field{Name: "module", Into: &v.Path},
+		strictyaml.Field{Name: "versions", Into: func(s string) (err error) { v.Range, err = goproxy.ParseRange(s); return err }},
+		strictyaml.Field{Name: "latest", Into: &v.Latest},
+		strictyaml.Field{Name: "query", Into: &v.Query},
+		strictyaml.Field{Name: "deps", Into: &deps}) {
 		v.Alone = !deps
 		add(p, n, &p.file.Modules, v, v.ID(), cmp.Or(goproxy.CheckNoURL(v.Path), module.CheckPath(v.Path), v.checkVersions()))
 	}
@@ -177,7 +180,7 @@ func checkQuery(path, query string) error {
 func (p *parser) tool(n *yaml.Node) {
 	v := Tool{Platforms: p.file.Platforms, Line: n.Line}
 	if p.entry(n, func(s string) { v.Package, v.Query, _ = strings.Cut(s, "@") },
-		field{"package", &v.Package}, field{"query", &v.Query}, field{"platforms", p.texts(&v.Platforms, CheckPlatform)}) {
+		strictyaml.Field{Name: "package", Into: &v.Package}, strictyaml.Field{Name: "query", Into: &v.Query}, strictyaml.Field{Name: "platforms", Into: p.texts(&v.Platforms, CheckPlatform)}) {
 		add(p, n, &p.file.Tools, v, v.ID(), cmp.Or(goproxy.CheckNoURL(v.Package), module.CheckImportPath(v.Package), checkQuery(v.Package, v.Query)))
 	}
 }
@@ -186,7 +189,7 @@ func (p *parser) tool(n *yaml.Node) {
 func (p *parser) toolchain(n *yaml.Node) {
 	v := Toolchain{Platforms: p.file.Platforms, Line: n.Line}
 	if p.entry(n, func(s string) { v.Release = s },
-		field{"release", &v.Release}, field{"platforms", p.texts(&v.Platforms, CheckPlatform)}) {
+		strictyaml.Field{Name: "release", Into: &v.Release}, strictyaml.Field{Name: "platforms", Into: p.texts(&v.Platforms, CheckPlatform)}) {
 		var invalid error
 		if v.Release != "latest" && !version.IsValid(v.Release) {
 			invalid = fmt.Errorf("%.100q is not a Go release: name one like go1.26.8, go1.26 for its newest patch, or latest", redact.Text(v.Release))
@@ -198,14 +201,14 @@ func (p *parser) toolchain(n *yaml.Node) {
 // allow reads an entry of the allow list: a pattern.
 func (p *parser) allow(n *yaml.Node) {
 	v := Rule{Line: n.Line}
-	p.read(n, v.add)
+	p.Read(n, v.add)
 	p.file.Allow = append(p.file.Allow, v)
 }
 
 // deny reads an entry of the deny list: patterns and a reason.
 func (p *parser) deny(n *yaml.Node) {
 	v := Rule{Line: n.Line}
-	p.fields(n, field{"modules", p.list(v.add)}, field{"reason", &v.Reason})
+	p.Fields(n, strictyaml.Field{Name: "modules", Into: p.List(v.add)}, strictyaml.Field{Name: "reason", Into: &v.Reason})
 	p.file.Deny = append(p.file.Deny, v)
 }
 

@@ -47,7 +47,7 @@ type blobInfo struct {
 // signature is what is known about one signature: without a key to check it with, only that it is there.
 type signature struct {
 	Checked bool   `json:"checked"`
-	KeyID   string `json:"keyId,omitempty"`
+	KeyID   string `json:"keyId,omitempty"` // or its names in the policy
 	Error   string `json:"error,omitempty"`
 }
 
@@ -89,8 +89,8 @@ type origin struct {
 	Hash string `json:"hash,omitempty"`
 }
 
-// Inspect collects what there is to say about m. Without keys (nil), signatures are only counted.
-func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, keys *sign.Keys) (*Inspection, error) {
+// Inspect collects what there is to say about m. Signatures are only counted if v is nil.
+func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, v sign.Explainer) (*Inspection, error) {
 	tag, err := m.Tag()
 	if err != nil {
 		return nil, err
@@ -127,14 +127,16 @@ func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, key
 	if err != nil {
 		return nil, err
 	}
-	found.Signatures = checkEach(ctx, m, sigs, keys)
-	found.SumDB, err = findEvidence(ctx, store, m, meta, keys)
+	if found.Signatures, err = checkEach(ctx, m, sigs, v); err != nil {
+		return nil, err
+	}
+	found.SumDB, err = findEvidence(ctx, store, m, meta, VerifierOf(v))
 	return found, err
 }
 
 // findEvidence returns nil when there is none.
-func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module, meta *artifact.Meta, keys *sign.Keys) (*evidence, error) {
-	data, tiles, err := store.Evidence(ctx, m, meta, VerifierOf(keys))
+func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module, meta *artifact.Meta, v sign.Verifier) (*evidence, error) {
+	data, tiles, err := store.Evidence(ctx, m, meta, v)
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, nil
 	}
@@ -148,30 +150,28 @@ func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module
 	return &evidence{Record: r.ID, Tiles: slices.Sorted(maps.Keys(tiles)), Apart: meta.SumDB == nil}, nil
 }
 
-// VerifierOf accepts everything where there are no keys (nil).
-func VerifierOf(keys *sign.Keys) sign.Verifier {
-	if keys == nil {
+// VerifierOf accepts everything where there is nothing to verify with (nil).
+func VerifierOf(v sign.Explainer) sign.Verifier {
+	if v == nil {
 		return sign.SkipVerify{}
 	}
-	return keys
+	return v
 }
 
-// checkEach checks the signatures one by one, to tell which of them is whose.
-func checkEach(ctx context.Context, m *registry.Module, sigs []sign.Signature, keys *sign.Keys) []signature {
+// checkEach tells of each signature whose it is, and whether it counts.
+func checkEach(ctx context.Context, m *registry.Module, sigs []sign.Signature, v sign.Explainer) ([]signature, error) {
 	out := make([]signature, len(sigs))
-	for i := range sigs {
-		if keys == nil {
-			continue
-		}
-		out[i].Checked = true
-		ids, err := keys.Verify(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs[i:i+1])
-		if err != nil {
-			out[i].Error = err.Error()
-		} else if len(ids) > 0 {
-			out[i].KeyID = ids[0]
-		}
+	if v == nil {
+		return out, nil
 	}
-	return out
+	e, err := v.Explain(ctx, sign.Subject{Module: m.Module, Digest: m.Descriptor.Digest}, sigs)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range e.Signatures {
+		out[i] = signature{Checked: true, KeyID: strings.Join(f.Keys, ", "), Error: f.Why}
+	}
+	return out, nil
 }
 
 // String returns the inspection as a table.

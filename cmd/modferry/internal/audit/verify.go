@@ -147,10 +147,24 @@ func (c *Checker) mend(ctx context.Context, r requirement.Requirement, v *Verdic
 		return fmt.Errorf("%w; not mended: %v", damage, err)
 	}
 	if err := c.check(ctx, r, v); err != nil {
-		return fmt.Errorf("after its blobs were put back from upstream: %w", err)
+		return c.unmended(ctx, store, m, err)
 	}
 	v.Mended = true
 	return nil
+}
+
+// unmended is the error for a version that is not in order after its blobs were put back.
+func (c *Checker) unmended(ctx context.Context, store *registry.Store, m *registry.Module, err error) error {
+	kept, e := store.Damaged(ctx, m, true)
+	if e != nil || len(kept) == 0 || store.IsLayout() {
+		return fmt.Errorf("after its blobs were put back from upstream: %w", err)
+	}
+	var files []string
+	for _, d := range kept {
+		files = append(files, fmt.Sprintf("docker/registry/v2/blobs/%s/%.2[2]s/%[2]s/data", d.Digest.Algorithm(), d.Digest.Encoded()))
+	}
+	return fmt.Errorf("%v: %w: the registry took the right content and kept what it had, as distribution does: "+
+		"delete %s in its storage, or what it has in the place of that, restart it if it caches, and run this again", m.Module, registry.ErrCorrupt, strings.Join(files, ", "))
 }
 
 // find finds the form that r wants. Where nothing From says is known of that, either will do.

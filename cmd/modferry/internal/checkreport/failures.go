@@ -32,7 +32,7 @@ func (r *Report) Failed(f proxyshim.Failure) {
 		if i, found := slices.BinarySearch(r.failures.refused, text); !found {
 			r.failures.refused = slices.Insert(r.failures.refused, i, text)
 		}
-	case proxyshim.Denied:
+	case proxyshim.Denied, proxyshim.HeldBack:
 		r.failures.denied++
 		if reason := f.Err.Error(); len(r.failures.reasons) < maxReasons && !slices.Contains(r.failures.reasons, reason) {
 			r.failures.reasons = append(r.failures.reasons, reason)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
+	"github.com/modferry/modferry/registry/gocmd"
 )
 
 // Names of options that several commands share.
@@ -18,6 +19,7 @@ const (
 	FlagRegistry   = "registry"
 	flagCAFile     = "ca-file"
 	flagKey        = "key"
+	FlagPolicy     = "policy"
 	flagSkipVerify = "insecure-skip-verify"
 	FlagPrivate    = "private"
 	FlagUnrecorded = "allow-unrecorded"
@@ -60,6 +62,7 @@ func CAFileFlag() cli.Flag {
 func TrustFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: flagKey, Usage: "accept what the public key in `FILE` (cosign.pub) signed; repeat it, or separate with commas, for several"},
+		PolicyFlag("accept what the trust policy in `FILE` accepts"),
 		BoolFlag(flagSkipVerify, "accept unsigned and foreign artifacts (hashes are still checked); for trying things out only"),
 	}
 }
@@ -67,6 +70,11 @@ func TrustFlags() []cli.Flag {
 // KeysFlag is for the commands that check signatures only where there are keys to check them with.
 func KeysFlag(check string) cli.Flag {
 	return &cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`; repeat it, or separate with commas, for several"}
+}
+
+// PolicyFlag names a trust policy, which takes the place of keys.
+func PolicyFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: FlagPolicy, Usage: usage + ", in the place of --" + flagKey}
 }
 
 // CacheFlags say where a shim keeps what it has verified, and for how long.
@@ -122,9 +130,13 @@ func JSONFlag(what string) cli.Flag {
 // FlagsFromEnv gives every option its twin in the environment. It is done here and not by the flag library,
 // which would read the environment of the process.
 func (a *App) FlagsFromEnv(c *cli.Context) error {
+	trusted := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return saysTrust(f) && c.IsSet(f.Names()[0]) })
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
 		if c.IsSet(name) || name == "help" {
+			continue
+		}
+		if trusted && saysTrust(f) { // the one on the command line takes the place of the others
 			continue
 		}
 		env := EnvName(name)
@@ -137,6 +149,11 @@ func (a *App) FlagsFromEnv(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// saysTrust reports whether an option says whose signatures count.
+func saysTrust(f cli.Flag) bool {
+	return slices.Contains([]string{flagKey, FlagPolicy, flagSkipVerify}, f.Names()[0])
 }
 
 // EnvName is the environment twin of an option.
@@ -184,9 +201,16 @@ func Jobs(c *cli.Context) (int, error) {
 // Platforms checks --platform.
 func Platforms(c *cli.Context) ([]string, error) {
 	list := c.StringSlice(FlagPlatform)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	known := gocmd.Platforms(c.Context)
 	for _, p := range list {
 		if err := mirrorfile.CheckPlatform(p); err != nil {
 			return nil, UsageErrorf("--%s: %v", FlagPlatform, err)
+		}
+		if len(known) > 0 && !slices.Contains(known, p) {
+			return nil, WithHint(UsageErrorf("--%s: this Go does not build for %q", FlagPlatform, p), `"go tool dist list" shows for which it does`)
 		}
 	}
 	return list, nil

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"errors"
+	"io/fs"
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
@@ -33,7 +35,15 @@ func (a *App) Signer(c *cli.Context) (*sign.Signer, error) {
 	}
 	signer, err := sign.LoadSigner(file, func() ([]byte, error) { return a.Prompt().Get("Password for " + file + ": ") })
 	debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
-	return signer, err
+	return signer, withKeygen(err)
+}
+
+// withKeygen says where keys come from, if err is that there is no such file.
+func withKeygen(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return WithHint(err, `"modferry keygen" makes a pair: cosign.key to sign with, cosign.pub for everybody who verifies`)
+	}
+	return err
 }
 
 // Prompt asks for passwords.

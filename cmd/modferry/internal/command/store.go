@@ -13,6 +13,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
+	"github.com/modferry/modferry/registry/safetext"
 	"github.com/modferry/modferry/registry/stores"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -32,18 +33,6 @@ func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 		return nil, &ExitError{Code: ExitUsage, Err: err}
 	}
 	return stores, err
-}
-
-// OpenStore opens what --registry names, of a command that works on one store.
-func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
-	router, err := a.OpenStores(c, nil)
-	if err != nil {
-		return nil, err
-	}
-	if all := router.Stores(); len(all) == 1 {
-		return all[0], nil
-	}
-	return nil, errors.Join(UsageErrorf("--%s: %s works on one store at a time: name one, without routes", FlagRegistry, c.Command.Name), router.Close())
 }
 
 // OpenEach opens stores that arguments name: registries and namespaces, or directories. Log may be nil.
@@ -88,21 +77,37 @@ func (a *App) Checker(c *cli.Context) (verify.Checker, error) {
 	}, nil
 }
 
+// OpenStore opens what --registry names, of a command that works on one store.
+func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
+	router, err := a.OpenStores(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	if all := router.Stores(); len(all) == 1 {
+		return all[0], nil
+	}
+	return nil, errors.Join(UsageErrorf("--%s: %s works on one store at a time: name one, without routes", FlagRegistry, c.Command.Name), router.Close())
+}
+
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 	keys := c.StringSlice(flagKey)
+	if err := checkTrust(c); err != nil {
+		return nil, err
+	}
+	if file := c.String(FlagPolicy); file != "" {
+		return sign.LoadPolicy(file, nil)
+	}
 	if c.Bool(flagSkipVerify) {
-		if len(keys) > 0 {
-			return nil, UsageErrorf("--%s and --%s contradict each other", flagKey, flagSkipVerify)
-		}
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
 	if len(keys) == 0 {
-		return nil, WithHint(UsageErrorf("--%s is needed: whose signatures are accepted?", flagKey),
+		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", flagKey, FlagPolicy),
 			"--key cosign.pub, the public half of the key that mirror signs with")
 	}
-	return sign.LoadKeys(keys...)
+	v, err := sign.LoadKeys(keys...)
+	return v, withKeygen(err)
 }
 
 // OptionalKeys are the keys that --key names, of a command that works without any: nil then.
@@ -111,7 +116,8 @@ func OptionalKeys(c *cli.Context) (*sign.Keys, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
-	return sign.LoadKeys(files...)
+	keys, err := sign.LoadKeys(files...)
+	return keys, withKeygen(err)
 }
 
 // ParseVersion reads module@version, where the version is one a store can have: canonical, no query.
@@ -122,7 +128,7 @@ func ParseVersion(arg string) (module.Version, error) {
 	}
 	m := module.Version{Path: path, Version: version}
 	if err := goproxy.Check(m); err != nil {
-		return module.Version{}, UsageErrorf("%q: %v", arg, err)
+		return module.Version{}, UsageErrorf("%w", safetext.Naming(arg, err))
 	}
 	return m, nil
 }

@@ -52,7 +52,7 @@ func ok(detail string) Finding          { return Finding{Status: OK, Detail: det
 func note(detail string) Finding        { return Finding{Status: Note, Detail: detail} }
 func wrong(detail, mend string) Finding { return Finding{Status: Wrong, Detail: detail, Mend: mend} }
 
-// Options are by what measure [Examine] examines. All but Private and Unsigned are required.
+// Options are by what measure [Examine] examines. All but Private, Unsigned and Policy are required.
 type Options struct {
 	Log     *sumdb.Log // that the go command is to ask for
 	Shim    string     // the URL that GOPROXY should be
@@ -64,6 +64,7 @@ type Options struct {
 	List     func(context.Context) error                    // lists what is in there
 	Snapshot func(context.Context) (*sumdb.Snapshot, error) // reads the newest one in the store
 	Unsigned bool                                           // Snapshot does not check its signature
+	Policy   *Policy                                        // nil: there is none
 }
 
 // examination is one run of [Examine].
@@ -91,8 +92,14 @@ func Examine(ctx context.Context, o Options) ([]Finding, error) {
 }
 
 func (e *examination) all(ctx context.Context) []Finding {
-	proxy := e.proxy(ctx)
-	findings := append(e.settings(), proxy, e.store(ctx))
+	proxy, store := e.proxy(ctx), e.store(ctx)
+	findings := append(e.settings(), proxy, store)
+	if e.Policy != nil {
+		findings = append(findings, e.policy())
+	}
+	if store.Status == Wrong {
+		return findings // and whatever else is asked of it fails for the same reason
+	}
 	s, err := e.Snapshot(ctx)
 	findings = append(findings, e.snapshot(s, err))
 	if s == nil {

@@ -23,8 +23,10 @@ const mirrorAgain = "modferry mirror --key cosign.key go.sum"
 func (e *examination) store(ctx context.Context) Finding {
 	var f Finding
 	switch err := e.List(ctx); {
-	case err == nil, errors.Is(err, registry.ErrNoLayout): // which the snapshot tells
+	case err == nil:
 		f = ok("")
+	case errors.Is(err, registry.ErrNoLayout):
+		f = wrong(err.Error(), mirrorAgain)
 	case errors.Is(err, registry.ErrDenied), errors.Is(err, registry.ErrUnsupported):
 		f = note(err.Error())
 	case errors.Is(err, registry.ErrUnauthorized):
@@ -49,7 +51,7 @@ func (e *examination) snapshot(s *sumdb.Snapshot, err error) Finding {
 	case err != nil:
 		f = wrong(err.Error()+"; a new one from the connected side takes its place", mirrorAgain)
 	case e.Unsigned:
-		f = note("its signature is not checked without --key; that of the log on it is")
+		f = note("its signature is not checked without --key or --policy; that of the log on it is")
 	default:
 		f = ok("")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // Display shows what mirror does. Its methods are not called concurrently, but for Write.
@@ -159,22 +160,36 @@ func (b *bar) Done() {
 
 // eventLine says in one line what became of a version.
 func eventLine(e mirror.Event) string {
-	kind := ""
-	if e.ModOnly {
-		kind = " mod-only"
+	if e.Err != nil {
+		return redact.Text(failureLine(e))
 	}
-	line := fmt.Sprintf("%-8s %s%s", e.Status, e.Module, kind)
+	line := fmt.Sprintf("%-8s %s", e.Status, e.Module)
+	if e.ModOnly {
+		line += " mod-only"
+	}
 	switch {
-	case e.Err != nil && e.From != "" && e.From != e.Module.String():
-		line += " (" + e.From + "): " + e.Err.Error()
-	case e.Err != nil:
-		line += ": " + e.Err.Error()
 	case e.HeldBack != "":
 		line += ", held back by the registry: " + e.HeldBack
 	case e.Bytes > 0:
 		line += "  " + humanize.Bytes(uint64(e.Bytes))
 	}
 	return redact.Text(line)
+}
+
+// failureLine says what failed, of what, and who needs that.
+func failureLine(e mirror.Event) string {
+	line := fmt.Sprintf("%-8s %v", e.Status, safetext.Naming(e.Module.String(), e.Err))
+	var of []string
+	if e.ModOnly {
+		of = append(of, "mod-only")
+	}
+	if e.From != "" && e.From != e.Module.String() {
+		of = append(of, "for "+e.From)
+	}
+	if len(of) == 0 {
+		return line
+	}
+	return line + " (" + strings.Join(of, ", ") + ")"
 }
 
 // SummaryLine reads "12 new, 30 existing, 1 failed, 14 MB".

@@ -1,0 +1,191 @@
+package sign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An Explainer is a [Verifier] that tells why it decides as it does.
+type Explainer interface {
+	Verifier
+
+	// Explain decides about a subject as Verify does, and looks at every signature. The error is that of a cancelled
+	// context.
+	Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error)
+}
+
+// Explanation is how an [Explainer] decides about a subject, and why.
+type Explanation struct {
+	Rule       Rule
+	Line       int    // of the rule in the policy; 0 = it is not in there
+	Needs      string // whose signatures the rule needs, in words; "" if there is no rule
+	Denied     error  // what Deny returns
+	Signatures []Finding
+	Keys       []string // that count, as Verify returns them
+	Err        error    // nil if the subject is accepted, else as Verify returns it
+}
+
+// Finding is what an [Explainer] makes of one signature.
+type Finding struct {
+	Keys   []string // the names of the keys that made it; none = nobody known, or it is broken
+	Counts bool
+	Why    string // it does not count; "" if it does
+}
+
+// Explain implements [Explainer].
+func (k *Keys) Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error) {
+	e := &Explanation{Rule: k.Rule(s.Module.Path), Needs: "one of the keys given"}
+	e.Keys, e.Err = k.Verify(ctx, s, sigs)
+	for _, sig := range sigs {
+		ids, err := k.check(ctx, s, sig)
+		f := Finding{Keys: ids, Counts: err == nil}
+		if err != nil {
+			f.Why = err.Error()
+		}
+		e.Signatures = append(e.Signatures, f)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return e, nil
+}
+
+// Explain implements [Explainer].
+func (p *Policy) Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error) {
+	now := p.now()
+	r, _ := p.rule(s.Module.Path)
+	e := &Explanation{Rule: p.Rule(s.Module.Path), Denied: p.Deny(s)}
+	if r != nil {
+		e.Line, e.Needs = r.line, r.needs()
+	}
+	counted := make(map[string]bool)
+	for _, sig := range sigs {
+		ids, err := p.all.check(ctx, s, sig)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		f := p.finding(r, ids, err, now)
+		if f.Counts {
+			for _, id := range ids {
+				counted[id] = true
+			}
+		}
+		e.Signatures = append(e.Signatures, f)
+	}
+	n := 0
+	if r != nil {
+		e.Keys, n = r.count(counted, now)
+	}
+	if e.Err = p.verdict(s, r, e, n); e.Err != nil {
+		e.Keys = nil
+	}
+	return e, nil
+}
+
+// finding tells what a signature by the keys with those IDs counts for; with an error, why it is by none.
+func (p *Policy) finding(r *rule, ids []string, err error, now time.Time) Finding {
+	if err != nil {
+		return Finding{Why: err.Error()}
+	}
+	var f Finding
+	var reasons []string
+	for _, t := range p.keys {
+		if !slices.Contains(ids, t.id) {
+			continue
+		}
+		f.Keys = append(f.Keys, t.name)
+		switch {
+		case t.revoked:
+			reasons = append(reasons, fmt.Sprintf("by %s, which is revoked", t.name))
+		case t.expired(now):
+			reasons = append(reasons, fmt.Sprintf("by %s, which expired on %s", t.name, t.notAfter.Format(time.DateOnly)))
+		case r == nil || !slices.Contains(r.of, t):
+			reasons = append(reasons, fmt.Sprintf("by %s, which the rule does not name", t.name))
+		default:
+			f.Counts = true
+		}
+	}
+	if !f.Counts {
+		f.Why = strings.Join(reasons, "; ")
+	}
+	return f
+}
+
+// count returns the first names of the keys among counted that count for a rule, and how many they are: the same key under
+// two names is one.
+func (r *rule) count(counted map[string]bool, now time.Time) (names []string, n int) {
+	seen := make(map[string]bool)
+	for _, t := range r.of {
+		if counted[t.id] && !seen[t.id] && !t.revoked && !t.expired(now) {
+			seen[t.id] = true
+			names = append(names, t.name)
+		}
+	}
+	return names, len(names)
+}
+
+// verdict returns nil if n keys that count are enough for a subject, or the reason why it is refused.
+func (p *Policy) verdict(s Subject, r *rule, e *Explanation, n int) error {
+	if e.Denied != nil {
+		return e.Denied
+	}
+	if r == nil {
+		return fmt.Errorf("%w %s: no rule of it covers %s\n%s", ErrForbidden, p.name, s.Module.Path, adviceRule)
+	}
+	needs := fmt.Sprintf("the rule for %s (%s:%d) needs %s", e.Rule.Name, p.name, r.line, r.needs())
+	if r.line == 0 {
+		needs = p.name + " needs " + r.needs()
+	}
+	if len(e.Signatures) == 0 {
+		return fmt.Errorf("%s is %w; %s\n%s", s.Digest, ErrUnsigned, needs, adviceSigned)
+	}
+	if err := checkDigest(s.Digest); err != nil {
+		return fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	if n >= r.threshold {
+		return nil
+	}
+	has := "none counts"
+	if n > 0 {
+		has = "only " + strings.Join(e.Keys, ", ") + " counts"
+	}
+	return fmt.Errorf("%w for %s: %s; of %d, %s\n%s%s", ErrUntrusted, s.Digest, needs, len(e.Signatures), has, adviceSigned, e.others())
+}
+
+// others says why signatures do not count, up to a bound.
+func (e *Explanation) others() string {
+	var reasons []error
+	for _, f := range e.Signatures {
+		if !f.Counts {
+			reasons = append(reasons, errors.New(f.Why))
+		}
+	}
+	if len(reasons) == 0 {
+		return ""
+	}
+	return "\nDoes not count: " + describe(reasons)
+}
+
+// needs says whose signatures a rule needs.
+func (r *rule) needs() string {
+	var names []string
+	for _, t := range r.of {
+		if !slices.Contains(names, t.name) {
+			names = append(names, t.name)
+		}
+	}
+	switch list := strings.Join(names, ", "); {
+	case len(names) == 0:
+		return "a key of a rule that looks at the checksum database, and there is no such rule"
+	case len(names) == 1:
+		return list
+	case r.threshold == 1:
+		return "one of " + list
+	default:
+		return fmt.Sprintf("%d of %s", r.threshold, list)
+	}
+}

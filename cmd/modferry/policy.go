@@ -1,0 +1,117 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/cmd/modferry/internal/audit"
+	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/registry/verify"
+)
+
+func (a *app) policyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "policy",
+		Usage:     "check a trust policy, and explain what it decides",
+		ArgsUsage: "check [FILE] | explain MODULE@VERSION",
+		Description: command.Describe(`
+"check" reads a policy and the keys it names as serve does at its start, and prints what it says. Everything that is wrong
+is named with its line: exit code 1. What is probably not meant, like a key that no rule names, is a warning.
+
+"explain" says of a version in the store which rule covers it, which signatures there are, what each of them counts for and
+why, what the checksum database has to say, what is denied or revoked, and what is decided: exit code 4 if it is refused. It
+explains keys given with --key as well. The contents are not downloaded: verify does that.
+
+A policy is a file like this:
+
+   version: 1
+   keys:
+     platform-2026: {file: platform-2026.pub, notAfter: 2027-12-31}   # relative to this file
+     security:      {file: security.pub}
+   rules:                                # the longest prefix counts; what none covers is refused
+     - modules: ["corp.example/**"]      # corp.example and all below it
+       signedBy: {anyOf: [platform-2026]}
+       checksumDatabase: none            # private: not in the public log
+     - modules: ["**"]
+       signedBy: {threshold: 2, of: [platform-2026, security]}         # that many different keys
+       checksumDatabase: required        # ifPresent: where the store has a snapshot
+   deny:
+     - modules: ["github.com/evil/**", "example.com/lib@<v1.4.2"]
+       reason: CVE-2026-0001
+   revoked: {digests: [], keys: []}      # of manifests; by name or ID`, `
+modferry policy check policy.yaml
+modferry policy check --json policy.yaml
+modferry policy explain --policy policy.yaml golang.org/x/text@v0.14.0
+modferry policy explain --policy policy.yaml --registry harbor.example/golang --json corp.example/lib@v1.2.3`),
+		Flags: append(append(a.StoreFlags(), command.TrustFlags()[:2]...),
+			command.SumDBFlag(), command.PrivateFlag(),
+			command.JSONFlag("what is found out"),
+		),
+		Action: a.policy,
+	}
+}
+
+func (a *app) policy(c *cli.Context) error {
+	switch what, n := c.Args().First(), c.NArg(); {
+	case what == "check" && n <= 2:
+		return a.policyCheck(c, cmp.Or(c.Args().Get(1), c.String(command.FlagPolicy)))
+	case what == "explain" && n == 2:
+		return a.policyExplain(c, c.Args().Get(1))
+	}
+	return command.UsageErrorf("policy takes check and a file, or explain and a module@version")
+}
+
+func (a *app) policyCheck(c *cli.Context, file string) error {
+	if file == "" {
+		return command.UsageErrorf("policy check needs the file to check")
+	}
+	p, err := sign.LoadPolicy(file, nil)
+	if err != nil {
+		return err
+	}
+	s := p.Summary()
+	for _, w := range s.Warnings {
+		a.Warn("%s: %s", file, w)
+	}
+	return a.Print(c, s, audit.PolicyTable(s))
+}
+
+func (a *app) policyExplain(c *cli.Context, arg string) error {
+	m, err := command.ParseVersion(arg)
+	if err != nil {
+		return err
+	}
+	v, err := command.OptionalVerifier(c)
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		return command.UsageErrorf("policy explain needs --%s", command.FlagPolicy)
+	}
+	log, err := command.ChecksumLog(c)
+	if err != nil {
+		return err
+	}
+	stores, err := a.OpenStores(c, nil)
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	store, err := stores.For(m.Path)
+	if err != nil {
+		return err
+	}
+	x, err := audit.Explain(c.Context, store, m, &verify.Checker{
+		Verifier: v, Log: log, Private: a.PrivatePatterns(c), Snapshot: a.SnapshotOnce(c.Context, stores, log, v),
+	}, v)
+	if printed := a.Print(c, x, x.String()); printed != nil {
+		return printed
+	}
+	if x.Outcome == audit.Refused {
+		return &command.ExitError{Code: command.ExitRefused, Err: fmt.Errorf("%v is refused", m)}
+	}
+	return err
+}
