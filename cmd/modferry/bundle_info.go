@@ -14,7 +14,10 @@ import (
 	"github.com/modferry/modferry/registry/bundle"
 )
 
-const flagList = "list"
+const (
+	flagCheck = "check"
+	flagList  = "list"
+)
 
 func (a *app) bundleInfoCommand() *cli.Command {
 	return &cli.Command{
