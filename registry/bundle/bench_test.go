@@ -75,4 +75,3 @@ func plainTar(b *testing.B, layout, to string) (size int64) {
 	must(b, f.Sync())
 	return size
 }
-
