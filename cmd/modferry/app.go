@@ -7,6 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/inventorying"
+	"github.com/modferry/modferry/cmd/modferry/internal/pruning"
 )
 
 // execute runs one command line (without the program's name) and returns the exit code. Whatever went wrong
@@ -47,8 +49,9 @@ func newApp(s command.Streams) *cli.App {
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
 			a.syncCommand(),
-			a.inventoryCommand(),
 			a.bundleCommand(),
+			inventorying.Command(&a.App),
+			pruning.Command(&a.App),
 			a.policyCommand(),
 			a.doctorCommand(), a.versionCommand(),
 		},

@@ -12,11 +12,13 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/bundling"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/bundle"
+	"github.com/modferry/modferry/registry/bundle/parity"
 	"github.com/modferry/modferry/registry/inventory"
 	"github.com/modferry/modferry/registry/transfer"
 )
@@ -25,7 +27,9 @@ const (
 	flagOutput     = "output"
 	flagVolumeSize = "volume-size"
 	flagSince      = "since"
+	flagSinceKey   = "since-key"
 	flagNoIndex    = "no-index"
+	flagParity     = "parity"
 )
 
 func (a *app) bundleCreateCommand() *cli.Command {
@@ -46,18 +50,25 @@ than a volume is cut.
 
 With --since, what the other side has is left out, as its inventory says. Nothing is guessed from what was sent before.
 
+With --parity, a file beside each tar, NAME.tar.parity, makes up for the loss of that share of the two of them, wherever it
+is: a scratch, bad sectors, an end that was cut off. bundle load and info --check find it there. --volume-size is then that
+of a volume with its parity.
+
 The same content gives the same bytes, but for the signature of the volumes. Everything is verified by its digest as it is
 written; what is damaged in the store ends it. A volume gets its name when it is complete. An interrupted run is finished
 by the next, which keeps the volumes that are complete.`, `
 modferry bundle create --registry harbor.example/golang --key cosign.key --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --output /media/golang.tar
-modferry bundle create --key cosign.key --since inventory.txt --output monday.tar
+modferry bundle create --key cosign.key --volume-size 4.7GB --parity 10% --output /media/golang.tar
+modferry bundle create --key cosign.key --since inventory.txt --since-key inside.pub --output monday.tar
 modferry bundle create --key cosign.key --output tools.tar modferry.lock 'github.com/acme/**'
 modferry bundle create --key cosign.key --output - | ssh diode 'cat > golang.tar'`),
 		Flags: slices.Concat(a.StoreFlags(), command.SignerFlags(), []cli.Flag{
 			&cli.StringFlag{Name: flagOutput, Aliases: []string{"o"}, Usage: "write the bundle to `PATH`"},
 			&cli.StringFlag{Name: flagVolumeSize, Usage: "cut it into volumes of at most `SIZE`, as in 4.7GB or 650MiB"},
 			&cli.StringFlag{Name: flagSince, Usage: "leave out what the inventory in `FILE` has"},
+			&cli.StringSliceFlag{Name: flagSinceKey, Usage: "demand a signature of the inventory by the public key in `FILE`; repeat it for several"},
+			&cli.StringFlag{Name: flagParity, Usage: "write, beside each tar, what makes up for the loss of a `SHARE` of it, as in 10%"},
 			command.BoolFlag(flagNoIndex, "leave out the index of the store's modules"),
 			command.SumDBFlag(),
 			command.JobsFlag("look at"),
@@ -76,16 +87,20 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if output == "-" && c.String(flagVolumeSize) != "" {
 		return command.UsageErrorf("--%s and --%s - contradict each other: standard output is one volume", flagVolumeSize, flagOutput)
 	}
+	share, err := bundling.ParseParity(c.String(flagParity), output)
+	if err != nil {
+		return command.UsageErrorf("--%s: %v", flagParity, err)
+	}
 	signer, err := a.Signer(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	store, err := a.OpenStore(c)
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
-	plan, err := a.planBundle(c, stores)
+	defer store.Close()
+	plan, err := a.planBundle(c, store, share)
 	if err != nil {
 		return explainItem(err)
 	}
@@ -97,6 +112,9 @@ func (a *app) bundleCreate(c *cli.Context) error {
 		if err := a.writeBundle(c, plan, output, bundle.WriteOptions{Signer: signer}); err != nil {
 			return err
 		}
+		if err := report.WriteParity(c.Context, share); err != nil {
+			return err
+		}
 	}
 	if output == "-" {
 		fmt.Fprintln(a.Err, report)
@@ -106,22 +124,19 @@ func (a *app) bundleCreate(c *cli.Context) error {
 }
 
 // planBundle looks what the bundle will have in it.
-func (a *app) planBundle(c *cli.Context, stores *registry.Router) (*bundle.Plan, error) {
+func (a *app) planBundle(c *cli.Context, store *registry.Store, share parity.Share) (*bundle.Plan, error) {
 	o := bundle.PlanOptions{}
 	var err error
 	if o.VolumeSize, err = volumeSize(c); err != nil {
 		return nil, err
 	}
+	if share > 0 {
+		o.VolumeSize = parity.Fit(o.VolumeSize, share)
+	}
 	if o.Jobs, err = command.Jobs(c); err != nil {
 		return nil, err
 	}
-	if file := c.String(flagSince); file != "" {
-		if o.Base, err = inventory.ReadFile(file, nil); err != nil {
-			return nil, err
-		}
-	}
-	store, err := onlyStore(stores)
-	if err != nil {
+	if o.Base, err = base(c); err != nil {
 		return nil, err
 	}
 	if !store.IsLayout() {
@@ -132,6 +147,22 @@ func (a *app) planBundle(c *cli.Context, stores *registry.Router) (*bundle.Plan,
 		return nil, err
 	}
 	return bundle.NewPlan(c.Context, store, items, o)
+}
+
+// base reads what the other side has; nil = nothing.
+func base(c *cli.Context) (*inventory.Inventory, error) {
+	file := c.String(flagSince)
+	if file == "" {
+		return nil, nil
+	}
+	var keys *sign.Keys
+	if files := c.StringSlice(flagSinceKey); len(files) > 0 {
+		var err error
+		if keys, err = sign.LoadKeys(files...); err != nil {
+			return nil, err
+		}
+	}
+	return inventory.ReadFile(file, keys)
 }
 
 // volumeSize reads --volume-size; 0 = one volume.
@@ -145,14 +176,6 @@ func volumeSize(c *cli.Context) (int64, error) {
 		return 0, command.UsageErrorf("--%s %q is not a size like 4.7GB", flagVolumeSize, text)
 	}
 	return int64(n), nil
-}
-
-// onlyStore returns the one store of routes.
-func onlyStore(stores *registry.Router) (*registry.Store, error) {
-	if len(stores.Stores()) != 1 {
-		return nil, command.UsageErrorf("a bundle is of one store; make one of each of %v", stores.Stores())
-	}
-	return stores.Stores()[0], nil
 }
 
 // selectItems lists what the arguments select, all of which has to be there.

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	flagList  = "list"
 	flagCheck = "check"
+	flagList  = "list"
 )
 
 func (a *app) bundleInfoCommand() *cli.Command {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry/bundle"
+	"github.com/modferry/modferry/registry/bundle/parity"
 	"github.com/modferry/modferry/registry/redact"
 )
 
@@ -34,6 +35,7 @@ type VolumeInfo struct {
 	Error   string        `json:"signatureError,omitempty"` // why none does
 	CutOff  int64         `json:"cutOff,omitempty"`         // bytes that are missing at its end
 	Damaged []Damaged     `json:"damaged,omitempty"`
+	Parity  string        `json:"parity,omitempty"` // what it made up for, or why it did not
 	checked bool
 }
 
@@ -58,18 +60,50 @@ type Inspector struct {
 // Inspect opens a volume, "-" for standard input, and says what there is to say about it. Each is told of the items before
 // that.
 func (in *Inspector) Inspect(ctx context.Context, path string, each func(*bundle.Volume) error) (*VolumeInfo, error) {
-	var v *bundle.Volume
-	var err error
 	if path == "-" {
-		v, err = bundle.OpenPipe("standard input", in.Stdin, bundle.Options{})
-	} else {
-		v, err = bundle.Open(path, bundle.Options{})
+		v, err := bundle.OpenPipe("standard input", in.Stdin, bundle.Options{})
+		if err != nil {
+			return nil, err
+		}
+		info, err := in.inspect(ctx, path, v, each)
+		return info, errors.Join(err, v.Close())
+	}
+	v, err := bundle.Open(path, bundle.Options{})
+	said := ""
+	if err != nil || in.Check {
+		m, fault := parity.Mend(ctx, path, "")
+		defer m.Close()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if said = saidOf(m, fault); m.Repaired() {
+			if err == nil {
+				err = v.Close()
+			}
+			v, err = bundle.Open(m.Path, bundle.Options{})
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	info, err := in.inspect(ctx, path, v, each)
+	if info != nil {
+		info.Parity = said
+	}
 	return info, errors.Join(err, v.Close())
+}
+
+// saidOf says what the parity of a volume was good for; "" if there is none.
+func saidOf(m *parity.Mended, fault error) string {
+	switch {
+	case fault != nil:
+		return redact.Text(fault.Error())
+	case m.Repaired():
+		return fmt.Sprintf("makes up for damage: %v, and what is said here is of a copy that was repaired, as loading it does", m.Damage)
+	case parity.HasSidecar(m.Path):
+		return "not needed: the volume is whole"
+	}
+	return ""
 }
 
 func (in *Inspector) inspect(ctx context.Context, path string, v *bundle.Volume, each func(*bundle.Volume) error) (*VolumeInfo, error) {
@@ -127,6 +161,9 @@ func (i *VolumeInfo) String() string {
 		b.WriteString("  signature  there, not checked (--key FILE checks it)\n")
 	default:
 		fmt.Fprintf(&b, "  signature  valid, key %s\n", strings.Join(i.Keys, ", "))
+	}
+	if i.Parity != "" {
+		fmt.Fprintf(&b, "  parity     %s\n", i.Parity)
 	}
 	for _, p := range i.Problems() {
 		fmt.Fprintf(&b, "  %s\n", p)

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/modferry/modferry/registry/bundle"
+	"github.com/modferry/modferry/registry/bundle/parity"
 )
 
 // A Report is what bundle create has written.
@@ -23,6 +24,8 @@ type VolumeReport struct {
 	Items int    `json:"items"`
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
+
+	Parity int64 `json:"parity,omitempty"` // bytes of the file beside it
 }
 
 // NewReport returns the report of a plan that is written to output; "" is nowhere.
@@ -43,6 +46,9 @@ func (r *Report) String() string {
 	var b strings.Builder
 	for n, v := range r.Volumes {
 		fmt.Fprintf(&b, "volume %d of %d  %s  %s\n", n+1, len(r.Volumes), contents(v.Items, v.Bytes), v.File)
+		if v.Parity > 0 {
+			fmt.Fprintf(&b, "  parity  %s  %s\n", humanize.Bytes(uint64(v.Parity)), v.File+parity.Extension)
+		}
 	}
 	if r.Omitted > 0 {
 		fmt.Fprintf(&b, "%d items that the other side has are left out\n", r.Omitted)

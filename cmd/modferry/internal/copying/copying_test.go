@@ -62,7 +62,7 @@ func TestLines(t *testing.T) {
 		"copied   checksum snapshot sumdb/sum.example.com:head-12": {Item: transfer.Item{Repository: "sumdb/sum.example.com", Tag: "head-12"}},
 		"signed   example.com/m v1.0.0":                            {Item: transfer.Item{Repository: "example.com/m", Tag: "v1.0.0"}, Module: m, Outcome: registry.SignatureAdded},
 		"REFUSED  example.com/m v1.0.0":                            {Item: transfer.Item{Repository: "example.com/m", Tag: "v1.0.0"}, Err: sign.ErrUnsigned}, // before its manifest was read
-		"": {Item: transfer.Item{Repository: "example.com/m", Tag: "v1.0.0"}, Module: m, Outcome: registry.Exists},
+		"":                                                         {Item: transfer.Item{Repository: "example.com/m", Tag: "v1.0.0"}, Module: m, Outcome: registry.Exists},
 	} {
 		var out bytes.Buffer
 		(&Report{Out: &out, Err: new(bytes.Buffer)}).Event(e)

@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/bundle"
+	"github.com/modferry/modferry/registry/bundle/parity"
 	"github.com/modferry/modferry/registry/load"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/transfer"
@@ -35,7 +36,10 @@ func (l *Loads) Run(ctx context.Context, names []string) error {
 	l.Loader.Waits = l.Report.waits
 	var archives []string
 	for _, name := range names {
-		if name != "-" && !load.IsBundle(name) {
+		if parity.IsSidecar(name) {
+			continue
+		}
+		if name != "-" && !parity.HasSidecar(name) && !load.IsBundle(name) {
 			archives = append(archives, name)
 			continue
 		}
@@ -60,13 +64,28 @@ func (l *Loads) volume(ctx context.Context, name string) (err error) {
 	if name == "-" {
 		err = l.Loader.Pipe(ctx, "standard input", l.In)
 	} else {
-		err = l.Loader.File(ctx, name)
+		err = l.file(ctx, name)
 	}
 	if ofVolume(err) {
 		l.Report.refuse(err)
 		return nil
 	}
 	return err
+}
+
+// file loads a volume from a file or a directory. If there is parity beside it, and it is damaged, a repaired copy is loaded.
+func (l *Loads) file(ctx context.Context, name string) error {
+	m, err := parity.Mend(ctx, name, l.Loader.WorkDir)
+	defer m.Close()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		fmt.Fprintf(l.Report.Err, "modferry: WARNING: %s; it is loaded as it is\n", redact.Text(err.Error()))
+	case m.Repaired():
+		fmt.Fprintf(l.Report.Err, "modferry: %s: %v; a copy that was repaired by its parity is loaded\n", name, m.Damage)
+	}
+	return l.Loader.File(ctx, m.Path)
 }
 
 // ofVolume reports whether an error is about one volume.
