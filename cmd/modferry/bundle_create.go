@@ -20,6 +20,7 @@ import (
 	"github.com/modferry/modferry/registry/bundle"
 	"github.com/modferry/modferry/registry/bundle/parity"
 	"github.com/modferry/modferry/registry/inventory"
+	"github.com/modferry/modferry/registry/selection"
 	"github.com/modferry/modferry/registry/transfer"
 )
 
@@ -188,9 +189,9 @@ func (a *app) selectItems(c *cli.Context, store *registry.Store, jobs int) ([]tr
 	if err != nil {
 		return nil, err
 	}
-	selection := bundle.Selection{Store: store, Log: log, Jobs: jobs, NoIndex: c.Bool(flagNoIndex)}
-	selector.Apply(&selection)
-	items, missing, err := selection.List(c.Context)
+	selected := selection.Selection{Store: store, Log: log, Jobs: jobs, NoIndex: c.Bool(flagNoIndex)}
+	selector.Apply(&selected)
+	items, missing, err := selected.List(c.Context)
 	if err != nil {
 		return nil, err
 	}
@@ -241,8 +242,7 @@ func (a *app) bytesDisplay(c *cli.Context, what string, total int64) progress.By
 
 // explainItem says what mends an item that cannot be put into a bundle.
 func explainItem(err error) error {
-	var item *bundle.ItemError
-	if !errors.As(err, &item) || !errors.Is(err, artifact.ErrCorrupt) {
+	if !errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, bundle.ErrExists) {
 		return err
 	}
 	return command.WithHint(err, "modferry verify --repair --key cosign.pub --all finds all that is damaged, and puts back what upstream has")
