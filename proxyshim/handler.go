@@ -20,6 +20,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
@@ -184,6 +185,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		q, err = h.parseSumDB(q)
 	}
 	eventOf(r.Context()).asked(q, h.stores)
+	if path := q.module.Path; path != "" && !access.From(r.Context()).MayRead(path) {
+		access.Refuse(w, r, path) // whether it is there or not
+		return
+	}
 	defer h.wishes.begin(q, h.now())()
 	if err == nil {
 		err = h.serve(w, r, q)
