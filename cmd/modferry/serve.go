@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
+	"github.com/modferry/modferry/cmd/modferry/internal/webpage"
 	"github.com/modferry/modferry/proxyshim"
 )
 
@@ -93,6 +94,14 @@ func (a *app) serve(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
+	pages, err := webpage.New(webpage.Options{
+		Shim: s.Handler, Stores: s.stores, Private: s.private, Log: log,
+		Settings: func(url string) []shell.Setting { return goSettings(url, s.private) },
+	})
+	if err != nil {
+		return err
+	}
+	defer pages.Close()
 	l, err := net.Listen("tcp", c.String(command.FlagListen))
 	if err != nil {
 		return command.WithHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+command.FlagListen+" chooses another address")
@@ -109,7 +118,7 @@ func (a *app) serve(c *cli.Context) error {
 	defer look.Wait()
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
-	return listen.Until(c.Context, listen.Server(s, addr, hosts, log), l, log)
+	return listen.Until(c.Context, listen.Server(pages, addr, hosts, log), l, log)
 }
 
 // allowedHosts checks --allow-host.

@@ -85,4 +85,3 @@ func (v *Value[T]) stat() []string {
 	}
 	return stamps
 }
-
