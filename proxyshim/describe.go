@@ -17,6 +17,7 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // Description is what the shim has found out about a version that it serves. Nothing in it is a judgement of its own: the
@@ -174,7 +175,9 @@ func (h *Handler) Snapshot(ctx context.Context) SnapshotState {
 	}
 	state.Checked = n.checked
 	for _, fault := range n.Faults {
-		state.Faults = append(state.Faults, fault)
+		if n.Seen || verify.Classify(fault) != verify.Denied { // which is how some registries say that there is none
+			state.Faults = append(state.Faults, fault)
+		}
 	}
 	if n.Snapshot != nil {
 		state.Records, state.Captured, state.Store = n.Head().N, n.Captured(), n.Store
