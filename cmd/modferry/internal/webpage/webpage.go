@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"strings"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
@@ -14,11 +15,12 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// Options describe a shim. All but Private and Password are required.
+// Options describe a shim. Private and Password may be zero.
 type Options struct {
 	Shim     *proxyshim.Handler
 	Stores   *registry.Router
 	Private  string // patterns of modules that the checksum database does not have
+	Password bool   // clients have to show a credential
 	Settings func(shim string) []shell.Setting
 	Log      *slog.Logger
 }
@@ -28,7 +30,7 @@ func New(o Options) (*page.Handler, error) {
 	return page.New(page.Options{
 		Shim: o.Shim, Log: o.Log,
 		Names:  o.names,
-		Setup:  func(url string) []page.Snippet { return snippets(o.Settings(url)) },
+		Setup:  o.setup,
 		Mirror: o.mirror,
 	})
 }
@@ -67,6 +69,18 @@ func (o *Options) mirror(miss proxyshim.Miss) string {
 		words = append(words, "--private", shell.Quote(o.Private))
 	}
 	return strings.Join(append(words, shell.Quote(what)), " ")
+}
+
+// setup is how to have the go command use the shim at an address.
+func (o *Options) setup(shim string) []page.Snippet {
+	list := snippets(o.Settings(shim))
+	if u, err := url.Parse(shim); err == nil && o.Password {
+		list = append(list, page.Snippet{
+			Title: "User and password, in .netrc in the home directory (Windows: _netrc)",
+			Text:  "machine " + u.Hostname() + " login NAME password PASSWORD",
+		})
+	}
+	return list
 }
 
 // snippets make settings in the shells that people have, and for good.
