@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -45,13 +46,18 @@ type Origin struct{ VCS, URL, Ref, Hash string }
 // Describe describes a version, which is fetched and verified if need be, as for a request for its .info. Its errors are
 // for [Explain]. Nothing that is asked for so is a wish.
 func (h *Handler) Describe(ctx context.Context, m module.Version) (*Description, error) {
+	event := eventOf(ctx)
 	e, err := h.version(ctx, m)
-	if isSecurity(err) {
-		h.report(Failure{Refused, m, err}, "verification failed", "module", m.Path, "version", m.Version)
-	}
 	if err != nil {
+		status, _ := describe(m, err)
+		outcome := failedWith(status, err)
+		event.failed(outcome, err)
+		if outcome == Refused {
+			h.report(Failure{Refused, m, err}, "verification failed", "module", m.Path, "version", m.Version, event.logged())
+		}
 		return nil, err
 	}
+	h.record(event, e, false)
 	return h.description(e), nil
 }
 
@@ -197,5 +203,8 @@ func (h *Handler) Policy() sign.Verifier { return h.policy() }
 // Explain returns the HTTP status and the text that a request about m is answered with for err.
 func Explain(m module.Version, err error) (status int, text string) {
 	status, text = describe(m, err)
+	if status != http.StatusNotFound {
+		text = redact.Text(text)
+	}
 	return status, plain(text)
 }

@@ -83,11 +83,12 @@ type Handler struct {
 	checking  chan struct{} // zips being checked: more than there are cores only take memory
 
 	// Work for clients is detached from them: it runs under ctx, one flight per key, and Close waits for it.
-	flights singleflight.Group
-	ctx     context.Context
-	cancel  context.CancelFunc
-	mu      sync.Mutex // held while ctx ends, and while work begins
-	working sync.WaitGroup
+	flights  singleflight.Group
+	fetching atomic.Int64
+	ctx      context.Context
+	cancel   context.CancelFunc
+	mu       sync.Mutex // held while ctx ends, and while work begins
+	working  sync.WaitGroup
 }
 
 // defaultAbsent is how long absence is remembered unless Options.Absent says.

@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
 	{"registry/bundle"},
-	{"registry/collect", "proxyshim/check", "proxyshim/page"},
+	{"registry/collect", "proxyshim/check", "proxyshim/page", "proxyshim/metrics"},
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
@@ -38,6 +38,7 @@ var only = map[string][]string{
 	"oras.land/oras-go/":               {"registry/remote", "registry/ocilayout"},
 	"github.com/urfave/cli/":           {"cmd/modferry", "cmd/modferry/internal/command"},
 	"github.com/klauspost/reedsolomon": {"registry/bundle/parity"},
+	"github.com/prometheus/":           {"proxyshim/metrics"},
 }
 
 func TestPackagesImportOneWay(t *testing.T) {

@@ -141,7 +141,7 @@ func (l *listening) listen(log *slog.Logger) (on net.Listener, addr net.Addr, sc
 func (l *listening) handler(h http.Handler) http.Handler {
 	h = listen.LimitDownloads(h, l.downloads)
 	if l.guard != nil {
-		h = l.guard.Handler(h)
+		h = l.guard.Handler(proxyshim.Identify(h))
 	}
 	return h
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/cmd/modferry/internal/webpage"
+	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/metrics"
 )
 
 const (
@@ -43,7 +45,7 @@ client may read, and * what no line names otherwise; so naming one anywhere clos
 Without prefixes it is *. What may not be read is answered with 401 or 403, be it there or not.
 
 A browser is shown at / what there is and what is missing. It stops on SIGINT, SIGTERM and SIGHUP after answering what is
-in flight. GET /-/healthz and /-/readyz are for supervisors. What was asked for and missing is written to --wishlist, with counts and times, a file that mirror reads;
+in flight. GET /-/healthz and /-/readyz are for supervisors, and /-/metrics for Prometheus. What was asked for and missing is written to --wishlist, with counts and times, a file that mirror reads;
 delete the file once its modules are mirrored. Several commands may add to it, by way of the lock file .FILE.lock beside it.
 
 The checksum database is served as well, from the newest snapshot in the store: a go command with its default GOSUMDB
@@ -83,11 +85,13 @@ func (a *app) serve(c *cli.Context) error {
 		return err
 	}
 	o.Conditions = how.conditions
-	s, err := a.newShim(c, log, o)
+	counts := metrics.New(command.BuildVersion())
+	s, err := a.newTimedShim(c, log, o, counts.RegistryRequest)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	counts.Watch(s.State)
 	pages, err := webpage.New(webpage.Options{
 		Shim: s.Handler, Stores: s.stores, Private: s.private, Password: how.guard != nil, Log: log,
 		Settings: func(url string) []shell.Setting { return goSettings(url, s.private) },
@@ -109,7 +113,9 @@ func (a *app) serve(c *cli.Context) error {
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
 	how.stop.Drain = s.Drain
-	return listen.Until(c.Context, listen.Server(how.handler(pages), addr, how.hosts, log), l, how.stop, log)
+	srv := listen.Server(how.handler(counts.Handler(pages)), addr, how.hosts, log)
+	srv.Handler = proxyshim.Observe(srv.Handler, counts.Observe)
+	return listen.Until(c.Context, srv, l, how.stop, log)
 }
 
 // newLog writes text for people or JSON for machines, without the credentials of URLs.

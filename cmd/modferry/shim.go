@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -51,6 +52,11 @@ const gcPercent = 30
 
 // newShim builds the shim that o and the options of [app.shimFlags] describe.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
+	return a.newTimedShim(c, log, o, nil)
+}
+
+// newTimedShim is newShim, and has requested told of each request to a registry, as [remote.ClientOptions] has it.
+func (a *app) newTimedShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -64,7 +70,7 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if err != nil {
 		return nil, err
 	}
-	stores, err := a.OpenStores(c, log)
+	stores, err := a.OpenTimedStores(c, log, requested)
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,9 @@ func (c *Cache) Ready() error {
 	return err
 }
 
+// Size returns about how many bytes are in the directory.
+func (c *Cache) Size() int64 { return c.size.Load() }
+
 // Empty reports whether no version is in the directory.
 func (c *Cache) Empty() bool {
 	c.mu.RLock()
