@@ -77,7 +77,7 @@ func (o *Options) setup(shim string) []page.Snippet {
 	if u, err := url.Parse(shim); err == nil && o.Password {
 		list = append(list, page.Snippet{
 			Title: "User and password, in .netrc in the home directory (Windows: _netrc)",
-			Text:  "machine " + u.Hostname() + " login NAME password PASSWORD",
+			Text:  "machine " + u.Host + " login NAME password PASSWORD",
 		})
 	}
 	return list
