@@ -19,6 +19,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
@@ -30,6 +31,7 @@ type Event struct {
 	Time     time.Time     // when the request came
 	Duration time.Duration // until all of the answer was written
 	Client   string        // address: host:port
+	User     string        // the name of a client that showed a credential, if it had to
 	Method   string
 	Path     string // of the URL, as it came
 
@@ -137,6 +139,16 @@ func Observe(h http.Handler, observe func(*Event)) http.Handler {
 			observe(e)
 		}()
 		h.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), eventKey{}, e)))
+	})
+}
+
+// Identify passes requests on to h, and has their events name who makes them. It belongs behind an [access.Guard].
+func Identify(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e, c := eventOf(r.Context()), access.From(r.Context()); e != nil && c != nil {
+			e.User = c.Name
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 

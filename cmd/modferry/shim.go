@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -53,6 +54,11 @@ const gcPercent = 30
 
 // newShim builds the shim that o and the options of [app.shimFlags] describe.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
+	return a.newTimedShim(c, log, o, nil)
+}
+
+// newTimedShim is newShim, and has requested told of each request to a registry, as [remote.ClientOptions] has it.
+func (a *app) newTimedShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -66,7 +72,7 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if err != nil {
 		return nil, err
 	}
-	stores, err := a.OpenStores(c, log)
+	stores, err := a.OpenTimedStores(c, log, requested)
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +124,14 @@ func (a *app) newObserver(c *cli.Context, log *slog.Logger) (*observer, error) {
 	return &observer{l}, nil
 }
 
-// around returns h with all that it answers observed. Errors name the request, whoever observes.
-func (o *observer) around(h http.Handler) http.Handler {
+// around returns h with all that it answers observed, by others as well. Errors name the request, whoever observes.
+func (o *observer) around(h http.Handler, others ...func(*proxyshim.Event)) http.Handler {
 	return proxyshim.Observe(h, func(e *proxyshim.Event) {
 		if o.audit != nil {
 			o.audit.Write(e)
+		}
+		for _, observe := range others {
+			observe(e)
 		}
 	})
 }
