@@ -188,8 +188,8 @@ func (r *Reader) copyStored() error {
 	return nil
 }
 
-// decodeSymbols decodes until the block is over, there is no room, or more has to be read. It is long, and has what
-// refill does three times, because calls and fields of r instead of variables take a third of its time more.
+// decodeSymbols decodes until the block is over, there is no room, or more has to be read. It is long, and has
+// what refill does in it twice, so that the compiler keeps its state in registers.
 func (r *Reader) decodeSymbols() error {
 	in, out, litLen, dist := &r.in, &r.out, &r.litLen, &r.dist
 	inPos, outPos, bits, bitCount := r.inPos, r.outPos, r.bits, r.bitCount
