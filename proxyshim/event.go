@@ -133,6 +133,9 @@ func Observe(h http.Handler, observe func(*Event)) http.Handler {
 		out := &countingWriter{ResponseWriter: w}
 		defer func() {
 			e.Duration, e.Status, e.Bytes = time.Since(e.Time), out.status, out.written
+			if r.Method == http.MethodHead { // net/http takes a body, and does not send it
+				e.Bytes = 0
+			}
 			if e.Outcome == "" {
 				e.Outcome = outcomeOf(r.Context(), out.status)
 			}

@@ -80,7 +80,7 @@ type Handler struct {
 	absences  *lru.Cache[module.Version, absentUntil]
 	wishes    *wishes
 	outages   *outages
-	checking  chan struct{} // zips being checked: more than there are cores only take memory
+	checking  chan struct{} // zips being checked: more only take memory, for one keeps several cores busy
 
 	// Work for clients is detached from them: it runs under ctx, one flight per key, and Close waits for it.
 	flights  singleflight.Group
@@ -93,6 +93,9 @@ type Handler struct {
 
 // defaultAbsent is how long absence is remembered unless Options.Absent says.
 const defaultAbsent = 10 * time.Second
+
+// coresPerZip is how many cores checking one zip keeps busy.
+const coresPerZip = 4
 
 // errClosed is the answer to requests that need the store after Close.
 var errClosed = errors.New("the shim is shutting down")
@@ -142,7 +145,7 @@ func New(o Options) (*Handler, error) {
 		cache:      c,
 		sums:       &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
 		absences:   absences,
-		checking:   make(chan struct{}, runtime.GOMAXPROCS(0)),
+		checking:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/coresPerZip)),
 		wishes:     wishes,
 		outages:    &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}

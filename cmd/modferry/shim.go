@@ -48,9 +48,9 @@ func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
 	return o, nil
 }
 
-// gcPercent keeps a shim small: what it holds is the checksum snapshot, some 10 MB; what it allocates is little beside
-// what it hashes, so that collecting it more often than is usual costs a few percent of CPU.
-const gcPercent = 30
+// gcPercent keeps a shim small. It is not lower because there is little in memory, so that collecting it all the more often
+// would cost CPU for the sake of one or two megabytes.
+const gcPercent = 80
 
 // newShim builds the shim that o and the options of [app.shimFlags] describe.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {

@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/proxyshim"
 )
 
@@ -126,23 +125,13 @@ func kindOf(e *proxyshim.Event) string {
 	case e.Kind == "":
 		return "other"
 	}
-	switch e.Kind {
-	case goproxy.List:
-		return "list"
-	case goproxy.Latest:
-		return "latest"
-	case goproxy.Info:
-		return "info"
-	case goproxy.Mod:
-		return "mod"
-	}
-	return strings.ReplaceAll(string(e.Kind), " ", "-") // zip, revision, supported, tree-head, lookup, tile
+	return e.Kind
 }
 
 // isCached reports whether what is asked for can be in the cache.
-func isCached(kind goproxy.Kind) bool {
+func isCached(kind string) bool {
 	switch kind {
-	case goproxy.List, goproxy.Latest, goproxy.Info, goproxy.Mod, goproxy.Zip:
+	case "list", "latest", "info", "mod", "zip":
 		return true
 	}
 	return false
