@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"archive/zip"
+	"bufio"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -12,9 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/flate"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/modferry/modferry/artifact/inflate"
 )
 
 // maxHashers is how many entries of one zip are hashed at the same time; each takes about 150 KiB of memory.
@@ -23,7 +23,7 @@ const maxHashers = 4
 // hashZip returns the sum that [golang.org/x/mod/sumdb/dirhash.HashZip] returns, in well below two thirds of its CPU
 // time, on several cores. The names in z must differ, and none may have a line feed: modzip.CheckZip sees to that.
 func hashZip(z *zip.Reader) (string, error) {
-	z.RegisterDecompressor(zip.Deflate, decompress)
+	z.RegisterDecompressor(zip.Deflate, inflate)
 	files := slices.Clone(z.File)
 	slices.SortFunc(files, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
 	sums := make([][sha256.Size]byte, len(files))
@@ -68,22 +68,29 @@ func copyEntry(dst io.Writer, f *zip.File, buf []byte) error {
 	return nil
 }
 
-// inflaters are used again: most entries are so small that making one for each would take as long as using it.
-var inflaters = sync.Pool{New: func() any { return new(inflate.Reader) }}
-
-// decompress is a zip.Decompressor.
-func decompress(r io.Reader) io.ReadCloser {
-	i := inflaters.Get().(*inflate.Reader)
-	i.Reset(r)
-	return &inflating{i}
+// An inflater decompresses entries, one after the other: most are so small that making a new one for each would take as
+// long as using it.
+type inflater struct {
+	io.ReadCloser
+	src *bufio.Reader
 }
 
-type inflating struct{ *inflate.Reader }
+var inflaters = sync.Pool{New: func() any {
+	src := bufio.NewReaderSize(nil, 32<<10)
+	return &inflater{flate.NewReader(src), src}
+}}
+
+// inflate is a zip.Decompressor.
+func inflate(r io.Reader) io.ReadCloser {
+	i := inflaters.Get().(*inflater)
+	i.src.Reset(r)
+	_ = i.ReadCloser.(flate.Resetter).Reset(i.src, nil) // fails never
+	return i
+}
 
 // Close ends the use of i.
-func (i *inflating) Close() error {
-	i.Reset(nil)
-	inflaters.Put(i.Reader)
-	i.Reader = nil
+func (i *inflater) Close() error {
+	i.src.Reset(nil)
+	inflaters.Put(i)
 	return nil
 }

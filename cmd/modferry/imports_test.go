@@ -15,7 +15,7 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "artifact/inflate", "registry/redact", "registry/httpclient", "registry/bundle/parity", "proxyshim/reload"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "proxyshim/reload"},
 	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb"},
 	{"registry", "registry/gocmd"},

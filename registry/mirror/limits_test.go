@@ -3,12 +3,12 @@ package mirror
 import (
 	"archive/zip"
 	"bytes"
-	"compress/flate"
 	"errors"
 	"fmt"
 	"runtime"
 	"testing"
 
+	"github.com/klauspost/compress/flate"
 	"golang.org/x/mod/sumdb/dirhash"
 	modzip "golang.org/x/mod/zip"
 
