@@ -225,12 +225,12 @@ func TestABrokenPolicyIsToldAndTheOneBeforeStaysInForce(t *testing.T) {
 			e.setPolicy(text)
 			e.want(libURL+".zip", http.StatusOK, "PK")
 			e.want("/example.com/evil/@v/v1.0.0.info", http.StatusForbidden, "denies example.com/evil")
-			e.want("/-/readyz", http.StatusOK, "the trust policy was changed and is not in force")
+			e.want("/-/readyz", http.StatusOK, "[-] policy: the file was changed and is not in force")
 			if !strings.Contains(e.log.String(), "level=ERROR msg=\"the trust policy was changed and is not in force") {
 				t.Errorf("log:\n%s", e.log)
 			}
 			e.setPolicy(policyKeys + byFirst + "deny: [{modules: [example.com/evil]}]\n")
-			if _, body := e.get("/-/readyz"); body != "ready\n" {
+			if _, body := e.get("/-/readyz"); !strings.Contains(body, "[+] policy: in force") {
 				t.Errorf("readyz: %q", body)
 			}
 		})

@@ -70,8 +70,7 @@ func (c *Cache) commit(f *os.File, name string, flush bool) (s stamp, err error)
 		_ = os.Remove(f.Name())
 		return stamp{}, err
 	}
-	c.size.Add(fi.Size())
-	c.written.Add(fi.Size())
+	c.usage.wrote(fi.Size())
 	return stampOf(fi), nil
 }
 
@@ -173,7 +172,7 @@ func (c *Cache) Remove(name string) error {
 		err = os.Remove(name)
 	}
 	if err == nil {
-		c.size.Add(-fi.Size())
+		c.usage.removed(fi.Size())
 	}
 	return ignoreGone(err)
 }
