@@ -10,6 +10,7 @@ import (
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/transfer"
+	"github.com/modferry/modferry/registry/transfer/transfertest"
 )
 
 // Everything that a store holds arrives, byte for byte, and a second time nothing is left to do.
@@ -33,9 +34,9 @@ func TestEveryKindIsCopied(t *testing.T) {
 			signer := new(sign.Signer)
 			*signer = *signtest.Signer(t, 0)
 			signer.Format = tt.formats
-			log := newLog(t)
-			everything(t, from, log, signer)
-			list := items(t, from)
+			log := transfertest.NewLog(t)
+			transfertest.Everything(t, from, log, signer)
+			list := transfertest.Items(t, from)
 			var kinds []transfer.Kind
 			for _, it := range list {
 				kinds = append(kinds, it.Kind())
