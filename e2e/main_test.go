@@ -127,6 +127,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"retag":    cmdRetag,
 			"rot":      cmdRot,
 			"damage":   cmdDamage,
+			"scratch":  cmdScratch,
 			"exits":    cmdExits,
 			"faulty":   cmdFaulty,
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -367,4 +368,51 @@ func TestAFullDiskEndsTheLoadAndLosesNothing(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 	d.isComplete(t, to)
+}
+
+// A volume of another bundle is loaded for what it is: names of files and numbers of volumes mean nothing.
+func TestVolumesOfTwoBundlesMixedUp(t *testing.T) {
+	a, b := deliver(t, 120_000), deliver(t, 120_000)
+	b.log = a.log // which the second one does not have: whatever it says of the log is refused
+	to := newLayout(t)
+	l, r := a.loader(t, to)
+	for n, v := range a.volumes {
+		mixed := filepath.Join(t.TempDir(), filepath.Base(b.volumes[n])) // under the other's name
+		must(t, os.Rename(v, mixed))
+		must(t, l.File(t.Context(), b.volumes[n]))
+		must(t, l.File(t.Context(), mixed))
+	}
+	for it, err := range r.failed {
+		if !verify.Classify(err).IsRefusal() {
+			t.Errorf("%s: %v", it, err)
+		}
+	}
+	a.isComplete(t, to)
+}
+
+// Memory does not grow with the size of what is loaded.
+func TestMemoryOfALoad(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	from := newLayout(t)
+	const versions, size = 16, 4 << 20
+	text := incompressible(size)
+	for n := range versions {
+		m := module.Version{Path: fmt.Sprintf("corp.example/m%d", n), Version: "v1.0.0"}
+		storetest.Publish(t, from, artifacttest.FullVersion(t, m, text[n:]), signer)
+	}
+	d := delivery{store: from, log: transfertest.NewLog(t), signer: signer}
+	volumes := write(t, from, filepath.Join(t.TempDir(), "b.tar"), signer, bundle.PlanOptions{})
+	to := newLayout(t)
+	l, r := d.loader(t, to)
+	l.Checker.Private = "corp.example"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	must(t, l.File(t.Context(), volumes[0]))
+	runtime.ReadMemStats(&after)
+	if len(r.failed) > 0 {
+		t.Errorf("%v", r)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > versions*size/2 {
+		t.Errorf("%d bytes were allocated for %d versions of %d bytes", n, versions, size)
+	}
 }

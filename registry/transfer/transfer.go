@@ -147,9 +147,10 @@ func (x *copying) image(ctx context.Context, d ocispec.Descriptor, raw []byte) (
 	return im, nil
 }
 
+// blob is what the destination reads, and holds against the digest, after verification has done so.
 func (x *copying) blob(ctx context.Context, d ocispec.Descriptor) artifact.Blob {
 	d.Data = nil
-	return artifact.BlobFrom(d, func() (io.ReadCloser, error) { return x.from.Blob(ctx, x.Repository, d) })
+	return artifact.BlobFrom(d, func() (io.ReadCloser, error) { return x.from.Backend.Blob(ctx, x.Repository, d) })
 }
 
 // signed returns the signatures at the source, if they are accepted.
