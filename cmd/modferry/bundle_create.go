@@ -139,8 +139,8 @@ func (a *app) planBundle(c *cli.Context, store *registry.Store, share parity.Sha
 	if o.VolumeSize, err = volumeSize(c); err != nil {
 		return nil, err
 	}
-	if share > 0 {
-		o.VolumeSize = parity.Fit(o.VolumeSize, share)
+	if share > 0 && o.VolumeSize > 0 {
+		o.VolumeSize = max(1, parity.Fit(o.VolumeSize, share)) // 0 is one volume
 	}
 	if o.Jobs, err = command.Jobs(c); err != nil {
 		return nil, err
