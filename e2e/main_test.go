@@ -126,6 +126,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"logout":   cmdLogout,
 			"retag":    cmdRetag,
 			"rot":      cmdRot,
+			"damage":   cmdDamage,
 			"scratch":  cmdScratch,
 			"exits":    cmdExits,
 			"faulty":   cmdFaulty,

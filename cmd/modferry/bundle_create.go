@@ -20,6 +20,7 @@ import (
 	"github.com/modferry/modferry/registry/bundle"
 	"github.com/modferry/modferry/registry/bundle/parity"
 	"github.com/modferry/modferry/registry/inventory"
+	"github.com/modferry/modferry/registry/selection"
 	"github.com/modferry/modferry/registry/transfer"
 )
 
@@ -55,8 +56,9 @@ is: a scratch, bad sectors, an end that was cut off. bundle load and info --chec
 of a volume with its parity.
 
 The same content gives the same bytes, but for the signature of the volumes. Everything is verified by its digest as it is
-written; what is damaged in the store ends it. A volume gets its name when it is complete. An interrupted run is finished
-by the next, which keeps the volumes that are complete.`, `
+written; what is damaged in the store ends it. What a policy of the registry holds back is named and left out; exit code 3.
+A volume gets its name when it is complete. An interrupted run is finished by the next, which keeps the volumes that are
+complete.`, `
 modferry bundle create --registry harbor.example/golang --key cosign.key --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --parity 10% --output /media/golang.tar
@@ -104,6 +106,9 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if err != nil {
 		return explainItem(err)
 	}
+	for _, held := range plan.HeldBack {
+		fmt.Fprintf(a.Err, "modferry: not in the bundle: %v\n", held)
+	}
 	if n := len(plan.Unsigned); n > 0 {
 		a.Warn("%d items have no signature, the first is %v; the other side refuses them", n, plan.Unsigned[0])
 	}
@@ -118,9 +123,13 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	}
 	if output == "-" {
 		fmt.Fprintln(a.Err, report)
-		return nil
+	} else if err := a.Print(c, report, report.String()); err != nil {
+		return err
 	}
-	return a.Print(c, report, report.String())
+	if n := len(plan.HeldBack); n > 0 {
+		return command.ItemsFailed(n, "items are held back by a policy of the registry, and are not in the bundle")
+	}
+	return nil
 }
 
 // planBundle looks what the bundle will have in it.
@@ -188,9 +197,9 @@ func (a *app) selectItems(c *cli.Context, store *registry.Store, jobs int) ([]tr
 	if err != nil {
 		return nil, err
 	}
-	selection := bundle.Selection{Store: store, Log: log, Jobs: jobs, NoIndex: c.Bool(flagNoIndex)}
-	selector.Apply(&selection)
-	items, missing, err := selection.List(c.Context)
+	selected := selection.Selection{Store: store, Log: log, Jobs: jobs, NoIndex: c.Bool(flagNoIndex)}
+	selector.Apply(&selected)
+	items, missing, err := selected.List(c.Context)
 	if err != nil {
 		return nil, err
 	}
@@ -241,8 +250,7 @@ func (a *app) bytesDisplay(c *cli.Context, what string, total int64) progress.By
 
 // explainItem says what mends an item that cannot be put into a bundle.
 func explainItem(err error) error {
-	var item *bundle.ItemError
-	if !errors.As(err, &item) || !errors.Is(err, artifact.ErrCorrupt) {
+	if !errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, bundle.ErrExists) {
 		return err
 	}
 	return command.WithHint(err, "modferry verify --repair --key cosign.pub --all finds all that is damaged, and puts back what upstream has")

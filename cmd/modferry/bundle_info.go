@@ -29,7 +29,7 @@ Says of each volume which bundle it is of, which volume it is, what is in it, wh
 to, and who signed it; and at the end which volumes of the bundles are not here, or here twice. A volume is known by what it
 says and proves, whatever its name is. DIR is a volume, or has volumes in it; "-" is a tar on standard input.
 
-With --key the signatures of the volumes are checked; exit code 4 if one is not accepted. With --check every file in them is
+With --key or --policy the signatures of the volumes are checked; exit code 4 if one is not accepted. With --check every file in them is
 read, and items that are damaged are named; exit code 3. With --list, the versions in them are printed as the list command
 prints them, instead.`, `
 modferry bundle info --key cosign.pub /media/usb
@@ -38,6 +38,7 @@ modferry bundle info --list golang.tar | modferry verify --key cosign.pub -
 ssh diode cat golang.tar | modferry bundle info -`),
 		Flags: []cli.Flag{
 			command.KeysFlag("check the signatures of the volumes with"),
+			command.PolicyFlag("check the signatures of the volumes by the trust policy in `FILE`"),
 			command.BoolFlag(flagCheck, "read every file, and name what is damaged"),
 			command.BoolFlag(flagList, `print the versions in them, "path version" a line`),
 			command.JSONFlag("each volume, and each bundle"),
@@ -50,11 +51,14 @@ func (a *app) bundleInfo(c *cli.Context) error {
 	if !c.Args().Present() {
 		return command.UsageErrorf("which volume? Give a file, a directory, or - for standard input")
 	}
-	keys, err := command.OptionalKeys(c)
+	trust, err := command.OptionalVerifier(c)
 	if err != nil {
 		return err
 	}
-	in := &bundling.Inspector{Stdin: a.In, Keys: keys, Check: c.Bool(flagCheck)}
+	in := &bundling.Inspector{Stdin: a.In, Check: c.Bool(flagCheck)}
+	if trust != nil {
+		in.Trust = trust
+	}
 	in.Progress = func(what string, total int64) (func(int64), func()) {
 		show := a.bytesDisplay(c, what, total)
 		return show.Add, show.Done

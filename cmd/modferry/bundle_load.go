@@ -74,20 +74,17 @@ func (a *app) bundleLoad(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	store, err := a.OpenStore(c)
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
-	if len(stores.Stores()) != 1 {
-		return command.UsageErrorf("--%s: a bundle is loaded into one store, not by module prefix", command.FlagRegistry)
-	}
-	if err := contact.All(c.Context, stores, "loaded", registry.ErrUnreachable, registry.ErrUnauthorized); err != nil {
+	defer store.Close()
+	if err := contact.Stores(c.Context, []*registry.Store{store}, "loaded", registry.ErrUnreachable, registry.ErrUnauthorized); err != nil {
 		return err
 	}
 	report := &copying.Report{Out: a.Out, Err: a.Err, JSON: c.Bool(command.FlagJSON), DryRun: c.Bool(command.FlagDryRun), Loads: true}
 	loads := copying.Loads{
-		Loader: load.Loader{Destination: stores.Stores()[0], Checker: checker, Jobs: jobs, DryRun: report.DryRun, WorkDir: c.String(flagWork)},
+		Loader: load.Loader{Destination: store, Checker: checker, Jobs: jobs, DryRun: report.DryRun, WorkDir: c.String(flagWork)},
 		In:     a.In, Report: report, Wishes: wishes,
 	}
 	err = loads.Run(c.Context, c.Args().Slice())

@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
-	{"registry/bundle", "registry/prune"},
+	{"registry/bundle", "registry/prune", "registry/selection"},
 	{"registry/load"},
 	{"registry/collect", "proxyshim/check"},
 	{"registry/mirror"},

@@ -154,16 +154,3 @@ func contentOf(t testing.TB, s *registry.Store, it transfer.Item) (content []byt
 }
 
 var artifactBlob = artifact.NewBlob("text/plain", []byte("x"))
-
-// indexTag returns the tag of the store's only index.
-func indexTag(t testing.TB, s *registry.Store) string {
-	t.Helper()
-	for tag, err := range s.Tags(t.Context(), artifact.IndexRepository) {
-		must(t, err)
-		if artifact.IsIndexTag(tag) {
-			return tag
-		}
-	}
-	t.Fatal("there is no index")
-	return ""
-}

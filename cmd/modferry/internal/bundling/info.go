@@ -48,8 +48,8 @@ type Damaged struct {
 // An Inspector inspects volumes.
 type Inspector struct {
 	Stdin io.Reader
-	Keys  *sign.Keys // to check signatures with; nil = none
-	Check bool       // read every file
+	Trust sign.Verifier // to check signatures with; nil = they are not checked
+	Check bool          // read every file
 
 	// Progress returns what is told of the bytes that are read, of so many; nil = nobody is.
 	Progress func(what string, total int64) (add func(int64), done func())
@@ -109,10 +109,10 @@ func (in *Inspector) inspect(ctx context.Context, path string, v *bundle.Volume,
 	info := &VolumeInfo{
 		File: path, Bundle: said.Bundle, Volume: said.Volume, Volumes: len(said.Volumes), Source: said.Source,
 		Items: own.Items, Files: own.Files, Bytes: own.Size, Base: said.Base, Omitted: said.Omitted,
-		Signed: said.Signed, CutOff: v.Missing(), checked: in.Keys != nil,
+		Signed: said.Signed, CutOff: v.Missing(), checked: in.Trust != nil,
 	}
-	if in.Keys != nil {
-		keys, err := v.Verify(ctx, in.Keys)
+	if in.Trust != nil {
+		keys, err := v.Verify(ctx, in.Trust)
 		info.Keys = keys
 		if err != nil {
 			info.Error = redact.Text(err.Error())

@@ -14,8 +14,8 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
-	"github.com/modferry/modferry/registry/bundle"
 	"github.com/modferry/modferry/registry/requirement"
+	"github.com/modferry/modferry/registry/selection"
 )
 
 // A Selector is what arguments select.
@@ -85,7 +85,7 @@ func (s *Selector) addPattern(arg string) error {
 }
 
 // Apply has what is selected be in the bundle.
-func (s *Selector) Apply(to *bundle.Selection) {
+func (s *Selector) Apply(to *selection.Selection) {
 	to.Versions = s.versions
 	if s.patterns != nil {
 		to.Match = s.match

@@ -88,15 +88,16 @@ func (r *Report) line(e transfer.Event, outcome string) line {
 
 // What becomes of an item, in words.
 const (
-	copied   = "copied"
-	loaded   = "loaded"
-	would    = "would copy"
-	waiting  = "waits"
-	signed   = "signed"
-	existing = "exists"
-	leftOut  = "left out"
-	refused  = "REFUSED"
-	failed   = "FAILED"
+	copied    = "copied"
+	loaded    = "loaded"
+	wouldCopy = "would copy"
+	wouldLoad = "would load"
+	waiting   = "waits"
+	signed    = "signed"
+	existing  = "exists"
+	leftOut   = "left out"
+	refused   = "REFUSED"
+	failed    = "FAILED"
 )
 
 // count counts an event and returns its outcome in words.
@@ -117,8 +118,10 @@ func (r *Report) count(e transfer.Event) string {
 	case e.Outcome == registry.Published:
 		c.Copied++
 		switch {
+		case r.DryRun && r.Loads:
+			return wouldLoad
 		case r.DryRun:
-			return would
+			return wouldCopy
 		case r.Loads:
 			return loaded
 		}

@@ -1,4 +1,5 @@
-package bundle
+// Package selection says which items of a store are meant.
+package selection
 
 import (
 	"cmp"
@@ -21,7 +22,7 @@ import (
 	"github.com/modferry/modferry/registry/transfer"
 )
 
-// A Selection says which items of a store are to be in a bundle. Without Match and Versions it is all of them. Else it
+// A Selection says which items of a store are meant, as for a bundle. Without Match and Versions it is all of them. Else it
 // is those module versions that one of the two selects, with their evidence and the revisions that mean them, and of each
 // checksum database the newest snapshot.
 type Selection struct {
@@ -36,7 +37,7 @@ type Selection struct {
 	NoIndex bool
 }
 
-// List returns the items in the order in which they are to be loaded. Missing are the versions that the store does not
+// List returns the items in the order in which they are to be copied. Missing are the versions that the store does not
 // have: of one that is required in full, its go.mod alone is not enough. It takes a listing for each repository, and a
 // request for each recorded revision if something is selected. The error is that of the store; of several repositories
 // that cannot be listed it has them all.
@@ -157,11 +158,11 @@ func versionOf(it transfer.Item) string {
 func (s *Selection) read(ctx context.Context, it transfer.Item) (m module.Version, err error) {
 	_, raw, err := s.Store.Manifest(ctx, it.Repository, it.Tag)
 	if err != nil {
-		return m, itemError(it.Repository, it.Tag, err)
+		return m, fmt.Errorf("%v: %w", it, err)
 	}
 	var im ocispec.Manifest
 	if err := json.Unmarshal(raw, &im); err != nil {
-		return m, itemError(it.Repository, it.Tag, fmt.Errorf("%w: %w", artifact.ErrCorrupt, err))
+		return m, fmt.Errorf("%v: %w: %w", it, artifact.ErrCorrupt, err)
 	}
 	return module.Version{Path: im.Annotations[artifact.AnnotationModule], Version: im.Annotations[artifact.AnnotationVersion]}, nil
 }
