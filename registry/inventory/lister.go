@@ -137,7 +137,7 @@ func isModuleTag(tag string) bool {
 // repository lists what is in a repository; nothing if there is no such repository any more.
 func (l *Lister) repository(ctx context.Context, name string) (r Repository, err error) {
 	r.Name = name
-	belongs, signed := kindOf(name), make(map[string]bool)
+	belongs, others := kindOf(name), make(map[string]bool)
 	var tags []string
 	for tag, err := range l.Store.Tags(ctx, name) {
 		switch {
@@ -148,7 +148,7 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 		case belongs(tag):
 			tags = append(tags, tag)
 		default:
-			signed[tag] = true
+			others[tag] = true
 		}
 	}
 	slices.Sort(tags)
@@ -160,8 +160,11 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 		if t.Digest == "" {
 			continue
 		}
-		if of := sign.Tag(t.Digest); signed[of] {
-			if t.Signatures, err = l.resolve(ctx, r.Name, of); err != nil {
+		for tag, of := range map[string]*digest.Digest{sign.Tag(t.Digest): &t.Signatures, ReferrersTag(t.Digest): &t.Referrers} {
+			if !others[tag] {
+				continue
+			}
+			if *of, err = l.resolve(ctx, r.Name, tag); err != nil {
 				return r, err
 			}
 		}
@@ -172,6 +175,9 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 	}
 	return r, err
 }
+
+// ReferrersTag returns the tag of the list of a manifest's referrers, where a registry keeps none of its own.
+func ReferrersTag(d digest.Digest) string { return strings.TrimSuffix(sign.Tag(d), ".sig") }
 
 // resolve returns the digest of what a tag names, "" if the tag is gone since it was listed.
 func (l *Lister) resolve(ctx context.Context, repo, tag string) (digest.Digest, error) {

@@ -289,6 +289,23 @@ func TestPlanAndApply(t *testing.T) {
 	}
 }
 
+func TestTheListOfReferrersGoesWithItsVersion(t *testing.T) {
+	each(t, func(t *testing.T, s *registry.Store) {
+		fill(t, s)
+		m, err := s.FindKind(t.Context(), version("example.com/lib@v1.1.0"), false)
+		must(t, err)
+		tag := inventory.ReferrersTag(m.Descriptor.Digest)
+		storetest.Image(t, s, m.Repository, tag)
+		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib@v1.1.0", "")}})
+		if o := apply(t, s, p); o[prune.Removed] != 3 {
+			t.Errorf("%v", o)
+		}
+		if slices.Contains(tags(t, s), "lib:"+tag) {
+			t.Error("the list is there")
+		}
+	})
+}
+
 func TestAPlanSaysWhyAndHowMuch(t *testing.T) {
 	s := open(t, "oci:"+t.TempDir())
 	fill(t, s)
