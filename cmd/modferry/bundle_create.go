@@ -56,8 +56,9 @@ is: a scratch, bad sectors, an end that was cut off. bundle load and info --chec
 of a volume with its parity.
 
 The same content gives the same bytes, but for the signature of the volumes. Everything is verified by its digest as it is
-written; what is damaged in the store ends it. A volume gets its name when it is complete. An interrupted run is finished
-by the next, which keeps the volumes that are complete.`, `
+written; what is damaged in the store ends it. What a policy of the registry holds back is named and left out; exit code 3.
+A volume gets its name when it is complete. An interrupted run is finished by the next, which keeps the volumes that are
+complete.`, `
 modferry bundle create --registry harbor.example/golang --key cosign.key --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --parity 10% --output /media/golang.tar
@@ -105,6 +106,9 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if err != nil {
 		return explainItem(err)
 	}
+	for _, held := range plan.HeldBack {
+		fmt.Fprintf(a.Err, "modferry: not in the bundle: %v\n", held)
+	}
 	if n := len(plan.Unsigned); n > 0 {
 		a.Warn("%d items have no signature, the first is %v; the other side refuses them", n, plan.Unsigned[0])
 	}
@@ -119,9 +123,13 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	}
 	if output == "-" {
 		fmt.Fprintln(a.Err, report)
-		return nil
+	} else if err := a.Print(c, report, report.String()); err != nil {
+		return err
 	}
-	return a.Print(c, report, report.String())
+	if n := len(plan.HeldBack); n > 0 {
+		return command.ItemsFailed(n, "items are held back by a policy of the registry, and are not in the bundle")
+	}
+	return nil
 }
 
 // planBundle looks what the bundle will have in it.
@@ -131,8 +139,8 @@ func (a *app) planBundle(c *cli.Context, store *registry.Store, share parity.Sha
 	if o.VolumeSize, err = volumeSize(c); err != nil {
 		return nil, err
 	}
-	if share > 0 {
-		o.VolumeSize = parity.Fit(o.VolumeSize, share)
+	if share > 0 && o.VolumeSize > 0 {
+		o.VolumeSize = max(1, parity.Fit(o.VolumeSize, share)) // 0 is one volume
 	}
 	if o.Jobs, err = command.Jobs(c); err != nil {
 		return nil, err

@@ -40,6 +40,8 @@ type Plan struct {
 
 	// Unsigned are the items that have no signature.
 	Unsigned []transfer.Item
+	// HeldBack says of items that are not in the bundle by which policy the registry does not give them.
+	HeldBack []*ItemError
 }
 
 // keptSmall is the size up to which a blob is in the bundle although the other side has it: what is needed to verify an
@@ -83,13 +85,17 @@ func NewPlan(ctx context.Context, store *registry.Store, items []transfer.Item, 
 }
 
 // look finds out what belongs to each item.
-func (p *Plan) look(ctx context.Context, items []transfer.Item, jobs int) ([]*Item, error) {
-	found := make([]*Item, len(items))
+func (p *Plan) look(ctx context.Context, items []transfer.Item, jobs int) (found []*Item, err error) {
+	all, held := make([]*Item, len(items)), make([]error, len(items))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(jobs)
 	for n, item := range items {
 		g.Go(func() (err error) {
-			if found[n], err = p.lookAt(ctx, item); err != nil {
+			all[n], err = p.lookAt(ctx, item)
+			if errors.Is(err, registry.ErrPolicy) {
+				held[n], err = err, nil
+			}
+			if err != nil {
 				return itemError(item.Repository, item.Tag, err)
 			}
 			return ctx.Err()
@@ -98,10 +104,15 @@ func (p *Plan) look(ctx context.Context, items []transfer.Item, jobs int) ([]*It
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	for n, i := range found {
+	for n, i := range all {
+		if held[n] != nil {
+			p.HeldBack = append(p.HeldBack, &ItemError{items[n], held[n]})
+			continue
+		}
 		if len(i.Manifests) == 1 {
 			p.Unsigned = append(p.Unsigned, items[n])
 		}
+		found = append(found, i)
 	}
 	return found, nil
 }

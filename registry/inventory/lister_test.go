@@ -55,6 +55,17 @@ func must(t testing.TB, err error) {
 	}
 }
 
+func TestListsOfReferrersAreTold(t *testing.T) {
+	s := open(t, "oci:"+t.TempDir())
+	storetest.Publish(t, s, artifacttest.FullVersion(t, lib, "text"), nil)
+	version, _, err := s.Manifest(t.Context(), "corp.example/lib_u", "v1.2.3")
+	must(t, err)
+	list, _ := storetest.Image(t, s, "corp.example/lib_u", inventory.ReferrersTag(version.Digest))
+	if inv := parse(t, want(t, &inventory.Lister{Store: s})); !inv.HasReferrers("corp.example/lib_u", "v1.2.3", list.Digest) || inv.Tags() != 1 {
+		t.Error("it is not in the inventory")
+	}
+}
+
 // snapshotOf returns a snapshot of a checksum database, which is always the same.
 func snapshotOf(t testing.TB) (*sumdb.Log, *artifact.Image) {
 	t.Helper()

@@ -98,6 +98,7 @@ func exists(name string) bool {
 type Mended struct {
 	Path   string // of the file or its copy
 	Damage Damage
+	Err    error // why nothing was repaired, if there is a sidecar and the volume may have damage
 	remove bool
 }
 
@@ -113,27 +114,27 @@ func (m *Mended) Close() error {
 // written to a file in dir ("" is the system's directory for temporary files), for as long as the caller does not close
 // it. A directory, or a file without a sidecar, is taken as it is.
 //
-// With an error, which matches ErrBeyondRepair or ErrUseless or says that there was no room, the volume is returned
-// nevertheless, as it is: what is in it may be enough.
-func Mend(ctx context.Context, volume, dir string) (*Mended, error) {
+// Where that fails, Err matches ErrBeyondRepair or ErrUseless or says that there was no room, and the volume is taken as it is,
+// too: what is in it may be enough.
+func Mend(ctx context.Context, volume, dir string) *Mended {
 	m := &Mended{Path: volume}
 	name := volume + Extension
 	info, err := os.Stat(volume)
 	if err != nil || !info.Mode().IsRegular() {
-		return m, nil // for the caller to find out
+		return m // for the caller to find out
 	}
 	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil
+		return m
 	}
 	if err == nil {
 		defer file.Close()
 		err = m.mend(ctx, file, info.Size(), dir)
 	}
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", name, err)
+		m.Err = fmt.Errorf("%s: %w", name, err)
 	}
-	return m, nil
+	return m
 }
 
 func (m *Mended) mend(ctx context.Context, file *os.File, size int64, dir string) error {

@@ -46,9 +46,9 @@ func TestMend(t *testing.T) {
 			test.damage(t, volume)
 			before, err := os.ReadFile(volume)
 			must(t, err)
-			m, err := parity.Mend(t.Context(), volume, work)
-			if !errors.Is(err, test.err) || m.Repaired() != test.repaired || !m.Repaired() && m.Path != volume {
-				t.Fatalf("%+v, %v", m, err)
+			m := parity.Mend(t.Context(), volume, work)
+			if !errors.Is(m.Err, test.err) || m.Repaired() != test.repaired || !m.Repaired() && m.Path != volume {
+				t.Fatalf("%+v", m)
 			}
 			got, err := os.ReadFile(m.Path)
 			if err != nil || m.Repaired() && !bytes.Equal(got, data) {

@@ -71,14 +71,11 @@ func (in *Inspector) Inspect(ctx context.Context, path string, each func(*bundle
 	v, err := bundle.Open(path, bundle.Options{})
 	said := ""
 	if err != nil || in.Check {
-		m, fault := parity.Mend(ctx, path, "")
+		m := parity.Mend(ctx, path, "")
 		defer m.Close()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if said = saidOf(m, fault); m.Repaired() {
+		if said = saidOf(m); m.Repaired() {
 			if err == nil {
-				err = v.Close()
+				v.Close()
 			}
 			v, err = bundle.Open(m.Path, bundle.Options{})
 		}
@@ -94,10 +91,10 @@ func (in *Inspector) Inspect(ctx context.Context, path string, each func(*bundle
 }
 
 // saidOf says what the parity of a volume was good for; "" if there is none.
-func saidOf(m *parity.Mended, fault error) string {
+func saidOf(m *parity.Mended) string {
 	switch {
-	case fault != nil:
-		return redact.Text(fault.Error())
+	case m.Err != nil:
+		return redact.Text(m.Err.Error())
 	case m.Repaired():
 		return fmt.Sprintf("makes up for damage: %v, and what is said here is of a copy that was repaired, as loading it does", m.Damage)
 	case parity.HasSidecar(m.Path):

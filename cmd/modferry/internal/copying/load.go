@@ -75,13 +75,13 @@ func (l *Loads) volume(ctx context.Context, name string) (err error) {
 
 // file loads a volume from a file or a directory. If there is parity beside it, and it is damaged, a repaired copy is loaded.
 func (l *Loads) file(ctx context.Context, name string) error {
-	m, err := parity.Mend(ctx, name, l.Loader.WorkDir)
+	m := parity.Mend(ctx, name, l.Loader.WorkDir)
 	defer m.Close()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case err != nil:
-		fmt.Fprintf(l.Report.Err, "modferry: WARNING: %s; it is loaded as it is\n", redact.Text(err.Error()))
+	case m.Err != nil:
+		fmt.Fprintf(l.Report.Err, "modferry: WARNING: %s; it is loaded as it is\n", redact.Text(m.Err.Error()))
 	case m.Repaired():
 		fmt.Fprintf(l.Report.Err, "modferry: %s: %v; a copy that was repaired by its parity is loaded\n", name, m.Damage)
 	}
