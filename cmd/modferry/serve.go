@@ -53,8 +53,12 @@ shown names the request by its id. The file may be moved away at any time: it is
 The checksum database is served as well, from the newest snapshot in the store: a go command with its default GOSUMDB
 verifies every public module against the log's own signature, without a network. Modules matching --private, GONOSUMDB or
 GOPRIVATE are not in it; the go command needs them in GONOSUMDB. Where there is a snapshot, all others are served only
-with a record that it confirms, unless --allow-unrecorded is given.`, `
+with a record that it confirms, unless --allow-unrecorded is given.
+
+A trust policy (--policy) is followed: what its file says counts from the next request on, and one that is broken leaves the
+one before in force, which /-/readyz and the log tell.`, `
 modferry serve --key cosign.pub
+modferry serve --policy policy.yaml
 modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
 modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --access access --log-format json`),
