@@ -68,18 +68,30 @@ func TestPolicyExplainSaysWhatCountsAndWhy(t *testing.T) {
 		code                 int
 		says                 string // separated by |
 	}{
-		{"accepted", byFirst, "example.com/a@v1.0.0", command.ExitOK,
-			"rule               ** (line 3) needs one of first, second|signature 1        counts, by first|checksum database  not asked|accepted           signed by first"},
-		{"one of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.0.0", refused,
-			"needs 2 of first, second|signature 1        counts, by first|REFUSED            example.com/a@v1.0.0: |only first counts|What to do: "},
-		{"two of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.9.0", command.ExitOK,
-			"signature 1        counts, by first|signature 2        counts, by second|accepted           signed by first, second"},
-		{"another key", strings.Replace(byFirst, "[first, second]", "[third]", 1), "example.com/a@v1.9.0", refused,
-			"signature 1        does NOT count: by first, which the rule does not name|signature 2        does NOT count: by second"},
-		{"revoked key", byFirst + "revoked: {keys: [first]}", "example.com/a@v1.9.0", command.ExitOK,
-			"signature 1        does NOT count: by first, which is revoked|signature 2        counts, by second"},
-		{"denied", byFirst + "deny: [{modules: ['example.com/a@<v1.5'], reason: CVE-2026-0001}]", "example.com/a@v1.0.0", refused,
-			"denied             forbidden by the trust policy|denies example.com/a@<v1.5: CVE-2026-0001|signature 1        counts, by first|REFUSED"},
+		{
+			"accepted", byFirst, "example.com/a@v1.0.0", command.ExitOK,
+			"rule               ** (line 3) needs one of first, second|signature 1        counts, by first|checksum database  not asked|accepted           signed by first",
+		},
+		{
+			"one of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.0.0", refused,
+			"needs 2 of first, second|signature 1        counts, by first|REFUSED            example.com/a@v1.0.0: |only first counts|What to do: ",
+		},
+		{
+			"two of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.9.0", command.ExitOK,
+			"signature 1        counts, by first|signature 2        counts, by second|accepted           signed by first, second",
+		},
+		{
+			"another key", strings.Replace(byFirst, "[first, second]", "[third]", 1), "example.com/a@v1.9.0", refused,
+			"signature 1        does NOT count: by first, which the rule does not name|signature 2        does NOT count: by second",
+		},
+		{
+			"revoked key", byFirst + "revoked: {keys: [first]}", "example.com/a@v1.9.0", command.ExitOK,
+			"signature 1        does NOT count: by first, which is revoked|signature 2        counts, by second",
+		},
+		{
+			"denied", byFirst + "deny: [{modules: ['example.com/a@<v1.5'], reason: CVE-2026-0001}]", "example.com/a@v1.0.0", refused,
+			"denied             forbidden by the trust policy|denies example.com/a@<v1.5: CVE-2026-0001|signature 1        counts, by first|REFUSED",
+		},
 		{"denied, and not in the store", byFirst + "deny: [{modules: ['example.com/b']}]", "example.com/b@v1.0.0", refused, "denies example.com/b|REFUSED"},
 		{"not in the store", byFirst, "example.com/b@v1.0.0", command.ExitFailed, "needs one of first, second|FAILED "},
 		{"no rule", strings.Replace(byFirst, "**", "corp.example/**", 1), "example.com/a@v1.0.0", refused, "rule               none covers it|REFUSED|no rule of it covers example.com/a"},

@@ -47,7 +47,7 @@ type Cache struct {
 
 	writer   *writer
 	sweeping sync.WaitGroup
-	evicting sync.Mutex   // held while the directory is looked through
+	evicting sync.Mutex // held while the directory is looked through
 	usage    usage
 }
 
