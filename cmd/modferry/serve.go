@@ -97,11 +97,11 @@ func (a *app) serve(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	observer, err := a.newObserver(c, log)
+	auditLog, err := a.openAuditLog(c, log)
 	if err != nil {
 		return err
 	}
-	defer observer.Close()
+	defer auditLog.Close()
 	l, err := net.Listen("tcp", c.String(command.FlagListen))
 	if err != nil {
 		return command.WithHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+command.FlagListen+" chooses another address")
@@ -119,7 +119,7 @@ func (a *app) serve(c *cli.Context) error {
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
 	server := listen.Server(s, addr, hosts, log)
-	server.Handler = observer.around(server.Handler)
+	server.Handler = proxyshim.Observe(server.Handler, auditLog.Write)
 	return listen.Until(c.Context, server, l, log)
 }
 
