@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/cmd/modferry/internal/webpage"
+	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/metrics"
 )
 
@@ -98,11 +99,11 @@ func (a *app) serve(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	observer, err := a.newObserver(c, log)
+	auditLog, err := a.openAuditLog(c, log)
 	if err != nil {
 		return err
 	}
-	defer observer.Close()
+	defer auditLog.Close()
 	counts.Watch(s.State)
 	pages, err := webpage.New(webpage.Options{
 		Shim: s.Handler, Stores: s.stores, Private: s.private, Password: how.guard != nil, Log: log,
@@ -126,7 +127,10 @@ func (a *app) serve(c *cli.Context) error {
 	defer stopWishes()
 	how.stop.Drain = s.Drain
 	srv := listen.Server(how.handler(counts.Handler(pages)), addr, how.hosts, log)
-	srv.Handler = observer.around(srv.Handler, counts.Observe)
+	srv.Handler = proxyshim.Observe(srv.Handler, func(e *proxyshim.Event) {
+		auditLog.Write(e)
+		counts.Observe(e)
+	})
 	return listen.Until(c.Context, srv, l, how.stop, log)
 }
 

@@ -19,8 +19,8 @@ import (
 // Stdout is the name that stands for standard output.
 const Stdout = "-"
 
-// A Log is an audit log. It is safe for concurrent use, and several processes may write to one file: a line is one
-// write at the end of the file.
+// A Log is an audit log; nil is none, and takes what it is told. It is safe for concurrent use, and several processes may
+// write to one file: a line is one write at the end of the file.
 type Log struct {
 	name string
 	log  *slog.Logger
@@ -48,6 +48,9 @@ func Open(name string, stdout io.Writer, log *slog.Logger) (*Log, error) {
 
 // Close closes the file.
 func (l *Log) Close() error {
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
@@ -59,6 +62,9 @@ func (l *Log) Close() error {
 // Write writes a line about an event. That a line could not be written is logged, once until one can be again, and does not
 // keep the shim from answering.
 func (l *Log) Write(e *proxyshim.Event) {
+	if l == nil {
+		return
+	}
 	line, err := json.Marshal(newRecord(e))
 	if err == nil {
 		err = l.append(append(line, '\n'))
