@@ -29,6 +29,7 @@ type job struct {
 	lacksRecord bool              // the store has it without evidence that it should have
 	damaged     *damaged          // the store has it without blobs that it should have; nil = they are there
 	goModStored bool              // it failed, but its go.mod alone is there now
+	tile        int64             // the complete level-0 tile that is stored with it; negative: none
 
 	lookup     []byte // what the database answered
 	lookupFail error  // why it did not; told only if upstream has the version, which matters more
@@ -131,17 +132,32 @@ func (r *runner) lacksEvidence(ctx context.Context, j *job, have *registry.Modul
 	}
 	meta, err := j.store.Meta(ctx, have)
 	if err != nil || meta.SumDB != nil {
+		if err == nil {
+			j.tile = r.tileOf(meta.SumDB, meta.Tiles)
+		}
 		return false, err
 	}
 	var v sign.Verifier = sign.SkipVerify{}
 	if r.Signer != nil {
 		v = r.Signer.Verifier()
 	}
-	_, _, err = j.store.Evidence(ctx, have, meta, v)
+	record, tiles, err := j.store.Evidence(ctx, have, meta, v)
 	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
 		return true, nil
 	}
+	if err == nil {
+		j.tile = r.tileOf(record, tiles)
+	}
 	return false, err
+}
+
+// tileOf returns the complete level-0 tile among evidence, negative if there is none.
+func (r *runner) tileOf(record []byte, tiles map[string][]byte) int64 {
+	e, err := sumdb.ParseEvidence(r.Checksums.Log, record, tiles)
+	if err != nil || e.Tile == nil {
+		return -1
+	}
+	return e.TileIndex()
 }
 
 // plan says what would be done for a version that is not there, or not signed by us.
@@ -197,7 +213,7 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	}
 	it := j.Requirement
 	it.ModOnly, it.Revisions = true, nil
-	alone := &job{Event: Event{Requirement: it}, public: j.public}
+	alone := &job{Event: Event{Requirement: it}, public: j.public, tile: -1}
 	also := r.inspect(ctx, alone)
 	if also == nil && alone.Status == "" {
 		also = r.finish(ctx, alone)
@@ -265,7 +281,7 @@ func (r *runner) publish(ctx context.Context, j *job, files artifact.Files, e *a
 		if err := checkSums(requirement.Sums{Zip: zipSum, GoMod: modSum}, m, "the checksum database "+r.Checksums.Name()); err != nil {
 			return err
 		}
-		j.Recorded = true
+		j.Recorded, j.tile = true, r.tileOf(e.Record, e.Tiles)
 	}
 	outcome, err := j.store.Publish(ctx, a, registry.PublishOptions{
 		Signer:   r.Signer,
@@ -298,7 +314,7 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 	if err := j.store.PublishEvidence(ctx, *e, r.Signer); err != nil {
 		return err
 	}
-	j.Recorded = true
+	j.Recorded, j.tile = true, r.tileOf(e.Record, e.Tiles)
 	if j.Status != Signed {
 		j.Status = Completed
 	}
