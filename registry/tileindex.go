@@ -87,7 +87,7 @@ func (s *Store) PublishTileIndex(ctx context.Context, log *sumdb.Log, tiles map[
 		err = s.pushImage(ctx, repo, image, "")
 	}
 	if err == nil {
-		err = s.ensureSigned(ctx, repo, SnapshotSubject(log, image.Descriptor.Digest), signing{signer: signer})
+		err = s.ensureSigned(ctx, repo, SnapshotSubject(log, image.Descriptor.Digest).Module, image.Descriptor, signing{signer: signer})
 	}
 	if err == nil {
 		err = s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)
