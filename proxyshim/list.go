@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
@@ -75,13 +76,19 @@ func (h *Handler) fetchListing(
 	return l, nil
 }
 
-// maxForeign is how many tags that are no module versions a listing is freed of, a request each.
-const maxForeign = 20
+const (
+	// maxForeign is how many tags that are no module versions a listing is freed of, a request each.
+	maxForeign = 20
+	// foreignPatience is how long that may take. A version whose scan has not ended, say, is waited for by who wants it.
+	foreignPatience = 2 * time.Second
+)
 
 // dropForeign drops what has the tag of the latest version and is no module version at all: whoever may push to the
 // registry can put anything there, and the go command takes the highest that is listed. If that leaves nothing,
 // nothing is dropped: it must not look as if the module did not exist.
 func (h *Handler) dropForeign(ctx context.Context, store *registry.Store, path string, l *listing) {
+	ctx, cancel := context.WithTimeout(ctx, foreignPatience)
+	defer cancel()
 	left := slices.Clone(l.Versions)
 	for range maxForeign {
 		m := module.Version{Path: path, Version: latest(left)}
