@@ -8,6 +8,7 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/inventorying"
+	"github.com/modferry/modferry/cmd/modferry/internal/policies"
 	"github.com/modferry/modferry/cmd/modferry/internal/pruning"
 )
 
@@ -53,7 +54,7 @@ func newApp(s command.Streams) *cli.App {
 			a.bundleCommand(),
 			inventorying.Command(&a.App),
 			pruning.Command(&a.App),
-			a.policyCommand(),
+			policies.Command(&a.App),
 			a.doctorCommand(), a.versionCommand(),
 		},
 	}
