@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/countersign"
 	"github.com/modferry/modferry/cmd/modferry/internal/inventorying"
 	"github.com/modferry/modferry/cmd/modferry/internal/pruning"
 )
@@ -49,7 +50,7 @@ func newApp(s command.Streams) *cli.App {
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
 			a.syncCommand(),
-			a.signCommand(),
+			countersign.Command(&a.App),
 			a.bundleCommand(),
 			inventorying.Command(&a.App),
 			pruning.Command(&a.App),
@@ -140,5 +141,9 @@ func unknownCommand(c *cli.Context, name string) error {
 
 // usageProblem is what a command line that does not parse ends in.
 func usageProblem(c *cli.Context, err error, _ bool) error {
-	return command.WithHint(command.UsageErrorf("%s: %v", c.Command.FullName(), err), c.Command.HelpName+" --help lists the options")
+	hint := c.Command.HelpName + " --help lists the options"
+	if c.Command.Name == c.App.Name { // none of the commands
+		hint = "options stand behind the command, as in modferry list --registry harbor.example/golang"
+	}
+	return command.WithHint(command.UsageErrorf("%s: %v", c.Command.FullName(), err), hint)
 }
