@@ -144,7 +144,7 @@ func TestCheckNeedsAProjectKeysAndPlatforms(t *testing.T) {
 	must(t, os.Mkdir(b.path("tmp"), 0o700))
 	t.Setenv("TMPDIR", b.path("tmp"))
 	b.run("check", "--key", public, b.dir).exits(command.ExitFailed).complains("no Go project", "hint:")
-	b.run("check", b.path("app")).exits(command.ExitUsage).complains("--key or --policy is needed")
+	b.run("check", b.path("app")).exits(command.ExitUsage).complains("--key is needed")
 	b.run("check", "--key", public, "--platform", "linux", b.path("app")).exits(command.ExitUsage).complains("--platform", `"linux"`, "linux/amd64")
 	b.run("check", "--key", public, b.path("app"), b.path("app")).exits(command.ExitUsage)
 	for _, tags := range []string{"a b", " -x", "a,", "-x", "!a"} {
