@@ -8,7 +8,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/sign"
 )
 
 // Existing is Publish for a version that is there; it is ErrNotFound otherwise.
@@ -56,8 +55,7 @@ func (p *publisher) signUnread(ctx context.Context) (Outcome, error) {
 	var d ocispec.Descriptor
 	var raw []byte
 	for _, ours := range []*artifact.Artifact{p.a, older} {
-		subject := sign.Subject{Module: p.a.Manifest.Module, Digest: ours.Descriptor.Digest}
-		if err := p.ensureSigned(ctx, p.repo, subject, p.signing()); err != nil {
+		if err := p.ensureSigned(ctx, p.repo, ours.Manifest.Module, ours.Descriptor, p.signing()); err != nil {
 			return 0, err
 		}
 		if d, raw, err = p.Manifest(ctx, p.repo, p.tag); !wantsSignature(err) || older == p.a {
@@ -90,7 +88,7 @@ func (p *publisher) compare(ctx context.Context, d ocispec.Descriptor, raw []byt
 	}
 	outcome := Exists
 	if p.OtherSignatures != nil && d.Digest == p.a.Descriptor.Digest {
-		added, err := p.addSignatures(ctx, p.repo, d.Digest, p.OtherSignatures, p.DryRun)
+		added, err := p.addSignatures(ctx, p.repo, d, p.OtherSignatures, p.DryRun)
 		if err != nil {
 			return 0, err
 		}
@@ -106,15 +104,14 @@ func (p *publisher) compare(ctx context.Context, d ocispec.Descriptor, raw []byt
 
 // countersign adds our signature to a version that is there, unless it has it.
 func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error) {
-	digest := m.Descriptor.Digest
-	existing, signed, err := p.signedBy(ctx, p.repo, sign.Subject{Module: m.Module, Digest: digest}, p.Signer)
+	l, err := p.lacks(ctx, p.repo, m.Module, m.Descriptor, p.Signer)
 	switch {
 	case err != nil:
 		return 0, err
-	case signed:
+	case l.none():
 		return Exists, nil
 	}
-	if digest != p.a.Descriptor.Digest {
+	if m.Descriptor.Digest != p.a.Descriptor.Digest {
 		// So far the two have the same annotations. We vouch for what they are about.
 		if err := p.compareContent(ctx, m); err != nil {
 			return 0, err
@@ -123,7 +120,7 @@ func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error)
 	if p.DryRun {
 		return SignatureAdded, nil
 	}
-	if err := p.sign(ctx, p.repo, digest, existing, p.Signer); err != nil {
+	if err := p.sign(ctx, p.repo, m.Descriptor, l, p.Signer); err != nil {
 		return 0, err
 	}
 	return SignatureAdded, nil

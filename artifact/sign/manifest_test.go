@@ -189,6 +189,7 @@ func TestAppendRefuses(t *testing.T) {
 		"a result that is too big": {manifestWith(), huge, artifact.ErrLimit},
 		"no signature":             {manifestWith(), Signature{Payload: good.Payload}, nil},
 		"no payload":               {manifestWith(), Signature{Base64: good.Base64}, nil},
+		"a bundle":                 {manifestWith(), Signature{Format: Bundle, Payload: []byte("{}")}, nil},
 		"a broken signature":       {manifestWith(), Signature{broken: errors.New("cracked")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,6 +198,38 @@ func TestAppendRefuses(t *testing.T) {
 				t.Fatalf("got %v, %v", image, err)
 			}
 		})
+	}
+}
+
+// Two copies of a manifest that were signed by others each come to have all signatures, each once.
+func TestMergeAddsWhatIsMissing(t *testing.T) {
+	one, two, three := mustSign(t, testSigner(t)), mustSign(t, testSigner(t)), mustSign(t, testSigner(t))
+	here, there := mustAppend(t, mustAppend(t, nil, one).Raw, two), mustAppend(t, mustAppend(t, nil, two).Raw, three)
+	sigs, err := Parse(there.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sigs = append(sigs, Signature{broken: errors.New("none")}, Signature{Payload: []byte("x")}, sigs[0])
+	merged, err := Merge(here.Raw, sigs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse(merged.Raw)
+	if err != nil || len(got) != 3 || got[0].Base64 != one.Base64 || got[1].Base64 != two.Base64 || got[2].Base64 != three.Base64 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if again, err := Merge(merged.Raw, sigs); again != nil || err != nil {
+		t.Errorf("again: %v, %v", again, err)
+	}
+	if copied, err := Merge(nil, sigs[:2]); err != nil || string(copied.Raw) != string(there.Raw) {
+		t.Errorf("a copy is %s, %v; want %s", copied.Raw, err, there.Raw)
+	}
+	many := mustAppend(t, nil, one).Raw
+	for range maxLayers - 1 {
+		many = mustAppend(t, many, mustSign(t, testSigner(t))).Raw
+	}
+	if _, err := Merge(many, sigs); !errors.Is(err, artifact.ErrLimit) {
+		t.Errorf("beyond the limit: %v", err)
 	}
 }
 

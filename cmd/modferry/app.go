@@ -7,6 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/inventorying"
+	"github.com/modferry/modferry/cmd/modferry/internal/pruning"
 )
 
 // execute runs one command line (without the program's name) and returns the exit code. Whatever went wrong
@@ -47,19 +49,42 @@ func newApp(s command.Streams) *cli.App {
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
 			a.syncCommand(),
-			a.inventoryCommand(),
+			a.signCommand(),
+			a.bundleCommand(),
+			inventorying.Command(&a.App),
+			pruning.Command(&a.App),
 			a.policyCommand(),
 			a.doctorCommand(), a.versionCommand(),
 		},
 	}
-	for _, cmd := range c.Commands {
+	a.complete(c.Commands)
+	c.Commands = append(c.Commands, helpCommand())
+	return c
+}
+
+// complete gives commands, and those below them, what all have in common.
+func (a *app) complete(commands []*cli.Command) {
+	for _, cmd := range commands {
 		cmd.CustomHelpTemplate = commandHelp
 		cmd.HideHelpCommand = true // else an argument that reads "help" would not reach the command
 		cmd.OnUsageError = usageProblem
+		if cmd.Subcommands != nil {
+			cmd.Action = noSubcommand
+			a.complete(cmd.Subcommands)
+			continue
+		}
 		cmd.Before = a.before
 	}
-	c.Commands = append(c.Commands, helpCommand())
-	return c
+}
+
+// noSubcommand runs when the command line names none of the commands below one.
+func noSubcommand(c *cli.Context) error {
+	var names []string
+	for _, cmd := range c.Command.Subcommands {
+		names = append(names, c.Command.Name+" "+cmd.Name)
+	}
+	err := command.UsageErrorf("%s is not a command", strings.TrimSpace(c.Command.Name+" "+c.Args().First()))
+	return command.WithHint(err, "the commands are "+strings.Join(names, ", "))
 }
 
 // before checks and completes what all commands have in common.
@@ -79,11 +104,14 @@ func helpCommand() *cli.Command {
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			name := c.Args().First()
+			cmd := c.App.Command(name)
 			switch {
 			case name == "":
 				return cli.ShowAppHelp(c)
-			case c.App.Command(name) == nil:
+			case cmd == nil:
 				return unknownCommand(c, name)
+			case subcommand(cmd, c.Args().Get(1)) != nil:
+				return c.App.RunContext(c.Context, []string{c.App.Name, name, c.Args().Get(1), "--help"})
 			}
 			return cli.ShowCommandHelp(c, name)
 		},

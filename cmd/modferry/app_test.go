@@ -22,6 +22,12 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 		if cmd.Name == "help" {
 			continue
 		}
+		for _, below := range cmd.Subcommands {
+			for _, args := range [][]string{{cmd.Name, below.Name, "--help"}, {"help", cmd.Name, below.Name}} {
+				b.run(args...).exits(command.ExitOK).says("USAGE:", "DESCRIPTION:", "EXAMPLES:", "modferry "+cmd.Name+" "+below.Name)
+			}
+			b.run(cmd.Name, "--help").exits(command.ExitOK).says("\n   "+below.Name, below.Usage)
+		}
 		for _, args := range [][]string{{cmd.Name, "--help"}, {"help", cmd.Name}} {
 			b.run(args...).exits(command.ExitOK).says("USAGE:", "DESCRIPTION:", "EXAMPLES:", "modferry "+cmd.Name)
 		}
@@ -32,26 +38,37 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 // The examples in the help must at least be command lines that parse.
 func TestHelpExamplesUseOptionsThatExist(t *testing.T) {
 	for _, cmd := range testApp().Commands {
-		known := map[string]bool{"--": true, "--help": true}
-		for _, f := range cmd.Flags {
-			for _, n := range f.Names() {
-				known["--"+n] = true
-			}
+		checkExamples(t, cmd, cmd.Name)
+		for _, below := range cmd.Subcommands {
+			checkExamples(t, below, cmd.Name+" "+below.Name)
 		}
-		_, examples, _ := strings.Cut(cmd.Description, "EXAMPLES:")
-		for line := range strings.Lines(examples) {
-			_, rest, ok := strings.Cut(line, "modferry "+cmd.Name)
-			if !ok {
-				continue
+	}
+}
+
+func checkExamples(t *testing.T, cmd *cli.Command, name string) {
+	t.Helper()
+	if cmd.Subcommands != nil {
+		return // its examples are those of the commands below it
+	}
+	known := map[string]bool{"--": true, "--help": true}
+	for _, f := range cmd.Flags {
+		for _, n := range f.Names() {
+			known["--"+n] = true
+		}
+	}
+	_, examples, _ := strings.Cut(cmd.Description, "EXAMPLES:")
+	for line := range strings.Lines(examples) {
+		_, rest, ok := strings.Cut(line, "modferry "+name)
+		if !ok {
+			continue
+		}
+		for word := range strings.FieldsSeq(rest) {
+			if word == "--" || word == "|" {
+				break
 			}
-			for word := range strings.FieldsSeq(rest) {
-				if word == "--" || word == "|" {
-					break
-				}
-				name, _, _ := strings.Cut(word, "=")
-				if strings.HasPrefix(name, "--") && !known[name] {
-					t.Errorf("%s: an example uses %s, which is no option", cmd.Name, name)
-				}
+			option, _, _ := strings.Cut(word, "=")
+			if strings.HasPrefix(option, "--") && !known[option] {
+				t.Errorf("%s: an example uses %s, which is no option", name, option)
 			}
 		}
 	}
@@ -99,6 +116,15 @@ func TestUsageErrorsExitWith2AndSayWhatIsWrong(t *testing.T) {
 		{"verify example.com/a@v1.0.0", "--key"},
 		{"verify --insecure-skip-verify no-such-go.sum", "no-such-go.sum"},
 		{"version 2", "no arguments"},
+		{"bundle", "bundle create"},
+		{"bundle make", "bundle make"},
+		{"bundle create", "--output"},
+		{"bundle create --output x.tar", "--key"},
+		{"bundle create --output - --no-sign --volume-size 1GB", "standard output"},
+		{"bundle create --output x.tar --no-sign --volume-size huge", "huge"},
+		{"bundle create --output x.tar --no-sign --registry oci:a,example.com=oci:b", "one store"},
+		{"bundle create --output x.tar --no-sign --registry oci:a no-such-go.sum:", "no-such-go.sum"},
+		{"bundle info", "which volume"},
 	} {
 		b.run(strings.Fields(test.args)...).exits(command.ExitUsage).complains(test.want)
 	}

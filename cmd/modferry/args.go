@@ -18,8 +18,14 @@ func flagsFirst(c *cli.App, args []string) []string {
 	if cmd == nil || cmd.Name == runName {
 		return args
 	}
-	flags, rest := args[:1:1], []string{"--"}
-	for i := 1; i < len(args); i++ {
+	words := 1
+	if len(args) > 1 {
+		if below := subcommand(cmd, args[1]); below != nil {
+			cmd, words = below, 2
+		}
+	}
+	flags, rest := args[:words:words], []string{"--"}
+	for i := words; i < len(args); i++ {
 		switch arg := args[i]; {
 		case arg == "--":
 			return slices.Concat(flags, rest, args[i+1:])
@@ -33,6 +39,16 @@ func flagsFirst(c *cli.App, args []string) []string {
 		}
 	}
 	return slices.Concat(flags, rest)
+}
+
+// subcommand returns the command of a name below another one, nil if there is none.
+func subcommand(cmd *cli.Command, name string) *cli.Command {
+	for _, below := range cmd.Subcommands {
+		if below.Name == name {
+			return below
+		}
+	}
+	return nil
 }
 
 // takesValue reports whether an option takes the next word as its value, which one written --name=value does not.

@@ -34,11 +34,14 @@ Each command has its own help with examples: modferry COMMAND --help
 const commandHelp = `{{.HelpName}} - {{.Usage}}
 
 USAGE:
-   {{.HelpName}}{{if .VisibleFlags}} [options]{{end}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
+   {{.HelpName}}{{if .Subcommands}} COMMAND{{end}}{{if .VisibleFlags}} [options]{{end}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
 
 DESCRIPTION:
 {{.Description}}
-{{if .VisibleFlags}}
+{{if .Subcommands}}
+COMMANDS:{{range .Subcommands}}
+   {{.Name}}{{"\t"}}{{.Usage}}{{end}}
+{{else if .VisibleFlags}}
 OPTIONS:{{range .VisibleFlags}}
    {{.}}{{end}}
 {{end}}`

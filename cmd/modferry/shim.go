@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -46,12 +47,17 @@ func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
 	return o, nil
 }
 
-// gcPercent keeps a shim small: what it holds is the checksum snapshot, some 10 MB; what it allocates is little beside
-// what it hashes, so that collecting it more often than is usual costs a few percent of CPU.
-const gcPercent = 30
+// gcPercent keeps a shim small. It is not lower because there is little in memory, so that collecting it all the more often
+// would cost CPU for the sake of one or two megabytes.
+const gcPercent = 80
 
 // newShim builds the shim that o and the options of [app.shimFlags] describe.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
+	return a.newTimedShim(c, log, o, nil)
+}
+
+// newTimedShim is newShim, and has requested told of each request to a registry, as [remote.ClientOptions] has it.
+func (a *app) newTimedShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -65,7 +71,7 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if err != nil {
 		return nil, err
 	}
-	stores, err := a.OpenStores(c, log)
+	stores, err := a.OpenTimedStores(c, log, requested)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,14 @@ func (a *app) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	policy, err := command.PolicyFile(c, warnings(a.Err))
+	if err != nil {
+		return err
+	}
 	copier := func() *transfer.Copier {
+		if policy != nil { // which may have changed since the last round
+			checker.Verifier = policy.Current()
+		}
 		return &transfer.Copier{Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), Rate: limit, DryRun: c.Bool(command.FlagDryRun)}
 	}
 	if every := c.Duration(flagWatch); every > 0 {

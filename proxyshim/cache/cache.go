@@ -8,6 +8,7 @@ package cache
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -84,6 +85,31 @@ func (c *Cache) Ready() error {
 		discard(f)
 	}
 	return err
+}
+
+// Size returns about how many bytes are in the directory.
+func (c *Cache) Size() int64 {
+	size, _ := c.usage.now()
+	return size
+}
+
+// Empty reports whether no version is in the directory.
+func (c *Cache) Empty() bool {
+	c.mu.RLock()
+	known := len(c.entries)
+	c.mu.RUnlock()
+	if known > 0 {
+		return false
+	}
+	found := false
+	_ = filepath.WalkDir(c.dir, func(file string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(file) == verdictExt {
+			found = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return !found
 }
 
 // Path returns the file path of a slash-separated name below the directory.

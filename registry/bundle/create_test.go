@@ -37,8 +37,13 @@ func bytesOf(n int) string {
 // stocked returns a store with versions whose zips have these sizes, more or less.
 func stocked(t testing.TB, sizes ...int) *registry.Store {
 	t.Helper()
+	return stockedAt(t, t.TempDir(), sizes...)
+}
+
+func stockedAt(t testing.TB, dir string, sizes ...int) *registry.Store {
+	t.Helper()
 	signer := signtest.Signer(t, 0)
-	s := newLayout(t, t.TempDir())
+	s := newLayout(t, dir)
 	for n, size := range sizes {
 		m := module.Version{Path: "example.com/m", Version: fmt.Sprintf("v1.%d.0", n)}
 		storetest.Publish(t, s, fullVersion(t, m, bytesOf(size)), signer)

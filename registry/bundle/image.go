@@ -49,7 +49,7 @@ func parseImage(raw []byte) (config, lines File, err error) {
 		lines, err = fileOf(im.Layers[0])
 	}
 	if err != nil {
-		return config, lines, fmt.Errorf("this is no volume of a bundle: %w", err)
+		return config, lines, fmt.Errorf("%w: %w", ErrNoBundle, err)
 	}
 	if err := artifact.CheckSize("config of the volume", config.Size, maxLine); err != nil {
 		return config, lines, err

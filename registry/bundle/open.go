@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -248,4 +249,36 @@ func (d dir) find(name string) (found ocispec.Descriptor, err error) {
 		return found, fmt.Errorf("%w: %s: %w", artifact.ErrCorrupt, ocispec.ImageIndexFile, err)
 	}
 	return found, fmt.Errorf("%w: its index has no %s", ErrNoBundle, name)
+}
+
+// Find returns the volumes that path names: a file, a directory that is a volume, or those in a directory of others, by
+// name.
+func Find(path string) (volumes []string, err error) {
+	if isVolume(path) {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		inside := filepath.Join(path, e.Name())
+		if !strings.HasPrefix(e.Name(), ".") && (strings.HasSuffix(e.Name(), tarSuffix) || e.IsDir() && isVolume(inside)) {
+			volumes = append(volumes, inside)
+		}
+	}
+	if volumes == nil {
+		return nil, fmt.Errorf("%s: %w: neither a layout nor a directory with volumes in it", path, ErrNoBundle)
+	}
+	return volumes, nil
+}
+
+// isVolume reports whether path is to be opened, and not to be looked into.
+func isVolume(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return true
+	}
+	_, err = os.Stat(filepath.Join(path, ocispec.ImageLayoutFile))
+	return err == nil
 }

@@ -92,7 +92,7 @@ func (o *opening) addSignatures(f File, raw []byte) ([]File, error) {
 // readTar reads the opening of a tar, to the header of the first file of an item or to the end.
 func (o *opening) readTar(t tarReader) error {
 	if err := t.expect(ocispec.ImageLayoutFile, []byte(layoutFile)); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNoBundle, err)
 	}
 	if err := t.skipIndex(); err != nil {
 		return err

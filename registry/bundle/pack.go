@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/transfer"
 )
 
 // What a volume takes beside its items, at most.
@@ -52,12 +53,40 @@ func (n *sizeOnly) Write(p []byte) (int, error) {
 func pack(items []*Item, limit int64, limited bool) ([][]*Item, error) {
 	p := packer{limit: limit, limited: limited}
 	p.next()
-	for _, i := range items {
+	for n, i := range items {
+		if limited && !p.takes(unit(items[n:])) {
+			p.next()
+		}
 		if err := p.add(i); err != nil {
 			return nil, err
 		}
 	}
 	return p.volumes, nil
+}
+
+// unit returns the items at the beginning of a list that belong into one volume: the evidence for a version, and the
+// version in both its forms.
+func unit(items []*Item) []*Item {
+	first := transfer.Item{Repository: items[0].Repository, Tag: items[0].Tag()}
+	n := 1
+	for first.Kind() == transfer.Evidence && n < len(items) {
+		next := transfer.Item{Repository: items[n].Repository, Tag: items[n].Tag()}
+		if next.Kind() != transfer.Version || next.Repository != first.Repository || next.Version() != first.Version() {
+			break
+		}
+		n++
+	}
+	return items[:n]
+}
+
+// takes reports whether the last volume has room for a unit, or an empty one would not have it either.
+func (p *packer) takes(unit []*Item) bool {
+	var size, alone int64
+	for _, i := range unit {
+		size += cost(i, p.there)
+		alone += cost(i, nil)
+	}
+	return p.used+size <= p.limit || alone > p.limit
 }
 
 type packer struct {

@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"github.com/modferry/modferry/registry"
 )
 
 // A PartsError is the error of a blob that is cut, of which other volumes have parts that are not here.
@@ -135,5 +133,3 @@ func (j *joined) Close() error {
 	}
 	return j.now.Close()
 }
-
-var _ registry.Backend = (*Volume)(nil)

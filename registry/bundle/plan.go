@@ -30,8 +30,8 @@ type PlanOptions struct {
 	Jobs int
 }
 
-// A Plan is a bundle that is to be written: what is in which volume. Its memory grows with the number of items, some
-// 500 bytes for each, and not with their size.
+// A Plan is a bundle that is to be written: what is in which volume. Its memory grows with the number of items, by
+// about a kilobyte for each, and not with their size.
 type Plan struct {
 	store   *registry.Store
 	header  header

@@ -5,15 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
-	"maps"
 	"slices"
 	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/transfer"
@@ -201,49 +198,6 @@ func (v *Volume) CheckBlob(ctx context.Context, repo string, d ocispec.Descripto
 	_, err = io.Copy(io.Discard, r)
 	return err
 }
-
-// Tags lists the tags of a repository of the volume.
-func (v *Volume) Tags(_ context.Context, repo string) iter.Seq2[string, error] {
-	tags, ok := v.tags[repo]
-	if !ok {
-		return func(yield func(string, error) bool) {
-			yield("", v.fail("listing tags", repo, "", registry.ErrNotFound))
-		}
-	}
-	return list(tags)
-}
-
-// Repositories lists the repositories of the volume.
-func (v *Volume) Repositories(context.Context) iter.Seq2[string, error] {
-	return list(slices.Sorted(maps.Keys(v.tags)))
-}
-
-func list(names []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for _, name := range names {
-			if !yield(name, nil) {
-				return
-			}
-		}
-	}
-}
-
-// PushBlob fails: a bundle takes nothing.
-func (v *Volume) PushBlob(_ context.Context, repo string, b artifact.Blob) error {
-	return v.fail("pushing blob", repo, string(b.Descriptor.Digest), errReadOnly)
-}
-
-// PushManifest fails: a bundle takes nothing.
-func (v *Volume) PushManifest(_ context.Context, repo string, d ocispec.Descriptor, _ []byte, tag string) error {
-	return v.fail("pushing manifest", repo, string(d.Digest), errReadOnly)
-}
-
-// CreateTag fails: a bundle takes nothing.
-func (v *Volume) CreateTag(_ context.Context, repo string, _ ocispec.Descriptor, _ []byte, tag string, _ bool) error {
-	return v.fail("pushing manifest", repo, tag, errReadOnly)
-}
-
-var errReadOnly = fmt.Errorf("a bundle takes nothing: %w", registry.ErrUnsupported)
 
 // Reference returns the file or directory as the user named it, with repository and tag or digest.
 func (v *Volume) Reference(repo, ref string) string {

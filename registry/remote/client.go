@@ -34,6 +34,10 @@ type ClientOptions struct {
 	Log           *slog.Logger      // nil = discard
 	Transport     http.RoundTripper // nil = one transport of its own
 
+	// Requested is told of each request once the answer's header is there, or that there is none: the status is 0 then. It
+	// must be safe for concurrent use. Nil: nobody is told.
+	Requested func(method string, status int, took time.Duration)
+
 	// Credentials returns the credential for a registry's host[:port]; the empty credential means anonymous. Nil: the
 	// docker and podman configuration and their credential helpers.
 	Credentials func(ctx context.Context, host string) (auth.Credential, error)
@@ -67,6 +71,9 @@ func NewClient(o ClientOptions) (*Client, error) {
 		}
 		o.Transport = own
 	}
+	if o.Requested != nil {
+		o.Transport = &timedTransport{o.Transport, o.Requested}
+	}
 	if o.Credentials == nil {
 		o.Credentials = configuredCredentials()
 	}
@@ -95,6 +102,23 @@ func (c *Client) Open(ref string) (*registry.Store, error) {
 		return nil, err
 	}
 	return registry.New(&remote{c: c, at: l}), nil
+}
+
+// timedTransport tells how long requests take.
+type timedTransport struct {
+	http.RoundTripper
+	requested func(method string, status int, took time.Duration)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *timedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	start, status := time.Now(), 0
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if err == nil {
+		status = resp.StatusCode
+	}
+	t.requested(r.Method, status, time.Since(start))
+	return resp, err
 }
 
 // dialTimeout is how long a registry may take to accept a connection.

@@ -72,8 +72,8 @@ func TestUploadsGoWhereTheRegistryTakesThem(t *testing.T) {
 	}
 }
 
-// stranger is another server on the way, which remembers what authorizations it was shown.
-func stranger(t *testing.T, status int, body string) (server *httptest.Server, shown func() []string) {
+// otherServer is another server on the way, which remembers what authorizations it was shown.
+func otherServer(t *testing.T, status int, body string) (server *httptest.Server, shown func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var seen []string
@@ -104,7 +104,7 @@ func TestNoOtherHostIsShownATokenOrAPassword(t *testing.T) {
 			if err := s.PushBlob(t.Context(), "a", blob); err != nil {
 				t.Fatal(err)
 			}
-			storage, shown := stranger(t, http.StatusOK, "content")
+			storage, shown := otherServer(t, http.StatusOK, "content")
 			reg.Inject(registrytest.BlobsElsewhere(storage.URL))
 			rc, err := s.Blob(t.Context(), "a", blob.Descriptor)
 			if err != nil {
@@ -117,7 +117,7 @@ func TestNoOtherHostIsShownATokenOrAPassword(t *testing.T) {
 			if seen := shown(); len(seen) != 1 || seen[0] != "" {
 				t.Errorf("shown %q", seen)
 			}
-			uploads, shown := stranger(t, http.StatusCreated, "")
+			uploads, shown := otherServer(t, http.StatusCreated, "")
 			reg.Inject(registrytest.UploadsElsewhere(uploads.URL))
 			if err := s.PushBlob(t.Context(), "a", blob); err == nil || len(shown()) > 0 {
 				t.Errorf("sent to another host, or not: %v, shown %q", err, shown())

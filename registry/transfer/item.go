@@ -89,7 +89,7 @@ func compareTags(a, b Item) int {
 	case Snapshot:
 		return cmp.Compare(headSize(a.Tag), headSize(b.Tag))
 	case Version, Evidence:
-		v, w := versionOf(a.Tag), versionOf(b.Tag)
+		v, w := a.Version(), b.Version()
 		return cmp.Or(semver.Compare(v, w), strings.Compare(v, w), cmp.Compare(a.Kind(), b.Kind()))
 	}
 	return 0
@@ -103,11 +103,11 @@ func headSize(tag string) int64 {
 	return sumdb.MaxRecords + 1
 }
 
-// versionOf returns the version that a version's tag, or that of its evidence, is about.
-func versionOf(tag string) string {
-	if v, ok := artifact.ParseEvidenceTag(tag); ok {
+// Version returns the version that an item is or has the evidence of, as its tag tells; "" of others.
+func (it Item) Version() string {
+	if v, ok := artifact.ParseEvidenceTag(it.Tag); ok {
 		return v
 	}
-	v, _, _ := artifact.ParseTag(tag)
+	v, _, _ := artifact.ParseTag(it.Tag)
 	return v
 }

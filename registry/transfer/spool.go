@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -21,7 +22,8 @@ const inMemory = 256 << 10
 // reads it first, and then the destination gets the very same bytes.
 type spool struct {
 	registry.Backend
-	dir     string // for blobs on their way; "" = they are read again, and not kept
+	there   registry.Backend // the destination
+	dir     string           // for blobs on their way; "" = they are read again, and not kept
 	limiter *rate.Limiter
 
 	mu        sync.Mutex
@@ -41,8 +43,8 @@ type kept struct {
 	file string // if it is not in data
 }
 
-func newSpool(b registry.Backend, dir string, limiter *rate.Limiter) *spool {
-	return &spool{Backend: b, dir: dir, limiter: limiter, manifests: make(map[string]manifest), blobs: make(map[digest.Digest]*kept)}
+func newSpool(b, there registry.Backend, dir string, limiter *rate.Limiter) *spool {
+	return &spool{Backend: b, there: there, dir: dir, limiter: limiter, manifests: make(map[string]manifest), blobs: make(map[digest.Digest]*kept)}
 }
 
 // Manifest remembers what is there, and asks anew for what was not.
@@ -55,12 +57,23 @@ func (s *spool) Manifest(ctx context.Context, repo, ref string) (ocispec.Descrip
 		return m.d, m.raw, nil
 	}
 	d, raw, err := s.Backend.Manifest(ctx, repo, ref)
+	if isAbsent(err) && vouches(repo, ref) {
+		if d, raw, err := s.there.Manifest(ctx, repo, ref); err == nil {
+			return d, raw, nil
+		}
+	}
 	if err == nil {
 		s.mu.Lock()
 		s.manifests[key] = manifest{d, raw}
 		s.mu.Unlock()
 	}
 	return d, raw, err
+}
+
+// vouches reports whether a tag is that of signatures or of evidence. They count wherever they are: media bring them
+// before, or apart from, what they are about.
+func vouches(repo, tag string) bool {
+	return strings.HasSuffix(tag, ".sig") || Item{Repository: repo, Tag: tag}.Kind() == Evidence
 }
 
 func (s *spool) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {

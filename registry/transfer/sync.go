@@ -163,7 +163,7 @@ func (s *Sync) selected(ctx context.Context, repo string, tags map[string]bool) 
 					return nil, err
 				}
 			}
-			if !s.Match(module.Version{Path: path, Version: versionOf(tag)}) {
+			if !s.Match(module.Version{Path: path, Version: it.Version()}) {
 				continue
 			}
 		}

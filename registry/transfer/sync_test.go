@@ -17,6 +17,7 @@ import (
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/storetest"
 	"github.com/modferry/modferry/registry/transfer"
+	"github.com/modferry/modferry/registry/transfer/transfertest"
 )
 
 // result is what a Sync did.
@@ -86,7 +87,7 @@ func TestSyncWithNothingToDoTakesTwoRequestsAVersion(t *testing.T) {
 			if err := from.PublishIndex(t.Context(), paths, signer); err != nil {
 				t.Fatal(err)
 			}
-			log := newLog(t)
+			log := transfertest.NewLog(t)
 			s := transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}
 			syncAll(t, s).wants(t, 1000, map[registry.Outcome]int{registry.Published: 1}) // the index
 			a.Reset()
@@ -113,18 +114,18 @@ func TestSyncCopiesWhatIsMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			from, to := stores()
-			log := newLog(t)
-			everything(t, from, log, signer)
+			log := transfertest.NewLog(t)
+			transfertest.Everything(t, from, log, signer)
 			s := transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}
-			syncAll(t, s).wants(t, 0, map[registry.Outcome]int{registry.Published: len(items(t, from))})
+			syncAll(t, s).wants(t, 0, map[registry.Outcome]int{registry.Published: len(transfertest.Items(t, from))})
 			unchanged := map[registry.Outcome]int{registry.Exists: 2} // the latest snapshot and the index, which may move
 			syncAll(t, s).wants(t, 7, unchanged)
 
 			a := artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.5.0"))
-			lookup := log.record(t, a.Manifest)
-			log.grow(t, 1, from, signer)
+			lookup := log.Record(t, a.Manifest)
+			log.Grow(t, 1, from, signer)
 			storetest.Publish(t, from, a, signer)
-			if err := from.PublishEvidence(t.Context(), log.evidence(t, a.Manifest, lookup), signer); err != nil {
+			if err := from.PublishEvidence(t.Context(), log.Evidence(t, a.Manifest, lookup), signer); err != nil {
 				t.Fatal(err)
 			}
 			// Version, evidence, head; and the latest, which moves.
@@ -150,7 +151,7 @@ func TestSyncNamesConflicts(t *testing.T) {
 	signer := signtest.Signer(t, 0)
 	_, from := newRegistry(t)
 	reg, to := newRegistry(t)
-	log := newLog(t)
+	log := transfertest.NewLog(t)
 	ours, theirs := artifacttest.FullVersion(t, artifacttest.Version, "ours"), artifacttest.FullVersion(t, artifacttest.Version, "theirs")
 	storetest.Publish(t, from, theirs, signer)
 	storetest.Publish(t, from, artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.0.0")), signer)
@@ -173,7 +174,7 @@ func TestSyncNamesConflicts(t *testing.T) {
 
 func TestSyncFollowsARevisionForward(t *testing.T) {
 	signer := signtest.Signer(t, 0)
-	from, to, log := newLayout(t), newLayout(t), newLog(t)
+	from, to, log := newLayout(t), newLayout(t), transfertest.NewLog(t)
 	means := func(version string) {
 		t.Helper()
 		storetest.Publish(t, from, artifacttest.ModOnlyVersion(t, artifacttest.Later(version)), signer)
@@ -197,7 +198,7 @@ func TestSyncFollowsARevisionForward(t *testing.T) {
 
 func TestSyncTakesWhatMatches(t *testing.T) {
 	signer := signtest.Signer(t, 0)
-	from, to, log := newLayout(t), newLayout(t), newLog(t)
+	from, to, log := newLayout(t), newLayout(t), transfertest.NewLog(t)
 	for _, m := range []module.Version{{Path: "corp.example/a", Version: "v1.0.0"}, {Path: "corp.example/a", Version: "v2.0.0+incompatible"}, {Path: "corp.example/b", Version: "v1.0.0"}} {
 		storetest.Publish(t, from, artifacttest.ModOnlyVersion(t, m), signer)
 	}
@@ -205,7 +206,7 @@ func TestSyncTakesWhatMatches(t *testing.T) {
 		Copier: newCopier(from, to, log, signer.Verifier()),
 		Match:  func(m module.Version) bool { return m.Path == "corp.example/a" && m.Version == "v1.0.0" },
 	})
-	if got := fmt.Sprint(items(t, to)); got != "[corp.example/a:v1.0.0.mod]" {
+	if got := fmt.Sprint(transfertest.Items(t, to)); got != "[corp.example/a:v1.0.0.mod]" {
 		t.Error(got)
 	}
 }
@@ -227,7 +228,7 @@ func TestSyncWithinARegistryMounts(t *testing.T) {
 			a := artifacttest.FullVersion(t, artifacttest.Version, "text")
 			storetest.Publish(t, from, a, signer)
 			reg.Inject(test.fault)
-			got := syncAll(t, transfer.Sync{Copier: newCopier(from, to, newLog(t), signer.Verifier())})
+			got := syncAll(t, transfer.Sync{Copier: newCopier(from, to, transfertest.NewLog(t), signer.Verifier())})
 			if len(got.failed) > 0 || (got.sent > 1000) != test.sent || (got.mount == 0) != test.sent {
 				t.Errorf("%v: %d bytes sent, %d mounted", got, got.sent, got.mount)
 			}

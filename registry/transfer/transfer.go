@@ -37,8 +37,8 @@ type Copier struct {
 	Local   bool
 	TempDir string
 
-	// Ahead accepts versions whose record is newer than every snapshot that there is. Nobody is served them before one
-	// comes that confirms them: that of another volume of a bundle.
+	// Ahead says that other volumes of a bundle bring what is missing here, perhaps later: the version that evidence or a
+	// revision is about, and a snapshot that is as new as a version's record. Nobody is served such a version before.
 	Ahead bool
 
 	Rate *rate.Limiter // bytes of blobs a second; nil = no limit
@@ -69,7 +69,7 @@ func (c *Copier) copy(ctx context.Context, it Item) (e Event) {
 	if !c.Local {
 		dir = cmp.Or(c.TempDir, os.TempDir())
 	}
-	source := newSpool(c.Source.Backend, dir, c.limitOf(!c.Local))
+	source := newSpool(c.Source.Backend, c.Destination.Backend, dir, c.limitOf(!c.Local))
 	defer source.discard()
 	destination := &target{Backend: c.Destination.Backend, source: c.Source.Backend, limiter: c.limitOf(c.Local)}
 	x := &copying{Copier: c, Item: it, from: registry.New(source), to: registry.New(destination)}
@@ -147,9 +147,10 @@ func (x *copying) image(ctx context.Context, d ocispec.Descriptor, raw []byte) (
 	return im, nil
 }
 
+// blob is what the destination reads, and holds against the digest, after verification has done so.
 func (x *copying) blob(ctx context.Context, d ocispec.Descriptor) artifact.Blob {
 	d.Data = nil
-	return artifact.BlobFrom(d, func() (io.ReadCloser, error) { return x.from.Blob(ctx, x.Repository, d) })
+	return artifact.BlobFrom(d, func() (io.ReadCloser, error) { return x.from.Backend.Blob(ctx, x.Repository, d) })
 }
 
 // signed returns the signatures at the source, if they are accepted.

@@ -8,6 +8,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/transfer"
+	"github.com/modferry/modferry/registry/transfer/transfertest"
 )
 
 // Everything that a store holds arrives, byte for byte, and a second time nothing is left to do.
@@ -19,9 +20,9 @@ func TestEveryKindIsCopied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			from, to := stores()
-			log := newLog(t)
-			everything(t, from, log, signer)
-			list := items(t, from)
+			log := transfertest.NewLog(t)
+			transfertest.Everything(t, from, log, signer)
+			list := transfertest.Items(t, from)
 			var kinds []transfer.Kind
 			for _, it := range list {
 				kinds = append(kinds, it.Kind())

@@ -71,6 +71,11 @@ func (x *copying) check(ctx context.Context, mod *registry.Module) error {
 	return verify.Zip(ctx, x.from, mod, f)
 }
 
+// isAbsent reports whether there is no such thing in a store, which may not even be one as yet.
+func isAbsent(err error) bool {
+	return errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrNoLayout)
+}
+
 // evidence copies checksum database evidence that is stored apart from its version, which is at the source or at the
 // destination.
 func (x *copying) evidence(ctx context.Context) (registry.Outcome, error) {
@@ -91,15 +96,15 @@ func (x *copying) evidence(ctx context.Context) (registry.Outcome, error) {
 		return 0, fmt.Errorf("%v: checksum database evidence: %w", e.Module, err)
 	}
 	mod, err := x.from.Find(ctx, e.Module)
-	if errors.Is(err, registry.ErrNotFound) {
+	if isAbsent(err) {
 		mod, err = x.to.Find(ctx, e.Module)
 	}
-	if err != nil {
+	if err != nil && !(isAbsent(err) && x.Ahead) {
 		return 0, fmt.Errorf("checksum database evidence: %w", err)
 	}
 	c := x.Checker
 	c.Snapshot = x.confirming
-	if err := c.CheckEvidence(ctx, x.from, mod, e); err != nil {
+	if err := c.CheckEvidence(ctx, x.from, e, mod); err != nil {
 		return 0, err
 	}
 	image, err := x.image(ctx, d, raw)
@@ -131,7 +136,7 @@ func (x *copying) revision(ctx context.Context) (registry.Outcome, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: recorded revision: %w", r.Query(), err)
 	}
-	if !x.DryRun {
+	if !x.DryRun && !x.Ahead {
 		if _, err := x.to.Find(ctx, r.Module()); err != nil {
 			return 0, fmt.Errorf("%s: recorded revision: %w", r.Query(), err)
 		}
@@ -153,7 +158,7 @@ func (x *copying) index(ctx context.Context) (registry.Outcome, error) {
 	if err != nil {
 		return 0, err
 	}
-	if found != d.Digest {
+	if found.Digest != d.Digest {
 		return 0, x.changed()
 	}
 	sigs, err := x.from.Signatures(ctx, x.Repository, d.Digest)

@@ -83,7 +83,7 @@ func (c *Checker) unrecorded(mod *registry.Module, r *Result, logged Logged, why
 		private = "give it a rule with checksumDatabase: none in the trust policy"
 	}
 	return fmt.Errorf("%v: %w: %w; to complete it, run modferry mirror %[1]v on the connected side; "+
-		"if it is a private module, %s, and name it in GONOSUMDB for the go command", mod.Module, ErrUnrecorded, why, private)
+		"if it is a private module, %[4]s, and name it in GONOSUMDB for the go command", mod.Module, ErrUnrecorded, why, private)
 }
 
 // stored returns the evidence in the store, whose record is of mod and has its sums. It is registry.ErrNotFound if
@@ -124,24 +124,30 @@ func unconfirmed(mod *registry.Module, err error) error {
 	return fmt.Errorf("%v: checking it with the checksum database: %w", mod.Module, &ConfirmationError{err})
 }
 
-// CheckEvidence checks evidence that is stored apart from mod and whose signatures were accepted: it must not contradict
-// the version, nor the snapshot for store. That it leads to the head, [Checker.Check] demands when it is needed.
-func (c *Checker) CheckEvidence(ctx context.Context, store *registry.Store, mod *registry.Module, apart *artifact.Evidence) error {
+// CheckEvidence checks evidence that is stored apart and whose signatures were accepted: it must contradict neither mod,
+// which may be nil if the version is not at hand, nor the snapshot for store. That it leads to the head,
+// [Checker.Check] demands when it is needed.
+func (c *Checker) CheckEvidence(ctx context.Context, store *registry.Store, apart *artifact.Evidence, mod *registry.Module) error {
 	e, err := sumdb.ParseEvidence(c.Log, apart.Record, apart.Tiles)
-	if err == nil {
-		err = e.Record.Check(mod.Module, mod.Sum, mod.GoModSum)
+	if err != nil {
+		return fmt.Errorf("%v: checksum database evidence: %w", apart.Module, err)
+	}
+	zip, gomod, err := e.Record.Sums(apart.Module)
+	if err == nil && mod != nil {
+		zip, gomod = mod.Sum, mod.GoModSum
+		err = e.Record.Check(apart.Module, zip, gomod)
 	}
 	if err != nil {
-		return fmt.Errorf("%v: checksum database evidence: %w", mod.Module, err)
+		return fmt.Errorf("%v: checksum database evidence: %w", apart.Module, err)
 	}
 	snapshot, err := c.Snapshot(ctx, store, false)
 	if err != nil {
-		return unconfirmed(mod, err)
+		return fmt.Errorf("%v: checking its evidence with the checksum database: %w", apart.Module, &ConfirmationError{err})
 	}
 	if snapshot == nil {
 		return nil
 	}
-	err = snapshot.Verify(mod.Module, mod.Sum, mod.GoModSum, e)
+	err = snapshot.Verify(apart.Module, zip, gomod, e)
 	if errors.Is(err, sumdb.ErrBeyondHead) || errors.Is(err, sumdb.ErrNoTile) {
 		return nil
 	}

@@ -24,6 +24,7 @@ type Report struct {
 	JSON     bool // a value a line, instead of text
 	Quiet    bool // nothing of items, but what is wrong with them
 	DryRun   bool
+	Loads    bool // say "loaded" for "copied"
 
 	Counts Counts
 }
@@ -50,6 +51,7 @@ type line struct {
 	Outcome    string `json:"outcome"`
 	Digest     string `json:"digest,omitempty"`
 	Bytes      int64  `json:"bytes,omitempty"`
+	Volumes    []int  `json:"volumes,omitempty"` // that it waits for
 	Error      string `json:"error,omitempty"`
 }
 
@@ -59,14 +61,7 @@ func (r *Report) Event(e transfer.Event) {
 	if e.Err == nil && (r.Quiet || outcome == existing && !r.JSON) {
 		return
 	}
-	l := line{
-		Kind: e.Item.Kind().String(), Repository: e.Item.Repository, Tag: e.Item.Tag,
-		Outcome: outcome, Digest: e.Item.Descriptor.Digest.String(), Bytes: e.Sent + e.Mounted,
-	}
-	l.Module, l.Version = identity(e)
-	if e.Err != nil {
-		l.Error = redact.Text(e.Err.Error())
-	}
+	l := r.line(e, outcome)
 	if r.JSON {
 		_ = json.NewEncoder(r.Out).Encode(l) // the end of the command tells that output is lost
 		return
@@ -79,15 +74,30 @@ func (r *Report) Event(e transfer.Event) {
 	}
 }
 
+func (r *Report) line(e transfer.Event, outcome string) line {
+	l := line{
+		Kind: e.Item.Kind().String(), Repository: e.Item.Repository, Tag: e.Item.Tag,
+		Outcome: outcome, Digest: e.Item.Descriptor.Digest.String(), Bytes: e.Sent + e.Mounted,
+	}
+	l.Module, l.Version = identity(e)
+	if e.Err != nil {
+		l.Error = redact.Text(e.Err.Error())
+	}
+	return l
+}
+
 // What becomes of an item, in words.
 const (
-	copied   = "copied"
-	would    = "would copy"
-	signed   = "signed"
-	existing = "exists"
-	leftOut  = "left out"
-	refused  = "REFUSED"
-	failed   = "FAILED"
+	copied    = "copied"
+	loaded    = "loaded"
+	wouldCopy = "would copy"
+	wouldLoad = "would load"
+	waiting   = "waits"
+	signed    = "signed"
+	existing  = "exists"
+	leftOut   = "left out"
+	refused   = "REFUSED"
+	failed    = "FAILED"
 )
 
 // count counts an event and returns its outcome in words.
@@ -107,8 +117,13 @@ func (r *Report) count(e transfer.Event) string {
 		return failed
 	case e.Outcome == registry.Published:
 		c.Copied++
-		if r.DryRun {
-			return would
+		switch {
+		case r.DryRun && r.Loads:
+			return wouldLoad
+		case r.DryRun:
+			return wouldCopy
+		case r.Loads:
+			return loaded
 		}
 		return copied
 	case e.Outcome == registry.SignatureAdded:
@@ -180,6 +195,9 @@ func (r *Report) End(err error) error {
 		_ = json.NewEncoder(r.Out).Encode(map[string]Counts{"summary": r.Counts})
 	} else {
 		text := r.Counts.String()
+		if r.Loads {
+			text = strings.Replace(text, copied, loaded, 1)
+		}
 		if r.DryRun {
 			text = "would be: " + text
 		}

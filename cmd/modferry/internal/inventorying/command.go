@@ -1,4 +1,5 @@
-package main
+// Package inventorying is the command inventory.
+package inventorying
 
 import (
 	"bytes"
@@ -18,11 +19,16 @@ import (
 const (
 	flagFormat     = "format"
 	flagOutput     = "output"
-	flagIncomplete = "incomplete"
 	flagCheck      = "check"
+	flagIncomplete = "incomplete"
 )
 
-func (a *app) inventoryCommand() *cli.Command {
+// app is what the command shares with the others.
+type app struct{ *command.App }
+
+// Command returns the command inventory.
+func Command(shared *command.App) *cli.Command {
+	a := app{shared}
 	return &cli.Command{
 		Name:  "inventory",
 		Usage: "write down what the store holds, for bundle create --since",
@@ -37,7 +43,7 @@ A repository that cannot be listed is named, nothing is written, and the exit co
 written all the same, and a bundle made since then carries more than it has to.
 
 With --sign-key and --output FILE, FILE.sig has the signature as "cosign sign-blob" writes it, so that "cosign verify-blob"
-takes it. --check FILE, and bundle create --since FILE, verify it with --key.`, `
+takes it. --check FILE verifies it with --key, and bundle create --since FILE with --since-key.`, `
 modferry inventory --output inside.txt
 modferry inventory --registry harbor.inside/golang --sign-key cosign.key --output inside.txt
 modferry inventory --check inside.txt --key inside.pub
@@ -48,7 +54,7 @@ modferry inventory --format json | grep '"module":"golang.org/x/text"'`),
 			&cli.StringFlag{Name: command.FlagSignKey, Usage: "sign with the private key in `FILE` (cosign.key)"},
 			command.BoolFlag(flagIncomplete, "write what could be listed although something could not"),
 			&cli.StringFlag{Name: flagCheck, Usage: "write nothing, but read the inventory in `FILE` and tell its digest"},
-			command.KeysFlag("with --check, demand a signature by"),
+			command.KeyFlag("with --check, demand a signature by"),
 			command.SumDBFlag(),
 			command.JobsFlag("ask for"),
 		}),
@@ -56,7 +62,7 @@ modferry inventory --format json | grep '"module":"golang.org/x/text"'`),
 	}
 }
 
-func (a *app) inventory(c *cli.Context) error {
+func (a app) inventory(c *cli.Context) error {
 	if c.IsSet(flagCheck) {
 		return a.checkInventory(c)
 	}
@@ -100,7 +106,7 @@ func (a *app) inventory(c *cli.Context) error {
 	return nil
 }
 
-func (a *app) inventoryLister(c *cli.Context) (*inventory.Lister, error) {
+func (a app) inventoryLister(c *cli.Context) (*inventory.Lister, error) {
 	jobs, err := command.Jobs(c)
 	if err != nil {
 		return nil, err
@@ -118,7 +124,7 @@ func (a *app) inventoryLister(c *cli.Context) (*inventory.Lister, error) {
 
 // writeInventory writes an inventory to where the options say, and its signature before it: there is never a new one
 // beside an old signature that nobody notices, as that one does not fit.
-func (a *app) writeInventory(c *cli.Context, data []byte, signer *sign.Signer) error {
+func (a app) writeInventory(c *cli.Context, data []byte, signer *sign.Signer) error {
 	file := c.String(flagOutput)
 	if file == "" {
 		_, err := a.Out.Write(data)
@@ -136,7 +142,7 @@ func (a *app) writeInventory(c *cli.Context, data []byte, signer *sign.Signer) e
 	return userfile.Replace(file, data)
 }
 
-func (a *app) checkInventory(c *cli.Context) error {
+func (a app) checkInventory(c *cli.Context) error {
 	keys, err := command.OptionalKeys(c)
 	if err != nil {
 		return err
