@@ -56,15 +56,18 @@ is: a scratch, bad sectors, an end that was cut off. bundle load and info --chec
 of a volume with its parity.
 
 The same content gives the same bytes, but for the signature of the volumes. Everything is verified by its digest as it is
-written; what is damaged in the store ends it. A volume gets its name when it is complete. An interrupted run is finished
-by the next, which keeps the volumes that are complete.`, `
+written; what is damaged in the store ends it. What a policy of the registry holds back is named and left out; exit code 3.
+A volume gets its name when it is complete. An interrupted run is finished by the next, which keeps the volumes that are
+complete.`, `
 modferry bundle create --registry harbor.example/golang --key cosign.key --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --output /media/golang.tar
 modferry bundle create --key cosign.key --volume-size 4.7GB --parity 10% --output /media/golang.tar
 modferry bundle create --key cosign.key --since inventory.txt --since-key inside.pub --output monday.tar
 modferry bundle create --key cosign.key --output tools.tar modferry.lock 'github.com/acme/**'
 modferry bundle create --key cosign.key --output - | ssh diode 'cat > golang.tar'`),
-		Flags: slices.Concat(a.StoreFlags(), command.SignerFlags(), []cli.Flag{
+		Flags: slices.Concat(a.StoreFlags(), []cli.Flag{
+			command.SignKeyFlag(),
+			command.BoolFlag(command.FlagNoSign, "do not sign the volumes; who loads them has to accept that"),
 			&cli.StringFlag{Name: flagOutput, Aliases: []string{"o"}, Usage: "write the bundle to `PATH`"},
 			&cli.StringFlag{Name: flagVolumeSize, Usage: "cut it into volumes of at most `SIZE`, as in 4.7GB or 650MiB"},
 			&cli.StringFlag{Name: flagSince, Usage: "leave out what the inventory in `FILE` has"},
@@ -105,6 +108,9 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if err != nil {
 		return explainItem(err)
 	}
+	for _, held := range plan.HeldBack {
+		fmt.Fprintf(a.Err, "modferry: not in the bundle: %v\n", held)
+	}
 	if n := len(plan.Unsigned); n > 0 {
 		a.Warn("%d items have no signature, the first is %v; the other side refuses them", n, plan.Unsigned[0])
 	}
@@ -119,9 +125,13 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	}
 	if output == "-" {
 		fmt.Fprintln(a.Err, report)
-		return nil
+	} else if err := a.Print(c, report, report.String()); err != nil {
+		return err
 	}
-	return a.Print(c, report, report.String())
+	if n := len(plan.HeldBack); n > 0 {
+		return command.ItemsFailed(n, "items are held back by a policy of the registry, and are not in the bundle")
+	}
+	return nil
 }
 
 // planBundle looks what the bundle will have in it.

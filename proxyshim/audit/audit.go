@@ -128,6 +128,7 @@ type record struct {
 	Time     string   `json:"time"` // when the request came
 	ID       string   `json:"id"`   // which the text of an error names
 	Client   string   `json:"client"`
+	User     string   `json:"user,omitempty"` // the name of a client that showed a credential
 	Method   string   `json:"method"`
 	Path     string   `json:"path"`
 	Module   string   `json:"module,omitempty"`
@@ -156,7 +157,7 @@ type head struct {
 
 func newRecord(e *proxyshim.Event) record {
 	r := record{
-		Time: e.Time.UTC().Format(time.RFC3339Nano), ID: e.ID, Client: e.Client, Method: e.Method, Path: redact.Text(e.Path),
+		Time: e.Time.UTC().Format(time.RFC3339Nano), ID: e.ID, Client: e.Client, User: e.User, Method: e.Method, Path: redact.Text(e.Path),
 		Module: e.Module.Path, Version: e.Module.Version, Query: e.Query, File: e.Kind,
 		Outcome: string(e.Outcome), Status: e.Status, Reason: e.Reason,
 		Registry: e.Store, Manifest: e.Manifest.String(), Keys: e.Keys, Rule: e.Rule, Cached: e.Cached,

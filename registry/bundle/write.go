@@ -1,11 +1,8 @@
 package bundle
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -13,7 +10,6 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/ocilayout"
 )
 
@@ -225,70 +221,4 @@ func (i *Item) pieces(k int) (list []piece) {
 		}
 	}
 	return list
-}
-
-// piece copies a file from the store. What is wrong with the store's is an *ItemError.
-func (w *writer) piece(ctx context.Context, to io.Writer, i *Item, p piece) error {
-	r, err := w.open(ctx, i.Repository, p)
-	if err != nil {
-		return itemError(i.Repository, i.Tag(), err)
-	}
-	defer r.Close()
-	hash := sha256.New()
-	left := p.Size
-	for {
-		n, err := r.Read(w.buf)
-		if left -= int64(n); left < 0 {
-			return itemError(i.Repository, i.Tag(), fmt.Errorf("%w: it has more than %d bytes", artifact.ErrCorrupt, p.Size))
-		}
-		hash.Write(w.buf[:n])
-		if _, err := to.Write(w.buf[:n]); err != nil {
-			return err
-		}
-		if w.Progress != nil {
-			w.Progress(int64(n))
-		}
-		switch {
-		case errors.Is(err, io.EOF) && Sum(hash.Sum(nil)) == p.Digest && left == 0:
-			return nil
-		case errors.Is(err, io.EOF):
-			err = fmt.Errorf("%w: %s has other content", artifact.ErrCorrupt, p.Digest)
-		}
-		if err != nil {
-			return itemError(i.Repository, i.Tag(), err)
-		}
-	}
-}
-
-// open opens what a piece is read from. It is verified by who reads it.
-func (w *writer) open(ctx context.Context, repo string, p piece) (io.ReadCloser, error) {
-	if p.manifest {
-		_, raw, err := w.store.Manifest(ctx, repo, p.Digest.String())
-		return io.NopCloser(bytes.NewReader(raw)), err
-	}
-	r, err := w.store.Backend.Blob(ctx, repo, descriptor(p.of))
-	if errors.Is(err, registry.ErrNotFound) {
-		err = fmt.Errorf("%w: a blob is missing: %v", artifact.ErrCorrupt, err)
-	}
-	if err == nil && p.at > 0 {
-		_, err = io.CopyN(io.Discard, r, p.at)
-	}
-	if err != nil {
-		if r != nil {
-			r.Close()
-		}
-		return nil, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{limit(r, p), r}, nil
-}
-
-// limit ends a part where the next one begins. A whole blob is read to its end, wherever that is.
-func limit(r io.Reader, p piece) io.Reader {
-	if p.Digest == p.of.Digest {
-		return r
-	}
-	return io.LimitReader(r, p.Size)
 }

@@ -4,10 +4,11 @@
 // As text, it has a line for each repository, and hundreds of versions fit a page or two:
 //
 //	inventory  = "modferry inventory 1\n" { repository } end
-//	repository = name { " " tag "=" manifest [ "." signatures ] } { " #" blob } "\n"
+//	repository = name { " " tag "=" manifest [ "." signatures ] [ "+" referrers ] } { " #" blob } "\n"
 //	end        = "end " repositories " " tags "\n"
 //	manifest   = 16 hexadecimal digits   the beginning of a manifest's SHA-256 digest
 //	signatures =  8 hexadecimal digits   that of the manifest with its signatures, in cosign's classic form
+//	referrers  =  8 hexadecimal digits   that of the list of what refers to it, sigstore bundles for one, where that has a tag
 //	blob       = 16 hexadecimal digits   that of a blob of a checksum database's snapshots
 //
 // Repositories and the words of a line are sorted, each is there once, and a repository has at least one tag. The end
@@ -18,7 +19,7 @@
 // As JSON, one value a line, the digests are whole:
 //
 //	{"inventory":1}
-//	{"repository":"…","module":"…","tags":[{"tag":"…","digest":"sha256:…","signatures":"sha256:…"}],"blobs":["sha256:…"]}
+//	{"repository":"…","module":"…","tags":[{"tag":"…","digest":"sha256:…","signatures":"sha256:…","referrers":"sha256:…"}],"blobs":["sha256:…"]}
 //	{"repositories":1,"tags":1}
 //
 // Both forms have exactly one spelling. The digest of an inventory is that of its text, in whatever form it came: the

@@ -28,6 +28,12 @@ func (inv *Inventory) HasSignatures(repo, tag string, signatures digest.Digest) 
 	return ok && t.signatures == begin(signatures, shortSignatures)
 }
 
+// HasReferrers reports whether what a tag named had just the list of referrers with that digest; "" is none.
+func (inv *Inventory) HasReferrers(repo, tag string, referrers digest.Digest) bool {
+	t, ok := inv.tag(repo, tag)
+	return ok && t.referrers == begin(referrers, shortSignatures)
+}
+
 // HasBlob reports whether a repository held a blob of a checksum database's snapshot. Blobs of versions are not listed:
 // who has a version has its blobs.
 func (inv *Inventory) HasBlob(repo string, blob digest.Digest) bool {

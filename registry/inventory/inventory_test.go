@@ -28,8 +28,8 @@ func content() []inventory.Repository {
 		{Name: "github.com/burntsushi_u4u/toml", Tags: []inventory.Tag{
 			{Name: "rev-main", Digest: of("rev"), Signatures: of("rev.sig")},
 			{Name: "sumdb-v1.6.0", Digest: of("evidence")},
-			{Name: "v1.6.0", Digest: of("v1.6.0"), Signatures: of("v1.6.0.sig")},
-			{Name: "v1.6.0.mod", Digest: of("v1.6.0.mod")},
+			{Name: "v1.6.0", Digest: of("v1.6.0"), Signatures: of("v1.6.0.sig"), Referrers: of("bundles")},
+			{Name: "v1.6.0.mod", Digest: of("v1.6.0.mod"), Referrers: of("other bundles")},
 		}},
 		{Name: "index", Tags: []inventory.Tag{{Name: "signer-0123456789abcdef", Digest: of("index"), Signatures: of("index.sig")}}},
 		{
@@ -87,10 +87,10 @@ func checkContent(t *testing.T, inv *inventory.Inventory) {
 	t.Helper()
 	for _, r := range content() {
 		for _, tag := range r.Tags {
-			if !inv.Has(r.Name, tag.Name, tag.Digest) || !inv.HasSignatures(r.Name, tag.Name, tag.Signatures) {
+			if !inv.Has(r.Name, tag.Name, tag.Digest) || !inv.HasSignatures(r.Name, tag.Name, tag.Signatures) || !inv.HasReferrers(r.Name, tag.Name, tag.Referrers) {
 				t.Errorf("%s:%s is missing", r.Name, tag.Name)
 			}
-			if inv.Has(r.Name, tag.Name, of("other")) || inv.HasSignatures(r.Name, tag.Name, of("other")) {
+			if inv.Has(r.Name, tag.Name, of("other")) || inv.HasSignatures(r.Name, tag.Name, of("other")) || inv.HasReferrers(r.Name, tag.Name, of("other")) {
 				t.Errorf("%s:%s has any content", r.Name, tag.Name)
 			}
 			if inv.Has("example.com/other", tag.Name, tag.Digest) || inv.Has(r.Name, "v9.9.9", tag.Digest) {
@@ -113,7 +113,8 @@ func TestTextIsForPeople(t *testing.T) {
 	short := func(s string, n int) string { return of(s).Encoded()[:n] }
 	want := "modferry inventory 1\n" +
 		"github.com/burntsushi_u4u/toml rev-main=" + short("rev", 16) + "." + short("rev.sig", 8) + " sumdb-v1.6.0=" + short("evidence", 16) +
-		" v1.6.0=" + short("v1.6.0", 16) + "." + short("v1.6.0.sig", 8) + " v1.6.0.mod=" + short("v1.6.0.mod", 16) + "\n" +
+		" v1.6.0=" + short("v1.6.0", 16) + "." + short("v1.6.0.sig", 8) + "+" + short("bundles", 8) +
+		" v1.6.0.mod=" + short("v1.6.0.mod", 16) + "+" + short("other bundles", 8) + "\n" +
 		"end 1 4\n"
 	if text != want {
 		t.Errorf("%s\nwant\n%s", text, want)
@@ -222,6 +223,9 @@ func TestMalformedLinesAreNamed(t *testing.T) {
 		"long digest":              "example.com/a v1.0.0=" + d + "0",
 		"upper case":               "example.com/a v1.0.0=" + strings.ToUpper(d),
 		"empty signatures":         "example.com/a v1.0.0=" + d + ".",
+		"empty referrers":          "example.com/a v1.0.0=" + d + "+",
+		"referrers first":          "example.com/a v1.0.0=" + d + "+01234567.01234567",
+		"long referrers":           "example.com/a v1.0.0=" + d + "+012345678",
 		"no digest":                "example.com/a v1.0.0",
 		"a tag that cannot be one": "example.com/a v1.0.0+x=" + d,
 		"a repository with ..":     "example.com//a v1.0.0=" + d,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -128,6 +129,13 @@ func isSnapshotTag(tag string) bool {
 	return ok || tag == sumdb.LatestTag
 }
 
+// IsModuleTag reports whether a tag belongs in a module's repository: that of a version, of evidence or of a revision, or of
+// what is about one of these: signatures and referrers.
+func IsModuleTag(tag string) bool { return isModuleTag(tag) || aboutAnother.MatchString(tag) }
+
+// aboutAnother are tags made of the digest of what they are about.
+var aboutAnother = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.sig)?$`)
+
 func isModuleTag(tag string) bool {
 	_, _, version := artifact.ParseTag(tag)
 	_, evidence := artifact.ParseEvidenceTag(tag)
@@ -137,7 +145,7 @@ func isModuleTag(tag string) bool {
 // repository lists what is in a repository; nothing if there is no such repository any more.
 func (l *Lister) repository(ctx context.Context, name string) (r Repository, err error) {
 	r.Name = name
-	belongs, signed := kindOf(name), make(map[string]bool)
+	belongs, others := kindOf(name), make(map[string]bool)
 	var tags []string
 	for tag, err := range l.Store.Tags(ctx, name) {
 		switch {
@@ -148,7 +156,7 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 		case belongs(tag):
 			tags = append(tags, tag)
 		default:
-			signed[tag] = true
+			others[tag] = true
 		}
 	}
 	slices.Sort(tags)
@@ -160,8 +168,11 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 		if t.Digest == "" {
 			continue
 		}
-		if of := sign.Tag(t.Digest); signed[of] {
-			if t.Signatures, err = l.resolve(ctx, r.Name, of); err != nil {
+		for tag, of := range map[string]*digest.Digest{sign.Tag(t.Digest): &t.Signatures, ReferrersTag(t.Digest): &t.Referrers} {
+			if !others[tag] {
+				continue
+			}
+			if *of, err = l.resolve(ctx, r.Name, tag); err != nil {
 				return r, err
 			}
 		}
@@ -172,6 +183,9 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 	}
 	return r, err
 }
+
+// ReferrersTag returns the tag of the list of a manifest's referrers, where a registry keeps none of its own.
+func ReferrersTag(d digest.Digest) string { return strings.TrimSuffix(sign.Tag(d), ".sig") }
 
 // resolve returns the digest of what a tag names, "" if the tag is gone since it was listed.
 func (l *Lister) resolve(ctx context.Context, repo, tag string) (digest.Digest, error) {

@@ -3,6 +3,7 @@ package inventory
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,8 +142,9 @@ func (textForm) repository(line string) (s short, err error) {
 			continue
 		}
 		name, digests, _ := strings.Cut(word, "=")
+		digests, referrers, _ := strings.Cut(digests, "+")
 		manifest, signatures, _ := strings.Cut(digests, ".")
-		s.tags = append(s.tags, shortTag{name, manifest, signatures})
+		s.tags = append(s.tags, shortTag{name, manifest, signatures, referrers})
 	}
 	switch {
 	case words[0] == "end" && len(s.tags) > 0 && s.tags[0].manifest == "":
@@ -163,8 +165,10 @@ func (jsonForm) repository(line string) (short, error) {
 		return short{}, err
 	}
 	for _, t := range r.Tags {
-		if t.Digest.Validate() != nil || t.Signatures != "" && t.Signatures.Validate() != nil {
-			return short{}, fmt.Errorf("%.255q: tag %.130q with the digests %.80q and %.80q", r.Name, t.Name, t.Digest, t.Signatures)
+		for _, d := range []digest.Digest{t.Digest, cmp.Or(t.Signatures, t.Digest), cmp.Or(t.Referrers, t.Digest)} {
+			if d.Validate() != nil {
+				return short{}, fmt.Errorf("%.255q: tag %.130q with the digest %.80q", r.Name, t.Name, d)
+			}
 		}
 	}
 	for _, b := range r.Blobs {

@@ -30,6 +30,9 @@ type Tag struct {
 	Name       string        `json:"tag"`
 	Digest     digest.Digest `json:"digest"`
 	Signatures digest.Digest `json:"signatures,omitempty"` // of the manifest with its signatures; "" = none
+	// Referrers is the digest of the list of referrers under the tag sha256-<hex> (distribution-spec 1.1, "Referrers Tag
+	// Schema"); "" = there is none, or the registry keeps it elsewhere.
+	Referrers digest.Digest `json:"referrers,omitempty"`
 }
 
 // path returns the module path that a repository's name tells.
@@ -48,12 +51,14 @@ type short struct {
 	blobs []string
 }
 
-type shortTag struct{ name, manifest, signatures string }
+type shortTag struct{ name, manifest, signatures, referrers string }
 
 func (r Repository) short() short {
 	s := short{name: r.Name}
 	for _, t := range r.Tags {
-		s.tags = append(s.tags, shortTag{t.Name, begin(t.Digest, shortDigest), begin(t.Signatures, shortSignatures)})
+		s.tags = append(s.tags, shortTag{
+			t.Name, begin(t.Digest, shortDigest), begin(t.Signatures, shortSignatures), begin(t.Referrers, shortSignatures),
+		})
 	}
 	for _, b := range r.Blobs {
 		s.blobs = append(s.blobs, begin(b, shortDigest))
@@ -76,6 +81,9 @@ func (s short) line() string {
 		if t.signatures != "" {
 			b.WriteString("." + t.signatures)
 		}
+		if t.referrers != "" {
+			b.WriteString("+" + t.referrers)
+		}
 	}
 	for _, blob := range s.blobs {
 		b.WriteString(" #" + blob)
@@ -93,8 +101,8 @@ func (s short) check() error {
 		return fmt.Errorf("%s has no tag", s.name)
 	}
 	for _, t := range s.tags {
-		if !isTag(t.name) || !isHex(t.manifest, shortDigest) || t.signatures != "" && !isHex(t.signatures, shortSignatures) {
-			return fmt.Errorf("%s: tag %.130q with the digests %.20q and %.20q", s.name, t.name, t.manifest, t.signatures)
+		if !isTag(t.name) || !isHex(t.manifest, shortDigest) || !isOptional(t.signatures) || !isOptional(t.referrers) {
+			return fmt.Errorf("%s: tag %.130q with the digests %.20q, %.20q and %.20q", s.name, t.name, t.manifest, t.signatures, t.referrers)
 		}
 	}
 	if !ascends(s.tags, func(a, b shortTag) int { return cmp.Compare(a.name, b.name) }) || !ascends(s.blobs, cmp.Compare) {
@@ -116,6 +124,8 @@ func ascends[T any](list []T, compare func(a, b T) int) bool {
 	}
 	return true
 }
+
+func isOptional(s string) bool { return s == "" || isHex(s, shortSignatures) }
 
 func isHex(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""

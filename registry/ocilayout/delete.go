@@ -182,34 +182,45 @@ func (l *layout) links(ctx context.Context, d ocispec.Descriptor) (m links, err 
 	return parseLinks(raw)
 }
 
-// sweepBlobs removes manifests with the blobs they list, but for those that are needed.
+// sweepBlobs removes manifests with what they list, but for what is needed.
 func (l *layout) sweepBlobs(ctx context.Context, manifests []digest.Digest, needed map[digest.Digest]bool) error {
 	for _, manifest := range manifests {
-		if needed[manifest] {
-			continue
-		}
-		d, err := l.lookupDigest(ctx, manifest)
-		if errors.Is(err, registry.ErrNotFound) {
-			continue // and so is what it listed
-		}
-		var m links
-		if err == nil {
-			m, err = l.links(ctx, d)
-		}
-		if err != nil && !errors.Is(err, artifact.ErrCorrupt) { // then what it listed is not known
+		if err := cmp.Or(ctx.Err(), l.sweepManifest(ctx, manifest, needed)); err != nil {
 			return err
-		}
-		for _, link := range append(m.all(), d) {
-			if needed[link.Digest] {
-				continue
-			}
-			if err := os.Remove(l.blobPath(link.Digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
 		}
 	}
 	return cmp.Or(ctx.Err(), syncDir(l.path(blobsDir)))
+}
+
+// sweepManifest removes what a manifest lists, manifests in an index with what they list, and then itself. Of one that is gone,
+// what it listed is gone; of a damaged one it is not known, and stays.
+func (l *layout) sweepManifest(ctx context.Context, manifest digest.Digest, needed map[digest.Digest]bool) error {
+	if needed[manifest] {
+		return nil
+	}
+	d, err := l.lookupDigest(ctx, manifest)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	var m links
+	if err == nil {
+		m, err = l.links(ctx, d)
+	}
+	if err != nil && !errors.Is(err, artifact.ErrCorrupt) {
+		return err
+	}
+	for _, child := range m.Manifests {
+		if err := l.sweepManifest(ctx, child.Digest, needed); err != nil { // no index lists itself: its digest depends on the list
+			return err
+		}
+	}
+	for _, link := range append(m.all(), ocispec.Descriptor{Digest: manifest}) {
+		if needed[link.Digest] || link.Digest.Validate() != nil {
+			continue
+		}
+		if err := os.Remove(l.blobPath(link.Digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact"
@@ -131,6 +132,24 @@ func TestSharedBlobsStayWithWhoNeedsThem(t *testing.T) {
 	}
 	remove(t, l, []registry.Deletion{{Repository: "example.com/copy", Tag: "v1.0.0", Digest: one.desc.Digest}})
 	wantOnly(t, l, two)
+}
+
+func TestAnIndexGoesWithTheManifestsInIt(t *testing.T) {
+	l := openLayout(t, t.TempDir())
+	keep, drop := newImage("example.com/a", "v1.0.0"), newImage("example.com/a", "v0.9.0")
+	mustPublish(t, l, keep, drop)
+	raw := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d},{"mediaType":%q,"digest":%q,"size":%d}]}`,
+		ocispec.MediaTypeImageIndex, keep.desc.MediaType, keep.desc.Digest, keep.desc.Size, drop.desc.MediaType, drop.desc.Digest, drop.desc.Size)
+	d := artifact.NewBlob(ocispec.MediaTypeImageIndex, raw).Descriptor
+	if err := l.PushManifest(t.Context(), "example.com/a", d, raw, "both"); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, l, deletions(drop))
+	if err := checkBlobs(t.Context(), l, drop); err != nil {
+		t.Errorf("the index needs it: %v", err)
+	}
+	remove(t, l, []registry.Deletion{{Repository: "example.com/a", Tag: "both", Digest: d.Digest}})
+	wantOnly(t, l, keep)
 }
 
 func TestWhatOtherToolsWroteStays(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/sign"
 )
 
 // ErrMalformed: a file is not a plan, or what was taken out of it leaves something that belongs to nothing.
@@ -166,11 +165,11 @@ func (r *Removal) belongs(tag string) bool {
 	if v, ok := artifact.ParseEvidenceTag(tag); ok {
 		return v == version
 	}
-	if artifact.IsRevisionTag(tag) || tag == sign.Tag(r.Digest) {
+	if artifact.IsRevisionTag(tag) || isAbout(tag, r.Digest) {
 		return true
 	}
 	for _, c := range r.With {
-		if tag == sign.Tag(c.Digest) {
+		if isAbout(tag, c.Digest) {
 			return true
 		}
 	}

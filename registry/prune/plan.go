@@ -10,6 +10,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/inventory"
 )
 
 // Plan says what is to be removed from a store.
@@ -95,13 +96,18 @@ func (r Removal) companions() (list []registry.Deletion) {
 	return list
 }
 
+// isAbout reports whether a tag is that of the signatures of a manifest, or of the list of its referrers.
+func isAbout(tag string, d digest.Digest) bool {
+	return tag == sign.Tag(d) || tag == inventory.ReferrersTag(d)
+}
+
 // isSignature reports whether a companion has signatures of the version or of another companion.
 func (r Removal) isSignature(d registry.Deletion) bool { return r.subject(d).Tag != "" }
 
 // subject returns what a companion has signatures of; the zero Deletion if it has none.
 func (r Removal) subject(d registry.Deletion) registry.Deletion {
 	for _, s := range append(r.companions(), r.deletion()) {
-		if d.Tag == sign.Tag(s.Digest) {
+		if isAbout(d.Tag, s.Digest) {
 			return s
 		}
 	}

@@ -57,12 +57,15 @@ func (p *Planner) forms(ctx context.Context, m repository, v held, k kept) (list
 	return list, nil
 }
 
-// signed adds the signatures of what a tag names to what goes, if it has any.
+// signed adds the signatures of what a tag names to what goes, and the list of its referrers, if it has any.
 func signed(list []Companion, t inventory.Tag) []Companion {
-	if t.Signatures == "" {
-		return list
+	if t.Signatures != "" {
+		list = append(list, Companion{Tag: sign.Tag(t.Digest), Digest: t.Signatures})
 	}
-	return append(list, Companion{Tag: sign.Tag(t.Digest), Digest: t.Signatures})
+	if t.Referrers != "" {
+		list = append(list, Companion{Tag: inventory.ReferrersTag(t.Digest), Digest: t.Referrers})
+	}
+	return list
 }
 
 // companions returns, by version, what goes with a version that goes in all its forms: evidence and revisions, with their
