@@ -19,7 +19,6 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
-	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
@@ -144,16 +143,6 @@ func Observe(h http.Handler, observers ...func(*Event)) http.Handler {
 			}
 		}()
 		h.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), eventKey{}, e)))
-	})
-}
-
-// Identify passes requests on to h, and has their events name who makes them. It belongs behind an [access.Guard].
-func Identify(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e, c := eventOf(r.Context()), access.From(r.Context()); e != nil && c != nil {
-			e.User = c.Name
-		}
-		h.ServeHTTP(w, r)
 	})
 }
 
