@@ -126,7 +126,7 @@ func kindOf(repo string) func(tag string) bool {
 
 func isSnapshotTag(tag string) bool {
 	_, ok := sumdb.ParseHeadTag(tag)
-	return ok || tag == sumdb.LatestTag
+	return ok || tag == sumdb.LatestTag || sumdb.IsTileIndexTag(tag)
 }
 
 // IsModuleTag reports whether a tag belongs in a module's repository: that of a version, of evidence or of a revision, or of
