@@ -104,7 +104,7 @@ var wrongPolicies = []struct{ text, want string }{
 	{good + "deny: [{modules: ['a.example@>=v2 <v1']}]", "no version can be in the range"},
 	{good + "deny: [{modules: [evil]}]", "missing dot in first path element"},
 	{good + "revoked: [a]", "revoked: this must be fields with values"},
-	{good + "revoked: {keys: [d]}", `revoked: keys: there is no key "d" in keys, and an ID begins with sha256:`},
+	{good + "revoked: {keys: [d]}", `revoked: keys: there is no key "d" in keys, and an ID is sha256: and hex digits`},
 	{good + "revoked: {keys: a}", "revoked: keys: this must be a list"},
 	{good + "revoked: {digests: ['sha256:00']}", "revoked: digests: invalid"},
 	{good + "revoked: {digests: ['sha512:00']}", "revoked: digests: invalid"},
@@ -140,7 +140,7 @@ func TestParsePolicyRefusesKeysThatCannotBeUsed(t *testing.T) {
 	for keys, want := range map[string]string{
 		"{a: {file: missing.pub}}":                  "etc/policy.yaml:2: keys: a: file: open etc/missing.pub",
 		"{a: {file: text.pub}}":                     "keys: a: file: etc/text.pub: there is no PEM block",
-		"{a: {file: two.pub}}":                      "etc/two.pub has 2 keys: give each of them a name and a file of its own",
+		"{a: {file: two.pub}}":                      "etc/two.pub: it has 2 keys: give each of them a name and a file of its own",
 		"{a: {file: a.pub, notAfter: soon}}":        "keys: a: notAfter: this must be a day, as in 2027-12-31",
 		"{a: {file: a.pub, notAfter: 20271231}}":    "this must be a day",
 		"{a: {file: a.pub, notAfter: [2027]}}":      "this must be a day",

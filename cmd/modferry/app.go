@@ -49,6 +49,7 @@ func newApp(s command.Streams) *cli.App {
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
 			a.syncCommand(),
+			a.signCommand(),
 			a.bundleCommand(),
 			inventorying.Command(&a.App),
 			pruning.Command(&a.App),

@@ -9,6 +9,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	orasremote "oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
@@ -60,9 +61,13 @@ func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descri
 	if tag == "" {
 		ref = d.Digest.String()
 	}
-	return r.push(ctx, "pushing manifest", repo, ref, func(o *orasremote.Repository) error {
+	err := r.push(ctx, "pushing manifest", repo, ref, func(o *orasremote.Repository) error {
 		return o.Manifests().PushReference(ctx, d, bytes.NewReader(raw), ref)
 	})
+	if subject, referrer := registry.Referrer(d, raw); err == nil && subject != nil {
+		err = r.listReferrer(ctx, repo, subject.Digest, referrer)
+	}
+	return err
 }
 
 func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error {
@@ -87,8 +92,17 @@ func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descripto
 func (r *remote) push(ctx context.Context, op, repo, ref string, f func(*orasremote.Repository) error) error {
 	err := r.do(ctx, op, repo, ref, f)
 	var e *registry.Error
-	if errors.Is(err, registry.ErrUnsupported) && errors.As(err, &e) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	create := fmt.Sprintf("if the registry does not make repositories by itself, create %s/%s", r.at.host, r.name(repo))
+	switch {
+	case errors.Is(err, registry.ErrUnsupported):
 		e.Err, e.Hint = registry.ErrReadOnly, "it is read-only or a pull-through cache: push to the registry behind it"
+	case errors.Is(err, registry.ErrNotFound) && e.Code == errcode.ErrorCodeNameUnknown: // Amazon's, for one
+		e.Err, e.Hint = fmt.Errorf("%w: there is no such repository", registry.ErrDenied), create
+	case errors.Is(err, registry.ErrDenied) && !errors.Is(err, registry.ErrReadOnly) && !lacksRight.MatchString(e.Message):
+		e.Hint += "; " + create
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func (c *Checker) unrecorded(mod *registry.Module, r *Result, logged Logged, why
 		private = "give it a rule with checksumDatabase: none in the trust policy"
 	}
 	return fmt.Errorf("%v: %w: %w; to complete it, run modferry mirror %[1]v on the connected side; "+
-		"if it is a private module, %s, and name it in GONOSUMDB for the go command", mod.Module, ErrUnrecorded, why, private)
+		"if it is a private module, %[4]s, and name it in GONOSUMDB for the go command", mod.Module, ErrUnrecorded, why, private)
 }
 
 // stored returns the evidence in the store, whose record is of mod and has its sums. It is registry.ErrNotFound if

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,6 +30,8 @@ type Options struct {
 	PageSize int // entries of a page of tags or repositories, whatever was asked for; 0 = as asked
 	TLS      bool
 	FoldTags bool // Gitea, which has tags in lower case only
+
+	TokenLife time.Duration // of a token, a JSON Web Token then; 0 = it never ends, and is none
 
 	AllowDelete bool // distribution with REGISTRY_STORAGE_DELETE_ENABLED
 }
@@ -134,14 +137,15 @@ type Kind string
 
 // The kinds of requests.
 const (
-	Ping     Kind = "ping"
-	Token    Kind = "token"
-	Catalog  Kind = "catalog"
-	Tags     Kind = "tags"
-	Manifest Kind = "manifest"
-	Blob     Kind = "blob"
-	Upload   Kind = "upload"
-	Other    Kind = "other"
+	Ping      Kind = "ping"
+	Token     Kind = "token"
+	Catalog   Kind = "catalog"
+	Tags      Kind = "tags"
+	Manifest  Kind = "manifest"
+	Blob      Kind = "blob"
+	Upload    Kind = "upload"
+	Referrers Kind = "referrers"
+	Other     Kind = "other"
 )
 
 func parseRequest(req *http.Request) Request {
@@ -165,7 +169,7 @@ func (l *Request) parseName(path string) {
 	for _, p := range []struct {
 		infix string
 		kind  Kind
-	}{{"/blobs/uploads/", Upload}, {"/blobs/", Blob}, {"/manifests/", Manifest}, {"/tags/list", Tags}} {
+	}{{"/blobs/uploads/", Upload}, {"/blobs/", Blob}, {"/manifests/", Manifest}, {"/referrers/", Referrers}, {"/tags/list", Tags}} {
 		if i := strings.LastIndex(path, p.infix); i > 0 {
 			l.Kind, l.Repository, l.Reference = p.kind, path[:i], path[i+len(p.infix):]
 			return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
@@ -20,11 +21,16 @@ import (
 
 // OpenStores opens what --registry names. Log may be nil.
 func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, error) {
+	return a.OpenTimedStores(c, log, nil)
+}
+
+// OpenTimedStores is OpenStores, and has requested told of each request, as [remote.ClientOptions] has it.
+func (a *App) OpenTimedStores(c *cli.Context, log *slog.Logger, requested func(method string, status int, took time.Duration)) (*registry.Router, error) {
 	spec := c.String(FlagRegistry)
 	if spec == "" {
 		return nil, UsageErrorf("--%s is needed: a registry and namespace (harbor.example/golang) or a directory (oci:DIR)", FlagRegistry)
 	}
-	client, err := newClient(c, log)
+	client, err := newClient(c, log, requested)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +43,7 @@ func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 
 // OpenEach opens stores that arguments name: registries and namespaces, or directories. Log may be nil.
 func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list []*registry.Store, err error) {
-	client, err := newClient(c, log)
+	client, err := newClient(c, log, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +60,15 @@ func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list [
 	return list, nil
 }
 
-func newClient(c *cli.Context, log *slog.Logger) (*remote.Client, error) {
+func newClient(c *cli.Context, log *slog.Logger, requested func(method string, status int, took time.Duration)) (*remote.Client, error) {
+	if c.String(flagClientKey) != "" && c.String(flagClientCert) == "" {
+		return nil, UsageErrorf("--%s is the key of a certificate: give --%s, too", flagClientKey, flagClientCert)
+	}
 	return remote.NewClient(remote.ClientOptions{
-		CAFile:    c.String(flagCAFile),
+		CAFile: c.String(flagCAFile), ClientCert: c.String(flagClientCert), ClientKey: c.String(flagClientKey),
 		UserAgent: "modferry/" + BuildVersion(),
 		Log:       log,
+		Requested: requested,
 	})
 }
 
@@ -91,7 +101,6 @@ func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
-	keys := c.StringSlice(flagKey)
 	if err := checkTrust(c); err != nil {
 		return nil, err
 	}
@@ -102,23 +111,19 @@ func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
-	if len(keys) == 0 {
-		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", flagKey, FlagPolicy),
-			"--key cosign.pub, the public half of the key that mirror signs with")
+	keys, err := trusted(c)
+	if err != nil {
+		return nil, err
 	}
-	v, err := sign.LoadKeys(keys...)
-	return v, withKeygen(err)
+	if keys == nil {
+		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
+			"--"+trustKeyFlag(c.Command)+" cosign.pub, the public half of the key that mirror signs with")
+	}
+	return keys, nil
 }
 
-// OptionalKeys are the keys that --key names, of a command that works without any: nil then.
-func OptionalKeys(c *cli.Context) (*sign.Keys, error) {
-	files := c.StringSlice(flagKey)
-	if len(files) == 0 {
-		return nil, nil
-	}
-	keys, err := sign.LoadKeys(files...)
-	return keys, withKeygen(err)
-}
+// OptionalKeys are those that --key and --trusted-root name, of a command that works without any: nil then.
+func OptionalKeys(c *cli.Context) (*sign.Keys, error) { return trusted(c) }
 
 // ParseVersion reads module@version, where the version is one a store can have: canonical, no query.
 func ParseVersion(arg string) (module.Version, error) {
