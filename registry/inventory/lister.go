@@ -168,7 +168,7 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 		if t.Digest == "" {
 			continue
 		}
-		for tag, of := range map[string]*digest.Digest{sign.Tag(t.Digest): &t.Signatures, ReferrersTag(t.Digest): &t.Referrers} {
+		for tag, of := range map[string]*digest.Digest{sign.Tag(t.Digest): &t.Signatures, registry.ReferrersTag(t.Digest): &t.Referrers} {
 			if !others[tag] {
 				continue
 			}
@@ -183,9 +183,6 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 	}
 	return r, err
 }
-
-// ReferrersTag returns the tag of the list of a manifest's referrers, where a registry keeps none of its own.
-func ReferrersTag(d digest.Digest) string { return strings.TrimSuffix(sign.Tag(d), ".sig") }
 
 // resolve returns the digest of what a tag names, "" if the tag is gone since it was listed.
 func (l *Lister) resolve(ctx context.Context, repo, tag string) (digest.Digest, error) {

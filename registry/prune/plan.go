@@ -10,7 +10,6 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/inventory"
 )
 
 // Plan says what is to be removed from a store.
@@ -98,7 +97,7 @@ func (r Removal) companions() (list []registry.Deletion) {
 
 // isAbout reports whether a tag is that of the signatures of a manifest, or of the list of its referrers.
 func isAbout(tag string, d digest.Digest) bool {
-	return tag == sign.Tag(d) || tag == inventory.ReferrersTag(d)
+	return tag == sign.Tag(d) || tag == registry.ReferrersTag(d)
 }
 
 // isSignature reports whether a companion has signatures of the version or of another companion.

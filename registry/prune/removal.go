@@ -63,7 +63,7 @@ func signed(list []Companion, t inventory.Tag) []Companion {
 		list = append(list, Companion{Tag: sign.Tag(t.Digest), Digest: t.Signatures})
 	}
 	if t.Referrers != "" {
-		list = append(list, Companion{Tag: inventory.ReferrersTag(t.Digest), Digest: t.Referrers})
+		list = append(list, Companion{Tag: registry.ReferrersTag(t.Digest), Digest: t.Referrers})
 	}
 	return list
 }
