@@ -58,8 +58,8 @@ func (p *Plan) Write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	out.WriteString(header)
 	fmt.Fprintf(out, "store %s\n", p.Store)
-	fmt.Fprintf(out, "# %d versions, %d tags in all, %d bytes. Nothing is removed yet: take out what is to stay, each version with the lines\n"+
-		"# below it, and run: modferry prune apply\n", len(p.Removals), p.Tags(), p.Size())
+	fmt.Fprintf(out, "# %d versions, %d tags in all, %d bytes. Nothing is removed yet: take out what is to stay, each\n"+
+		"# version with the lines below it, and run: modferry prune apply\n", len(p.Removals), p.Tags(), p.Size())
 	last := ""
 	for _, r := range p.Removals {
 		if r.Repository != last {

@@ -58,7 +58,8 @@ func version(s string) module.Version {
 	return module.Version{Path: path, Version: v}
 }
 
-// publish publishes a version whose go.mod requires others: "path@version: path@version …"; mod-only if it ends in ".mod".
+// publish publishes a version whose go.mod requires others: "path@version: path@version …"; mod-only if it ends in
+// ".mod".
 func publish(t testing.TB, s *registry.Store, line string) {
 	t.Helper()
 	name, requires, _ := strings.Cut(line, ":")
@@ -314,8 +315,8 @@ func TestPlanAndApply(t *testing.T) {
 	}
 }
 
-// A signature as a sigstore bundle refers to the version, and is found by a list that has a tag in a layout and in many
-// registries.
+// A signature as a sigstore bundle refers to the version, and is found by a list that has a tag in a layout and in
+// many registries.
 func TestBundlesGoWithTheirVersion(t *testing.T) {
 	signer := *signtest.Signer(t, 1)
 	signer.Format = []sign.Format{sign.Bundle}

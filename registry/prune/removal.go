@@ -68,8 +68,8 @@ func signed(list []Companion, t inventory.Tag) []Companion {
 	return list
 }
 
-// companions returns, by version, what goes with a version that goes in all its forms: evidence and revisions, with their
-// signatures. A revision that cannot be read stays.
+// companions returns, by version, what goes with a version that goes in all its forms: evidence and revisions, with
+// their signatures. A revision that cannot be read stays.
 func (p *Planner) companions(ctx context.Context, m repository) (map[string][]Companion, error) {
 	all := make(map[string][]Companion)
 	for _, t := range m.Tags {
