@@ -265,6 +265,7 @@ func TestOutageOfReferrersIsNotAbsence(t *testing.T) {
 				reg.Inject(registrytest.NoReferrers())
 			}
 			reg.Inject(tt.fault)
+			s := open(t, newClient(t, remote.ClientOptions{}), reg.Host()+"/"+namespace) // which remembers nothing
 			_, _, err := load(t, s, artifacttest.Version, signtest.Signer(t, 0).Verifier())
 			if !errors.Is(err, tt.want) || tt.want != sign.ErrUnsigned && errors.Is(err, sign.ErrUnsigned) {
 				t.Errorf("%v; want %v", err, tt.want)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/modferry/modferry/registry"
 )
 
 // A PartsError is the error of a blob that is cut, of which other volumes have parts that are not here.
@@ -65,11 +67,31 @@ func (v *Volume) keepPart(ctx context.Context, f File) error {
 		return err
 	}
 	defer r.Close()
-	temp := v.partFile(f) + ".tmp"
-	if err := writeFile(temp, f, r); err != nil {
+	temp, err := os.CreateTemp(v.o.PartsDir, "*.tmp") // others may keep the same part
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, v.partFile(f))
+	if err := errors.Join(temp.Close(), writeFile(temp.Name(), f, r)); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), v.partFile(f))
+}
+
+// DropDamaged removes the parts of the nth item from PartsDir that are not what they were any more.
+func (v *Volume) DropDamaged(n int) {
+	for _, b := range v.lines.items[n].Blobs {
+		for _, p := range b.Parts {
+			in, err := os.Open(v.partFile(p.File))
+			if err != nil {
+				continue
+			}
+			err = copyFile(io.Discard, in, p.File)
+			in.Close()
+			if errors.Is(err, registry.ErrCorrupt) {
+				os.Remove(v.partFile(p.File))
+			}
+		}
+	}
 }
 
 // DropParts removes the parts of the nth item from PartsDir, and the directory with the last of them.

@@ -189,8 +189,12 @@ func (l *loading) copy(ctx context.Context, start, end, jobs int) error {
 			waiting = append(waiting, e)
 			return
 		}
-		if e.Err == nil && !l.DryRun {
-			l.v.DropParts(numbers[e.Item.String()])
+		switch n := numbers[e.Item.String()]; {
+		case l.DryRun || l.WorkDir == "":
+		case e.Err == nil:
+			l.v.DropParts(n)
+		case errors.Is(e.Err, registry.ErrCorrupt):
+			l.v.DropDamaged(n)
 		}
 		l.Report(e)
 	})

@@ -175,6 +175,35 @@ func TestVolumesAreLoadedInAnyOrderAndAgain(t *testing.T) {
 	}
 }
 
+// A part that was damaged while it was kept is brought again by its volume.
+func TestAKeptPartThatIsDamagedIsBroughtAgain(t *testing.T) {
+	d := deliver(t, 120_000)
+	to := newLayout(t)
+	l, r := d.loader(t, to)
+	damaged := false
+	for _, v := range d.volumes {
+		must(t, l.File(t.Context(), v))
+		if parts, err := filepath.Glob(l.WorkDir + "/*"); err == nil && len(parts) > 0 && !damaged {
+			damaged = true
+			data, err := os.ReadFile(parts[0])
+			must(t, err)
+			data[0] ^= 1
+			must(t, os.WriteFile(parts[0], data, 0o666))
+		}
+	}
+	if err := r.failed["corp.example/large:v1.0.0"]; !errors.Is(err, registry.ErrCorrupt) {
+		t.Errorf("%v", r)
+	}
+	clear(r.failed)
+	for _, v := range d.volumes {
+		must(t, l.File(t.Context(), v))
+	}
+	if len(r.failed) > 0 {
+		t.Errorf("%v", r)
+	}
+	d.isComplete(t, to)
+}
+
 func TestAPipeIsLoaded(t *testing.T) {
 	d := deliver(t, 0)
 	data, err := os.ReadFile(d.volumes[0])

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -78,7 +79,13 @@ func (l *layout) referrers(ctx context.Context, repo string, subject digest.Dige
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return nil, err
 	}
-	err = l.view.read(func(x *index) { list = append(list, x.referrers[subject]...) })
+	err = l.view.read(func(x *index) {
+		for _, d := range x.referrers[subject] {
+			if !slices.ContainsFunc(list, func(o ocispec.Descriptor) bool { return o.Digest == d.Digest }) {
+				list = append(list, d)
+			}
+		}
+	})
 	return list, err
 }
 

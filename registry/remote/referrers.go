@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -24,11 +25,14 @@ const (
 
 	// referrerAttempts bounds how often a list is written anew because others did so meanwhile.
 	referrerAttempts = 8
+
+	// askAgainAfter is how long a registry that keeps no lists of referrers is not asked for one.
+	askAgainAfter = 10 * time.Minute
 )
 
 // referrers is what is known of a registry's lists of referrers.
 type referrers struct {
-	missing atomic.Bool // it keeps none: clients do, under tags
+	missing atomic.Pointer[time.Time] // when it said that it keeps none: clients do, under tags
 
 	// writing is held by who changes a list under a tag: of two who do so at the same time, one would lose.
 	writing sync.Mutex
@@ -44,20 +48,16 @@ func (r *remote) Referrers(ctx context.Context, repo string, subject digest.Dige
 		return nil, malformed(subject.String(), err.Error())
 	}
 	list, err := r.keptReferrers(ctx, repo, subject)
-	missing := errors.Is(err, registry.ErrUnsupported)
-	if len(list) > 0 || err != nil && !missing {
+	if len(list) > 0 || err != nil && !errors.Is(err, registry.ErrUnsupported) {
 		return list, err
 	}
 	list, _, err = r.taggedReferrers(ctx, repo, subject)
-	if missing && len(list) > 0 {
-		r.referrers.missing.Store(true)
-	}
 	return list, err
 }
 
 // keptReferrers returns the list that the registry keeps, which is ErrUnsupported if it keeps none.
 func (r *remote) keptReferrers(ctx context.Context, repo string, subject digest.Digest) (list []ocispec.Descriptor, err error) {
-	if r.referrers.missing.Load() {
+	if since := r.referrers.missing.Load(); since != nil && time.Since(*since) < askAgainAfter {
 		return nil, registry.ErrUnsupported
 	}
 	err = r.do(ctx, "listing the referrers of", repo, subject.String(), func(o *orasremote.Repository) error {
@@ -83,6 +83,9 @@ func (r *remote) keptReferrers(ctx context.Context, repo string, subject digest.
 		}
 		return err
 	})
+	if now := time.Now(); errors.Is(err, registry.ErrUnsupported) {
+		r.referrers.missing.Store(&now)
+	}
 	return list, err
 }
 

@@ -45,8 +45,11 @@ func TestKindsAndOrderOfItems(t *testing.T) {
 	}
 	for _, it := range []transfer.Item{
 		{Repository: "example.com/a", Tag: "sha256-" + strings.Repeat("0", 64) + ".sig"},
-		{Repository: "example.com/a", Tag: "latest"}, {Repository: "sumdb/sum.golang.org", Tag: "v1.0.0"},
-		{Repository: "index", Tag: "latest"}, {Repository: "bundle", Tag: "volume"}, {Repository: "example.com/a", Tag: "rev_x"},
+		{Repository: "example.com/a", Tag: "latest"},
+		{Repository: "sumdb/sum.golang.org", Tag: "v1.0.0"},
+		{Repository: "index", Tag: "latest"},
+		{Repository: "bundle", Tag: "volume"},
+		{Repository: "example.com/a", Tag: "rev_x"},
 	} {
 		if it.Kind() != transfer.None {
 			t.Errorf("%v is %v", it, it.Kind())

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -71,5 +72,20 @@ func EmptyReferrers() Fault {
 	return Fault{kind: Referrers, times: -1, serve: func(_ *Registry, w http.ResponseWriter, _ *http.Request, _ Request) {
 		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
 		w.Write([]byte(`{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}`))
+	}}
+}
+
+// EndlessReferrers is a registry whose list of referrers has always another page.
+func EndlessReferrers() Fault {
+	return Fault{kind: Referrers, times: -1, serve: func(_ *Registry, w http.ResponseWriter, req *http.Request, _ Request) {
+		list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+		for range 100 {
+			d := digest.FromString(req.URL.RawQuery + strconv.Itoa(len(list.Manifests)))
+			list.Manifests = append(list.Manifests, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: d, Size: 1})
+		}
+		raw, _ := json.Marshal(list)
+		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+		w.Header().Set("Link", "<"+req.URL.Path+"?last="+digest.FromBytes(raw).Encoded()+`>; rel="next"`)
+		w.Write(raw)
 	}}
 }

@@ -20,12 +20,17 @@ func SignerFlags() []cli.Flag {
 	return append(SignKeyFlags(), BoolFlag(FlagNoSign, "do not sign; the shim refuses what nobody signed"))
 }
 
-// SignKeyFlags say with which key to sign.
+// SignKeyFlags say with which key to sign, and how signatures are stored.
 func SignKeyFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"},
+		SignKeyFlag(),
 		&cli.StringFlag{Name: flagFormat, Value: "classic", Usage: "store signatures as `FORMAT`: classic, which every reader knows, bundle, as cosign v3 does, or both"},
 	}
+}
+
+// SignKeyFlag says with which key to sign.
+func SignKeyFlag() cli.Flag {
+	return &cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"}
 }
 
 // Signer loads the key to sign with. Not to sign has to be asked for: consumers refuse what is unsigned.
