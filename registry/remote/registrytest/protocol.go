@@ -124,24 +124,6 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Reque
 	w.WriteHeader(http.StatusCreated)
 }
 
-// deleteManifest removes a manifest by its digest, with all tags that name it.
-func (r *Registry) deleteManifest(w http.ResponseWriter, l Request) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	d := digest.Digest(l.Reference)
-	repo := r.repos[l.Repository]
-	switch {
-	case !r.o.AllowDelete || d.Validate() != nil:
-		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
-	case repo == nil || repo.manifests[d].raw == nil:
-		writeError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
-	default:
-		delete(repo.manifests, d)
-		maps.DeleteFunc(repo.tags, func(_ string, tagged digest.Digest) bool { return tagged == d })
-		w.WriteHeader(http.StatusAccepted)
-	}
-}
-
 // store keeps a manifest under its digest and, if ref is one, a tag. The caller holds mu.
 func (r *Registry) store(repo, ref string, m manifest) digest.Digest {
 	d := digest.FromBytes(m.raw)
