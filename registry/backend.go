@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
@@ -39,6 +40,10 @@ type Reader interface {
 	// CheckBlob looks whether a blob is there, without transferring it: a registry is asked for its size, a layout reads
 	// it. It is ErrNotFound when it is missing, and ErrCorrupt when it is another one.
 	CheckBlob(ctx context.Context, repo string, d ocispec.Descriptor) error
+	// Referrers lists the manifests in a repository whose subject is the one with this digest, of all types; none is no
+	// error. What it says of their types is for the caller to check: they are read from what others wrote. It is the list
+	// that the registry keeps or, where that is missing or empty, the one under [ReferrersTag].
+	Referrers(ctx context.Context, repo string, subject digest.Digest) ([]ocispec.Descriptor, error)
 }
 
 // Resolver is what a backend has that can tell what a tag names without handing out the manifest.
@@ -51,7 +56,8 @@ type Resolver interface {
 type Writer interface {
 	// PushBlob stores a blob without looking whether it is there; storing it again is not an error.
 	PushBlob(ctx context.Context, repo string, b artifact.Blob) error
-	// PushManifest stores a manifest, whose blobs must be there, and, unless tag is empty, points the tag at it.
+	// PushManifest stores a manifest, whose blobs must be there, and, unless tag is empty, points the tag at it. If it has
+	// a subject it is among the referrers of that afterwards.
 	PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error
 	// CreateTag is PushManifest for a tag that never moves. It is ErrTagExists, and the tag stays, if it names
 	// another manifest. A layout finds out under its lock. A registry has no such request: it is asked for the tag

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
-
-	"github.com/opencontainers/go-digest"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
@@ -34,11 +33,11 @@ func (s *Store) Evidence(ctx context.Context, m *Module, meta *artifact.Meta, v 
 // companion is evidence that is stored apart from its version.
 type companion struct {
 	*artifact.Evidence
-	digest digest.Digest // of its manifest
+	descriptor ocispec.Descriptor // of its manifest
 }
 
 func (c *companion) subject() sign.Subject {
-	return sign.Subject{Module: c.Module, Digest: c.digest}
+	return sign.Subject{Module: c.Module, Digest: c.descriptor.Digest}
 }
 
 // companion finds the companion of a version, with one request.
@@ -58,7 +57,7 @@ func (s *Store) companion(ctx context.Context, repo string, m module.Version) (*
 	if err != nil {
 		return nil, fmt.Errorf("%v: checksum database evidence %s: %w", m, s.Reference(repo, tag), err)
 	}
-	return &companion{Evidence: e, digest: d.Digest}, nil
+	return &companion{Evidence: e, descriptor: d}, nil
 }
 
 // PublishEvidence stores evidence for a version that was stored without it, as its companion artifact: blobs,
@@ -110,9 +109,9 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 func (s *Store) confirmEvidence(ctx context.Context, repo string, have *companion, e artifact.Evidence, signer *sign.Signer) error {
 	if !sameEvidence(have.Record, have.Tiles, e.Record, e.Tiles) {
 		return fmt.Errorf("%w: %s has another record or tile; nothing was overwritten: find out which one is right",
-			ErrConflict, s.Reference(repo, have.digest.String()))
+			ErrConflict, s.Reference(repo, have.descriptor.Digest.String()))
 	}
-	return s.ensureSigned(ctx, repo, have.subject(), signing{signer: signer})
+	return s.ensureSigned(ctx, repo, have.Module, have.descriptor, signing{signer: signer})
 }
 
 // sameEvidence reports whether two records and their tiles do not contradict each

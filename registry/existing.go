@@ -8,7 +8,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/sign"
 )
 
 // Existing is Publish for a version that is there; it is ErrNotFound otherwise.
@@ -49,8 +48,7 @@ func wantsSignature(err error) bool {
 // signUnread signs a version that may not be read as it has no signature: what it would be if we had made it. If it is
 // that, it can be read then.
 func (p *publisher) signUnread(ctx context.Context) (Outcome, error) {
-	subject := sign.Subject{Module: p.a.Manifest.Module, Digest: p.a.Descriptor.Digest}
-	if err := p.ensureSigned(ctx, p.repo, subject, p.signing()); err != nil {
+	if err := p.ensureSigned(ctx, p.repo, p.a.Manifest.Module, p.a.Descriptor, p.signing()); err != nil {
 		return 0, err
 	}
 	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
@@ -80,7 +78,7 @@ func (p *publisher) compare(ctx context.Context, d ocispec.Descriptor, raw []byt
 	}
 	outcome := Exists
 	if p.OtherSignatures != nil && d.Digest == p.a.Descriptor.Digest {
-		added, err := p.addSignatures(ctx, p.repo, d.Digest, p.OtherSignatures, p.DryRun)
+		added, err := p.addSignatures(ctx, p.repo, d, p.OtherSignatures, p.DryRun)
 		if err != nil {
 			return 0, err
 		}
@@ -96,15 +94,14 @@ func (p *publisher) compare(ctx context.Context, d ocispec.Descriptor, raw []byt
 
 // countersign adds our signature to a version that is there, unless it has it.
 func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error) {
-	digest := m.Descriptor.Digest
-	existing, signed, err := p.signedBy(ctx, p.repo, sign.Subject{Module: m.Module, Digest: digest}, p.Signer)
+	l, err := p.lacks(ctx, p.repo, m.Module, m.Descriptor, p.Signer)
 	switch {
 	case err != nil:
 		return 0, err
-	case signed:
+	case l.none():
 		return Exists, nil
 	}
-	if digest != p.a.Descriptor.Digest {
+	if m.Descriptor.Digest != p.a.Descriptor.Digest {
 		// So far the two have the same annotations. We vouch for what they are about.
 		if err := p.compareContent(ctx, m); err != nil {
 			return 0, err
@@ -113,7 +110,7 @@ func (p *publisher) countersign(ctx context.Context, m *Module) (Outcome, error)
 	if p.DryRun {
 		return SignatureAdded, nil
 	}
-	if err := p.sign(ctx, p.repo, digest, existing, p.Signer); err != nil {
+	if err := p.sign(ctx, p.repo, m.Descriptor, l, p.Signer); err != nil {
 		return 0, err
 	}
 	return SignatureAdded, nil

@@ -47,11 +47,11 @@ func (s *Store) forgetModules(ctx context.Context, paths []string, signer *sign.
 	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return 0, false, err
 	}
-	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signing{signer: signer}); err != nil {
+	if err := s.ensureSigned(ctx, repo, indexSubject("").Module, image.Descriptor, signing{signer: signer}); err != nil {
 		return 0, false, err
 	}
 	now, err := s.Resolve(ctx, repo, tag)
-	if err != nil || now.Digest != old {
+	if err != nil || now.Digest != old.Digest {
 		return 0, false, err // someone was faster: their paths stay
 	}
 	return n, true, s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag)

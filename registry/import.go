@@ -68,7 +68,7 @@ func (s *Store) importTag(ctx context.Context, x Import, older func(raw []byte) 
 	if err := s.pushImage(ctx, x.Repository, x.Image, ""); err != nil {
 		return 0, x.fail(s, err)
 	}
-	if _, err := s.addSignatures(ctx, x.Repository, x.Image.Descriptor.Digest, x.Signatures, false); err != nil {
+	if _, err := s.addSignatures(ctx, x.Repository, x.Image.Descriptor, x.Signatures, false); err != nil {
 		return 0, x.fail(s, err)
 	}
 	if found == outdated {
@@ -115,7 +115,7 @@ func (s *Store) imported(ctx context.Context, x Import, older func(raw []byte) (
 
 // importSignatures adds the signatures that a manifest lacks that is here.
 func (s *Store) importSignatures(ctx context.Context, x Import) (Outcome, error) {
-	added, err := s.addSignatures(ctx, x.Repository, x.Image.Descriptor.Digest, x.Signatures, x.DryRun)
+	added, err := s.addSignatures(ctx, x.Repository, x.Image.Descriptor, x.Signatures, x.DryRun)
 	if added {
 		return SignatureAdded, err
 	}

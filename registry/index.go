@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact"
@@ -62,11 +63,11 @@ func (s *Store) Index(ctx context.Context, v sign.Verifier) (paths []string, err
 }
 
 // ReadIndex returns the module paths that the index with a tag names, sorted, if v accepts its signatures.
-func (s *Store) ReadIndex(ctx context.Context, tag string, v sign.Verifier) (paths []string, manifest digest.Digest, err error) {
+func (s *Store) ReadIndex(ctx context.Context, tag string, v sign.Verifier) (paths []string, d ocispec.Descriptor, err error) {
 	const repo = artifact.IndexRepository
 	d, raw, err := s.Manifest(ctx, repo, tag)
 	if err != nil {
-		return nil, "", fmt.Errorf("index: %w", err)
+		return nil, d, fmt.Errorf("index: %w", err)
 	}
 	list, err := artifact.ParseIndex(raw)
 	if err == nil {
@@ -80,9 +81,9 @@ func (s *Store) ReadIndex(ctx context.Context, tag string, v sign.Verifier) (pat
 		paths, err = artifact.ReadIndex(data)
 	}
 	if err != nil {
-		return nil, d.Digest, fmt.Errorf("index %s: %w", s.Reference(repo, tag), err)
+		return nil, d, fmt.Errorf("index %s: %w", s.Reference(repo, tag), err)
 	}
-	return paths, d.Digest, nil
+	return paths, d, nil
 }
 
 // indexSubject is what a signature on an index is about. No module has such a path.
@@ -150,12 +151,12 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 	if err := s.pushImage(ctx, repo, image, ""); err != nil {
 		return false, err
 	}
-	if err := s.ensureSigned(ctx, repo, indexSubject(image.Descriptor.Digest), signing{signer: signer}); err != nil {
+	if err := s.ensureSigned(ctx, repo, indexSubject("").Module, image.Descriptor, signing{signer: signer}); err != nil {
 		return false, err
 	}
 	began := time.Now()
 	now, _, err := s.Manifest(ctx, repo, tag)
-	if unanswered(ctx, err) || err == nil && now.Digest != old {
+	if unanswered(ctx, err) || err == nil && now.Digest != old.Digest {
 		return false, err // someone was faster: their paths, too
 	}
 	if err := s.PushManifest(ctx, repo, image.Descriptor, image.Raw, tag); err != nil {

@@ -93,11 +93,8 @@ func (s *Store) Confirm(ctx context.Context, v module.Version, modOnly bool, sig
 	if err != nil || signer == nil {
 		return m, err == nil, err
 	}
-	_, err = s.Verify(ctx, m, signer.Verifier())
-	if errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
-		return m, false, nil
-	}
-	return m, err == nil, err
+	l, err := s.lacks(ctx, m.Repository, m.Module, m.Descriptor, signer)
+	return m, err == nil && l.none(), err
 }
 
 // absent reports whether a version is not there as yet, perhaps because nothing was ever published to the layout.

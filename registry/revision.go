@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
@@ -29,7 +30,7 @@ func (s *Store) Revision(ctx context.Context, path, name string, v sign.Verifier
 	if err != nil {
 		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
-	if _, err := s.VerifyManifest(ctx, repo, sign.Subject{Module: r.Module(), Digest: d}, v); err != nil {
+	if _, err := s.VerifyManifest(ctx, repo, sign.Subject{Module: r.Module(), Digest: d.Digest}, v); err != nil {
 		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
 	return r, nil
@@ -46,19 +47,19 @@ func revisionName(r artifact.Revision) (repo, tag string, err error) {
 
 // findRevision finds what is recorded under a tag, which must be about the module and
 // the name of want, with one request.
-func (s *Store) findRevision(ctx context.Context, repo, tag string, want artifact.Revision) (*artifact.Revision, digest.Digest, error) {
+func (s *Store) findRevision(ctx context.Context, repo, tag string, want artifact.Revision) (*artifact.Revision, ocispec.Descriptor, error) {
 	d, raw, err := s.Manifest(ctx, repo, tag)
 	if err != nil {
-		return nil, "", err
+		return nil, d, err
 	}
 	r, err := artifact.ParseRevision(raw)
 	if err == nil {
 		err = artifact.Identify(r.Query(), want.Query())
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", s.Reference(repo, tag), err)
+		return nil, d, fmt.Errorf("%s: %w", s.Reference(repo, tag), err)
 	}
-	return r, d.Digest, nil
+	return r, d, nil
 }
 
 // PublishRevision records what a revision means: blob, manifest by digest, signature (nil signer = none), and its tag
@@ -103,15 +104,15 @@ func (s *Store) publishRevision(ctx context.Context, r artifact.Revision, signer
 
 // confirmRevision sees that what is recorded already, with the digest have, is signed. It
 // is not done if that is another manifest than ours and has no signature of ours.
-func (s *Store) confirmRevision(ctx context.Context, repo string, r artifact.Revision, have, ours digest.Digest, signer *sign.Signer) (done bool, err error) {
+func (s *Store) confirmRevision(ctx context.Context, repo string, r artifact.Revision, have ocispec.Descriptor, ours digest.Digest, signer *sign.Signer) (done bool, err error) {
 	if signer == nil {
 		return true, nil
 	}
-	existing, signed, err := s.signedBy(ctx, repo, sign.Subject{Module: r.Module(), Digest: have}, signer)
-	if signed || err != nil || have != ours {
-		return signed, err
+	l, err := s.lacks(ctx, repo, r.Module(), have, signer)
+	if err != nil || l.none() || have.Digest != ours {
+		return l.none(), err
 	}
-	return true, s.sign(ctx, repo, have, existing, signer)
+	return true, s.sign(ctx, repo, have, l, signer)
 }
 
 // protected explains that a tag cannot be moved, unless somebody who was faster pointed it at d.
@@ -121,7 +122,7 @@ func (s *Store) protected(ctx context.Context, repo, tag string, r artifact.Revi
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return policy // another one than that against moving
-	case err == nil && found == d:
+	case err == nil && found.Digest == d:
 		return nil
 	case err == nil:
 		meaning = now.Version

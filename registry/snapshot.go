@@ -137,7 +137,7 @@ func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb
 			return err
 		}
 	}
-	if signErr := s.ensureSigned(ctx, repo, SnapshotSubject(log, d.Digest), by); signErr != nil {
+	if signErr := s.ensureSigned(ctx, repo, SnapshotSubject(log, "").Module, d, by); signErr != nil {
 		return signErr
 	}
 	if !absent(err) {

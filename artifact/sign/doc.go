@@ -1,6 +1,9 @@
-// Package sign makes and checks the signatures of manifests, in the form of cosign: cosign verify accepts what is
-// signed here, and what cosign sign wrote is accepted here. Keys are ECDSA P-256, and no transparency log or other
-// service is involved.
+// Package sign makes and checks the signatures of manifests, in the forms of cosign: cosign verify accepts what is
+// signed here, and what cosign sign wrote is accepted here. Keys are ECDSA P-256. Certificates count as well, of
+// authorities that a trusted root names, with what it demands of a transparency log or a timestamp authority. All that is
+// checked is at hand: no log or other service is asked.
+//
+// # The classic format
 //
 // A signature stands in the repository of the manifest it is for, in an image
 // with a tag made of that manifest's digest:
@@ -22,6 +25,22 @@
 //
 // The signature is ECDSA over the payload's SHA-256. Several keys may sign, and one signature by a trusted key is
 // enough: whatever else is in the image, from other signers or broken, is passed over.
+//
+// # The bundle format
+//
+// What cosign v3 writes by default is a sigstore bundle (v0.3) in an image that refers to the manifest as its subject:
+//
+//	(referrer)         application/vnd.oci.image.manifest.v1+json
+//	├─ artifactType    application/vnd.dev.sigstore.bundle.v0.3+json
+//	├─ subject         the manifest
+//	├─ config          {}
+//	└─ layer           the bundle, inlined as well when it is written here
+//
+// In it is a DSSE envelope with an in-toto statement, whose subject is the digest and whose predicate type is
+// https://sigstore.dev/cosign/sign/v1. With any other type it is an attestation, which says something about a manifest
+// and does not sign it.
+//
+// # What is not covered
 //
 // A signature covers a digest and nothing else. It does not say which module version the manifest was asked for as,
 // nor in which repository it belongs: the reference in the payload is not compared with anything, since copies live

@@ -31,7 +31,9 @@ type Explanation struct {
 
 // Finding is what an [Explainer] makes of one signature.
 type Finding struct {
-	Keys   []string // the names of the keys that made it; none = nobody known, or it is broken
+	Format Format
+	Signer string   // who made it, as of [Keys.Verify]; "" = nobody known, or it is broken
+	Keys   []string // the names of the keys that made it; none = no Signer
 	Counts bool
 	Why    string // it does not count; "" if it does
 }
@@ -41,9 +43,10 @@ func (k *Keys) Explain(ctx context.Context, s Subject, sigs []Signature) (*Expla
 	e := &Explanation{Rule: k.Rule(s.Module.Path), Needs: "one of the keys given"}
 	e.Keys, e.Err = k.Verify(ctx, s, sigs)
 	for _, sig := range sigs {
-		ids, err := k.check(ctx, s, sig)
-		f := Finding{Keys: ids, Counts: err == nil}
-		if err != nil {
+		f := Finding{Format: sig.Format}
+		if by, err := k.check(ctx, s, sig); err == nil {
+			f.Signer, f.Keys, f.Counts = by.signer, []string{by.signer}, true
+		} else {
 			f.Why = err.Error()
 		}
 		e.Signatures = append(e.Signatures, f)
@@ -62,17 +65,15 @@ func (p *Policy) Explain(ctx context.Context, s Subject, sigs []Signature) (*Exp
 	if r != nil {
 		e.Line, e.Needs = r.line, r.needs()
 	}
-	counted := make(map[string]bool)
+	counted := make(signers)
 	for _, sig := range sigs {
-		ids, err := p.all.check(ctx, s, sig)
+		by, err := p.all.check(ctx, s, sig)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		f := p.finding(r, ids, err, now)
-		if f.Counts {
-			for _, id := range ids {
-				counted[id] = true
-			}
+		f := p.finding(r, by, err, now)
+		if f.Format = sig.Format; f.Counts {
+			counted.add(by)
 		}
 		e.Signatures = append(e.Signatures, f)
 	}
@@ -86,15 +87,15 @@ func (p *Policy) Explain(ctx context.Context, s Subject, sigs []Signature) (*Exp
 	return e, nil
 }
 
-// finding tells what a signature by the keys with those IDs counts for; with an error, why it is by none.
-func (p *Policy) finding(r *rule, ids []string, err error, now time.Time) Finding {
+// finding tells what a signature by somebody counts for; with an error, why it is by nobody who is known.
+func (p *Policy) finding(r *rule, by maker, err error, now time.Time) Finding {
 	if err != nil {
 		return Finding{Why: err.Error()}
 	}
-	var f Finding
+	f := Finding{Signer: by.signer}
 	var reasons []string
 	for _, t := range p.keys {
-		if !slices.Contains(ids, t.id) {
+		if !slices.Contains(by.ids, t.id) {
 			continue
 		}
 		f.Keys = append(f.Keys, t.name)
@@ -115,17 +116,17 @@ func (p *Policy) finding(r *rule, ids []string, err error, now time.Time) Findin
 	return f
 }
 
-// count returns the first names of the keys among counted that count for a rule, and how many they are: the same key under
-// two names is one.
-func (r *rule) count(counted map[string]bool, now time.Time) (names []string, n int) {
-	seen := make(map[string]bool)
+// count returns the first names of the keys among counted that count for a rule, and how many of them different signers
+// have made signatures for: the same key under two names is one, and so is one signer of whom two identities are.
+func (r *rule) count(counted signers, now time.Time) (names []string, n int) {
+	var ids []string
 	for _, t := range r.of {
-		if counted[t.id] && !seen[t.id] && !t.revoked && !t.expired(now) {
-			seen[t.id] = true
+		if len(counted[t.id]) > 0 && !slices.Contains(ids, t.id) && !t.revoked && !t.expired(now) {
+			ids = append(ids, t.id)
 			names = append(names, t.name)
 		}
 	}
-	return names, len(names)
+	return names, counted.different(ids)
 }
 
 // verdict returns nil if n keys that count are enough for a subject, or the reason why it is refused.

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxLayers bounds the signatures of one manifest. Each costs a check per key, and
+	// maxLayers bounds the signatures that are read of one manifest. Each costs a check per key, and
 	// a request where the payload is not inlined.
-	maxLayers = 128
+	maxLayers = 32
 
 	mediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	mediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
@@ -49,8 +49,6 @@ func parseImage(manifest []byte) (*image, error) {
 		return nil, fmt.Errorf("%w: signature manifest without config", artifact.ErrCorrupt)
 	case m.mediaType() != ocispec.MediaTypeImageManifest && m.mediaType() != mediaTypeDockerManifest:
 		return nil, fmt.Errorf("%w: signature manifest of media type %.80q", artifact.ErrCorrupt, m.MediaType)
-	case len(m.Layers) > maxLayers:
-		return nil, fmt.Errorf("%w: %d signatures, at most %d are read", artifact.ErrLimit, len(m.Layers), maxLayers)
 	}
 	return m, nil
 }

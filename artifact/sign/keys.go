@@ -13,8 +13,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
@@ -22,16 +25,19 @@ import (
 // maxKeyFile bounds a file of keys, in bytes.
 const maxKeyFile = 1 << 20
 
-// Keys is a [Verifier] that trusts some public keys: a valid signature by any of them counts. The zero value trusts
-// none and accepts nothing. It may be used concurrently.
+// Keys is a [Verifier] that trusts some public keys, and identities: a valid signature by any of them counts. The zero
+// value trusts none and accepts nothing. It may be used concurrently.
 type Keys struct {
 	list []key // no key twice
 }
 
-// key is a trusted public key.
+// key is a trusted public key, or an identity that certificates have.
 type key struct {
-	id       string // the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280)
-	verifier signature.Verifier
+	id       string              // of a public key the sha256 digest of its DER form (SubjectPublicKeyInfo, RFC 5280)
+	name     string              // of an identity, for people; of a public key its ID
+	verifier signature.Verifier  // of classic signatures; nil of an identity
+	bundles  *verify.Verifier    // of bundles
+	policy   verify.PolicyOption // who has to have made them
 }
 
 // LoadKeys reads public keys from PEM files like cosign.pub, each with one or more
@@ -54,6 +60,15 @@ func LoadKeys(files ...string) (*Keys, error) {
 		all.add(k.list...)
 	}
 	return all, nil
+}
+
+// Union returns a verifier that trusts whom any of those trusts.
+func Union(all ...*Keys) *Keys {
+	union := new(Keys)
+	for _, k := range all {
+		union.add(k.list...)
+	}
+	return union
 }
 
 // ParseKeys is [LoadKeys] for the content of a file. Text around the PEM blocks is ignored.
@@ -130,7 +145,14 @@ func newKey(pub crypto.PublicKey) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	return key{id: digest.FromBytes(der).String(), verifier: verifier}, nil
+	unlimited := root.NewExpiringKey(verifier, time.Time{}, time.Time{})
+	bundles, err := verify.NewVerifier(root.NewTrustedPublicKeyMaterial(
+		func(string) (root.TimeConstrainedVerifier, error) { return unlimited, nil }), verify.WithNoObserverTimestamps())
+	if err != nil {
+		return key{}, err
+	}
+	id := digest.FromBytes(der).String()
+	return key{id: id, name: id, verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
 }
 
 // readKeyFile reads a file of bounded size. Its errors name the file.

@@ -27,6 +27,9 @@ func Tag(d digest.Digest) string {
 // are added, never replaced. The same input gives the same bytes. An existing
 // manifest that [Parse] refuses is an error here too, as is a result that it would refuse.
 func Append(existing []byte, sig Signature) (*artifact.Image, error) {
+	if sig.Format != Classic {
+		return nil, fmt.Errorf("signature to add: a %s is not stored so", sig.Format)
+	}
 	if err := checkForm(sig); err != nil {
 		return nil, fmt.Errorf("signature to add: %w", err)
 	}
@@ -107,15 +110,19 @@ func (m *image) addLayer(d ocispec.Descriptor, sig Signature) error {
 	return err
 }
 
-// Parse returns the signatures of a .sig manifest, of at most 4 MiB and 128 layers. A
-// layer that is broken or no signature gives one that verifiers count as broken, and does not affect the
-// others. Errors match [artifact.ErrCorrupt] or [artifact.ErrLimit].
+// Parse returns the signatures of a .sig manifest, of at most 4 MiB: the first 32, and in front of them one that stands
+// for those that were not read, if there are more. A layer that is broken or no signature gives one that verifiers count
+// as broken, and does not affect the others. Errors match [artifact.ErrCorrupt] or [artifact.ErrLimit].
 func Parse(manifest []byte) ([]Signature, error) {
 	m, err := parseImage(manifest)
 	if err != nil {
 		return nil, err
 	}
-	sigs := make([]Signature, 0, len(m.Layers))
+	sigs := make([]Signature, 0, min(len(m.Layers), maxLayers)+1)
+	if n := len(m.Layers); n > maxLayers {
+		sigs = append(sigs, Unread(fmt.Errorf("of %d signatures only the first %d were read", n, maxLayers)))
+		m.Layers = m.Layers[:maxLayers]
+	}
 	for _, raw := range m.Layers {
 		s, err := parseLayer(raw)
 		if err != nil {
@@ -127,28 +134,36 @@ func Parse(manifest []byte) ([]Signature, error) {
 }
 
 func parseLayer(raw json.RawMessage) (Signature, error) {
-	var d struct {
-		ocispec.Descriptor
-		Data json.RawMessage `json:"data"` // apart, so that bad base64 breaks nothing else
-	}
-	if err := json.Unmarshal(raw, &d); err != nil {
+	d, data, err := parseDescriptor(raw, maxPayload)
+	if err != nil {
 		return Signature{}, err
 	}
-	if err := d.Digest.Validate(); err != nil {
-		return Signature{}, err
-	}
-	if d.Size <= 0 || d.Size > maxPayload {
-		return Signature{}, fmt.Errorf("payload of %d bytes, not 1 to %d", d.Size, maxPayload)
-	}
-	s := Signature{Descriptor: d.Descriptor, Annotations: d.Annotations, Base64: d.Annotations[static.SignatureAnnotationKey]}
+	s := Signature{Descriptor: d, Annotations: d.Annotations, Base64: d.Annotations[static.SignatureAnnotationKey]}
 	if s.Base64 == "" {
 		return Signature{}, fmt.Errorf("no annotation %s", static.SignatureAnnotationKey)
 	}
-	var data []byte
-	if json.Unmarshal(d.Data, &data) == nil && s.describes(data) {
+	if s.describes(data) {
 		s.Payload = data
 	}
 	return s, nil
+}
+
+// parseDescriptor reads the descriptor of content of at most limit bytes, and the content if that is inlined.
+func parseDescriptor(raw json.RawMessage, limit int64) (d ocispec.Descriptor, data []byte, err error) {
+	var parsed struct {
+		ocispec.Descriptor
+		Data json.RawMessage `json:"data"` // apart, so that bad base64 breaks nothing else
+	}
+	if err := json.Unmarshal(raw, &parsed); err != nil {
+		return d, nil, err
+	}
+	if d = parsed.Descriptor; d.Size <= 0 || d.Size > limit {
+		return d, nil, fmt.Errorf("%d bytes, not 1 to %d", d.Size, limit)
+	}
+	if json.Unmarshal(parsed.Data, &data) != nil {
+		data = nil
+	}
+	return d, data, d.Digest.Validate()
 }
 
 func (s Signature) describes(payload []byte) bool {
@@ -157,7 +172,7 @@ func (s Signature) describes(payload []byte) bool {
 }
 
 // Fetch reports whether the payload has to be fetched, as the blob s.Descriptor.
-func (s Signature) Fetch() bool { return s.Payload == nil && s.broken == nil }
+func (s Signature) Fetch() bool { return s.Payload == nil && s.broken == nil && s.unread == nil }
 
 // SetPayload sets the payload of a signature for which [Signature.Fetch] asked, or why it cannot be had. With an
 // error, or another payload than the one described, the signature counts as broken.

@@ -189,6 +189,7 @@ func TestAppendRefuses(t *testing.T) {
 		"a result that is too big": {manifestWith(), huge, artifact.ErrLimit},
 		"no signature":             {manifestWith(), Signature{Payload: good.Payload}, nil},
 		"no payload":               {manifestWith(), Signature{Base64: good.Base64}, nil},
+		"a bundle":                 {manifestWith(), Signature{Format: Bundle, Payload: []byte("{}")}, nil},
 		"a broken signature":       {manifestWith(), Signature{broken: errors.New("cracked")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,6 @@ func TestParseRefuses(t *testing.T) {
 		"a type of no type": {`{"mediaType":7,"config":{},"layers":[]}`, artifact.ErrCorrupt},
 		"layers in a map":   {`{"config":{},"layers":{}}`, artifact.ErrCorrupt},
 		"something behind":  {manifestWith() + "{}", artifact.ErrCorrupt},
-		"1000 layers":       {manifestWith(slices.Repeat([]string{"{}"}, 1000)...), artifact.ErrLimit},
 		"over 4 MiB":        {manifestWith() + strings.Repeat(" ", artifact.MaxManifest), artifact.ErrLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,9 +40,32 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestParseReadsAsManyLayersAsAllowed(t *testing.T) {
-	layers, err := Parse([]byte(manifestWith(slices.Repeat([]string{"{}"}, maxLayers)...)))
-	if err != nil || len(layers) != maxLayers {
-		t.Fatalf("got %d, %v", len(layers), err)
+	s := testSigner(t)
+	good := layerJSON(mustSign(t, s), "")
+	for name, tt := range map[string]struct {
+		before int // bad layers in front of the good one
+		want   string
+	}{
+		"hidden behind twenty":    {20, ""},
+		"the last one":            {maxLayers - 1, ""},
+		"one too many":            {maxLayers, "of 33 signatures only the first 32 were read"},
+		"among a thousand layers": {1000, "of 1001 signatures only the first 32 were read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layers, err := Parse([]byte(manifestWith(append(slices.Repeat([]string{"{}"}, tt.before), good)...)))
+			if err != nil || len(layers) > maxLayers+1 {
+				t.Fatalf("%d are read, %v", len(layers), err)
+			}
+			for i := range layers {
+				if layers[i].Fetch() {
+					layers[i].SetPayload(mustSign(t, s).Payload, nil)
+				}
+			}
+			_, err = s.Verifier().Verify(t.Context(), subject, layers)
+			if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrUntrusted) || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v; want %q", err, tt.want)
+			}
+		})
 	}
 }
 

@@ -32,6 +32,7 @@ type trusted struct {
 	name     string
 	file     string // as the policy names it
 	id       string // of the key; "" if it could not be read
+	maker    string // of its signatures, as people know it
 	notAfter time.Time
 	line     int
 	revoked  bool

@@ -354,8 +354,8 @@ func TestExplanationSaysWhatEachSignatureCountsFor(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	want := []Finding{
-		{Keys: []string{"a", "again"}, Counts: true},
-		{Keys: []string{"c"}, Why: "by c, which is revoked"},
+		{Signer: b.a.KeyID(), Keys: []string{"a", "again"}, Counts: true},
+		{Signer: b.c.KeyID(), Keys: []string{"c"}, Why: "by c, which is revoked"},
 		{Why: "broken: cracked"},
 	}
 	if fmt.Sprint(e.Signatures) != fmt.Sprint(want) {

@@ -3,8 +3,6 @@ package sign
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +22,7 @@ const MaxPolicy = 1 << 20
 //	version: 1
 //	keys:                                   # names for public keys
 //	  NAME: {file: FILE, notAfter: TIME}    # PEM, one key, relative to the policy; 2027-12-31 is to the end of that day, UTC
+//	  NAME: {trustedRoot: FILE, subject: TEXT, issuer: TEXT}  # or subjectPattern, issuerPattern, notAfter: see Identity
 //	rules:                                  # of those that cover a module, the longest pattern counts
 //	  - modules: [PATTERN, …]               # example.com/lib, example.com/** (that and all below it) or **
 //	    signedBy: {anyOf: [NAME, …]}        # or {threshold: N, of: [NAME, …]}: that many different keys
@@ -75,48 +74,6 @@ func (p *policyReader) root(n *yaml.Node) {
 	if len(p.policy.rules) == 0 && p.Found() == before {
 		p.Fail(n, "there are no rules, so that everything would be refused: say for which modules whose signatures count")
 	}
-}
-
-// keyName has the names of keys. An ID is none.
-var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-
-// key reads an entry of keys.
-func (p *policyReader) key(name string, n *yaml.Node) {
-	t := &trusted{name: name, line: n.Line}
-	p.byName[name] = t // if there is something wrong with it, too: it is known
-	if !keyName.MatchString(name) {
-		p.Fail(n, "%.100q is no name for a key: take letters, digits, dots, dashes and underscores", name)
-	}
-	if !p.Fields(n, strictyaml.Field{Name: "file", Into: &t.file}, strictyaml.Field{Name: "notAfter", Into: p.time(&t.notAfter)}) {
-		return
-	}
-	keys, err := p.keyFile(t.file)
-	if err != nil {
-		p.Fail(n, "file: %w", err)
-		return
-	}
-	t.id = keys.list[0].id
-	p.policy.all.add(keys.list...)
-	p.policy.keys = append(p.policy.keys, t)
-}
-
-func (p *policyReader) keyFile(file string) (*Keys, error) {
-	file = filepath.FromSlash(file)
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(filepath.Dir(p.Name), file)
-	}
-	data, err := p.read(file)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := ParseKeys(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if n := len(keys.list); n > 1 {
-		return nil, fmt.Errorf("%s has %d keys: give each of them a name and a file of its own", file, n)
-	}
-	return keys, nil
 }
 
 // time makes a reader of a day, to its end, or of a moment.
@@ -191,10 +148,7 @@ func checkRulePattern(text string) error {
 
 // signedBy reads who has to sign.
 func (p *policyReader) signedBy(n *yaml.Node, r *rule) {
-	threshold, anyOf := 0, true
-	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-		anyOf = anyOf && n.Content[i].Value != "threshold" && n.Content[i].Value != "of"
-	}
+	threshold, anyOf := 0, !has(n, "threshold") && !has(n, "of")
 	names := p.List(func(n *yaml.Node) { p.signer(n, r) })
 	if anyOf {
 		r.threshold = 1
@@ -250,7 +204,7 @@ func (p *policyReader) deny(n *yaml.Node) {
 // revoked reads which manifests and keys count no more.
 func (p *policyReader) revoked(n *yaml.Node) {
 	fields := []strictyaml.Field{{Name: "digests", Into: p.EmptyList(p.revokedDigest)}, {Name: "keys", Into: p.EmptyList(p.revokedKey)}}
-	if n.Kind == yaml.MappingNode && !slices.ContainsFunc(n.Content, func(n *yaml.Node) bool { return n.Value == "digests" }) {
+	if n.Kind == yaml.MappingNode && !has(n, "digests") {
 		fields = fields[1:]
 	}
 	p.Fields(n, fields...)

@@ -140,7 +140,7 @@ func TestParsePolicyRefusesKeysThatCannotBeUsed(t *testing.T) {
 	for keys, want := range map[string]string{
 		"{a: {file: missing.pub}}":                  "etc/policy.yaml:2: keys: a: file: open etc/missing.pub",
 		"{a: {file: text.pub}}":                     "keys: a: file: etc/text.pub: there is no PEM block",
-		"{a: {file: two.pub}}":                      "etc/two.pub has 2 keys: give each of them a name and a file of its own",
+		"{a: {file: two.pub}}":                      "etc/two.pub: it has 2 keys: give each of them a name and a file of its own",
 		"{a: {file: a.pub, notAfter: soon}}":        "keys: a: notAfter: this must be a day, as in 2027-12-31",
 		"{a: {file: a.pub, notAfter: 20271231}}":    "this must be a day",
 		"{a: {file: a.pub, notAfter: [2027]}}":      "this must be a day",

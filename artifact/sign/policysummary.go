@@ -22,7 +22,7 @@ type PolicySummary struct {
 // KeySummary is one of the keys of a policy.
 type KeySummary struct {
 	Name     string    `json:"name"`
-	ID       string    `json:"id"` // see [Keys.Verify]
+	ID       string    `json:"id"` // the ID of a public key, or "subject (issuer)" of an identity; see [Keys.Verify]
 	File     string    `json:"file"`
 	NotAfter time.Time `json:"notAfter,omitzero"`
 	Expired  bool      `json:"expired,omitempty"`
@@ -81,7 +81,7 @@ func (p *Policy) Summary() PolicySummary {
 		s.Rules = append(s.Rules, sum)
 	}
 	for _, t := range p.keys {
-		k := KeySummary{Name: t.name, ID: t.id, File: t.file, NotAfter: t.notAfter, Expired: t.expired(now), Revoked: t.revoked}
+		k := KeySummary{Name: t.name, ID: t.maker, File: t.file, NotAfter: t.notAfter, Expired: t.expired(now), Revoked: t.revoked}
 		if !named[t] {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("line %d: no rule names the key %s", t.line, t.name))
 		}

@@ -25,15 +25,32 @@ var (
 	ErrPassword = errors.New("wrong password")
 )
 
+// A Format is a form in which a signature is stored.
+type Format int
+
+// The formats.
+const (
+	Classic Format = iota // in the image with the tag [Tag], as every reader of cosign's signatures knows it
+	Bundle                // a sigstore bundle in a referrer of the manifest, as cosign v3 writes it by default
+)
+
+// String returns the format's name.
+func (f Format) String() string { return [...]string{"classic", "bundle"}[f] }
+
 // A Signature is one signature found with a manifest. Nothing about it has been checked.
 type Signature struct {
+	Format      Format
 	Descriptor  ocispec.Descriptor // of the payload, in the layer that it was stored in
-	Payload     []byte             // the signed bytes; nil if they are not known yet, see Fetch
-	Base64      string             // the signature over Payload in standard base64
+	Payload     []byte             // the signed bytes, or the bundle; nil if they are not known yet, see Fetch
+	Base64      string             // the signature over Payload in standard base64; of a bundle, it is in there
 	Annotations map[string]string  // of the layer that it was stored in; not signed
 
 	broken error // why checking it is no use
+	unread error // why there is nothing to check
 }
+
+// Unread stands for what could not be read, or was not. It counts for nothing, and verifiers tell why.
+func Unread(why error) Signature { return Signature{unread: why} }
 
 // A Subject is what signatures are to vouch for.
 type Subject struct {

@@ -17,6 +17,10 @@ import (
 
 // A Signer signs with a private key. It may be used concurrently.
 type Signer struct {
+	// Format says in which forms signatures are to be stored that are made for a store; none is Classic alone. It must
+	// not be changed while the signer is used.
+	Format []Format
+
 	signer signature.Signer
 	key    key
 	public []byte
@@ -55,8 +59,8 @@ func parseSigner(data []byte, password func() ([]byte, error)) (*Signer, error) 
 	return newSigner(signer)
 }
 
-func newSigner(signer signature.Signer) (*Signer, error) {
-	pub, err := signer.PublicKey()
+func newSigner(signer signature.Signer, o ...signature.PublicKeyOption) (*Signer, error) {
+	pub, err := signer.PublicKey(o...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +93,16 @@ func checkSealed(data []byte) error {
 	return nil
 }
 
-// Sign signs a manifest as cosign sign does. The digest must be a sha256 one. The reference is what others know the
-// manifest's repository by, registry/repository; it is part of what is signed.
+// Formats returns the forms in which signatures are to be stored, at least one.
+func (s *Signer) Formats() []Format {
+	if len(s.Format) == 0 {
+		return []Format{Classic}
+	}
+	return s.Format
+}
+
+// Sign signs a manifest as cosign v2 does, in the classic format. The digest must be a sha256 one. The reference is what
+// others know the manifest's repository by, registry/repository; it is part of what is signed.
 func (s *Signer) Sign(ctx context.Context, d digest.Digest, reference string) (Signature, error) {
 	if err := context.Cause(ctx); err != nil {
 		return Signature{}, err

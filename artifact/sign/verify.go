@@ -13,19 +13,22 @@ import (
 	"github.com/sigstore/cosign/v2/pkg/cosign"
 	"github.com/sigstore/cosign/v2/pkg/oci"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
+
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 const (
 	// maxBase64 bounds a signature. The longest ECDSA P-256 one, of 72 bytes, has 96
-	// characters; some room is left for other encodings of it.
-	maxBase64 = 256
+	// characters, and one by a certificate's RSA key of 4096 bits has 684.
+	maxBase64 = 1024
 
 	// maxReasons bounds the reasons given in one error.
 	maxReasons = 5
 )
 
-// Verify implements [Verifier]: it returns the IDs of the keys with a valid signature, in the order in which the keys
-// were given. An ID is the sha256 digest of a public key's DER form.
+// Verify implements [Verifier]: it returns who made the valid signatures, in the order in which the keys were given. Of a
+// public key that is its ID, the sha256 digest of its DER form, and of an identity the subject of the certificate with its
+// issuer in parentheses.
 func (k *Keys) Verify(ctx context.Context, s Subject, sigs []Signature) ([]string, error) {
 	if err := checkDigest(s.Digest); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
@@ -33,70 +36,83 @@ func (k *Keys) Verify(ctx context.Context, s Subject, sigs []Signature) ([]strin
 	if len(sigs) == 0 {
 		return nil, fmt.Errorf("%s is %w", s.Digest, ErrUnsigned)
 	}
-	valid := make(map[string]bool, len(k.list))
+	valid := make(map[string][]string, len(k.list)) // signers by the ID of a key
 	var reasons []error
 	for _, sig := range sigs {
-		ids, err := k.check(ctx, s, sig)
+		by, err := k.check(ctx, s, sig)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		for _, id := range ids {
-			valid[id] = true
+		for _, id := range by.ids {
+			valid[id] = append(valid[id], by.signer)
 		}
 		if err != nil {
 			reasons = append(reasons, err)
 		}
 	}
-	if len(valid) == 0 {
+	var signers []string
+	for _, key := range k.list {
+		for _, signer := range valid[key.id] {
+			if !slices.Contains(signers, signer) {
+				signers = append(signers, signer)
+			}
+		}
+	}
+	if len(signers) == 0 {
 		return nil, fmt.Errorf("%w for %s, %d found: %s", ErrUntrusted, s.Digest, len(sigs), describe(reasons))
 	}
-	ids := make([]string, 0, len(valid))
-	for _, key := range k.list {
-		if valid[key.id] {
-			ids = append(ids, key.id)
-		}
-	}
-	return ids, nil
+	return signers, nil
 }
 
-// check returns the keys that made the signature for the subject, or the reason why there is none.
-func (k *Keys) check(ctx context.Context, s Subject, sig Signature) ([]string, error) {
+// maker is who made a signature.
+type maker struct {
+	signer string   // one of the keys' ID, or who the certificate is for
+	ids    []string // of the keys that count as its maker: several identities may cover one certificate
+}
+
+// check returns who made the signature for the subject, or the reason why that is nobody who is trusted.
+func (k *Keys) check(ctx context.Context, s Subject, sig Signature) (maker, error) {
 	if err := checkForm(sig); err != nil {
-		return nil, err
+		return maker{}, err
 	}
-	image, err := static.NewSignature(sig.Payload, sig.Base64)
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
+	var by maker
 	reason := errors.New("not by a trusted key")
 	for _, key := range k.list {
-		switch signed, err := key.check(ctx, image, s.Digest); {
+		switch signer, err := key.check(ctx, sig, s.Digest); {
 		case err == nil:
-			ids = append(ids, key.id)
-		case signed:
-			reason = fmt.Errorf("by the trusted key %s, but %w", key.id, err)
+			by.signer, by.ids = signer, append(by.ids, key.id)
+		case signer != "":
+			reason = fmt.Errorf("by the trusted key %s, but %w", signer, err)
+		case key.verifier == nil && !errors.Is(err, errNoCertificate):
+			reason = fmt.Errorf("not by the trusted identity %s: %s", key.name, safetext.Lines([]byte(err.Error())))
 		}
 	}
-	if len(ids) == 0 {
-		return nil, reason
+	if len(by.ids) == 0 {
+		return maker{}, reason
 	}
-	return ids, nil
+	return by, nil
 }
 
 // checkForm refuses what is no signature before any key is tried.
 func checkForm(sig Signature) error {
 	switch {
+	case sig.unread != nil:
+		return sig.unread
 	case sig.broken != nil:
 		return fmt.Errorf("broken: %w", sig.broken)
 	case len(sig.Payload) == 0:
 		return errors.New("no payload")
+	case sig.Format == Bundle && len(sig.Payload) > maxBundle:
+		return fmt.Errorf("bundle of over %d bytes", maxBundle)
+	case sig.Format == Bundle:
+		_, err := parseBundle(sig.Payload)
+		return err
 	case len(sig.Payload) > maxPayload:
 		return fmt.Errorf("payload of over %d bytes", maxPayload)
 	case sig.Base64 == "":
 		return errors.New("no signature over the payload")
 	case len(sig.Base64) > maxBase64:
-		return errors.New("too long for ECDSA P-256")
+		return fmt.Errorf("of over %d characters", maxBase64)
 	}
 	if _, err := base64.StdEncoding.DecodeString(sig.Base64); err != nil {
 		return fmt.Errorf("not base64: %w", err)
@@ -104,12 +120,27 @@ func checkForm(sig Signature) error {
 	return nil
 }
 
-// check lets cosign verify a signature with one key. It also reports whether the
-// key made the signature: then an error is about what the payload says.
-func (k key) check(ctx context.Context, sig oci.Signature, d digest.Digest) (signed bool, err error) {
+// check verifies a signature with one key. It returns who made it if the key did, also with an error: then that is about
+// what the payload says.
+func (k key) check(ctx context.Context, sig Signature, d digest.Digest) (signer string, err error) {
+	switch {
+	case sig.Format == Bundle:
+		return k.checkBundle(sig.Payload, d)
+	case k.verifier == nil:
+		return k.checkCertificate(sig, d)
+	}
+	image, err := static.NewSignature(sig.Payload, sig.Base64)
+	if err != nil {
+		return "", err
+	}
+	return k.checkClassic(ctx, image, d)
+}
+
+// checkClassic lets cosign verify a signature.
+func (k key) checkClassic(ctx context.Context, sig oci.Signature, d digest.Digest) (signer string, err error) {
 	// Without a ClaimVerifier cosign would not compare the digest.
 	claims := func(sig oci.Signature, hash v1.Hash, annotations map[string]any) error {
-		signed = true
+		signer = k.id
 		data, err := sig.Payload()
 		if err != nil {
 			return err
@@ -126,7 +157,7 @@ func (k key) check(ctx context.Context, sig oci.Signature, d digest.Digest) (sig
 		IgnoreTlog:    true,
 		Offline:       true,
 	})
-	return signed, err
+	return signer, err
 }
 
 // describe joins the reasons, equal ones once and not more than the bound.

@@ -61,7 +61,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"no signature", subject, Signature{Payload: good.Payload}, "no signature"},
 		{"garbage instead of base64", subject, Signature{Payload: good.Payload, Base64: "%%%"}, "not base64"},
 		{"garbage in base64", subject, Signature{Payload: good.Payload, Base64: "AAAA"}, "not by a trusted key"},
-		{"base64 without end", subject, Signature{Payload: good.Payload, Base64: strings.Repeat("A", 4<<20)}, "too long"},
+		{"base64 without end", subject, Signature{Payload: good.Payload, Base64: strings.Repeat("A", 4<<20)}, "of over 1024 characters"},
 		{"broken layer", subject, Signature{broken: errors.New("cracked")}, "cracked"},
 		{"payload that is not JSON", subject, signBytes(t, s, "hello"), "not JSON"},
 		{"payload with more behind it", subject, signBytes(t, s, string(good.Payload)+"{}"), "not JSON"},

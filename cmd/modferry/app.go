@@ -52,6 +52,7 @@ func newApp(s command.Streams) *cli.App {
 			a.bundleCommand(),
 			inventorying.Command(&a.App),
 			pruning.Command(&a.App),
+			a.signCommand(),
 			a.policyCommand(),
 			a.doctorCommand(), a.versionCommand(),
 		},

@@ -65,7 +65,9 @@ modferry bundle create --key cosign.key --volume-size 4.7GB --parity 10% --outpu
 modferry bundle create --key cosign.key --since inventory.txt --since-key inside.pub --output monday.tar
 modferry bundle create --key cosign.key --output tools.tar modferry.lock 'github.com/acme/**'
 modferry bundle create --key cosign.key --output - | ssh diode 'cat > golang.tar'`),
-		Flags: slices.Concat(a.StoreFlags(), command.SignerFlags(), []cli.Flag{
+		Flags: slices.Concat(a.StoreFlags(), []cli.Flag{
+			command.SignKeyFlag(),
+			command.BoolFlag(command.FlagNoSign, "do not sign the volumes; who loads them has to accept that"),
 			&cli.StringFlag{Name: flagOutput, Aliases: []string{"o"}, Usage: "write the bundle to `PATH`"},
 			&cli.StringFlag{Name: flagVolumeSize, Usage: "cut it into volumes of at most `SIZE`, as in 4.7GB or 650MiB"},
 			&cli.StringFlag{Name: flagSince, Usage: "leave out what the inventory in `FILE` has"},

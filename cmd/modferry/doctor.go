@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,15 +34,13 @@ command that mends it. Nothing is changed. The exit code is 1 when something is 
 modferry doctor
 modferry doctor --key cosign.pub --registry harbor.example/golang
 modferry doctor --shim https://shim.corp.example --private 'corp.example/*' --json`),
-		Flags: append(a.StoreFlags(),
-			command.KeysFlag("check the snapshot's signature with"),
-			command.PolicyFlag("examine the trust policy in `FILE`, and check the snapshot's signature by it"),
+		Flags: slices.Concat(a.StoreFlags(), command.KeysFlags("check the snapshot's signature with"), []cli.Flag{
 			command.SumDBFlag(),
 			command.PrivateFlag(),
 			shimAddressFlag(),
 			shimURLFlag(),
 			command.JSONFlag("each finding"),
-		),
+		}),
 		Action: a.doctor,
 	}
 }

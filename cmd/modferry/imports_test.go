@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
-	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/bundling", "cmd/modferry/internal/command"},
+	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/bundling", "cmd/modferry/internal/countersign", "cmd/modferry/internal/command"},
 	{"cmd/modferry/internal/copying", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/pruning"},
 	{"cmd/modferry"},
 }

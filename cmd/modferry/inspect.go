@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
@@ -21,11 +23,7 @@ store has it. The contents are not downloaded and not checked:
 verify does that.`, `
 modferry inspect golang.org/x/text@v0.14.0
 modferry inspect --key cosign.pub --json golang.org/x/text@v0.14.0`),
-		Flags: append(a.StoreFlags(),
-			command.KeysFlag("check signatures with"),
-			command.PolicyFlag("check signatures by the trust policy in `FILE`"),
-			command.JSONFlag("all of it"),
-		),
+		Flags:  slices.Concat(a.StoreFlags(), command.KeysFlags("check signatures with"), []cli.Flag{command.JSONFlag("all of it")}),
 		Action: a.inspect,
 	}
 }

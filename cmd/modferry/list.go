@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -33,12 +34,10 @@ modferry list golang.org/x/text
 modferry list > mirrored.txt                     # which mirror and verify read, too
 modferry list --registry harbor.example/golang --json golang.org/x/text
 cut -d" " -f1 go.sum | sort -u | modferry list -`),
-		Flags: append(a.StoreFlags(),
+		Flags: slices.Concat(a.StoreFlags(), command.KeysFlags("use only indexes signed with"), []cli.Flag{
 			command.BoolFlag(flagFull, "leave out versions of which only the go.mod is there"),
-			command.KeysFlag("use only indexes signed with"),
-			command.PolicyFlag("use only indexes that the trust policy in `FILE` accepts"),
 			command.JSONFlag("each version"),
-		),
+		}),
 		Action: a.list,
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -46,10 +47,10 @@ modferry policy check policy.yaml
 modferry policy check --json policy.yaml
 modferry policy explain --policy policy.yaml golang.org/x/text@v0.14.0
 modferry policy explain --policy policy.yaml --registry harbor.example/golang --json corp.example/lib@v1.2.3`),
-		Flags: append(append(a.StoreFlags(), command.TrustFlags()[:2]...),
+		Flags: slices.Concat(a.StoreFlags(), command.KeysFlags("explain what was signed with"), []cli.Flag{
 			command.SumDBFlag(), command.PrivateFlag(),
 			command.JSONFlag("what is found out"),
-		),
+		}),
 		Action: a.policy,
 	}
 }

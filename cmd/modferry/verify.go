@@ -45,6 +45,9 @@ One line per version; what is wrong with one goes to standard error:
    REFUSED  path version          it was read and is not to be trusted; exit code 4
    FAILED   path version          it is missing, or the store cannot be read; exit code 3
 
+With --json each line has besides the signatures that were looked at: their format, who made them, whether they count and why
+not. Bundles are looked at only where the classic signatures are not enough.
+
 At the end, standard error has how many of how many were verified. --all asks the store what there is: its signed indexes
 and the registry's catalog, one of which the account must be able to read; for a file that is not needed. A repository that
 cannot be read is named at the end, and counts as one version; a store without any is an error.

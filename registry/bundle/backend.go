@@ -1,9 +1,7 @@
 package bundle
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -47,11 +45,7 @@ func (v *Volume) referrer(ctx context.Context, repo string, m *Manifest) (d ocis
 	if err != nil {
 		return d, err
 	}
-	var im ocispec.Manifest
-	if err := json.Unmarshal(raw, &im); err != nil {
-		return d, v.fail("reading manifest", repo, m.Digest.String(), fmt.Errorf("%w: %w", artifact.ErrCorrupt, err))
-	}
-	d.ArtifactType, d.Annotations = cmp.Or(im.ArtifactType, im.Config.MediaType), im.Annotations
+	_, d = registry.Referrer(d, raw)
 	return d, nil
 }
 

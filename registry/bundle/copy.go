@@ -47,6 +47,9 @@ func (w *writer) piece(ctx context.Context, to io.Writer, i *Item, p piece) erro
 
 // open opens what a piece is read from. It is verified by who reads it.
 func (w *writer) open(ctx context.Context, repo string, p piece) (io.ReadCloser, error) {
+	if list, ok := w.lists[p.Digest]; ok {
+		return io.NopCloser(bytes.NewReader(list)), nil
+	}
 	if p.manifest {
 		_, raw, err := w.store.Manifest(ctx, repo, p.Digest.String())
 		return io.NopCloser(bytes.NewReader(raw)), err

@@ -38,11 +38,14 @@
 //	part      = {"volume":k,"digest":digest,"size":bytes}
 //	digest    = "sha256:" and 64 of 0-9a-f
 //
-// In the header, signed, base and source are absent where they do not apply. The first manifest of an item is what is under its tag, which is a version, go.mod alone, a revision, evidence, a
-// snapshot or an index. What follows it vouches for it: .sig manifests, and referrers, which have no tag. Manifests
-// are files, too. A blob with base is not in the bundle: the side that wrote the inventory base had it. So had it what
-// is omitted. A blob that is larger than a volume is cut: its parts are files in several volumes, each of which has
-// the rest of the item.
+// In the header, signed, base and source are absent where they do not apply. The first manifest of an item is what is
+// under its tag, which is a version, go.mod alone, a revision, evidence, a snapshot or an index. What follows it vouches
+// for it: its .sig manifest; referrers with sigstore bundles, which have no tag; and the list of these, under the tag
+// that the distribution specification has for it. Manifests are files, too.
+//
+// A blob with base is not in the bundle: the side that wrote the inventory base had it. So had it what is omitted. A
+// blob that is larger than a volume is cut: its parts are files in several volumes, each of which has the rest of the
+// item.
 //
 // The digest of a summary is that of the volume's lines of items. The digest that identifies the bundle is that of the
 // header, without bundle, volume and signed, and the lines of what is omitted. So each volume proves which bundle it is

@@ -114,3 +114,7 @@ func TestMemoryOfCreateAndOpen(t *testing.T) {
 		})
 	}
 }
+
+func (g *generated) Referrers(context.Context, string, digest.Digest) ([]ocispec.Descriptor, error) {
+	return nil, nil
+}

@@ -4,16 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/inventory"
 	"github.com/modferry/modferry/registry/transfer"
@@ -38,6 +36,9 @@ type Plan struct {
 	omitted []omitted
 	volumes [][]*Item
 
+	mu    sync.Mutex
+	lists map[Sum][]byte // of referrers, by digest: they are not in the store
+
 	// Unsigned are the items that have no signature.
 	Unsigned []transfer.Item
 	// HeldBack says of items that are not in the bundle by which policy the registry does not give them.
@@ -52,7 +53,7 @@ const keptSmall = artifact.MaxInlineMeta
 // in the order in which they are to be loaded; see [transfer.Compare]. The descriptor of an item may be left out. Of
 // files that are larger than a volume all is read. An error is that of the store, and names the item.
 func NewPlan(ctx context.Context, store *registry.Store, items []transfer.Item, o PlanOptions) (*Plan, error) {
-	p := &Plan{store: store, header: header{Format: formatVersion, Source: o.Source}}
+	p := &Plan{store: store, lists: make(map[Sum][]byte), header: header{Format: formatVersion, Source: o.Source}}
 	if o.Base != nil {
 		base, err := SumOf(o.Base.Digest())
 		if err != nil {
@@ -84,113 +85,28 @@ func NewPlan(ctx context.Context, store *registry.Store, items []transfer.Item, 
 	return p, p.summarize()
 }
 
-// look finds out what belongs to each item.
-func (p *Plan) look(ctx context.Context, items []transfer.Item, jobs int) (found []*Item, err error) {
-	all, held := make([]*Item, len(items)), make([]error, len(items))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(jobs)
-	for n, item := range items {
-		g.Go(func() (err error) {
-			all[n], err = p.lookAt(ctx, item)
-			if errors.Is(err, registry.ErrPolicy) {
-				held[n], err = err, nil
-			}
-			if err != nil {
-				return itemError(item.Repository, item.Tag, err)
-			}
-			return ctx.Err()
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	for n, i := range all {
-		if held[n] != nil {
-			p.HeldBack = append(p.HeldBack, &ItemError{items[n], held[n]})
-			continue
-		}
-		if len(i.Manifests) == 1 {
-			p.Unsigned = append(p.Unsigned, items[n])
-		}
-		found = append(found, i)
-	}
-	return found, nil
-}
-
-// An ItemError says that an item cannot be put into a bundle, because of what the store has of it.
-type ItemError struct {
-	Item transfer.Item
-	Err  error
-}
-
-func itemError(repo, tag string, err error) error {
-	return &ItemError{Item: transfer.Item{Repository: repo, Tag: tag}, Err: err}
-}
-
-// Error names the item.
-func (e *ItemError) Error() string {
-	return fmt.Sprintf("%s:%s: %v", e.Item.Repository, e.Item.Tag, e.Err)
-}
-
-// Unwrap returns what is wrong.
-func (e *ItemError) Unwrap() error { return e.Err }
-
-func (p *Plan) lookAt(ctx context.Context, item transfer.Item) (*Item, error) {
-	i := &Item{Repository: item.Repository}
-	d, err := p.addManifest(ctx, i, item.Tag, cmp.Or(string(item.Descriptor.Digest), item.Tag))
-	if err != nil {
-		return nil, err
-	}
-	tag := sign.Tag(d.Digest)
-	if _, err = p.addManifest(ctx, i, tag, tag); err != nil && !errors.Is(err, registry.ErrNotFound) {
-		return nil, err
-	}
-	return i, nil
-}
-
-// addManifest adds the manifest that ref names, and the blobs that it lists.
-func (p *Plan) addManifest(ctx context.Context, i *Item, tag, ref string) (d ocispec.Descriptor, err error) {
-	d, raw, err := p.store.Manifest(ctx, i.Repository, ref)
-	if err != nil {
-		return d, err
-	}
-	f, err := fileOf(d)
-	if err != nil {
-		return d, err
-	}
-	blobs, err := links(raw)
-	if err != nil {
-		return d, fmt.Errorf("%s: %w", p.store.Reference(i.Repository, ref), err)
-	}
-	i.Manifests = append(i.Manifests, Manifest{Tag: tag, MediaType: d.MediaType, File: f})
-	for _, b := range blobs {
-		if !i.lists(b) {
-			i.Blobs = append(i.Blobs, Blob{File: b})
-		}
-	}
-	return d, nil
-}
-
-func (i *Item) lists(f File) bool {
-	for _, b := range i.Blobs {
-		if b.Digest == f.Digest {
-			return true
-		}
-	}
-	return false
-}
-
 // leaveOut leaves out of an item what the other side has. It reports whether that is all of it.
 func (p *Plan) leaveOut(i *Item, base *inventory.Inventory) bool {
 	first := i.Manifests[0]
 	has := base.Has(i.Repository, first.Tag, first.Digest.Digest())
-	if has && (len(i.Manifests) == 1 || base.HasSignatures(i.Repository, first.Tag, i.Manifests[1].Digest.Digest())) {
+	if has && i.signaturesIn(base) {
 		p.omitted = append(p.omitted, omitted{i.Repository, first})
 		return true
 	}
 	for n := range i.Blobs {
 		b := &i.Blobs[n]
 		b.Base = b.Size > keptSmall && (has || base.HasBlob(i.Repository, b.Digest.Digest()))
+	}
+	return false
+}
+
+// signaturesIn reports whether an inventory has what vouches for the item. It does not list referrers.
+func (i *Item) signaturesIn(base *inventory.Inventory) bool {
+	switch len(i.Manifests) {
+	case 1:
+		return true
+	case 2:
+		return base.HasSignatures(i.Repository, i.Tag(), i.Manifests[1].Digest.Digest())
 	}
 	return false
 }

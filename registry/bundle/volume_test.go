@@ -114,3 +114,33 @@ func TestAVolumeTakesNothing(t *testing.T) {
 		t.Errorf("an unsigned volume: %v", err)
 	}
 }
+
+func TestSigstoreBundlesTravelAlong(t *testing.T) {
+	signer := *signtest.Signer(t, 0)
+	signer.Format = []sign.Format{sign.Classic, sign.Bundle}
+	s := filled(t, &signer)
+	p := newPlan(t, s, PlanOptions{})
+	check := func(t *testing.T, from *registry.Store) {
+		for _, it := range items(t, s) {
+			d, _, err := from.Manifest(t.Context(), it.Repository, it.Tag)
+			must(t, err)
+			want, err := s.SignatureManifests(t.Context(), it.Repository, d.Digest)
+			must(t, err)
+			got, err := from.SignatureManifests(t.Context(), it.Repository, d.Digest)
+			must(t, err)
+			if len(want) != 2 || len(got) != 2 || !bytes.Equal(got[0].Raw, want[0].Raw) || !bytes.Equal(got[1].Raw, want[1].Raw) {
+				t.Errorf("%v has %d manifests with signatures, want %d", it, len(got), len(want))
+			}
+		}
+	}
+	for way, open := range ways {
+		t.Run(way, func(t *testing.T) {
+			v := open(t, p, 1, WriteOptions{})
+			defer v.Close()
+			check(t, registry.New(v))
+		})
+	}
+	dir := filepath.Join(t.TempDir(), "dir")
+	must(t, p.Create(t.Context(), dir, WriteOptions{}, func(string) {}))
+	t.Run("layout", func(t *testing.T) { check(t, newLayout(t, dir)) })
+}

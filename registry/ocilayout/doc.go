@@ -17,6 +17,10 @@
 // those entries the manifests too, which say what they are: what another tool wrote takes reading a file for each
 // entry.
 //
+// What refers to a manifest, as signatures do that are sigstore bundles, is listed in the image index under the tag
+// sha256-<hex> of its repository, as in a registry that keeps no such lists. Other tools add the manifest alone to
+// index.json; it is found by its subject.
+//
 // # The lock
 //
 // It is for one purpose: between reading what the layout says and changing it, nobody else changes it. Blobs and
@@ -25,6 +29,7 @@
 //
 //   - A blob: write to tmp, check size and digest, fsync, rename. A manifest: the same, once all blobs it lists are
 //     there.
+//   - A referrer: the same as a tag, with the list read and written under the lock.
 //   - A tag: fsync blobs/sha256; lock; refuse to create one that names another manifest; append after the last whole
 //     line; fsync; unlock. Only then the push returns.
 //   - A fold, on Close, and before the first push if an interrupted run left a journal: lock; write index.json with

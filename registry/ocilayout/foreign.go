@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/registry"
 )
 
 // anyRepository is where signatures are that another tool left without their repository. They are about a digest,
@@ -25,7 +26,7 @@ const anyRepository = ""
 // this package, which another tool wrote again, becomes one of this package.
 func (x *index) identify(l *layout) {
 	x.others = slices.DeleteFunc(x.others, func(o other) bool {
-		repo, tags := l.identity(o)
+		repo, tags := x.identity(l, o)
 		for _, tag := range tags {
 			e := o.entry
 			e.ref = repo + ":" + tag
@@ -65,13 +66,17 @@ func addLatest(tags map[string]entry) {
 }
 
 // identity returns where this package would have put the manifest of an entry. There are no tags if that is not
-// known.
-func (l *layout) identity(o other) (repo string, tags []string) {
+// known, and of what only refers to another manifest.
+func (x *index) identity(l *layout, o other) (repo string, tags []string) {
 	if tag := o.name[strings.LastIndexByte(o.name, ':')+1:]; isSignatureTag(tag) {
 		return anyRepository, []string{tag}
 	}
 	raw, err := l.readManifest(context.Background(), o.descriptor())
 	if err != nil {
+		return "", nil
+	}
+	if subject, referrer := registry.Referrer(o.descriptor(), raw); subject != nil {
+		x.referrers[subject.Digest] = append(x.referrers[subject.Digest], referrer)
 		return "", nil
 	}
 	var path, tag string
@@ -98,10 +103,10 @@ func (l *layout) identity(o other) (repo string, tags []string) {
 	return repo, []string{tag}
 }
 
+// isSignatureTag reports whether a tag names signatures, or the referrers, of a manifest.
 func isSignatureTag(tag string) bool {
-	hex, ok := strings.CutSuffix(strings.TrimPrefix(tag, "sha256-"), ".sig")
-	d := digest.NewDigestFromEncoded(digest.SHA256, hex)
-	return ok && d.Validate() == nil && sign.Tag(d) == tag
+	d := digest.NewDigestFromEncoded(digest.SHA256, strings.TrimSuffix(strings.TrimPrefix(tag, "sha256-"), ".sig"))
+	return d.Validate() == nil && (tag == sign.Tag(d) || tag == registry.ReferrersTag(d))
 }
 
 // signed returns the tags of what a .sig manifest, by its payloads, has signatures of.

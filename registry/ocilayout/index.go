@@ -9,6 +9,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // manifestsStart ends the first line of an index.json of this package.
@@ -24,6 +27,8 @@ type index struct {
 	// What the others are, for what is in none of the above; and by a name that their manifests do not
 	// agree with: who asks for that is to see what he gets.
 	foreign, misnamed tags
+
+	referrers map[digest.Digest][]ocispec.Descriptor // among the others, by the digest of their subject
 }
 
 // tags are entries by repository and tag.
@@ -40,7 +45,7 @@ func (t tags) add(e entry) {
 
 // parseIndex reads an index.json (image-spec 1.1, image-index.md).
 func parseIndex(text string) (*index, error) {
-	x := &index{journal: tags{}, foreign: tags{}, misnamed: tags{}}
+	x := &index{journal: tags{}, foreign: tags{}, misnamed: tags{}, referrers: map[digest.Digest][]ocispec.Descriptor{}}
 	var rest string
 	x.sorted, rest = cutEntries(text)
 	if err := json.Unmarshal([]byte(rest), &x.members); err != nil {

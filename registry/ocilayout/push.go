@@ -43,6 +43,9 @@ func (l *layout) push(ctx context.Context, repo string, d ocispec.Descriptor, ra
 	if err == nil {
 		err = l.putManifest(ctx, d, raw)
 	}
+	if subject, referrer := registry.Referrer(d, raw); err == nil && subject != nil {
+		err = l.listReferrer(ctx, repo, subject.Digest, referrer)
+	}
 	if err == nil && tag != "" {
 		err = l.putTag(ctx, repo, tag, d, create)
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -56,6 +57,36 @@ func (l *layout) CheckBlob(ctx context.Context, repo string, d ocispec.Descripto
 		err = copyVerified(io.Discard, r, d)
 	}
 	return l.fail("checking blob", repo, string(d.Digest), err)
+}
+
+// Referrers reads the list under the subject's tag, which a layout has in any case, and adds what other tools stored.
+func (l *layout) Referrers(ctx context.Context, repo string, subject digest.Digest) ([]ocispec.Descriptor, error) {
+	list, err := l.referrers(ctx, repo, subject)
+	return list, l.fail("listing the referrers of", repo, string(subject), err)
+}
+
+func (l *layout) referrers(ctx context.Context, repo string, subject digest.Digest) (list []ocispec.Descriptor, err error) {
+	if err := subject.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", registry.ErrReference, err)
+	}
+	d, err := l.lookup(ctx, repo, registry.ReferrersTag(subject))
+	if err == nil {
+		var raw []byte
+		if raw, err = l.readManifest(ctx, d); err == nil {
+			list, err = registry.ParseReferrers(raw)
+		}
+	}
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return nil, err
+	}
+	err = l.view.read(func(x *index) {
+		for _, d := range x.referrers[subject] {
+			if !slices.ContainsFunc(list, func(o ocispec.Descriptor) bool { return o.Digest == d.Digest }) {
+				list = append(list, d)
+			}
+		}
+	})
+	return list, err
 }
 
 func (l *layout) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {

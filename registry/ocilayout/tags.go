@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/registry"
@@ -14,10 +15,38 @@ import (
 
 // putTag points tag at d, and returns when that is durable. A tag to create must not name another manifest.
 func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descriptor, create bool) error {
-	e, err := newEntry(repo, tag, d)
-	if err != nil {
-		return err
-	}
+	return l.changeTag(ctx, repo, tag, func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
+		if create && now.Digest != "" && now.Digest != d.Digest {
+			return d, registry.ErrTagExists
+		}
+		return d, nil
+	})
+}
+
+// listReferrer sees that a manifest that was pushed is in the list of its subject's referrers.
+func (l *layout) listReferrer(ctx context.Context, repo string, subject digest.Digest, referrer ocispec.Descriptor) error {
+	return l.changeTag(ctx, repo, registry.ReferrersTag(subject), func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
+		var index []byte
+		var err error
+		if now.Digest != "" {
+			if index, err = l.readManifest(ctx, now); err != nil {
+				return now, err
+			}
+		}
+		list, added, err := registry.AddReferrer(index, referrer)
+		if err != nil || !added {
+			return now, err
+		}
+		if err := l.putManifest(ctx, list.Descriptor, list.Raw); err != nil {
+			return now, err
+		}
+		return list.Descriptor, syncDir(l.path(blobsDir))
+	})
+}
+
+// changeTag points a tag at what change makes of what it names now, the zero value for nothing, and returns when that is
+// durable. Nobody else changes it meanwhile.
+func (l *layout) changeTag(ctx context.Context, repo, tag string, change func(now ocispec.Descriptor) (ocispec.Descriptor, error)) error {
 	if err := syncDir(l.path(blobsDir)); err != nil { // not under the lock, where others would wait for it
 		return err
 	}
@@ -32,11 +61,16 @@ func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descrip
 		now, _ = x.find(repo, tag)
 		end = l.view.end
 	})
-	switch {
-	case err != nil || now == e:
+	if err != nil {
 		return err
-	case create && now.digest != "" && now.digest != e.digest:
-		return registry.ErrTagExists
+	}
+	d, err := change(now.descriptor())
+	if err != nil {
+		return err
+	}
+	e, err := newEntry(repo, tag, d)
+	if err != nil || now == e {
+		return err
 	}
 	if err := l.stillThere(ctx, d); err != nil {
 		return err

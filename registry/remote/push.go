@@ -60,9 +60,13 @@ func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descri
 	if tag == "" {
 		ref = d.Digest.String()
 	}
-	return r.push(ctx, "pushing manifest", repo, ref, func(o *orasremote.Repository) error {
+	err := r.push(ctx, "pushing manifest", repo, ref, func(o *orasremote.Repository) error {
 		return o.Manifests().PushReference(ctx, d, bytes.NewReader(raw), ref)
 	})
+	if subject, referrer := registry.Referrer(d, raw); err == nil && subject != nil {
+		err = r.listReferrer(ctx, repo, subject.Digest, referrer)
+	}
+	return err
 }
 
 func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error {

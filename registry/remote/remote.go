@@ -33,9 +33,10 @@ var acceptManifests = strings.Join([]string{
 
 // remote is a store in a namespace of an OCI registry.
 type remote struct {
-	c       *Client
-	at      location
-	absence absence
+	c         *Client
+	at        location
+	absence   absence
+	referrers referrers
 }
 
 // Close does nothing: connections are the client's.
@@ -66,14 +67,17 @@ func (r *remote) repository(repo, ref string) (*orasremote.Repository, error) {
 	if err := checkReference(reference); err != nil {
 		return nil, err
 	}
-	return &orasremote.Repository{
-		Client:          r.c.http,
-		Reference:       oras.Reference{Registry: r.at.host, Repository: r.name(repo)},
-		PlainHTTP:       r.at.plain,
-		TagListPageSize: pageSize,
-		TagListMaxPages: maxPages,
-		SkipReferrersGC: true,
-	}, nil
+	o := &orasremote.Repository{
+		Client:               r.c.http,
+		Reference:            oras.Reference{Registry: r.at.host, Repository: r.name(repo)},
+		PlainHTTP:            r.at.plain,
+		TagListPageSize:      pageSize,
+		TagListMaxPages:      maxPages,
+		ReferrerListMaxPages: maxReferrerPages,
+		SkipReferrersGC:      true,
+	}
+	// So oras-go leaves it to us to keep lists of referrers where a registry does not.
+	return o, o.SetReferrersCapability(true)
 }
 
 // fail says what was being done, and gives an error of oras-go or of reading a body its meaning. After checkedClient

@@ -158,7 +158,7 @@ func (x *copying) index(ctx context.Context) (registry.Outcome, error) {
 	if err != nil {
 		return 0, err
 	}
-	if found != d.Digest {
+	if found.Digest != d.Digest {
 		return 0, x.changed()
 	}
 	sigs, err := x.from.Signatures(ctx, x.Repository, d.Digest)

@@ -52,7 +52,7 @@ func TestASignatureThatIsOnItsWayIsWaitedFor(t *testing.T) {
 		"not there":          {-1, 3, sign.ErrUnsigned},
 	} {
 		reg.Heal()
-		reg.Inject(registrytest.Answer(404, "MANIFEST_UNKNOWN", "").For("sha256-*").Times(test.missing))
+		reg.Inject(registrytest.Answer(404, "MANIFEST_UNKNOWN", "").For(sign.Tag(a.Descriptor.Digest)).Times(test.missing))
 		waited := 0
 		c := verify.Checker{
 			Verifier: signer.Verifier(), Private: "*",

@@ -2,10 +2,13 @@
 package signtest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -13,6 +16,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
 	"github.com/modferry/modferry/artifact/sign"
@@ -36,36 +41,47 @@ func WriteKeyPair(prefix string) error {
 // pairs has functions that return a pair, by name.
 var pairs sync.Map
 
-// pair is the content of cosign.key and cosign.pub.
-type pair struct{ private, public []byte }
+// pair is the content of cosign.key and cosign.pub, and the private key.
+type pair struct {
+	private, public []byte
+	key             *ecdsa.PrivateKey
+}
 
-func newPair() (pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return pair{}, err
+func newPair() (p pair, err error) {
+	if p.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return p, err
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	private, err := x509.MarshalPKCS8PrivateKey(p.key)
 	if err != nil {
-		return pair{}, err
+		return p, err
 	}
 	sealed, err := encrypted.EncryptWithCustomKDFParameters(private, []byte(Password), encrypted.Legacy)
 	if err != nil {
-		return pair{}, err
+		return p, err
 	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	return pair{
-		private: pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: sealed}),
-		public:  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
-	}, err
+	public, err := x509.MarshalPKIXPublicKey(p.key.Public())
+	p.private = pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: sealed})
+	p.public = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
+	return p, err
 }
 
 // signers have a key each. Making one takes long enough for tests to share them.
-var signers = [...]func() (*sign.Signer, error){
+var signers = [...]func() (signer, error){
 	sync.OnceValues(newSigner), sync.OnceValues(newSigner), sync.OnceValues(newSigner),
+}
+
+type signer struct {
+	*sign.Signer
+	key *ecdsa.PrivateKey
 }
 
 // Signer returns one of three signers.
 func Signer(t testing.TB, i int) *sign.Signer {
+	t.Helper()
+	return load(t, i).Signer
+}
+
+func load(t testing.TB, i int) signer {
 	t.Helper()
 	s, err := signers[i]()
 	if err != nil {
@@ -74,19 +90,50 @@ func Signer(t testing.TB, i int) *sign.Signer {
 	return s
 }
 
-func newSigner() (*sign.Signer, error) {
+func newSigner() (signer, error) {
 	dir, err := os.MkdirTemp("", "signer")
 	if err != nil {
-		return nil, err
+		return signer{}, err
 	}
 	defer os.RemoveAll(dir)
 	p, err := newPair()
 	if err != nil {
-		return nil, err
+		return signer{}, err
 	}
 	file := filepath.Join(dir, "cosign.key")
 	if err := os.WriteFile(file, p.private, 0o600); err != nil {
-		return nil, err
+		return signer{}, err
 	}
-	return sign.LoadSigner(file, func() ([]byte, error) { return []byte(Password), nil })
+	s, err := sign.LoadSigner(file, func() ([]byte, error) { return []byte(Password), nil })
+	return signer{s, p.key}, err
+}
+
+// Bundle returns a sigstore bundle with a statement that one of the signers has signed, whatever it says.
+func Bundle(t testing.TB, i int, statement string) sign.Signature {
+	t.Helper()
+	const payloadType = "application/vnd.in-toto+json"
+	sum := sha256.Sum256(dsse.PAE(payloadType, []byte(statement)))
+	sig, err := load(t, i).key.Sign(rand.Reader, sum[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := json.Marshal(map[string]any{
+		"mediaType":            sign.BundleType,
+		"verificationMaterial": map[string]any{"publicKey": map[string]string{"hint": "test"}},
+		"dsseEnvelope": map[string]any{
+			"payload": []byte(statement), "payloadType": payloadType, "signatures": []any{map[string]any{"sig": sig}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sign.Signature{Format: sign.Bundle, Payload: bundle}
+}
+
+// Attestation returns what cosign attest makes: a bundle that says something about a manifest, signed by one of the
+// signers.
+func Attestation(t testing.TB, i int, d digest.Digest) sign.Signature {
+	t.Helper()
+	return Bundle(t, i, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"`+d.Encoded()+`"}}],`+
+		`"predicateType":"https://slsa.dev/provenance/v1","predicate":{"buildDefinition":{}}}`)
 }

@@ -37,6 +37,8 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request, l Request) {
 		r.serveTags(w, req, l)
 	case Manifest:
 		r.serveManifest(w, req, l)
+	case Referrers:
+		r.serveReferrers(w, req, l)
 	case Blob:
 		r.serveBlob(w, req, l)
 	case Upload:
@@ -105,7 +107,11 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Reque
 		writeError(w, http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content")
 		return
 	}
-	for _, b := range append(parsed.Layers, parsed.Config) {
+	blobs := parsed.Layers
+	if parsed.MediaType != ocispec.MediaTypeImageIndex {
+		blobs = append(blobs, parsed.Config)
+	}
+	for _, b := range blobs {
 		if _, err := os.Stat(r.blobFile(l.Repository, b.Digest)); err != nil {
 			writeError(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "manifest references an unknown blob "+b.Digest.String())
 			return

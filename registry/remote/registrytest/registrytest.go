@@ -134,14 +134,15 @@ type Kind string
 
 // The kinds of requests.
 const (
-	Ping     Kind = "ping"
-	Token    Kind = "token"
-	Catalog  Kind = "catalog"
-	Tags     Kind = "tags"
-	Manifest Kind = "manifest"
-	Blob     Kind = "blob"
-	Upload   Kind = "upload"
-	Other    Kind = "other"
+	Ping      Kind = "ping"
+	Token     Kind = "token"
+	Catalog   Kind = "catalog"
+	Tags      Kind = "tags"
+	Manifest  Kind = "manifest"
+	Blob      Kind = "blob"
+	Upload    Kind = "upload"
+	Referrers Kind = "referrers"
+	Other     Kind = "other"
 )
 
 func parseRequest(req *http.Request) Request {
@@ -165,7 +166,7 @@ func (l *Request) parseName(path string) {
 	for _, p := range []struct {
 		infix string
 		kind  Kind
-	}{{"/blobs/uploads/", Upload}, {"/blobs/", Blob}, {"/manifests/", Manifest}, {"/tags/list", Tags}} {
+	}{{"/blobs/uploads/", Upload}, {"/blobs/", Blob}, {"/manifests/", Manifest}, {"/referrers/", Referrers}, {"/tags/list", Tags}} {
 		if i := strings.LastIndex(path, p.infix); i > 0 {
 			l.Kind, l.Repository, l.Reference = p.kind, path[:i], path[i+len(p.infix):]
 			return

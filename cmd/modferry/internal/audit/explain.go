@@ -36,19 +36,19 @@ type Explained struct {
 
 // explained is what one signature counts for.
 type explained struct {
-	Keys   []string `json:"keys,omitempty"`
+	Format string   `json:"format"`
+	Signer string   `json:"signer,omitempty"` // a key's ID, or whom a certificate is for
+	Keys   []string `json:"keys,omitempty"`   // the names of the keys that are this signer's
 	Counts bool     `json:"counts"`
 	Why    string   `json:"why,omitempty"`
 }
 
 // String returns it in one line.
 func (s explained) String() string {
-	switch by := strings.Join(s.Keys, ", "); {
-	case s.Counts:
-		return "counts, by " + by
-	default:
-		return "does NOT count: " + s.Why
+	if s.Counts {
+		return "counts, by " + strings.Join(s.Keys, ", ") + " (" + s.Format + ")"
 	}
+	return "does NOT count: " + s.Why + " (" + s.Format + ")"
 }
 
 // Explain finds a version in a store and decides about it, with all that led to the decision. The contents are not
@@ -96,10 +96,7 @@ func (x *Explained) explain(ctx context.Context, v sign.Explainer, s sign.Subjec
 	if e.Denied != nil {
 		x.Denied, _, _ = strings.Cut(e.Denied.Error(), "\n")
 	}
-	x.Signatures = nil
-	for _, f := range e.Signatures {
-		x.Signatures = append(x.Signatures, explained(f))
-	}
+	x.Signatures = explainedOf(e.Signatures)
 	return nil
 }
 

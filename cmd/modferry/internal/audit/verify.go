@@ -39,15 +39,17 @@ func OutcomeOf(err error) Outcome {
 
 // Verdict is what was found out about one version.
 type Verdict struct {
-	Module  string        `json:"module"`
-	Version string        `json:"version"`
-	ModOnly bool          `json:"modOnly,omitempty"`
-	Outcome Outcome       `json:"outcome"`
-	Digest  string        `json:"digest,omitempty"`
-	Keys    []string      `json:"keys,omitempty"`
-	SumDB   verify.Logged `json:"sumdb,omitempty"`
-	Mended  bool          `json:"mended,omitempty"` // it was damaged, and is not any more
-	Error   string        `json:"error,omitempty"`
+	Module  string   `json:"module"`
+	Version string   `json:"version"`
+	ModOnly bool     `json:"modOnly,omitempty"`
+	Outcome Outcome  `json:"outcome"`
+	Digest  string   `json:"digest,omitempty"`
+	Keys    []string `json:"keys,omitempty"`
+	// Signatures are those that were looked at: bundles only where the classic ones are not enough.
+	Signatures []explained   `json:"signatures,omitempty"`
+	SumDB      verify.Logged `json:"sumdb,omitempty"`
+	Mended     bool          `json:"mended,omitempty"` // it was damaged, and is not any more
+	Error      string        `json:"error,omitempty"`
 }
 
 // String is the verdict in one line, for people.
@@ -68,6 +70,9 @@ type Checker struct {
 	Stores *registry.Router
 	Jobs   int  // versions at a time
 	Listed bool // what is verified was listed: nothing but the form that ModOnly says will do
+
+	// Then, if it is not nil, is called with each version that passes.
+	Then func(ctx context.Context, store *registry.Store, m *registry.Module, v *Verdict) error
 
 	// Mend, if it is not nil, puts back the blobs of a version that are missing or changed.
 	Mend func(ctx context.Context, store *registry.Store, m *registry.Module, damaged []ocispec.Descriptor) error
@@ -112,7 +117,11 @@ func (c *Checker) check(ctx context.Context, r requirement.Requirement, v *Verdi
 		return err
 	}
 	v.Digest, v.ModOnly = m.Descriptor.Digest.String(), m.ModOnly()
-	found, err := c.Check(ctx, store, m, verify.Known{})
+	checker := c.Checker
+	verifier, recorder := newRecorder(c.Verifier)
+	checker.Verifier = verifier
+	found, err := checker.Check(ctx, store, m, verify.Known{})
+	v.Signatures = recorder.signaturesOf(m.Descriptor.Digest)
 	if err != nil {
 		return err
 	}
@@ -122,7 +131,10 @@ func (c *Checker) check(ctx context.Context, r requirement.Requirement, v *Verdi
 			return err
 		}
 	}
-	return compare(r, m)
+	if err := compare(r, m); err != nil || c.Then == nil {
+		return err
+	}
+	return c.Then(ctx, store, m, v)
 }
 
 // mend puts back what a version lacks that was refused because of damage, and checks it anew. What could not be mended

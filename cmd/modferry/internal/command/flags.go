@@ -19,6 +19,7 @@ const (
 	FlagRegistry   = "registry"
 	flagCAFile     = "ca-file"
 	flagKey        = "key"
+	flagVerifyKey  = "verify-key"
 	FlagPolicy     = "policy"
 	flagSkipVerify = "insecure-skip-verify"
 	FlagPrivate    = "private"
@@ -60,21 +61,29 @@ func CAFileFlag() cli.Flag {
 
 // TrustFlags say whose signatures are accepted.
 func TrustFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: flagKey, Usage: "accept what the public key in `FILE` (cosign.pub) signed; repeat it, or separate with commas, for several"},
-		PolicyFlag("accept what the trust policy in `FILE` accepts"),
+	return slices.Concat(KeysFlags("accept what was signed with"), []cli.Flag{
 		BoolFlag(flagSkipVerify, "accept unsigned and foreign artifacts (hashes are still checked); for trying things out only"),
-	}
+	})
 }
 
-// KeysFlag is for the commands that check signatures only where there are keys to check them with.
-func KeysFlag(check string) cli.Flag {
-	return &cli.StringSliceFlag{Name: flagKey, Usage: check + " the public key in `FILE`; repeat it, or separate with commas, for several"}
+// KeysFlags are for the commands that check signatures only where there are keys to check them with.
+func KeysFlags(check string) []cli.Flag { return keysFlags(flagKey, check) }
+
+// KeyFlag is for what only keys sign.
+func KeyFlag(check string) cli.Flag { return publicKeyFlag(flagKey, check) }
+
+func publicKeyFlag(name, check string) cli.Flag {
+	return &cli.StringSliceFlag{Name: name, Usage: check + " the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"}
 }
 
-// PolicyFlag names a trust policy, which takes the place of keys.
-func PolicyFlag(usage string) cli.Flag {
-	return &cli.StringFlag{Name: FlagPolicy, Usage: usage + ", in the place of --" + flagKey}
+// VerifyKeysFlags are [KeysFlags] for the commands that sign with --key.
+func VerifyKeysFlags(check string) []cli.Flag { return keysFlags(flagVerifyKey, check) }
+
+func keysFlags(name, check string) []cli.Flag {
+	return append([]cli.Flag{
+		publicKeyFlag(name, check),
+		&cli.StringFlag{Name: FlagPolicy, Usage: "in the place of keys, the trust policy in `FILE` says what is accepted"},
+	}, identityFlags()...)
 }
 
 // CacheFlags say where a shim keeps what it has verified, and for how long.
@@ -130,13 +139,16 @@ func JSONFlag(what string) cli.Flag {
 // FlagsFromEnv gives every option its twin in the environment. It is done here and not by the flag library,
 // which would read the environment of the process.
 func (a *App) FlagsFromEnv(c *cli.Context) error {
-	trusted := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return saysTrust(f) && c.IsSet(f.Names()[0]) })
+	saysTrust := func(f cli.Flag) bool {
+		return slices.Contains(append(keyFlags(c.Command), FlagPolicy, flagSkipVerify), f.Names()[0])
+	}
+	trustSaid := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return saysTrust(f) && c.IsSet(f.Names()[0]) })
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
 		if c.IsSet(name) || name == "help" {
 			continue
 		}
-		if trusted && saysTrust(f) { // the one on the command line takes the place of the others
+		if trustSaid && saysTrust(f) { // the one on the command line takes the place of the others
 			continue
 		}
 		env := EnvName(name)
@@ -149,11 +161,6 @@ func (a *App) FlagsFromEnv(c *cli.Context) error {
 		}
 	}
 	return nil
-}
-
-// saysTrust reports whether an option says whose signatures count.
-func saysTrust(f cli.Flag) bool {
-	return slices.Contains([]string{flagKey, FlagPolicy, flagSkipVerify}, f.Names()[0])
 }
 
 // EnvName is the environment twin of an option.

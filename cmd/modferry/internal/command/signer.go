@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"runtime/debug"
@@ -11,12 +12,25 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/password"
 )
 
-// SignerFlags say with which key to sign.
+// flagFormat says in which forms signatures are stored.
+const flagFormat = "signature-format"
+
+// SignerFlags say with which key to sign, or not to.
 func SignerFlags() []cli.Flag {
+	return append(SignKeyFlags(), BoolFlag(FlagNoSign, "do not sign; the shim refuses what nobody signed"))
+}
+
+// SignKeyFlags say with which key to sign, and how signatures are stored.
+func SignKeyFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key); its password comes from " + password.Env + " or is asked for"},
-		BoolFlag(FlagNoSign, "do not sign; the shim refuses what nobody signed"),
+		SignKeyFlag(),
+		&cli.StringFlag{Name: flagFormat, Value: "classic", Usage: "store signatures as `FORMAT`: classic, which every reader knows, bundle, as cosign v3 does, or both"},
 	}
+}
+
+// SignKeyFlag says with which key to sign.
+func SignKeyFlag() cli.Flag {
+	return &cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"}
 }
 
 // Signer loads the key to sign with. Not to sign has to be asked for: consumers refuse what is unsigned.
@@ -30,11 +44,39 @@ func (a *App) Signer(c *cli.Context) (*sign.Signer, error) {
 	case file == "" && c.Bool(FlagDryRun):
 		return nil, nil
 	case file == "":
-		return nil, WithHint(UsageErrorf("--%s is needed: the private key to sign with", flagKey),
-			`"modferry keygen" makes cosign.key; --`+FlagNoSign+" mirrors unsigned, which the shim refuses to serve")
+		return nil, WithHint(noSignKey(), `"modferry keygen" makes cosign.key; --`+FlagNoSign+" mirrors unsigned, which the shim refuses to serve")
 	}
-	signer, err := sign.LoadSigner(file, func() ([]byte, error) { return a.Prompt().Get("Password for " + file + ": ") })
-	debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
+	return a.loadSigner(c, file)
+}
+
+// SignKey loads the key to sign with, of a command that does nothing else.
+func (a *App) SignKey(c *cli.Context) (*sign.Signer, error) {
+	key := c.String(FlagSignKey)
+	if key == "" {
+		return nil, WithHint(noSignKey(), `"modferry keygen" makes cosign.key`)
+	}
+	return a.loadSigner(c, key)
+}
+
+func noSignKey() error { return UsageErrorf("--%s is needed: the private key to sign with", flagKey) }
+
+// loadSigner loads a private key, and has it make signatures in the formats that --signature-format asks for.
+func (a *App) loadSigner(c *cli.Context, key string) (signer *sign.Signer, err error) {
+	formats, ok := map[string][]sign.Format{
+		"classic": {sign.Classic}, "bundle": {sign.Bundle}, "both": {sign.Classic, sign.Bundle},
+	}[cmp.Or(c.String(flagFormat), "classic")]
+	if !ok {
+		return nil, UsageErrorf("--%s is classic, bundle or both, not %q", flagFormat, c.String(flagFormat))
+	}
+	if sign.IsKMS(key) {
+		signer, err = sign.LoadKMSSigner(c.Context, key)
+	} else {
+		signer, err = sign.LoadSigner(key, func() ([]byte, error) { return a.Prompt().Get("Password for " + key + ": ") })
+		debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
+	}
+	if err == nil {
+		signer.Format = formats
+	}
 	return signer, withKeygen(err)
 }
 

@@ -91,7 +91,6 @@ func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
-	keys := c.StringSlice(flagKey)
 	if err := checkTrust(c); err != nil {
 		return nil, err
 	}
@@ -102,23 +101,19 @@ func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
-	if len(keys) == 0 {
-		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", flagKey, FlagPolicy),
-			"--key cosign.pub, the public half of the key that mirror signs with")
+	keys, err := trusted(c)
+	if err != nil {
+		return nil, err
 	}
-	v, err := sign.LoadKeys(keys...)
-	return v, withKeygen(err)
+	if keys == nil {
+		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
+			"--"+trustKeyFlag(c.Command)+" cosign.pub, the public half of the key that mirror signs with")
+	}
+	return keys, nil
 }
 
-// OptionalKeys are the keys that --key names, of a command that works without any: nil then.
-func OptionalKeys(c *cli.Context) (*sign.Keys, error) {
-	files := c.StringSlice(flagKey)
-	if len(files) == 0 {
-		return nil, nil
-	}
-	keys, err := sign.LoadKeys(files...)
-	return keys, withKeygen(err)
-}
+// OptionalKeys are those that --key and --trusted-root name, of a command that works without any: nil then.
+func OptionalKeys(c *cli.Context) (*sign.Keys, error) { return trusted(c) }
 
 // ParseVersion reads module@version, where the version is one a store can have: canonical, no query.
 func ParseVersion(arg string) (module.Version, error) {

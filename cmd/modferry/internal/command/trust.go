@@ -1,61 +1,68 @@
 package command
 
 import (
-	"log/slog"
+	"context"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// checkTrust checks that the options which say whom to trust do not contradict each other.
-func checkTrust(c *cli.Context) error {
-	keys, policy, skip := len(c.StringSlice(flagKey)) > 0, c.String(FlagPolicy) != "", c.Bool(flagSkipVerify)
-	switch {
-	case keys && skip:
-		return UsageErrorf("--%s and --%s contradict each other", flagKey, flagSkipVerify)
-	case policy && skip:
-		return UsageErrorf("--%s and --%s contradict each other", FlagPolicy, flagSkipVerify)
-	case policy && keys:
-		return UsageErrorf("--%s and --%s contradict each other: the policy names the keys", flagKey, FlagPolicy)
-	case policy && c.Bool(FlagUnrecorded):
-		return UsageErrorf("--%s and --%s contradict each other: the policy says which modules need a record", FlagUnrecorded, FlagPolicy)
+// Options of an identity, by the names they have in cosign.
+const (
+	flagTrustedRoot     = "trusted-root"
+	flagIdentity        = "certificate-identity"
+	flagIdentityPattern = "certificate-identity-regexp"
+	flagIssuer          = "certificate-oidc-issuer"
+	flagIssuerPattern   = "certificate-oidc-issuer-regexp"
+)
+
+// identityFlags say whose certificates are accepted.
+func identityFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: flagTrustedRoot, Usage: "accept certificates of the authorities in `FILE` (trusted_root.json), with what it demands: a log entry, a timestamp"},
+		&cli.StringFlag{Name: flagIdentity, Usage: "the certificate is for the e-mail address or URI `SUBJECT`"},
+		&cli.StringFlag{Name: flagIdentityPattern, Usage: "the certificate is for a subject all of which `REGEXP` matches"},
+		&cli.StringFlag{Name: flagIssuer, Usage: "the provider `URL` vouches for the subject"},
+		&cli.StringFlag{Name: flagIssuerPattern, Usage: "a provider vouches for the subject all of whose URL `REGEXP` matches; .* for certificates that name none"},
 	}
-	return nil
 }
 
-// PolicyFile opens the trust policy that --policy names, to be followed; nil if there is none.
-func PolicyFile(c *cli.Context, log *slog.Logger) (*sign.PolicyFile, error) {
-	file := c.String(FlagPolicy)
-	if file == "" {
+// trusted is what --key and --trusted-root name: nil if nothing does.
+func trusted(c *cli.Context) (*sign.Keys, error) {
+	var all []*sign.Keys
+	for _, name := range c.StringSlice(trustKeyFlag(c.Command)) {
+		keys, err := loadKey(c.Context, name)
+		if err != nil {
+			return nil, withKeygen(err)
+		}
+		all = append(all, keys)
+	}
+	i := sign.Identity{
+		TrustedRoot: c.String(flagTrustedRoot),
+		Subject:     c.String(flagIdentity), SubjectPattern: c.String(flagIdentityPattern),
+		Issuer: c.String(flagIssuer), IssuerPattern: c.String(flagIssuerPattern),
+	}
+	switch {
+	case i.TrustedRoot != "":
+		keys, err := sign.LoadIdentity(i)
+		if err != nil {
+			return nil, WithHint(err, "--certificate-identity and --certificate-oidc-issuer say who may have signed, or their -regexp twins")
+		}
+		all = append(all, keys)
+	case i != sign.Identity{}:
+		return nil, UsageErrorf("--%s is needed with --%s and the like: whose certificates count?", flagTrustedRoot, flagIdentity)
+	}
+	if len(all) == 0 {
 		return nil, nil
 	}
-	if err := checkTrust(c); err != nil {
-		return nil, err
-	}
-	return sign.OpenPolicy(file, sign.PolicyFileOptions{Log: log})
+	return sign.Union(all...), nil
 }
 
-// Policy is the trust policy that --policy names, of a command whose other options do not say whom to trust; nil if there is
-// none.
-func Policy(c *cli.Context) (sign.Verifier, error) {
-	if file := c.String(FlagPolicy); file != "" {
-		return sign.LoadPolicy(file, nil)
+// loadKey reads a public key from a file, or has a key management service tell it.
+func loadKey(ctx context.Context, name string) (*sign.Keys, error) {
+	if sign.IsKMS(name) {
+		return sign.LoadKMSKey(ctx, name)
 	}
-	return nil, nil
-}
-
-// OptionalVerifier is what --key or --policy ask for, of a command that works without either: nil then.
-func OptionalVerifier(c *cli.Context) (sign.Explainer, error) {
-	if err := checkTrust(c); err != nil {
-		return nil, err
-	}
-	if file := c.String(FlagPolicy); file != "" {
-		return sign.LoadPolicy(file, nil)
-	}
-	keys, err := OptionalKeys(c)
-	if keys == nil {
-		return nil, err
-	}
-	return keys, nil
+	return sign.LoadKeys(name)
 }
