@@ -38,7 +38,7 @@ var layers = [][]string{
 var only = map[string][]string{
 	"github.com/sigstore/cosign/":      {"artifact/sign"},
 	"oras.land/oras-go/":               {"registry/remote", "registry/ocilayout"},
-	"github.com/urfave/cli/":      {"cmd/modferry", "cmd/modferry/internal/command", "cmd/modferry/internal/countersign", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/policies", "cmd/modferry/internal/pruning"},
+	"github.com/urfave/cli/":           {"cmd/modferry", "cmd/modferry/internal/command", "cmd/modferry/internal/countersign", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/policies", "cmd/modferry/internal/pruning"},
 	"github.com/klauspost/reedsolomon": {"registry/bundle/parity"},
 	"github.com/prometheus/":           {"proxyshim/metrics"},
 }
