@@ -8,6 +8,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # Nothing in the tests is timed. This ends what hangs, whatever the machine and however much else it does.
 TEST    := $(GO) test -timeout $(or $(TEST_TIMEOUT),4h)
 
+# The browser of make page.
+CHROMIUM ?= chromium
+
 # Tools the tests and the linters run. A new version gets a new directory, so nothing stale is used.
 REGISTRY    := $(TOOLS)/registry@v3.1.2/registry
 REGISTRY2   := $(TOOLS)/docker-registry@2.8.2+ds1-1/usr/bin/docker-registry
@@ -21,7 +24,7 @@ REGCTL      := $(TOOLS)/regctl@v0.11.7/regctl
 SYFT        := $(TOOLS)/syft@v1.57.1/syft
 TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 
-.PHONY: build test unit e2e registries tools interop lint fmt bench bench-real demo clean
+.PHONY: build test unit e2e registries page alerts tools interop lint fmt bench bench-real demo clean
 
 build: ## the modferry binary, static, in this directory
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/modferry/modferry/cmd/modferry/internal/command.version=$(VERSION)' -o modferry ./cmd/modferry
@@ -37,6 +40,14 @@ e2e: build $(REGISTRY)
 registries: build $(REGISTRY) $(REGISTRY2) ## the main job with the registries that people have, real ones and a fake one with their faults
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) REGISTRY2_BIN=$(REGISTRY2) \
 		$(TEST) -count=1 -run TestRegistries .
+
+page: build ## the pages of the shim in a real browser: Debian's chromium, or CHROMIUM=FILE; SCREENS=DIR keeps screenshots
+	@command -v $(CHROMIUM) >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -qy --no-install-recommends chromium; }
+	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry CHROMIUM_BIN=$$(command -v $(CHROMIUM)) SCREENS_DIR=$(abspath $(SCREENS)) \
+		$(TEST) -count=1 -run TestPage -v .
+
+alerts: ## Prometheus' own engine: do the alerts fire when they should, and does the dashboard find what it asks for?
+	cd deploy/prometheus && $(TEST) -v .
 
 interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \

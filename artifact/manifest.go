@@ -77,7 +77,8 @@ func (m *Manifest) setLayers(layers []ocispec.Descriptor) error {
 		return err
 	}
 	if want == 2 {
-		m.Zip = &layers[1]
+		zip := layers[1] // a pointer into layers would keep the meta layer for as long as this is kept
+		m.Zip = &zip
 		return checkLayer("zip layer", *m.Zip, maxZipLayer)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"testing"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/sumdb/dirhash"
 )
 
@@ -42,6 +43,34 @@ func TestZipsAreNeverHeldInMemory(t *testing.T) {
 	if got := after.TotalAlloc - before.TotalAlloc; got > limit {
 		t.Errorf("%d bytes allocated for a zip of %d bytes, want at most %d", got, size, limit)
 	}
+}
+
+// A shim keeps what it needs to fetch the zip of each version it knows.
+func TestDescriptorOfTheZipDoesNotKeepTheMetaLayer(t *testing.T) {
+	f := fullFiles(t, "example.com/a", "v1.2.3")
+	f.GoMod = append(f.GoMod, bytes.Repeat([]byte("// a long go.mod\n"), 5000)...)
+	f.ZipFile = writeZip(t, f.Module, "go.mod", string(f.GoMod))
+	raw := mustBuild(t, f).Raw
+	zips := make([]*ocispec.Descriptor, 100)
+	before := heapInUse()
+	for i := range zips {
+		m, err := ParseManifest(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zips[i] = m.Zip
+	}
+	if got := heapInUse() - before; got > 1<<20 {
+		t.Errorf("%d zip descriptors keep %d bytes, want at most 1 MiB; each manifest has %d", len(zips), got, len(raw))
+	}
+	runtime.KeepAlive(zips)
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // BenchmarkBuild packages a zip; its limit is what has to be hashed in any

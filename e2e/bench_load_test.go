@@ -136,3 +136,39 @@ func must(b *testing.B, err error) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkSync copies a session's versions from one registry to another, and finds then that there is nothing to do.
+func BenchmarkSync(b *testing.B) {
+	f := newBenchFerry(b)
+	centre, branch := startRegistry(b, registryOptions{}).addr+"/centre", startRegistry(b, registryOptions{}).addr
+	f.mirror(b, centre)
+	log, err := sumdb.ParseLog(sumdb.DefaultLog)
+	must(b, err)
+	namespace := 0
+	run := func(b *testing.B) (copied, same int) {
+		s := transfer.Sync{Copier: &transfer.Copier{
+			Source: f.open(b, centre), Destination: f.open(b, fmt.Sprintf("%s/branch%d", branch, namespace)), TempDir: b.TempDir(),
+			Checker: verify.Checker{Verifier: f.signer.Verifier(), Log: log, Private: "example.com"},
+		}}
+		s.Report = func(e transfer.Event) {
+			must(b, e.Err)
+			copied++
+		}
+		sum, broken, err := s.Run(b.Context())
+		must(b, errors.Join(append(broken, err)...))
+		return copied, sum.Same
+	}
+	for _, name := range []string{"all", "nothing-new"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if name == "all" {
+					namespace++
+				}
+				if copied, same := run(b); copied < len(f.items) != (same == len(f.items)) {
+					b.Fatalf("%d copied, %d the same", copied, same)
+				}
+			}
+			b.ReportMetric(float64(len(f.items)*b.N)/b.Elapsed().Seconds(), "versions/s")
+		})
+	}
+}

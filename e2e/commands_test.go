@@ -28,7 +28,7 @@ func cmdShim(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "MODFERRY_CACHE"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
-	p, err := startProcess(cmd, regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+)`))
+	p, err := startProcess(cmd, regexp.MustCompile(`(https?://127\.0\.0\.1:[0-9]+)`))
 	if neg {
 		if err == nil {
 			p.kill()

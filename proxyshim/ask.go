@@ -156,6 +156,8 @@ func share[T any](ctx context.Context, h *Handler, key string, fn func(context.C
 			return nil, errClosed
 		}
 		defer h.working.Done()
+		h.fetching.Add(1)
+		defer h.fetching.Add(-1)
 		return fn(h.ctx)
 	})
 	var none T

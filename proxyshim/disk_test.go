@@ -63,5 +63,5 @@ func TestNotReadyWhenTheCacheCannotBeWritten(t *testing.T) {
 	}
 	e := newEnv(t)
 	check(t, syscall.Chmod(e.options.CacheDir+"/.tmp", 0o555))
-	e.want("/-/readyz", http.StatusInternalServerError, "")
+	e.want("/-/readyz", http.StatusServiceUnavailable, "[-] cache: the directory takes no files")
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,9 +17,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact"
-	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
@@ -29,11 +31,12 @@ type Event struct {
 	Time     time.Time     // when the request came
 	Duration time.Duration // until all of the answer was written
 	Client   string        // address: host:port
+	User     string        // the name of a client that showed a credential, if it had to
 	Method   string
 	Path     string // of the URL, as it came
 
 	// What was asked for, zero as far as the path does not say.
-	Kind   goproxy.Kind
+	Kind   string         // one of [EventKinds]
 	Module module.Version // of a query that a version answered, that one; of one that none did, without Version
 	Query  string         // a revision, or "latest"
 
@@ -48,10 +51,19 @@ type Event struct {
 	// Of the version that was answered with or refused, as far as it came to that.
 	Manifest digest.Digest
 	Keys     []string  // who signed it and is trusted: sha256 digests of public keys
-	Rule     string    // of the policy, by which that counts; "" without a policy
+	Rule     string    // of the policy, by which it counts: the pattern that covers the module; "" without a policy
 	Cached   bool      // it, or the list, was there before; the store may have been asked whether it still stands
 	Head     tlog.Tree // of the checksum snapshot in force; zero for a private module, and without a snapshot
 }
+
+// eventKinds are the words for what is asked for.
+var eventKinds = map[kind]string{
+	kindRoot: "root", kindPage: "page", kindList: "list", kindLatest: "latest", kindInfo: "info", kindMod: "mod", kindZip: "zip", kindRevision: "revision",
+	kindSumDB: "sumdb", kindSupported: "supported", kindHead: "head", kindLookup: "lookup", kindTile: "tile",
+}
+
+// EventKinds returns, sorted, the words that can be the Kind of an [Event].
+func EventKinds() []string { return slices.Sorted(maps.Values(eventKinds)) }
 
 // Outcome is what became of a request.
 type Outcome string
@@ -73,6 +85,7 @@ var reasons = [...]struct {
 	word string
 	err  error
 }{
+	{"forbidden", sign.ErrForbidden},
 	{"unsigned", sign.ErrUnsigned},
 	{"untrusted", sign.ErrUntrusted},
 	{"identity", artifact.ErrIdentity},
@@ -120,12 +133,25 @@ func Observe(h http.Handler, observe func(*Event)) http.Handler {
 		out := &countingWriter{ResponseWriter: w}
 		defer func() {
 			e.Duration, e.Status, e.Bytes = time.Since(e.Time), out.status, out.written
+			if r.Method == http.MethodHead { // net/http takes a body, and does not send it
+				e.Bytes = 0
+			}
 			if e.Outcome == "" {
 				e.Outcome = outcomeOf(r.Context(), out.status)
 			}
 			observe(e)
 		}()
 		h.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), eventKey{}, e)))
+	})
+}
+
+// Identify passes requests on to h, and has their events name who makes them. It belongs behind an [access.Guard].
+func Identify(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e, c := eventOf(r.Context()), access.From(r.Context()); e != nil && c != nil {
+			e.User = c.Name
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 
@@ -157,14 +183,17 @@ func eventOf(ctx context.Context) *Event {
 	return e
 }
 
-// asked records what was asked for, and which store has to have it.
-func (e *Event) asked(q request, stores *registry.Router) {
+// asked records what was asked for, which store has to have it, and by which rule it counts.
+func (e *Event) asked(q request, stores *registry.Router, policy func() sign.Verifier) {
 	if e == nil {
 		return
 	}
-	e.Kind, e.Module = q.kind, q.module
+	e.Kind, e.Module = eventKinds[q.kind], q.module
 	if store, err := stores.For(q.module.Path); err == nil && q.module.Path != "" {
 		e.Store = store.String()
+	}
+	if q.module.Path != "" {
+		e.Rule = policy().Rule(q.module.Path).Name
 	}
 	switch q.kind {
 	case kindLatest:

@@ -74,7 +74,7 @@ func TestAnEventSaysWhatWasAnsweredWith(t *testing.T) {
 		{logURL + "lookup/example.com/lib@v1.2.3", kindLookup, lib, "", true},
 	} {
 		ev, _ := e.observed(http.MethodGet, test.path)
-		if ev.Outcome != Served || ev.Err != nil || ev.Kind != test.kind || ev.Module != test.module || ev.Query != test.query ||
+		if ev.Outcome != Served || ev.Err != nil || ev.Kind != eventKinds[test.kind] || ev.Kind == "" || ev.Module != test.module || ev.Query != test.query ||
 			ev.Cached != test.cached || ev.Store != e.store.String() {
 			t.Errorf("%s: %+v", test.path, ev)
 		}

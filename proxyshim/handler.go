@@ -11,7 +11,9 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
@@ -43,6 +46,8 @@ type Options struct {
 	// Policy, if it is not nil, takes the place of Verifier: what its file says counts from the next request on.
 	Policy *sign.PolicyFile
 
+	Conditions []Condition // of readiness, beside those of the shim's own
+
 	// Patience waits for a signature that replication may still bring; see [verify.Checker].
 	Patience func(ctx context.Context, store *registry.Store, again int) bool
 
@@ -55,7 +60,6 @@ type Options struct {
 // in several processes may share a cache directory.
 type Handler struct {
 	stores   *registry.Router
-	followed *sign.PolicyFile     // nil: the policy does not change
 	policy   func() sign.Verifier // the one that counts now
 	decision verify.Checker       // but for its Verifier
 	recheck  time.Duration
@@ -63,6 +67,9 @@ type Handler struct {
 	log      *slog.Logger
 	now      func() time.Time
 	failed   func(Failure) // may be nil
+
+	conditions []Condition
+	draining   atomic.Bool
 
 	cache     *cache.Cache
 	sums      *checksums
@@ -73,18 +80,22 @@ type Handler struct {
 	absences  *lru.Cache[module.Version, absentUntil]
 	wishes    *wishes
 	outages   *outages
-	checking  chan struct{} // zips being checked: more than there are cores only take memory
+	checking  chan struct{} // zips being checked: more only take memory, for one keeps several cores busy
 
 	// Work for clients is detached from them: it runs under ctx, one flight per key, and Close waits for it.
-	flights singleflight.Group
-	ctx     context.Context
-	cancel  context.CancelFunc
-	mu      sync.Mutex // held while ctx ends, and while work begins
-	working sync.WaitGroup
+	flights  singleflight.Group
+	fetching atomic.Int64
+	ctx      context.Context
+	cancel   context.CancelFunc
+	mu       sync.Mutex // held while ctx ends, and while work begins
+	working  sync.WaitGroup
 }
 
 // defaultAbsent is how long absence is remembered unless Options.Absent says.
 const defaultAbsent = 10 * time.Second
+
+// coresPerZip is how many cores checking one zip keeps busy.
+const coresPerZip = 4
 
 // errClosed is the answer to requests that need the store after Close.
 var errClosed = errors.New("the shim is shutting down")
@@ -96,7 +107,9 @@ func New(o Options) (*Handler, error) {
 		return nil, errors.New("proxyshim: Stores, Verifier and CacheDir are required")
 	}
 	policy := func() sign.Verifier { return o.Verifier }
+	conditions := o.Conditions
 	if o.Policy != nil {
+		conditions = append(slices.Clone(conditions), Condition{Name: "policy", Err: o.Policy.Fault})
 		policy = func() sign.Verifier { return o.Policy.Current() }
 	}
 	if o.Log == nil {
@@ -127,13 +140,14 @@ func New(o Options) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		stores: o.Stores, followed: o.Policy, policy: policy, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
-		cache:    c,
-		sums:     &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
-		absences: absences,
-		checking: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		wishes:   wishes,
-		outages:  &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
+		stores: o.Stores, policy: policy, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
+		conditions: conditions,
+		cache:      c,
+		sums:       &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
+		absences:   absences,
+		checking:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/coresPerZip)),
+		wishes:     wishes,
+		outages:    &outages{until: make(map[string]time.Time), now: o.Now, log: o.Log},
 	}
 	h.decision = verify.Checker{Log: o.SumDB, Private: o.Private, AllowUnrecorded: o.AllowUnrecorded, Snapshot: h.snapshotFor, Patience: o.Patience}
 	h.versions, h.listings, h.revisions = h.newVersions(), h.newListings(), h.newRevisions()
@@ -183,7 +197,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && q.kind == kindSumDB {
 		q, err = h.parseSumDB(q)
 	}
-	eventOf(r.Context()).asked(q, h.stores)
+	eventOf(r.Context()).asked(q, h.stores, h.policy)
+	if path := q.module.Path; path != "" && !access.From(r.Context()).MayRead(path) {
+		access.Refuse(w, r, path) // whether it is there or not
+		return
+	}
 	defer h.wishes.begin(q, h.now())()
 	if err == nil {
 		err = h.serve(w, r, q)
@@ -210,31 +228,18 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q request) error
 	}
 }
 
-// servePage answers what is not about modules. Requests can be served, and so the shim is ready, if the cache directory
-// takes files. The store may be down, for that is what the cache is for, and a new policy that is broken leaves the old
-// one in force.
+// servePage answers what is not about modules.
 func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, q request) error {
-	text := "ok"
+	status, text := http.StatusOK, "ok"
 	switch {
 	case q.kind == kindRoot:
 		text = "modferry: Go modules from " + h.stores.String() + "\nSet GOPROXY to this address to use it."
 	case q.name == "healthz":
 	case q.name == "readyz":
-		if err := h.cache.Ready(); err != nil {
-			return err
-		}
-		if h.ctx.Err() != nil {
-			return errClosed
-		}
-		text = "ready"
-		if h.followed != nil {
-			if err := h.followed.Fault(); err != nil {
-				text += "\nbut the trust policy was changed and is not in force, the one before still is: " + err.Error()
-			}
-		}
+		status, text = h.readiness(r.Context())
 	default:
 		return errNoModule
 	}
-	answer(w, r, http.StatusOK, text)
+	answer(w, r, status, text)
 	return nil
 }

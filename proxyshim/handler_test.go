@@ -103,7 +103,6 @@ func TestPagesForPeopleAndMachines(t *testing.T) {
 	e := newEnv(t)
 	e.want("/", http.StatusOK, "modferry")
 	e.want("/-/healthz", http.StatusOK, "ok")
-	e.want("/-/readyz", http.StatusOK, "ready")
 	e.want("/-/other", http.StatusNotFound, "not found: ")
 	e.want("/favicon.ico", http.StatusNotFound, "not found: ")
 	e.want("/sumdb/sum.golang.org/supported", http.StatusOK, "")

@@ -22,8 +22,9 @@ const listingExt = ".json"
 
 // listing is what a store has of a module.
 type listing struct {
-	Versions  []string `json:"versions"`  // full versions, in semver order
-	Revisions []string `json:"revisions"` // the names of the recorded revisions that a tag can show, sorted
+	Versions  []string `json:"versions"`          // full versions, in semver order
+	ModOnly   []string `json:"modOnly,omitempty"` // those of which there is go.mod only
+	Revisions []string `json:"revisions"`         // the names of the recorded revisions that a tag can show, sorted
 
 	body   []byte // the answer to @v/list
 	latest string // the answer to @latest, or ""
@@ -59,9 +60,11 @@ func (h *Handler) fetchListing(ctx context.Context, _ sign.Verifier, store *regi
 		return nil, err
 	}
 	l := &cache.Answer[listing]{Confirmation: h.confirmation(m, store, ""), Value: listing{Revisions: revisions}}
-	for _, v := range versions {
-		if !v.ModOnly {
-			l.Value.Versions = append(l.Value.Versions, v.Version)
+	for _, v := range versions { // full before mod-only
+		if full := l.Value.Versions; !v.ModOnly {
+			l.Value.Versions = append(full, v.Version)
+		} else if len(full) == 0 || full[len(full)-1] != v.Version {
+			l.Value.ModOnly = append(l.Value.ModOnly, v.Version)
 		}
 	}
 	h.dropForeign(ctx, store, m.Path, &l.Value)

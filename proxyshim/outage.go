@@ -26,6 +26,14 @@ func (o *outages) holds(store string) bool {
 	return o.now().Before(o.until[store])
 }
 
+// known reports whether a store failed to answer when it was last asked.
+func (o *outages) known(store string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, known := o.until[store]
+	return known
+}
+
 // begin records that a store did not answer, and logs it the first time.
 func (o *outages) begin(store string, err error) {
 	o.mu.Lock()

@@ -208,12 +208,12 @@ func TestABrokenPolicyIsToldAndTheOneBeforeStaysInForce(t *testing.T) {
 			e.setPolicy(text)
 			e.want(libURL+".zip", http.StatusOK, "PK")
 			e.want("/example.com/evil/@v/v1.0.0.info", http.StatusForbidden, "denies example.com/evil")
-			e.want("/-/readyz", http.StatusOK, "the trust policy was changed and is not in force")
+			e.want("/-/readyz", http.StatusOK, "[-] policy: the file was changed and is not in force")
 			if !strings.Contains(e.log.String(), "level=ERROR msg=\"the trust policy was changed and is not in force") {
 				t.Errorf("log:\n%s", e.log)
 			}
 			e.setPolicy(policyKeys + byFirst + "deny: [{modules: [example.com/evil]}]\n")
-			if _, body := e.get("/-/readyz"); body != "ready\n" {
+			if _, body := e.get("/-/readyz"); !strings.Contains(body, "[+] policy: in force") {
 				t.Errorf("readyz: %q", body)
 			}
 		})
@@ -309,4 +309,25 @@ func TestPrivateModulesOfAPolicyAreNotInTheDatabase(t *testing.T) {
 	e.publish(content{m: lib})
 	e.want(libURL+".zip", http.StatusOK, "PK")
 	e.want(logURL+"lookup/example.com/lib@v1.2.3", http.StatusNotFound, "set GONOSUMDB=example.com for the go command")
+}
+
+func TestAnEventNamesTheRuleAndTheKeysOfThePolicy(t *testing.T) {
+	e := newPolicyEnv(t, "rules:\n"+
+		"  - {modules: ['example.com/**'], signedBy: {threshold: 2, of: [second, first]}, checksumDatabase: ifPresent}\n"+
+		"  - {modules: ['example.com/other'], signedBy: {anyOf: [second]}}\n"+
+		"deny: [{modules: [example.com/evil]}]\n")
+	a := e.publish(content{m: lib})
+	e.countersign(a, testSigner(t, 1))
+	e.publish(content{m: module.Version{Path: "example.com/other", Version: "v1.0.0"}})
+	for _, test := range []struct{ path, rule, keys, reason string }{
+		{libURL + ".zip", "example.com/**", "second first", ""},
+		{"/example.com/other/@v/v1.0.0.info", "example.com/other", "", "untrusted"},
+		{"/example.com/evil/@v/v1.0.0.info", "example.com/**", "", "forbidden"},
+		{"/corp.example/lib/@v/v1.0.0.info", "", "", ""},
+	} {
+		ev, _ := e.observed(http.MethodGet, test.path)
+		if ev.Rule != test.rule || strings.Join(ev.Keys, " ") != test.keys || ev.Reason != test.reason {
+			t.Errorf("%s: rule %q, keys %q, reason %q", test.path, ev.Rule, ev.Keys, ev.Reason)
+		}
+	}
 }

@@ -44,6 +44,10 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 		return err
 	}
 	defer f.Close()
+	if small, ok := f.(cache.Small); ok { // which is cheaper than what follows, and has no parts that anybody wants
+		send(w, contentTypes[k], small.Content)
+		return nil
+	}
 	w.Header().Set("Content-Type", contentTypes[k])
 	http.ServeContent(w, r, "", written, f)
 	return nil

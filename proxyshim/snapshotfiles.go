@@ -148,18 +148,26 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 	if _, err := cache.ReadJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
 		return nil
 	}
-	isIt := func(s *registry.Store) bool { return s.String() == saved.Store }
-	if saved.Format != snapshotFormat || saved.Verifier != verifier || !slices.ContainsFunc(stores, isIt) || saved.Manifest.Validate() != nil {
+	from := slices.IndexFunc(stores, func(s *registry.Store) bool { return s.String() == saved.Store })
+	if saved.Format != snapshotFormat || saved.Verifier != verifier || from < 0 || saved.Manifest.Validate() != nil {
 		return nil
 	}
 	raw, err := f.blob(saved.Manifest, artifact.MaxManifest)
 	if err != nil {
 		return nil
 	}
-	s, err := sumdb.Read(ctx, f.log, raw, func(_ context.Context, d ocispec.Descriptor) ([]byte, error) { return f.blob(d.Digest, d.Size) })
+	loaded := false
+	s, err := sumdb.Open(ctx, f.log, raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
+		data, err := f.blob(d.Digest, d.Size)
+		if err != nil && loaded {
+			return f.fetch(ctx, verify.Candidate{Store: stores[from]}, d)
+		}
+		return data, err
+	}, f.part)
 	if err != nil {
 		return nil
 	}
+	loaded = true
 	if _, err := f.compare(s); err != nil {
 		return nil
 	}
@@ -171,21 +179,37 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 
 // read reads and checks a snapshot, by way of the blobs that are here.
 func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
-	s, err := sumdb.Read(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
+	s, err := sumdb.Open(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		if data, err := f.blob(d.Digest, d.Size); err == nil {
 			return data, nil
 		}
-		data, err := c.Blob(ctx, f.log, d)
-		if err == nil {
-			_ = f.cache.WriteFile(f.blobFile(d.Digest), data, false) // else it is fetched after the next start
-		}
-		return data, err
-	})
+		return f.fetch(ctx, c, d)
+	}, f.part)
 	if err != nil {
 		return nil, err
 	}
 	_ = f.cache.WriteFile(f.blobFile(c.Descriptor.Digest), c.Raw, false)
 	return s, nil
+}
+
+// fetch gets a blob from a store, and keeps it. What cannot be kept is fetched when it is needed again.
+func (f *snapshotFiles) fetch(ctx context.Context, c verify.Candidate, d ocispec.Descriptor) ([]byte, error) {
+	data, err := c.Blob(ctx, f.log, d)
+	if err == nil {
+		_ = f.cache.WriteFile(f.blobFile(d.Digest), data, false)
+	}
+	return data, err
+}
+
+// part reads a part of a blob that is here.
+func (f *snapshotFiles) part(d ocispec.Descriptor, p []byte, off int64) error {
+	file, err := os.Open(f.blobFile(d.Digest))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.ReadAt(p, off)
+	return err
 }
 
 // blob returns a blob that is here and has at most limit bytes.

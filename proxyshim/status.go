@@ -121,13 +121,24 @@ func isRegistryError(err error) bool {
 	return errors.As(err, &answer)
 }
 
-// policyText gives the registry's own words, for only it knows its policy.
+// policyText gives the registry's own words, for only it knows its policy, and says who can do something about it.
 func policyText(m module.Version, err error) string {
 	var answer *registry.Error
-	if !errors.As(err, &answer) || answer.Message == "" {
+	if !errors.As(err, &answer) {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s: %s refused it by policy: %s", subject(m), answer.Registry, answer.Message)
+	project, _, _ := strings.Cut(answer.Repository, "/")
+	advice := fmt.Sprintf("ask whoever administers the project %s of %s, or take another version", project, answer.Registry)
+	switch {
+	case answer.ScanPending:
+		advice = "try again in a minute, when its scan has ended"
+	case answer.Unscanned:
+		advice = fmt.Sprintf("ask whoever administers the project %s of %s to have it scanned", project, answer.Registry)
+	case answer.Unsigned:
+		advice = "if it was replicated a moment ago its signature may be on its way: try again; else have it signed by modferry mirror"
+	}
+	return fmt.Sprintf("%s: %s holds it back by policy: %s\nWhat to do: %s.",
+		subject(m), answer.Registry, cmp.Or(answer.Message, answer.Code, "no reason given"), advice)
 }
 
 // subject names what was asked for.

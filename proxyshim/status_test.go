@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/remote/registrytest"
 )
 
 func TestWhatTheRegistrySaysBecomesTheRightStatus(t *testing.T) {
@@ -138,5 +139,32 @@ func TestACancelledRequestIsNotAnsweredWithAnEmptyFile(t *testing.T) {
 	e.handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, libURL+".mod", nil))
 	if w.Code != http.StatusServiceUnavailable {
 		t.Errorf("status %d, body %q", w.Code, w.Body)
+	}
+}
+
+// Whoever runs go build reads which module it is, what the registry says, and whom to ask; and the go command goes to no
+// other proxy.
+func TestARefusalByPolicySaysWhatAndWhomToAsk(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault registrytest.Fault
+		says  []string
+	}{
+		"vulnerable":       {registrytest.HarborPolicyViolation(), []string{"current image with 2 vulnerabilities", "ask whoever administers the project golang of "}},
+		"being scanned":    {registrytest.HarborPendingScan(), []string{`with "Pending" status`, "try again in a minute"}},
+		"never scanned":    {registrytest.HarborUnscanned(), []string{"without vulnerability scanning", "to have it scanned"}},
+		"without its sigs": {registrytest.HarborUnsigned(), []string{"not signed by cosign", "signature may be on its way"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{})
+			e := newEnvOn(t, reg.URL+"/golang")
+			e.publishAs(content{m: lib}, nil)
+			reg.Inject(test.fault)
+			for _, ext := range []string{".info", ".mod", ".zip"} {
+				for _, part := range append(test.says, "example.com/lib@v1.2.3: "+reg.Host()+" holds it back by policy") {
+					e.want(libURL+ext, http.StatusForbidden, part)
+				}
+			}
+			e.want("/example.com/lib/@latest", http.StatusForbidden, "holds it back by policy")
+		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"cmp"
 	"context"
-	"io"
 	"iter"
 	"path"
 	"slices"
@@ -285,12 +284,7 @@ func (h *Handler) isPackage(ctx context.Context, pkg string, of request) bool {
 		return false
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	r, ok := f.(io.ReaderAt)
-	if err != nil || !ok {
-		return false
-	}
-	z, err := zip.NewReader(r, size)
+	z, err := zipReader(f)
 	dir := m.String() + strings.TrimPrefix(pkg, m.Path)
 	return err == nil && slices.ContainsFunc(z.File, func(file *zip.File) bool {
 		return path.Ext(file.Name) == ".go" && path.Dir(file.Name) == dir

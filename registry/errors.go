@@ -66,6 +66,7 @@ type Error struct {
 	Hint        string // what the user can do about it
 	RetryAfter  time.Duration
 	ScanPending bool // policy answer that changes once a scan has finished
+	Unscanned   bool // policy answer that changes once there is a scan, which none has begun
 	Unsigned    bool // policy answer that changes once there is a signature
 	Permanent   bool // unavailable in a way that no retry mends
 }

@@ -28,7 +28,8 @@ const maxKeyFile = 1 << 20
 // Keys is a [Verifier] that trusts some public keys, and identities: a valid signature by any of them counts. The zero
 // value trusts none and accepts nothing. It may be used concurrently.
 type Keys struct {
-	list []key // no key twice
+	list        []key  // no key twice
+	fingerprint string // of all
 }
 
 // key is a trusted public key, or an identity that certificates have.
@@ -99,14 +100,7 @@ func ParseKeys(data []byte) (*Keys, error) {
 func (k *Keys) Deny(Subject) error { return nil }
 
 // Rule implements [Verifier]. Its fingerprint depends on the set of keys, not on their order.
-func (k *Keys) Rule(string) Rule {
-	ids := make([]string, 0, len(k.list))
-	for _, key := range k.list {
-		ids = append(ids, key.id)
-	}
-	slices.Sort(ids)
-	return Rule{Fingerprint: "keys:" + digest.FromString(strings.Join(ids, "\n")).String()}
-}
+func (k *Keys) Rule(string) Rule { return Rule{Fingerprint: k.fingerprint} }
 
 func (k *Keys) add(keys ...key) {
 	for _, n := range keys {
@@ -114,6 +108,12 @@ func (k *Keys) add(keys ...key) {
 			k.list = append(k.list, n)
 		}
 	}
+	ids := make([]string, 0, len(k.list))
+	for _, key := range k.list {
+		ids = append(ids, key.id)
+	}
+	slices.Sort(ids)
+	k.fingerprint = "keys:" + digest.FromString(strings.Join(ids, "\n")).String()
 }
 
 // parsePublicKey says what a block is when it is none of what we need.

@@ -225,7 +225,7 @@ func (p *policyReader) revokedKey(s string) error {
 	if t := p.byName[s]; t != nil {
 		id = t.id
 	} else if checkDigest(digest.Digest(s)) != nil {
-		return fmt.Errorf("there is no key %.100q in keys, and an ID begins with sha256:", s)
+		return fmt.Errorf("there is no key %.100q in keys, and an ID is sha256: and hex digits", s)
 	}
 	for _, t := range p.byName {
 		if t.id == id {

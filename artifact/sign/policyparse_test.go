@@ -104,7 +104,7 @@ var wrongPolicies = []struct{ text, want string }{
 	{good + "deny: [{modules: ['a.example@>=v2 <v1']}]", "no version can be in the range"},
 	{good + "deny: [{modules: [evil]}]", "missing dot in first path element"},
 	{good + "revoked: [a]", "revoked: this must be fields with values"},
-	{good + "revoked: {keys: [d]}", `revoked: keys: there is no key "d" in keys, and an ID begins with sha256:`},
+	{good + "revoked: {keys: [d]}", `revoked: keys: there is no key "d" in keys, and an ID is sha256: and hex digits`},
 	{good + "revoked: {keys: a}", "revoked: keys: this must be a list"},
 	{good + "revoked: {digests: ['sha256:00']}", "revoked: digests: invalid"},
 	{good + "revoked: {digests: ['sha512:00']}", "revoked: digests: invalid"},

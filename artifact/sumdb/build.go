@@ -12,8 +12,8 @@ import (
 
 // BuildOptions say how a snapshot is built. The zero value is usable.
 type BuildOptions struct {
-	// Base is an earlier snapshot of the log to build upon: its spine and its
-	// frontier are not fetched again, and its heads become earlier heads.
+	// Base is an earlier snapshot of the log to build upon, not one that was opened: its spine and its frontier are not
+	// fetched again, and its heads become earlier heads.
 	Base *Snapshot
 
 	// BaseDigest is the digest of the manifest that Base was read from. It is recorded as the previous snapshot.
@@ -63,7 +63,10 @@ func Build(ctx context.Context, log *Log, note []byte, fetch TileFunc, o BuildOp
 	if !o.Captured.IsZero() {
 		s.captured = o.Captured.UTC().Truncate(24 * time.Hour)
 	}
-	jobs := s.missing(o.Base)
+	jobs, err := s.missing(o.Base)
+	if err != nil {
+		return nil, err
+	}
 	err = each(ctx, len(jobs), o.Progress, func(ctx context.Context, i int) error {
 		data, err := fetchTile(ctx, fetch, jobs[i].tile)
 		copy(jobs[i].dst, data)
@@ -72,6 +75,7 @@ func Build(ctx context.Context, log *Log, note []byte, fetch TileFunc, o BuildOp
 	if err != nil {
 		return nil, err
 	}
+	s.levels[0] = hashTiles(s.spine.held)
 	if err := s.check(); err != nil {
 		return nil, cmp.Or(checkPrefix(ctx, log, head, fetch, o.Base), err)
 	}
@@ -108,11 +112,16 @@ func earlierHeads(log *Log, head Head, o BuildOptions) ([]Head, error) {
 }
 
 // missing copies what a base (nil = none) has, and returns the tiles to fetch for what it does not have.
-func (s *Snapshot) missing(base *Snapshot) []job {
+func (s *Snapshot) missing(base *Snapshot) ([]job, error) {
 	var jobs []job
-	known, spine := 0, s.levels[0]
+	known, spine := 0, make([]byte, s.spine.size)
+	s.spine.held = spine
 	if base != nil {
-		known = copy(spine, base.levels[0])
+		old, err := base.spine.all()
+		if err != nil {
+			return nil, err
+		}
+		known = copy(spine, old)
 	}
 	for start := known / TileSize * TileSize; start < len(spine); start += TileSize {
 		jobs = append(jobs, newJob(1, int64(start/TileSize), spine[start:min(start+TileSize, len(spine))]))
@@ -130,7 +139,7 @@ func (s *Snapshot) missing(base *Snapshot) []job {
 		}
 		jobs = append(jobs, newJob(0, index, dst))
 	}
-	return jobs
+	return jobs, nil
 }
 
 // checkPrefix tells a fork from tiles that are corrupt, once what was built does not fit the head: nothing

@@ -58,10 +58,14 @@ type config struct {
 	Earlier  []string      `json:"earlier"` // signed notes, oldest first
 }
 
-// Pack returns the snapshot as it is pushed. Equal snapshots give equal bytes. The error matches [artifact.ErrLimit].
+// Pack returns the snapshot, which was not opened, as it is pushed. Equal snapshots give equal bytes. The error matches
+// [artifact.ErrLimit].
 func (s *Snapshot) Pack() (*artifact.Image, error) {
 	data, err := s.config()
 	if err != nil {
+		return nil, err
+	}
+	if _, err := s.spine.all(); err != nil {
 		return nil, err
 	}
 	var layers []artifact.Blob
@@ -101,7 +105,14 @@ func (s *Snapshot) config() ([]byte, error) {
 // A section is the content of one layer.
 type section struct {
 	mediaType string
-	data      []byte
+	data      []byte // nil: a chunk of the spine that is kept elsewhere
+}
+
+func (s section) size() int64 {
+	if s.data == nil {
+		return ChunkSize
+	}
+	return int64(len(s.data))
 }
 
 // sections returns the layers of the snapshot, which share its content. What is empty has no layer.
@@ -110,7 +121,10 @@ func (s *Snapshot) sections() []section {
 	if len(s.edge) > 0 {
 		list = append(list, section{mediaTypeEdge, s.edge})
 	}
-	list = append(list, chunks(mediaTypeSpine, s.levels[0])...)
+	for range (s.spine.size - int64(len(s.spine.held))) / ChunkSize {
+		list = append(list, section{mediaTypeSpine, nil})
+	}
+	list = append(list, chunks(mediaTypeSpine, s.spine.held)...)
 	return append(list, chunks(mediaTypeFrontier, s.frontier.tiles)...)
 }
 

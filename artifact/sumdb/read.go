@@ -3,6 +3,7 @@ package sumdb
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -22,6 +23,13 @@ type BlobFunc func(ctx context.Context, d ocispec.Descriptor) ([]byte, error)
 // contradict the head, [artifact.ErrIdentity] for a snapshot of another log,
 // [artifact.ErrCorrupt] or [artifact.ErrLimit]; or they come from read.
 func Read(ctx context.Context, log *Log, manifest []byte, read BlobFunc) (*Snapshot, error) {
+	return Open(ctx, log, manifest, read, nil)
+}
+
+// Open is [Read] for who keeps the blobs, and does not want most of the snapshot in memory, which is the spine: its whole
+// chunks are read once, to check them, and then by tiles, as these are needed, with part. Should part fail, or the blob
+// have changed, the blob is read once more. With part = nil all is in memory.
+func Open(ctx context.Context, log *Log, manifest []byte, read BlobFunc, part PartFunc) (*Snapshot, error) {
 	m, err := ParseManifest(manifest)
 	if err != nil {
 		return nil, err
@@ -45,21 +53,35 @@ func Read(ctx context.Context, log *Log, manifest []byte, read BlobFunc) (*Snaps
 			return nil, corrupt("checksum snapshot of %s: config: %v", log.Name(), err)
 		}
 	}
+	var apart int64
+	if part != nil {
+		apart = s.spine.size / ChunkSize
+	}
+	s.spine.held = make([]byte, s.spine.size-apart*ChunkSize)
 	layers := s.sections()
 	if err := m.checkSections(layers); err != nil {
 		return nil, err
+	}
+	first := slices.IndexFunc(layers, func(l section) bool { return l.data == nil })
+	if apart > 0 {
+		s.spine.apart, s.spine.part, s.spine.read = m.Layers[first:][:apart], part, read
 	}
 	err = each(ctx, len(layers), nil, func(ctx context.Context, i int) error {
 		if i == 0 {
 			return nil // the head is there
 		}
 		data, err := readBlob(ctx, read, m.Layers[i])
-		copy(layers[i].data, data)
+		if layers[i].data == nil {
+			copy(s.levels[0][(i-first)*ChunkSize/TileWidth:], hashTiles(data))
+		} else {
+			copy(layers[i].data, data)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	copy(s.levels[0][apart*ChunkSize/TileWidth:], hashTiles(s.spine.held))
 	return s, s.check()
 }
 
@@ -70,9 +92,9 @@ func (m *Manifest) checkSections(list []section) error {
 	}
 	for i, s := range list {
 		d := m.Layers[i]
-		if d.MediaType != s.mediaType || d.Size != int64(len(s.data)) {
+		if d.MediaType != s.mediaType || d.Size != s.size() {
 			return corrupt("checksum snapshot of %s: layer %d is %q with %d bytes instead of %q with %d",
-				m.Log, i, d.MediaType, d.Size, s.mediaType, len(s.data))
+				m.Log, i, d.MediaType, d.Size, s.mediaType, s.size())
 		}
 	}
 	return nil

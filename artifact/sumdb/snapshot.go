@@ -14,7 +14,8 @@ import (
 type Snapshot struct {
 	log      *Log
 	head     Head
-	levels   [][]byte // of the spine: levels[i] has all hashes at tile level i+1
+	spine    spine
+	levels   [][]byte // above the spine: levels[i] has all hashes at tile level i+2
 	edge     []byte
 	earlier  []Head
 	frontier frontier
@@ -22,17 +23,19 @@ type Snapshot struct {
 	previous digest.Digest // "" if unknown
 }
 
-// newSnapshot returns a snapshot with these heads, and room for its spine, edge and frontier. It is to be checked
-// once that is filled.
+// newSnapshot returns a snapshot with these heads, and room for its edge and frontier. It is to be checked once that is
+// filled, and there is a spine.
 func newSnapshot(log *Log, head Head, earlier []Head) *Snapshot {
 	indexes := frontierTiles(head.N, earlier)
 	s := &Snapshot{log: log, head: head, earlier: earlier, frontier: frontier{indexes, make([]byte, len(indexes)*TileSize)}}
-	s.levels = [][]byte{make([]byte, s.fullTiles()*tlog.HashSize)}
+	s.spine.size = s.fullTiles() * tlog.HashSize
+	s.levels = [][]byte{make([]byte, s.spine.size/TileSize*tlog.HashSize)}
 	s.edge = make([]byte, head.N%TileWidth*tlog.HashSize)
 	return s
 }
 
-// check derives the upper levels of the spine, and checks everything that a snapshot promises, but for signatures.
+// check derives the upper levels from the one above the spine, and checks everything that a snapshot promises, but for
+// signatures.
 func (s *Snapshot) check() error {
 	for i, h := range s.earlier {
 		if h.N < 1 || h.N >= s.head.N || i > 0 && h.N <= s.earlier[i-1].N {

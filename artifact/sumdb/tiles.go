@@ -14,14 +14,22 @@ func (s *Snapshot) Tile(t tlog.Tile) ([]byte, error) {
 	if err := s.covers(t); err != nil {
 		return nil, err
 	}
-	if t.L > 0 {
-		return prefix(s.levels[t.L-1][t.N*TileSize:], t), nil
+	switch t.L {
+	case 0:
+		tile, ok := s.level0(t.N)
+		if !ok {
+			return nil, tileError(t, ErrNoTile)
+		}
+		return prefix(tile, t), nil
+	case 1:
+		tile, err := s.level1(t.N)
+		if err != nil {
+			return nil, tileError(t, err)
+		}
+		return prefix(tile, t), nil
+	default:
+		return prefix(s.levels[t.L-2][t.N*TileSize:], t), nil
 	}
-	tile, ok := s.level0(t.N)
-	if !ok {
-		return nil, tileError(t, ErrNoTile)
-	}
-	return prefix(tile, t), nil
 }
 
 // TileFrom returns the hashes of a level-0 tile, given the full tile as it was kept with some module version. Besides
@@ -55,15 +63,18 @@ func (s *Snapshot) CheckTile(n int64, full []byte) error {
 	if err := s.covers(tlog.Tile{H: TileHeight, N: n, W: 1}); err != nil {
 		return err
 	}
-	switch n {
-	case s.fullTiles():
+	if n == s.fullTiles() {
 		if !bytes.HasPrefix(full, s.edge) {
 			return corrupt("%s of %s does not begin with the hashes of the signed log", fullTile(n).Path(), s.log.Name())
 		}
-	default:
-		if hash := hashTile(full); !bytes.Equal(hash[:], s.levels[0][n*tlog.HashSize:][:tlog.HashSize]) {
-			return corrupt("%s of %s has not the hash it has in the signed log", fullTile(n).Path(), s.log.Name())
-		}
+		return nil
+	}
+	above, err := s.level1(n / TileWidth)
+	if err != nil {
+		return err
+	}
+	if hash := hashTile(full); !bytes.Equal(hash[:], above[n%TileWidth*tlog.HashSize:][:tlog.HashSize]) {
+		return corrupt("%s of %s has not the hash it has in the signed log", fullTile(n).Path(), s.log.Name())
 	}
 	return nil
 }

@@ -15,20 +15,20 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "proxyshim/reload"},
 	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb", "registry/bundle/ustar"},
 	{"registry", "registry/gocmd"},
-	{"registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
+	{"proxyshim/access", "registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
 	{"registry/bundle", "registry/prune", "registry/selection"},
 	{"registry/load"},
-	{"registry/collect", "proxyshim/check"},
+	{"registry/collect", "proxyshim/check", "proxyshim/audit", "proxyshim/page", "proxyshim/metrics"},
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
-	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/bundling", "cmd/modferry/internal/countersign", "cmd/modferry/internal/command"},
+	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/countersign", "cmd/modferry/internal/bundling", "cmd/modferry/internal/command", "cmd/modferry/internal/webpage"},
 	{"cmd/modferry/internal/copying", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/pruning"},
 	{"cmd/modferry"},
 }
@@ -39,6 +39,7 @@ var only = map[string][]string{
 	"oras.land/oras-go/":               {"registry/remote", "registry/ocilayout"},
 	"github.com/urfave/cli/":           {"cmd/modferry", "cmd/modferry/internal/command", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/pruning"},
 	"github.com/klauspost/reedsolomon": {"registry/bundle/parity"},
+	"github.com/prometheus/":           {"proxyshim/metrics"},
 }
 
 func TestPackagesImportOneWay(t *testing.T) {

@@ -84,7 +84,7 @@ func TestATypingErrorIsExplained(t *testing.T) {
 	}{
 		"no such private key":  {[]string{"mirror", "--key", b.path("nope.key"), "example.com/a@v1.0.0"}, command.ExitFailed, "modferry keygen"},
 		"no such public key":   {[]string{"verify", "--key", b.path("nope.pub"), "example.com/a@v1.0.0"}, command.ExitFailed, "modferry keygen"},
-		"no such mirror file":  {[]string{"mirror", "--key", private, "nope.yaml"}, command.ExitUsage, "there is no mirror file nope.yaml"},
+		"no such mirror file":  {[]string{"mirror", "--key", private, "nope.yaml"}, command.ExitFailed, "there is no mirror file nope.yaml"},
 		"no such source":       {[]string{"mirror", "--key", private, "nope"}, command.ExitItems, "nope@latest"},
 		"the other key":        {[]string{"mirror", "--key", public, "example.com/a@v1.0.0"}, command.ExitFailed, "cosign.key"},
 		"no such platform":     {[]string{"mirror", "--key", private, "--platform", "linux/amd46", "--tool", "example.com/a@v1.0.0"}, command.ExitUsage, "does not build for"},

@@ -20,6 +20,7 @@ import (
 
 const (
 	flagVerify  = "verify"
+	flagScan    = "wait-for-scan"
 	flagNoSumDB = "no-sumdb"
 
 	flagToolchains     = "toolchains"
@@ -60,6 +61,7 @@ modferry mirror --no-sign --dry-run wishes.txt`),
 			command.BoolFlag(flagRecord, "the arguments, after --, are a command: run it, and mirror what it fetches"),
 			command.BoolFlag(flagUpdate, "of a mirror file: resolve its queries anew, and write a new lock"),
 			command.JobsFlag("mirror"),
+			&cli.DurationFlag{Name: flagScan, Usage: "wait at most `DURATION`, as 10m, until the registry's scanner and policies let through what is there now", DefaultText: "do not wait"},
 			command.BoolFlag(flagVerify, "look whether the blobs of what the store has are all there, and put back from upstream what is missing or damaged"),
 			command.BoolFlag(command.FlagDryRun, "say what would be mirrored, and do nothing"),
 			command.JSONFlag("an event for each version and a summary"),
@@ -89,6 +91,8 @@ graph needs is mirrored with its go.mod alone.
 Each version is fetched from the GOPROXY in force (environment or "go env"), checked against the checksum database, and
 signed. What the store has already is left alone: running mirror again finishes what was interrupted, and fetches the
 rest only to find out what projects and modules need, from your module cache where it is there. Under a lock, not even that.
+With --wait-for-scan, versions that a registry's policy holds back until its scanner has looked at them are waited for, and
+those that it does not let through by then are named, with its reason; the exit code is 3 then. Without it they are "existing".
 One bad version does not stop the others: it is named, and the exit code is 3. Content that differs from what was locked
 stops the run, with exit code 4.
 
@@ -127,7 +131,8 @@ func (a *app) mirror(c *cli.Context) error {
 	}
 	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
-		Stores: stores, Signer: signer, Policy: policy, Jobs: n, DryRun: c.Bool(command.FlagDryRun), Verify: c.Bool(flagVerify), Progress: show.Tiles,
+		Stores: stores, Signer: signer, Policy: policy, Jobs: n, DryRun: c.Bool(command.FlagDryRun), Verify: c.Bool(flagVerify),
+		WaitForScan: c.Duration(flagScan), Progress: show.Tiles,
 	}, show, file)
 	show.Done()
 	if errors.Is(err, upstream.ErrChecksum) {
@@ -137,6 +142,9 @@ func (a *app) mirror(c *cli.Context) error {
 		return err
 	}
 	err = a.Print(c, map[string]mirror.Summary{"summary": s}, progress.SummaryLine(s, c.Bool(command.FlagDryRun)))
+	if s.Failed == 0 && s.HeldBack > 0 {
+		return command.ItemsFailed(s.HeldBack, "are there and held back by the registry; each is named above, with its reason")
+	}
 	if s.Failed > 0 { // beside which an output that is lost is no news
 		return command.ItemsFailed(s.Failed, "could not be mirrored; each is named above, and running again tries those only")
 	}
@@ -175,6 +183,7 @@ func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress.D
 	}
 	show.Expect(len(w.items))
 	o.Upstream, o.Checksums, o.Log = src.up, src.sums, log
+	o.Scanning = func(n int) { fmt.Fprintf(show, "waiting for the registry to scan what is there: %d to go\n", n) }
 	o.Report = func(e mirror.Event) {
 		w.done(e)
 		show.Event(e)

@@ -72,7 +72,7 @@ func isMirrorFile(arg string) bool {
 func readMirrorFile(name string, update bool) (*mirrorFile, error) {
 	data, err := userfile.Read(name, mirrorfile.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, command.UsageErrorf("there is no mirror file %s", name)
+		return nil, fmt.Errorf("there is no mirror file %s", name)
 	}
 	if err != nil {
 		return nil, err

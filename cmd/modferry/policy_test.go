@@ -68,22 +68,34 @@ func TestPolicyExplainSaysWhatCountsAndWhy(t *testing.T) {
 		code                 int
 		says                 string // separated by |
 	}{
-		{"accepted", byFirst, "example.com/a@v1.0.0", command.ExitOK,
-			"rule               ** (line 3) needs one of first, second|signature 1        counts, by first|checksum database  not asked|accepted           signed by first"},
-		{"one of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.0.0", refused,
-			"needs 2 of first, second|signature 1        counts, by first|REFUSED            example.com/a@v1.0.0: |only first counts|What to do: "},
-		{"two of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.9.0", command.ExitOK,
-			"signature 1        counts, by first|signature 2        counts, by second|accepted           signed by first, second"},
-		{"another key", strings.Replace(byFirst, "[first, second]", "[third]", 1), "example.com/a@v1.9.0", refused,
-			"signature 1        does NOT count: by first, which the rule does not name|signature 2        does NOT count: by second"},
-		{"revoked key", byFirst + "revoked: {keys: [first]}", "example.com/a@v1.9.0", command.ExitOK,
-			"signature 1        does NOT count: by first, which is revoked|signature 2        counts, by second"},
-		{"denied", byFirst + "deny: [{modules: ['example.com/a@<v1.5'], reason: CVE-2026-0001}]", "example.com/a@v1.0.0", refused,
-			"denied             forbidden by the trust policy|denies example.com/a@<v1.5: CVE-2026-0001|signature 1        counts, by first|REFUSED"},
+		{
+			"accepted", byFirst, "example.com/a@v1.0.0", command.ExitOK,
+			"rule               ** (line 3) needs one of first, second|signature 1        counts, by first|checksum database  not asked|accepted           signed by first",
+		},
+		{
+			"one of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.0.0", refused,
+			"needs 2 of first, second|signature 1        counts, by first|REFUSED            example.com/a@v1.0.0: |only first counts|What to do: ",
+		},
+		{
+			"two of two keys", strings.Replace(byFirst, "{anyOf: [first, second]}", "{threshold: 2, of: [first, second]}", 1), "example.com/a@v1.9.0", command.ExitOK,
+			"signature 1        counts, by first|signature 2        counts, by second|accepted           signed by first, second",
+		},
+		{
+			"another key", strings.Replace(byFirst, "[first, second]", "[third]", 1), "example.com/a@v1.9.0", refused,
+			"signature 1        does NOT count: by first, which the rule does not name|signature 2        does NOT count: by second",
+		},
+		{
+			"revoked key", byFirst + "revoked: {keys: [first]}", "example.com/a@v1.9.0", command.ExitOK,
+			"signature 1        does NOT count: by first, which is revoked|signature 2        counts, by second",
+		},
+		{
+			"denied", byFirst + "deny: [{modules: ['example.com/a@<v1.5'], reason: CVE-2026-0001}]", "example.com/a@v1.0.0", refused,
+			"denied             forbidden by the trust policy|denies example.com/a@<v1.5: CVE-2026-0001|signature 1        counts, by first|REFUSED",
+		},
 		{"denied, and not in the store", byFirst + "deny: [{modules: ['example.com/b']}]", "example.com/b@v1.0.0", refused, "denies example.com/b|REFUSED"},
 		{"not in the store", byFirst, "example.com/b@v1.0.0", command.ExitFailed, "needs one of first, second|FAILED "},
 		{"no rule", strings.Replace(byFirst, "**", "corp.example/**", 1), "example.com/a@v1.0.0", refused, "rule               none covers it|REFUSED|no rule of it covers example.com/a"},
-		{"no record", strings.Replace(byFirst, "none", "required", 1), "example.com/a@v1.0.0", refused, "checksum database  a record is needed: none|no record of the checksum database confirms it"},
+		{"no record", strings.Replace(byFirst, "none", "required", 1), "example.com/a@v1.0.0", refused, "checksum database  a record is needed: none|no record of the checksum database confirms it|if it is a private module, give it a rule with checksumDatabase: none in the trust policy, and name it in GONOSUMDB"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := b.policy(test.rules)
@@ -95,7 +107,7 @@ func TestPolicyExplainSaysWhatCountsAndWhy(t *testing.T) {
 		})
 	}
 	b.run("policy", "explain", "--key", b.path("cosign.pub"), "--private", "*", "example.com/a@v1.9.0").exits(command.ExitOK).
-		says("needs one of the keys given", "signature 1        counts, by sha256:", "signature 2        does NOT count: not by a trusted key")
+		says("needs one of the keys given", "signature 1        counts, by sha256:", "signature 2        does NOT count: no trusted signature")
 }
 
 func TestEveryCommandThatVerifiesTakesAPolicy(t *testing.T) {
@@ -106,6 +118,9 @@ func TestEveryCommandThatVerifiesTakesAPolicy(t *testing.T) {
 		says("REFUSED  example.com/a v1.0.0", "ok       example.com/Dep v1.0.0").complains("denies example.com/a: CVE-2026-0001")
 	b.run("inspect", "--policy", good, "example.com/a@v1.0.0").exits(command.ExitOK).says("valid, key first")
 	b.run("list", "--policy", good).exits(command.ExitOK).says("example.com/a v1.0.0")
+	b.run("sync", "--policy", denying, b.env["MODFERRY_REGISTRY"], "oci:"+b.path("copy")).exits(command.ExitRefused).
+		says("REFUSED  example.com/a v1.0.0", "copied   example.com/Dep v1.0.0")
+	b.run("sync", "--policy", good, b.env["MODFERRY_REGISTRY"], "oci:"+b.path("copy")).exits(command.ExitOK).says("copied   example.com/a v1.0.0")
 	must(t, os.Mkdir(b.path("app"), 0o700))
 	b.write("app/go.mod", "module corp.example/app\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n")
 	b.write("app/go.sum", "example.com/a v1.0.0 "+b.zipSum("example.com/a@v1.0.0")+"\nexample.com/a v1.0.0/go.mod "+b.goModSum("example.com/a@v1.0.0")+"\n")

@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
+	"github.com/modferry/modferry/proxyshim/audit"
 	"github.com/modferry/modferry/registry/gocmd"
 )
 
@@ -33,7 +34,7 @@ sum.golang.google.cn is one: the go command would dial that, and so it is set to
 modferry run --key cosign.pub -- go build ./...
 modferry run --key cosign.pub --registry harbor.example/golang -- make test
 modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
-		Flags:  append(a.ShimFlags(), command.CacheFlags()...),
+		Flags:  append(append(a.ShimFlags(), command.CacheFlags()...), auditFlag("")),
 		Action: a.run,
 	}
 }
@@ -41,6 +42,9 @@ modferry run --key cosign.pub --private 'corp.example/*' -- go mod download`),
 func (a *app) run(c *cli.Context) error {
 	if !c.Args().Present() {
 		return command.UsageErrorf("run needs a command, after --")
+	}
+	if c.String(flagAuditLog) == audit.Stdout {
+		return command.UsageErrorf("--%s: standard output is that of the command: name a file", flagAuditLog)
 	}
 	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
@@ -59,7 +63,12 @@ func (a *app) run(c *cli.Context) error {
 	if s.private != "" { // else nothing is to be changed
 		noSumDB = command.JoinPatterns(env.GONOSUMDB, s.private)
 	}
-	url, stop, err := listen.Locally(s, s.log)
+	observer, err := a.newObserver(c, s.log)
+	if err != nil {
+		return err
+	}
+	defer observer.Close()
+	url, stop, err := listen.Locally(observer.around(s), s.log)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
@@ -146,6 +148,54 @@ func TestServeOverTLS(t *testing.T) {
 		t.Errorf("got %d", code)
 	}
 	s.stop().exits(command.ExitOK).complains(`"msg":"shim stopping"`)
+}
+
+func TestServeAnswersWhoMayReadWhatTheyMay(t *testing.T) {
+	b, public := mirrored(t)
+	cert, key, pool := b.certificate()
+	hash, err := bcrypt.GenerateFromPassword([]byte("wonder"), bcrypt.MinCost)
+	must(t, err)
+	access := b.write("access", "alice:"+string(hash)+":example.com/a\nmetrics:certificate\n*::example.com/public\n")
+	s := b.serve("--key", public, "--tls-cert", cert, "--tls-key", key, "--client-ca", cert, "--access", access)
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	defer c.CloseIdleConnections()
+	alice := strings.Replace(s.url, "https://", "https://alice:wonder@", 1)
+	for _, test := range []struct {
+		url    string
+		status int
+		text   string
+	}{
+		{alice + "/example.com/a/@v/list", 200, "v1.0.0"},
+		{alice + "/example.com/b/@v/list", 403, "forbidden: alice may not read example.com/b here"},
+		{s.url + "/example.com/a/@v/list", 401, "unauthorized: "},
+		{s.url + "/example.com/public/x/@v/list", 404, "not found: "},
+		{strings.Replace(alice, "wonder", "wander", 1) + "/example.com/a/@v/list", 401, "name or password is wrong"},
+		{s.url + "/-/readyz", 200, "[+] access: in force"},
+	} {
+		if code, body := get(t, c, test.url); code != test.status || !strings.Contains(body, test.text) {
+			t.Errorf("%s: %d %q, want %d …%s…", test.url, code, body, test.status, test.text)
+		}
+	}
+	if r := s.stop().exits(command.ExitOK); strings.Contains(r.err, "wonder") || strings.Contains(r.err, "wander") {
+		t.Errorf("the log has a password: %s", r.err)
+	}
+}
+
+func TestServeRefusesOptionsThatDoNotGoTogether(t *testing.T) {
+	b, public := mirrored(t)
+	empty := b.write("empty", "")
+	for want, args := range map[string][]string{
+		"--tls-cert and --tls-key go together":          {"--tls-cert", "x.crt"},
+		"--client-ca needs --tls-cert":                  {"--client-ca", "ca.pem"},
+		"--shutdown-delay is a part of":                 {"--shutdown-delay", "1m"},
+		"can be reached from other machines":            {"--listen", "0.0.0.0:0"},
+		"reading --access: " + empty + ": nobody is in": {"--access", empty},
+	} {
+		r := b.run(append([]string{"serve", "--key", public}, args...)...).complains(want)
+		if r.code == command.ExitOK {
+			t.Errorf("%v: it ended well", args)
+		}
+	}
 }
 
 func TestServeOnATakenAddressSaysSo(t *testing.T) {

@@ -6,8 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -16,6 +18,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/audit"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/verify"
@@ -45,12 +48,17 @@ func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
 	return o, nil
 }
 
-// gcPercent keeps a shim small: what it holds is the checksum snapshot, some 10 MB; what it allocates is little beside
-// what it hashes, so that collecting it more often than is usual costs a few percent of CPU.
-const gcPercent = 30
+// gcPercent keeps a shim small. It is not lower because there is little in memory, so that collecting it all the more often
+// would cost CPU for the sake of one or two megabytes.
+const gcPercent = 80
 
 // newShim builds the shim that o and the options of [app.shimFlags] describe.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
+	return a.newTimedShim(c, log, o, nil)
+}
+
+// newTimedShim is newShim, and has requested told of each request to a registry, as [remote.ClientOptions] has it.
+func (a *app) newTimedShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -64,7 +72,7 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 	if err != nil {
 		return nil, err
 	}
-	stores, err := a.OpenStores(c, log)
+	stores, err := a.OpenTimedStores(c, log, requested)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +97,51 @@ func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*s
 // Close ends background work of the handler, then lets go of the stores.
 func (s *shim) Close() error {
 	return errors.Join(s.Handler.Close(), s.stores.Close())
+}
+
+// flagAuditLog names the file that each request is written down in.
+const flagAuditLog = "audit-log"
+
+func auditFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: flagAuditLog, Usage: "write each request and what became of it to `FILE`, a line of JSON each" + usage}
+}
+
+// observer is who is told of each request.
+type observer struct {
+	audit *audit.Log // nil = there is none
+}
+
+// newObserver opens the audit log that is asked for.
+func (a *app) newObserver(c *cli.Context, log *slog.Logger) (*observer, error) {
+	name := c.String(flagAuditLog)
+	if name == "" {
+		return &observer{}, nil
+	}
+	l, err := audit.Open(name, a.Out, log)
+	if err != nil {
+		return nil, command.WithHint(err, "--"+flagAuditLog+" names a file in a directory that is there")
+	}
+	return &observer{l}, nil
+}
+
+// around returns h with all that it answers observed, by others as well. Errors name the request, whoever observes.
+func (o *observer) around(h http.Handler, others ...func(*proxyshim.Event)) http.Handler {
+	return proxyshim.Observe(h, func(e *proxyshim.Event) {
+		if o.audit != nil {
+			o.audit.Write(e)
+		}
+		for _, observe := range others {
+			observe(e)
+		}
+	})
+}
+
+// Close closes the audit log.
+func (o *observer) Close() error {
+	if o.audit == nil {
+		return nil
+	}
+	return o.audit.Close()
 }
 
 // openWishlist opens the wish list that --wishlist names, if any.

@@ -53,7 +53,7 @@ modferry sync --key cosign.pub harbor.example/golang oci:/media/store
 modferry sync --key cosign.pub oci:/media/store registry.inside.example/golang
 modferry sync --key cosign.pub --dry-run harbor.example/golang harbor.example/branch 'github.com/acme/**'
 modferry sync --key cosign.pub --watch 1h --rate 10MB centre.example/golang branch.example/golang`),
-		Flags: slices.Concat([]cli.Flag{command.CAFileFlag()}, command.TrustFlags(), command.RecordFlags(), []cli.Flag{
+		Flags: slices.Concat(command.TLSFlags(), command.TrustFlags(), command.RecordFlags(), []cli.Flag{
 			command.BoolFlag(flagSignatures, "compare the signatures of what both have"),
 			&cli.DurationFlag{Name: flagWatch, Usage: "go on: copy again every `DURATION`"},
 			&cli.StringFlag{Name: flagRate, Usage: "send no more than `SIZE` a second, as in 10MB"},
@@ -90,7 +90,14 @@ func (a *app) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	policy, err := command.PolicyFile(c, warnings(a.Err))
+	if err != nil {
+		return err
+	}
 	copier := func() *transfer.Copier {
+		if policy != nil { // which may have changed since the last round
+			checker.Verifier = policy.Current()
+		}
 		return &transfer.Copier{Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), Rate: limit, DryRun: c.Bool(command.FlagDryRun)}
 	}
 	if every := c.Duration(flagWatch); every > 0 {

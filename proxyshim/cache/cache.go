@@ -8,11 +8,11 @@ package cache
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -48,9 +48,8 @@ type Cache struct {
 
 	writer   *writer
 	sweeping sync.WaitGroup
-	evicting sync.Mutex   // held while the directory is looked through
-	size     atomic.Int64 // bytes, an estimate
-	written  atomic.Int64 // bytes since the directory was looked through
+	evicting sync.Mutex // held while the directory is looked through
+	usage    usage
 }
 
 // New opens a cache directory. What killed processes left in it, and what is too much, is removed in the background.
@@ -86,6 +85,31 @@ func (c *Cache) Ready() error {
 		discard(f)
 	}
 	return err
+}
+
+// Size returns about how many bytes are in the directory.
+func (c *Cache) Size() int64 {
+	size, _ := c.usage.now()
+	return size
+}
+
+// Empty reports whether no version is in the directory.
+func (c *Cache) Empty() bool {
+	c.mu.RLock()
+	known := len(c.entries)
+	c.mu.RUnlock()
+	if known > 0 {
+		return false
+	}
+	found := false
+	_ = filepath.WalkDir(c.dir, func(file string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(file) == verdictExt {
+			found = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return !found
 }
 
 // Path returns the file path of a slash-separated name below the directory.

@@ -42,7 +42,8 @@ func (c *Cache) Hold(m module.Version) (release func()) {
 
 // tidy evicts if it is time to, or always.
 func (c *Cache) tidy(always bool) {
-	if c.max <= 0 || !always && c.size.Load() <= c.max && c.written.Load() <= c.max/100*scanShare {
+	size, written := c.usage.now()
+	if c.max <= 0 || !always && size <= c.max && written <= c.max/100*scanShare {
 		return
 	}
 	if err := c.evict(); err != nil {
@@ -50,24 +51,31 @@ func (c *Cache) tidy(always bool) {
 	}
 }
 
+// scans bounds how often the directory is looked through to learn exactly what is in it, while others write.
+const scans = 3
+
 // evict removes versions and tiles, the least recently used first, until the directory is clearly below its limit, if it is
 // above it. The checksum snapshot stays. Other processes may do the same at the same time.
 func (c *Cache) evict() error {
 	c.evicting.Lock()
 	defer c.evicting.Unlock()
-	found, total, err := c.scan()
-	if err != nil {
-		return err
+	var found []evictable
+	for exact, n := false, 0; !exact && n < scans; n++ {
+		var total int64
+		var err error
+		_, before := c.usage.now()
+		if found, total, err = c.scan(); err != nil {
+			return err
+		}
+		exact = c.usage.counted(total, before)
 	}
-	c.size.Store(total)
-	c.written.Store(0)
-	if total <= c.max {
+	if size, _ := c.usage.now(); size <= c.max {
 		return nil
 	}
 	slices.SortFunc(found, func(a, b evictable) int { return cmp.Compare(a.used, b.used) })
 	var errs []error // one file that cannot be removed must not keep the others
 	for _, v := range found {
-		if c.size.Load() <= c.max/100*keepShare {
+		if size, _ := c.usage.now(); size <= c.max/100*keepShare {
 			break
 		}
 		errs = append(errs, c.evictOne(v))

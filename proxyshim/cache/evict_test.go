@@ -115,3 +115,24 @@ func TestWhatIsBeingServedIsNotEvicted(t *testing.T) {
 		t.Error("it was not evicted")
 	}
 }
+
+func TestWhatIsWrittenWhileTheDirectoryIsLookedThroughCounts(t *testing.T) {
+	var u usage
+	u.wrote(10)
+	_, before := u.now()
+	u.wrote(5) // in the directory or not when its turn comes
+	if u.counted(10, before) {
+		t.Error("it counts as exact")
+	}
+	if size, written := u.now(); size != 15 || written != 5 {
+		t.Errorf("%d bytes, %d of them new", size, written)
+	}
+	_, before = u.now()
+	if !u.counted(15, before) {
+		t.Error("nothing was written, and it is not exact")
+	}
+	u.removed(5)
+	if size, written := u.now(); size != 10 || written != 0 {
+		t.Errorf("%d bytes, %d of them new", size, written)
+	}
+}

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -61,16 +63,38 @@ func (c *Cache) commit(f *os.File, name string, flush bool) (s stamp, err error)
 		err = f.Sync()
 	}
 	fi, serr := f.Stat()
-	if err = errors.Join(err, serr, f.Close()); err == nil {
+	if err = errors.Join(err, serr, f.Close(), c.checkPlace(name)); err == nil {
 		err = rename(f.Name(), name)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
 		return stamp{}, err
 	}
-	c.size.Add(fi.Size())
-	c.written.Add(fi.Size())
+	c.usage.wrote(fi.Size())
 	return stampOf(fi), nil
+}
+
+// checkPlace checks that no directory on the way to a file is a link: nothing is written or removed outside of the cache
+// directory. (A link in the place of a file is replaced, not followed.)
+func (c *Cache) checkPlace(name string) error {
+	below, err := filepath.Rel(c.dir, filepath.Dir(name))
+	if err != nil || below == "." {
+		return err
+	}
+	dir := c.dir
+	for elem := range strings.SplitSeq(below, string(filepath.Separator)) {
+		dir = filepath.Join(dir, elem)
+		fi, err := os.Lstat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case fi.Mode().Type() == fs.ModeSymlink:
+			return fmt.Errorf("%s in the cache directory is a link, which is not followed: remove it", dir)
+		}
+	}
+	return nil
 }
 
 // rename renames a file into a directory that may be missing.
@@ -140,12 +164,15 @@ func ReadJSON(name string, v any) (time.Time, error) {
 
 // Remove removes a file that may be gone already.
 func (c *Cache) Remove(name string) error {
-	fi, err := os.Stat(name)
+	fi, err := os.Lstat(name)
+	if err == nil {
+		err = c.checkPlace(name)
+	}
 	if err == nil {
 		err = os.Remove(name)
 	}
 	if err == nil {
-		c.size.Add(-fi.Size())
+		c.usage.removed(fi.Size())
 	}
 	return ignoreGone(err)
 }

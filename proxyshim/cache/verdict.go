@@ -169,15 +169,15 @@ func (c *Cache) Forget(e *Entry) {
 	}
 }
 
-// Open opens the .info, .mod or .zip of e to serve it, and returns when it was written. It is [ErrUnverified] if
-// that is not the file that was checked.
+// Open opens the .info, .mod or .zip of e to serve it, the first two as a [Small], and returns when it was written. It is
+// [ErrUnverified] if that is not the file that was checked.
 func (c *Cache) Open(e *Entry, kind goproxy.Kind) (io.ReadSeekCloser, time.Time, error) {
 	ext, want, small := zipExt, e.Zip, e.unsaved.small
 	switch {
 	case kind == goproxy.Info && small != nil:
-		return memory{bytes.NewReader(small.info)}, e.Checked, nil
+		return newSmall(small.info), e.Checked, nil
 	case kind == goproxy.Mod && small != nil:
-		return memory{bytes.NewReader(small.mod)}, e.Checked, nil
+		return newSmall(small.mod), e.Checked, nil
 	case kind == goproxy.Info:
 		ext, want = infoExt, e.Info
 	case kind == goproxy.Mod:
@@ -199,14 +199,19 @@ func (c *Cache) Open(e *Entry, kind goproxy.Kind) (io.ReadSeekCloser, time.Time,
 	if _, err := io.ReadFull(f, content); err != nil {
 		return nil, time.Time{}, ErrUnverified
 	}
-	return memory{bytes.NewReader(content)}, written, nil
+	return newSmall(content), written, nil
 }
 
-// memory is a small file.
-type memory struct{ *bytes.Reader }
+// Small is an open .info or .mod, which is in memory.
+type Small struct {
+	*bytes.Reader
+	Content []byte // not to be modified
+}
+
+func newSmall(content []byte) Small { return Small{bytes.NewReader(content), content} }
 
 // Close implements io.Closer.
-func (memory) Close() error { return nil }
+func (Small) Close() error { return nil }
 
 // openIntact opens a file that has that stamp.
 func openIntact(name string, want stamp) (*os.File, time.Time, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -127,6 +128,13 @@ func isSnapshotTag(tag string) bool {
 	_, ok := sumdb.ParseHeadTag(tag)
 	return ok || tag == sumdb.LatestTag
 }
+
+// IsModuleTag reports whether a tag belongs in a module's repository: that of a version, of evidence or of a revision, or of
+// what is about one of these: signatures and referrers.
+func IsModuleTag(tag string) bool { return isModuleTag(tag) || aboutAnother.MatchString(tag) }
+
+// aboutAnother are tags made of the digest of what they are about.
+var aboutAnother = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.sig)?$`)
 
 func isModuleTag(tag string) bool {
 	_, _, version := artifact.ParseTag(tag)

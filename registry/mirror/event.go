@@ -24,6 +24,7 @@ const (
 	Completed Status = "completed" // it was there and has its checksum database evidence now
 	Mended    Status = "mended"    // it was there, and what it lacked is put back
 	Planned   Status = "planned"   // dry run: it would be mirrored
+	HeldBack  Status = "held-back" // it is there, and after all waiting the registry's policy lets nobody read it
 	Failed    Status = "failed"    // it could not be mirrored
 )
 
@@ -75,6 +76,7 @@ type Summary struct {
 	Signed    int   `json:"signed"`
 	Completed int   `json:"completed"`
 	Mended    int   `json:"mended"`
+	HeldBack  int   `json:"heldBack,omitempty"` // of those above, by a registry whose scans were waited for
 	Failed    int   `json:"failed"`
 	Bytes     int64 `json:"bytes"` // of versions stored, without checksum snapshots and evidence of others
 }
@@ -91,6 +93,8 @@ func (s *Summary) add(e Event) {
 		s.Completed++
 	case Mended:
 		s.Mended++
+	case HeldBack:
+		s.HeldBack++
 	case Failed:
 		s.Failed++
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
@@ -68,5 +69,64 @@ func TestARegistryThatTakesNothingEndsTheRunOnce(t *testing.T) {
 				t.Errorf("%s: pushed to %s after that", name, r.Repository)
 			}
 		}
+	}
+}
+
+func TestWhatAScannerHasToLookAtFirstIsWaitedFor(t *testing.T) {
+	const a, b = "corp.example/a@v1.0.0", "corp.example/b@v1.0.0"
+	for name, test := range map[string]struct {
+		fault    registrytest.Fault
+		held     int
+		why      string
+		patience time.Duration
+		heals    bool // while it is waited for
+	}{
+		"let through at once":            {registrytest.Denied().Times(0), 0, "", time.Hour, false},
+		"let through after its scan":     {registrytest.HarborPendingScan(), 0, "", time.Hour, true},
+		"let through once it is scanned": {registrytest.HarborUnscanned(), 0, "", time.Hour, true},
+		"vulnerable":                     {registrytest.HarborPolicyViolation(), 2, "2 vulnerabilities", time.Hour, false},
+		"never scanned":                  {registrytest.HarborUnscanned(), 2, "without vulnerability scanning", 20 * time.Millisecond, false},
+		"its scan takes too long":        {registrytest.HarborPendingScan(), 2, `"Pending" status`, 20 * time.Millisecond, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{})
+			tree := upstreamtest.NewTree(t, a, b)
+			waited := 0
+			var held []Event
+			o := Options{
+				Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, tree.URL()), Signer: signtest.Signer(t, 0),
+				WaitForScan: test.patience, ScanPoll: time.Millisecond,
+				Scanning: func(int) {
+					if waited++; test.heals {
+						reg.Heal()
+					}
+				},
+				Report: func(e Event) {
+					if e.Status == HeldBack {
+						held = append(held, e)
+					}
+				},
+			}
+			reg.Inject(test.fault)
+			s, err := Run(t.Context(), []requirement.Requirement{upstreamtest.Full(a), upstreamtest.ModOnly("corp.example/c@v1.0.0"), upstreamtest.Full(b)}, o)
+			if err != nil || s.New != 2 || s.HeldBack != test.held || len(held) != test.held {
+				t.Fatalf("%+v, %d held back, %v", s, len(held), err)
+			}
+			for _, e := range held {
+				if !strings.Contains(e.HeldBack, test.why) || e.Reference == "" {
+					t.Errorf("%+v", e)
+				}
+			}
+			if pending := strings.Contains(name, "scan"); (waited > 0) != pending {
+				t.Errorf("waited %d times", waited)
+			}
+			if test.held == 0 {
+				return
+			}
+			held = nil // it is there, and what is there is waited for, too
+			if s, err = Run(t.Context(), []requirement.Requirement{upstreamtest.Full(a), upstreamtest.Full(b)}, o); err != nil || s.Existing != 2 || s.HeldBack != 2 || s.Failed != 0 {
+				t.Errorf("again: %+v, %v", s, err)
+			}
+		})
 	}
 }

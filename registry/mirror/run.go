@@ -28,10 +28,16 @@ type Options struct {
 	Policy    sign.Verifier       // what it forbids, whoever signs it, is not mirrored; nil = nothing
 	Jobs      int                 // versions at a time; 0 = 4
 	Verify    bool                // of what the stores have, check that the blobs are there, and put back what is missing
-	DryRun    bool                // look what would be done, and whether upstream has it
-	Report    func(Event)         // told what became of each item, one call at a time; nil = nobody
-	TempDir   string              // for zips on their way; "" = the system's
-	Log       *slog.Logger        // nil = discard
+	// WaitForScan is how long to wait, after all was mirrored, until the policies of the registries let it through whose
+	// scanners look at it first; 0 = not at all. What is held back then has another event, HeldBack, with the registry's words.
+	WaitForScan time.Duration
+	ScanPoll    time.Duration // how often they are asked; 0 = every 2 s
+	Scanning    func(n int)   // told of how many versions are waited for, each time that changes; nil = nobody
+
+	DryRun  bool         // look what would be done, and whether upstream has it
+	Report  func(Event)  // told what became of each item, one call at a time; nil = nobody
+	TempDir string       // for zips on their way; "" = the system's
+	Log     *slog.Logger // nil = discard
 
 	// Progress, if not nil, is told how many of the tiles that a new checksum database snapshot takes are there:
 	// about 1,100 for the first, later a handful. Calls overlap neither each other nor those of Report.
@@ -84,6 +90,7 @@ type runner struct {
 	summary Summary
 	stores  []*registry.Store                   // that have or get modules which the database covers
 	stored  map[*registry.Store]map[string]bool // the paths of modules that are there now
+	scans   []*scanned                          // what is there now and may be scanned first
 }
 
 // all first looks what is to do for each item and what the database knows about it, so
@@ -103,6 +110,7 @@ func (r *runner) all(ctx context.Context, items []requirement.Requirement) error
 	r.each(ctx, slices.DeleteFunc(jobs, func(j *job) bool { return j == nil }), r.finish)
 	if !r.DryRun {
 		r.publishIndexes(ctx)
+		r.awaitScans(ctx)
 	}
 	return context.Cause(ctx)
 }
@@ -142,6 +150,7 @@ func (r *runner) report(j *job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.summary.add(j.Event)
+	r.expectScan(j)
 	if j.Status != Failed || j.goModStored {
 		if r.stored[j.store] == nil {
 			r.stored[j.store] = make(map[string]bool)

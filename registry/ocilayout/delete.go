@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 
@@ -108,7 +107,7 @@ func (x *index) remove(list []registry.Deletion, results []error) *index {
 
 // owns reports whether the entry of a tag is one of this package.
 func (x *index) owns(repo, tag string) bool {
-	if _, ok := x.journal[repo][tag]; ok {
+	if _, ok := x.journal.find(repo, tag); ok {
 		return true
 	}
 	_, ok := slices.BinarySearchFunc(x.sorted, repo+":"+tag, compareRef)
@@ -137,7 +136,7 @@ func (l *layout) without(list []registry.Deletion) func() ([]ocispec.Descriptor,
 func (x *index) entries() []entry {
 	all := slices.Clone(x.sorted)
 	for _, entries := range x.journal {
-		all = slices.AppendSeq(all, maps.Values(entries))
+		all = append(all, entries...)
 	}
 	for _, o := range x.others {
 		all = append(all, o.entry)

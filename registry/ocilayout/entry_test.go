@@ -2,6 +2,7 @@ package ocilayout
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -77,4 +78,30 @@ func TestOpeningALargeIndexAllocatesLittle(t *testing.T) {
 	if allocations > 100 {
 		t.Errorf("%v allocations for %d entries", allocations, repositories*versions)
 	}
+}
+
+// A store that mirror fills has all its tags in the journal until the end.
+func TestTagsTakeLittleMemory(t *testing.T) {
+	var lines strings.Builder
+	const repos = 5000
+	for i := range repos {
+		for _, tag := range []string{"v1.0.0", "sha256-" + zeros[len("sha256:"):] + ".sig"} {
+			e := entry{ref: fmt.Sprintf("example.com/m%d:%s", i, tag), mediaType: "x/y", digest: zeros, size: 5}
+			lines.WriteString(e.line() + "\n")
+		}
+	}
+	x := &index{journal: tags{}}
+	before := heapInUse()
+	x.apply(lines.String())
+	if got := (heapInUse() - before) / (2 * repos); len(x.journal) != repos || got > 150 {
+		t.Errorf("%d repositories, and %d bytes for each tag beside its line; want %d, and at most 150", len(x.journal), got, repos)
+	}
+	runtime.KeepAlive(x)
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

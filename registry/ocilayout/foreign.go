@@ -35,7 +35,7 @@ func (x *index) identify(l *layout) {
 				x.journal.add(o.entry)
 				return true
 			}
-			if _, there := x.foreign[repo][tag]; agrees || !there {
+			if _, there := x.foreign.find(repo, tag); agrees || !there {
 				x.foreign.add(e)
 			}
 		}
@@ -48,21 +48,23 @@ func (x *index) identify(l *layout) {
 		}
 		return false
 	})
-	for _, tags := range x.foreign {
-		addLatest(tags)
+	for _, entries := range x.foreign {
+		if e, ok := latest(entries); ok {
+			x.foreign.add(e)
+		}
 	}
 }
 
-// addLatest adds the tag of the newest snapshot of a checksum database to those of its repository.
-func addLatest(tags map[string]entry) {
+// latest returns an entry that tags the newest snapshot of a checksum database among those of a repository.
+func latest(entries []entry) (e entry, ok bool) {
 	var newest int64
-	for tag, e := range tags {
-		if n, ok := sumdb.ParseHeadTag(tag); ok && n > newest {
-			newest = n
-			e.ref = strings.TrimSuffix(e.ref, tag) + sumdb.LatestTag
-			tags[sumdb.LatestTag] = e
+	for _, head := range entries {
+		if n, isHead := sumdb.ParseHeadTag(head.tag()); isHead && n > newest {
+			newest, e, ok = n, head, true
 		}
 	}
+	e.ref = strings.TrimSuffix(e.ref, e.tag()) + sumdb.LatestTag
+	return e, ok
 }
 
 // identity returns where this package would have put the manifest of an entry. There are no tags if that is not

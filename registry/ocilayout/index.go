@@ -31,16 +31,27 @@ type index struct {
 	referrers map[digest.Digest][]ocispec.Descriptor // among the others, by the digest of their subject
 }
 
-// tags are entries by repository and tag.
-type tags map[string]map[string]entry
+// tags are the entries of each repository, sorted by tag. Most have two or three, for which a map takes four times as much
+// memory.
+type tags map[string][]entry
 
+// add adds an entry, in place of one that has its ref.
 func (t tags) add(e entry) {
-	i := strings.LastIndexByte(e.ref, ':')
-	repo, tag := e.ref[:i], e.ref[i+1:]
-	if t[repo] == nil {
-		t[repo] = map[string]entry{}
+	repo := e.ref[:strings.LastIndexByte(e.ref, ':')]
+	i, there := slices.BinarySearchFunc(t[repo], e.ref, compareRef)
+	if there {
+		t[repo][i] = e
+		return
 	}
-	t[repo][tag] = e
+	t[repo] = slices.Insert(t[repo], i, e)
+}
+
+func (t tags) find(repo, tag string) (e entry, ok bool) {
+	i, ok := slices.BinarySearchFunc(t[repo], repo+":"+tag, compareRef)
+	if ok {
+		e = t[repo][i]
+	}
+	return e, ok
 }
 
 // parseIndex reads an index.json (image-spec 1.1, image-index.md).
@@ -90,18 +101,19 @@ func cutEntries(text string) (all []entry, rest string) {
 
 // find returns what a tag names.
 func (x *index) find(repo, tag string) (entry, bool) {
-	if e, ok := x.journal[repo][tag]; ok {
+	if e, ok := x.journal.find(repo, tag); ok {
 		return e, true
 	}
 	if i, ok := slices.BinarySearchFunc(x.sorted, repo+":"+tag, compareRef); ok {
 		return x.sorted[i], true
 	}
-	for _, t := range []map[string]entry{x.foreign[repo], x.foreign[anyRepository], x.misnamed[repo]} {
-		if e, ok := t[tag]; ok {
-			return e, true
-		}
+	if e, ok := x.foreign.find(repo, tag); ok {
+		return e, true
 	}
-	return entry{}, false
+	if e, ok := x.foreign.find(anyRepository, tag); ok {
+		return e, true
+	}
+	return x.misnamed.find(repo, tag)
 }
 
 // inRepo returns the entries of a repository in x.sorted.
@@ -118,8 +130,8 @@ func (x *index) tags(repo string) []string {
 		all = append(all, e.tag())
 	}
 	for _, more := range []tags{x.journal, x.foreign} {
-		for tag := range more[repo] {
-			all = append(all, tag)
+		for _, e := range more[repo] {
+			all = append(all, e.tag())
 		}
 	}
 	slices.Sort(all)
@@ -160,10 +172,8 @@ func (x *index) apply(lines string) {
 // write writes the same bytes for the same content, whatever its history: one entry a line, for people.
 func (x *index) write(w io.Writer) error {
 	all := slices.Clone(x.sorted)
-	for _, tags := range x.journal {
-		for _, e := range tags {
-			all = append(all, e)
-		}
+	for _, entries := range x.journal {
+		all = append(all, entries...)
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.ref, b.ref) })
 

@@ -7,8 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/inventory"
 )
 
 // Outcome is what became of a tag in a plan.
@@ -20,6 +24,7 @@ const (
 	Gone    Outcome = "gone"    // it was not there any more: an earlier run has removed it, or somebody else
 	Changed Outcome = "changed" // it, or what goes with it, is not what it was when the plan was made: it stays
 	Kept    Outcome = "kept"    // something that stays needs it
+	Shared  Outcome = "shared"  // a tag that is not in the plan names the same manifest, and a registry would remove both
 	Refused Outcome = "refused" // by the registry
 )
 
@@ -32,7 +37,9 @@ type Result struct {
 }
 
 // Failed reports whether a tag stays that should not.
-func (r Result) Failed() bool { return r.Outcome == Changed || r.Outcome == Refused }
+func (r Result) Failed() bool {
+	return r.Outcome == Changed || r.Outcome == Refused || r.Outcome == Shared
+}
 
 // ErrOtherStore: a plan was made for another store.
 var ErrOtherStore = errors.New("the plan is for another store")
@@ -46,7 +53,10 @@ func (p *Plan) Apply(ctx context.Context, store *registry.Store, tell func(Resul
 	if name := storeName(store); name != p.Store {
 		return fmt.Errorf("%w: it is for %s, and this is %s", ErrOtherStore, p.Store, name)
 	}
-	a := applier{store: store, tell: tell, gone: make(map[registry.Deletion]bool), tags: make(map[string]map[string]bool)}
+	a := applier{
+		store: store, tell: tell, gone: make(map[registry.Deletion]bool),
+		tags: make(map[string]map[string]bool), foreign: make(map[string]map[digest.Digest]string),
+	}
 	if err := a.apply(ctx, p.Removals); err != nil {
 		return fmt.Errorf("removing what the plan says: %w", err)
 	}
@@ -67,6 +77,8 @@ type applier struct {
 	tell  func(Result)
 	gone  map[registry.Deletion]bool
 	tags  map[string]map[string]bool // by repository, what is there after the versions were removed
+
+	foreign map[string]map[digest.Digest]string // by repository, tags that other tools have put there
 }
 
 func (a *applier) apply(ctx context.Context, list []Removal) error {
@@ -124,22 +136,64 @@ func (a *applier) delete(ctx context.Context, list []registry.Deletion) error {
 	return a.store.Delete(ctx, list, func(d registry.Deletion, err error) { a.gone[d] = a.told(d, err) })
 }
 
-// unchanged reports whether a version and what goes with it are what they were, as far as they are there. Else it tells.
+// unchanged reports whether a version and what goes with it are what they were, as far as they are there, and whether nobody else
+// has tagged them. Else it tells.
 func (a *applier) unchanged(ctx context.Context, r Removal) (bool, error) {
+	foreign, err := a.foreignTags(ctx, r.Repository)
+	if err != nil {
+		return false, err
+	}
 	for _, d := range append(r.companions(), r.deletion()) {
+		if tag := foreign[d.Digest]; tag != "" {
+			a.stays(r, Shared, fmt.Sprintf("the tag %s names what %s does: remove it first, or leave the version", tag, d.Tag))
+			return false, nil
+		}
 		now, err := a.store.Resolve(ctx, d.Repository, d.Tag)
 		switch {
 		case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrPolicy): // Delete will see
 		case err != nil:
 			return false, err
 		case now.Digest != d.Digest:
-			for _, each := range append([]registry.Deletion{r.deletion()}, r.companions()...) {
-				a.result(each, Changed, d.Tag+" names another manifest than when the plan was made: make a new plan")
-			}
+			a.stays(r, Changed, d.Tag+" names another manifest than when the plan was made: make a new plan")
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// stays tells of a version and all that goes with it.
+func (a *applier) stays(r Removal, o Outcome, reason string) {
+	for _, d := range append([]registry.Deletion{r.deletion()}, r.companions()...) {
+		a.result(d, o, reason)
+	}
+}
+
+// foreignTags returns the tags of a repository that are none of modferry's, by the manifest that they name. A layout removes
+// tags, and not what another one names: there they do not matter.
+func (a *applier) foreignTags(ctx context.Context, repo string) (map[digest.Digest]string, error) {
+	found, known := a.foreign[repo]
+	if known || a.store.IsLayout() {
+		return found, nil
+	}
+	found = make(map[digest.Digest]string)
+	for tag, err := range a.store.Tags(ctx, repo) {
+		if errors.Is(err, registry.ErrNotFound) {
+			break
+		}
+		if err == nil && inventory.IsModuleTag(tag) {
+			continue
+		}
+		var d ocispec.Descriptor
+		if err == nil {
+			d, err = a.store.Resolve(ctx, repo, tag)
+		}
+		if err := tolerable(ctx, err); err != nil {
+			return nil, err
+		}
+		found[d.Digest] = tag
+	}
+	a.foreign[repo] = found
+	return found, nil
 }
 
 // told tells what the store said of a deletion, and reports whether it is not there now.

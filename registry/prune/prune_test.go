@@ -111,12 +111,38 @@ func fill(t testing.TB, s *registry.Store) {
 	must(t, s.PublishIndex(t.Context(), []string{"example.com/lib", "example.com/dep", "example.com/base"}, signer))
 }
 
-// each runs a test with a store of either kind.
+// each runs a test with a store of either kind that has been filled. A layout is filled once, and copied.
 func each(t *testing.T, test func(t *testing.T, s *registry.Store)) {
-	t.Run("layout", func(t *testing.T) { test(t, open(t, "oci:"+t.TempDir())) })
-	t.Run("registry", func(t *testing.T) {
-		test(t, open(t, registrytest.New(t, registrytest.Options{AllowDelete: true}).Host()+"/golang"))
+	template := filepath.Join(templates, "layout")
+	if _, err := os.Stat(template); err != nil {
+		s := open(t, "oci:"+template)
+		fill(t, s)
+		must(t, s.Close())
+	}
+	t.Run("layout", func(t *testing.T) {
+		dir := t.TempDir()
+		must(t, os.CopyFS(dir, os.DirFS(template)))
+		test(t, open(t, "oci:"+dir))
 	})
+	t.Run("registry", func(t *testing.T) {
+		s := open(t, registrytest.New(t, registrytest.Options{AllowDelete: true}).Host()+"/golang")
+		fill(t, s)
+		test(t, s)
+	})
+}
+
+// templates is a directory for as long as the tests run.
+var templates string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "prune-*")
+	if err != nil {
+		panic(err)
+	}
+	templates = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 func planFor(t testing.TB, s *registry.Store, r prune.Rules) *prune.Plan {
@@ -265,7 +291,6 @@ func TestPlanAndApply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, s *registry.Store) {
-				fill(t, s)
 				before := tags(t, s)
 				p := planFor(t, s, test.rules)
 				if got := removed(p); !slices.Equal(got, test.want) {
@@ -291,7 +316,6 @@ func TestPlanAndApply(t *testing.T) {
 
 func TestTheListOfReferrersGoesWithItsVersion(t *testing.T) {
 	each(t, func(t *testing.T, s *registry.Store) {
-		fill(t, s)
 		m, err := s.FindKind(t.Context(), version("example.com/lib@v1.1.0"), false)
 		must(t, err)
 		tag := inventory.ReferrersTag(m.Descriptor.Digest)
@@ -326,7 +350,6 @@ func TestAPlanSaysWhyAndHowMuch(t *testing.T) {
 
 func TestWhatChangedSinceThePlanStays(t *testing.T) {
 	each(t, func(t *testing.T, s *registry.Store) {
-		fill(t, s)
 		p := planFor(t, s, prune.Rules{Keep: 1})
 		// Somebody signs a version that is to go, and moves the revision of another.
 		m, err := s.FindKind(t.Context(), version("example.com/dep@v1.0.0"), false)
@@ -351,6 +374,28 @@ func TestWhatChangedSinceThePlanStays(t *testing.T) {
 	})
 }
 
+// A registry removes a manifest with all its tags, whoever put them there.
+func TestWhatAnotherToolTaggedStays(t *testing.T) {
+	each(t, func(t *testing.T, s *registry.Store) {
+		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib@<v1.2.0", "")}})
+		d, raw, err := s.Manifest(t.Context(), "example.com/lib", "v1.1.0")
+		must(t, err)
+		must(t, s.PushManifest(t.Context(), "example.com/lib", d, raw, "approved"))
+		o := apply(t, s, p)
+		if want := map[prune.Outcome]int{prune.Removed: 6, prune.Shared: 2}; !s.IsLayout() && fmt.Sprint(o) != fmt.Sprint(want) || s.IsLayout() && o[prune.Removed] != 8 {
+			t.Errorf("%v", o)
+		}
+		if now, _, err := s.Manifest(t.Context(), "example.com/lib", "approved"); err != nil || now.Digest != d.Digest {
+			t.Errorf("the other tag: %v", err)
+		}
+		m, err := artifact.ParseManifest(raw)
+		must(t, err)
+		if damaged, err := s.Damaged(t.Context(), &registry.Module{Manifest: m, Repository: "example.com/lib", Descriptor: d, Raw: raw}, true); err != nil || len(damaged) > 0 {
+			t.Errorf("%v, %v", damaged, err)
+		}
+	})
+}
+
 // rebuilt makes an artifact of what a store has.
 func rebuilt(t testing.TB, s *registry.Store, m *registry.Module) *artifact.Artifact {
 	t.Helper()
@@ -366,7 +411,6 @@ func rebuilt(t testing.TB, s *registry.Store, m *registry.Module) *artifact.Arti
 // Of a version with both forms the plan's reader leaves one in.
 func TestWhatStaysKeepsItsEvidence(t *testing.T) {
 	each(t, func(t *testing.T, s *registry.Store) {
-		fill(t, s)
 		publish(t, s, "example.com/lib@v1.0.0.mod")
 		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib@v1.0.0", "")}})
 		if got := removed(p); !slices.Equal(got, []string{"lib:v1.0.0", "lib:v1.0.0.mod", "+rev-old", "+sumdb-v1.0.0"}) {
@@ -483,7 +527,6 @@ func TestWithoutAllOfTheStoreThereIsNoPlan(t *testing.T) {
 
 func TestTheIndexForgetsModulesOfWhichNothingIsLeft(t *testing.T) {
 	each(t, func(t *testing.T, s *registry.Store) {
-		fill(t, s)
 		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib", ""), pattern(t, "example.com/dep@v1.0.0", "")}})
 		apply(t, s, p)
 		emptied, err := p.Emptied(t.Context(), s)

@@ -44,6 +44,8 @@ var absentCodes = []string{
 var (
 	// scanStatus: a vulnerability scan has not ended, so the refusal does not stay.
 	scanStatus = regexp.MustCompile(`with "(Pending|Running|Scheduled)" status of vulnerability scanning`)
+	// unscanned: there was none, and perhaps nobody has asked for one.
+	unscanned = regexp.MustCompile(`(?i)without vulnerability scanning|\bnot scanned\b`)
 	// unsigned: its policy wants a signature, of whomever.
 	unsigned = regexp.MustCompile(`(?i)\bnot signed\b`)
 	// takesNothing: the project's quota, or read-only mode.
@@ -169,6 +171,7 @@ func badAnswer(resp *http.Response) *registry.Error {
 	case http.StatusPreconditionFailed:
 		e.Err = registry.ErrPolicy
 		e.ScanPending = scanStatus.MatchString(e.Message)
+		e.Unscanned = unscanned.MatchString(e.Message)
 		e.Unsigned = unsigned.MatchString(e.Message)
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		e.Err = registry.ErrUnavailable

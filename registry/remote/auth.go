@@ -13,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
 )
@@ -203,9 +205,16 @@ func (t *tokens) GetScheme(ctx context.Context, host string) (auth.Scheme, error
 	return t.current().GetScheme(ctx, host)
 }
 
-// GetToken implements auth.Cache.
+// GetToken implements auth.Cache. A token that is about to end is none.
 func (t *tokens) GetToken(ctx context.Context, host string, scheme auth.Scheme, scope string) (string, error) {
-	return t.current().GetToken(ctx, host, scheme, t.key(host, scope))
+	token, err := t.current().GetToken(ctx, host, scheme, t.key(host, scope))
+	if err != nil || scheme != auth.SchemeBearer {
+		return token, err
+	}
+	if end, known := expiry(token); known && time.Until(end) < tokenMargin {
+		return "", fmt.Errorf("%w: the token for %s ends", errdef.ErrNotFound, host)
+	}
+	return token, nil
 }
 
 // Set implements auth.Cache.

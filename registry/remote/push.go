@@ -9,6 +9,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	orasremote "oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
@@ -91,8 +92,17 @@ func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descripto
 func (r *remote) push(ctx context.Context, op, repo, ref string, f func(*orasremote.Repository) error) error {
 	err := r.do(ctx, op, repo, ref, f)
 	var e *registry.Error
-	if errors.Is(err, registry.ErrUnsupported) && errors.As(err, &e) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	create := fmt.Sprintf("if the registry does not make repositories by itself, create %s/%s", r.at.host, r.name(repo))
+	switch {
+	case errors.Is(err, registry.ErrUnsupported):
 		e.Err, e.Hint = registry.ErrReadOnly, "it is read-only or a pull-through cache: push to the registry behind it"
+	case errors.Is(err, registry.ErrNotFound) && e.Code == errcode.ErrorCodeNameUnknown: // Amazon's, for one
+		e.Err, e.Hint = fmt.Errorf("%w: there is no such repository", registry.ErrDenied), create
+	case errors.Is(err, registry.ErrDenied) && !errors.Is(err, registry.ErrReadOnly) && !lacksRight.MatchString(e.Message):
+		e.Hint += "; " + create
 	}
 	return err
 }

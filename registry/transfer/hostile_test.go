@@ -203,6 +203,22 @@ func TestSnapshotsAreNeitherRolledBackNorForked(t *testing.T) {
 	}
 }
 
+// Two mirrors at the same time leave a head each, which know nothing of each other. Both travel.
+func TestHeadsOfTwoMirrorsTravel(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	log := transfertest.NewLog(t)
+	from, to := newLayout(t), newLayout(t)
+	log.Grow(t, 300, from, signer)
+	copyAll(t, newCopier(from, to, log, signer.Verifier()), transfertest.Items(t, from))
+	log.Jump(t, 100, from, signer) // 400, which does not know 300
+	log.Jump(t, 112, from, signer) // 512, and all below it are provable
+	syncAll(t, transfer.Sync{Copier: newCopier(from, newLayout(t), log, signer.Verifier())}).wants(t, 0, map[registry.Outcome]int{registry.Published: 4})
+	got := syncAll(t, transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())})
+	if err := got.failed["sumdb/sum.example.com:latest"]; len(got.failed) != 1 || !errors.Is(err, sumdb.ErrUnproven) || got.count[registry.Published] != 2 {
+		t.Errorf("%v", got)
+	}
+}
+
 // Who holds a key cannot bring what the log contradicts, nor leave out the record that does.
 func TestWhatTheLogContradictsIsRefused(t *testing.T) {
 	signer := signtest.Signer(t, 0)

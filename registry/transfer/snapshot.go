@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact/sumdb"
@@ -18,18 +19,23 @@ type history struct {
 	mu     sync.Mutex
 	looked bool            // at the destination
 	there  *sumdb.Snapshot // the newest one there; nil = none
-	have   *sumdb.Manifest // of that
+	have   *sumdb.Manifest // one that is there, with whose blobs the next one has most in common
 	asked  bool            // the source, for its newest one
-	newest *sumdb.Snapshot // of both
+	newest *sumdb.Snapshot // of both: it confirms versions
 	fault  error           // what is wrong with the source's
+
+	// What was read last: the newest snapshot is under two tags.
+	last     *sumdb.Snapshot
+	manifest digest.Digest // of that
 }
 
-// snapshot copies a checksum snapshot, if the log of the destination's goes on in it. The tag latest is left alone where
-// the destination's is newer.
+// snapshot copies a checksum snapshot, if the log is the one that the destination has seen. The tag latest only moves to
+// one in which the log of the destination's goes on.
 func (x *copying) snapshot(ctx context.Context) (registry.Outcome, error) {
 	log := x.Checker.Log
 	if x.Repository != log.Repository() {
-		return 0, fmt.Errorf("%s: %w: it is not of the checksum database %s", x.Copier.Source.Reference(x.Repository, x.Tag), registry.ErrUnsupported, log.Name())
+		return 0, fmt.Errorf("%s: %w: it is not of the checksum database %s",
+			x.Copier.Source.Reference(x.Repository, x.Tag), registry.ErrUnsupported, log.Name())
 	}
 	found, err := x.from.FindSnapshot(ctx, log, x.Tag)
 	if err != nil {
@@ -53,26 +59,27 @@ func (x *copying) snapshot(ctx context.Context) (registry.Outcome, error) {
 	if now, err := x.to.FindSnapshot(ctx, log, x.Tag); err == nil && now.Descriptor.Digest == found.Descriptor.Digest {
 		return x.to.ImportSnapshot(ctx, in, log, nil)
 	}
-	older, err := x.proceed(ctx, found, x.from)
+	older, err := x.compare(ctx, found, x.from, x.Tag == sumdb.LatestTag)
 	if x.Tag == sumdb.LatestTag {
 		err = x.conclude(err)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if older && x.Tag == sumdb.LatestTag {
+	case older && x.Tag == sumdb.LatestTag:
 		return registry.Exists, nil
 	}
 	outcome, err := x.to.ImportSnapshot(ctx, in, log, x.history.have)
-	if err == nil && !older && !x.DryRun {
-		x.history.there, x.history.have = x.history.newest, found.Manifest
+	if err == nil && !x.DryRun {
+		x.history.have = found.Manifest
 	}
 	return outcome, err
 }
 
 // changed is the error for a tag that was moved meanwhile.
 func (x *copying) changed() error {
-	return fmt.Errorf("%s: %w: the tag names another manifest than a moment ago", x.Copier.Source.Reference(x.Repository, x.Tag), registry.ErrUnavailable)
+	return fmt.Errorf("%s: %w: the tag names another manifest than a moment ago",
+		x.Copier.Source.Reference(x.Repository, x.Tag), registry.ErrUnavailable)
 }
 
 // confirming is the [verify.Checker]'s Snapshot: the newest of source and destination.
@@ -103,7 +110,7 @@ func (c *Copier) look(ctx context.Context) error {
 	}
 	switch class := verify.Classify(err); {
 	case class == verify.Accepted:
-		h.have, h.newest = found.Manifest, h.there
+		h.newest, h.have = h.there, found.Manifest
 	case class == verify.Absent, class == verify.Denied, class.IsRefusal(), errors.Is(err, registry.ErrNoLayout):
 		// None, or none of use. Registries exist that deny what does not exist to those who may not list.
 	default:
@@ -118,7 +125,7 @@ func (c *Copier) ask(ctx context.Context) error {
 	h := &c.history
 	found, err := c.Source.Snapshot(ctx, c.Checker.Log, c.Checker.Verifier)
 	if err == nil {
-		_, err = c.proceed(ctx, found, c.Source)
+		_, err = c.compare(ctx, found, c.Source, true)
 	}
 	err = c.conclude(err)
 	class := verify.Classify(err)
@@ -142,43 +149,46 @@ func (c *Copier) conclude(err error) error {
 	return err
 }
 
-// proceed reads a snapshot of the source, whose signatures were accepted, and checks that the log is the one that the
-// destination has seen. It is the newest then, unless it is older than what is there.
-func (c *Copier) proceed(ctx context.Context, found *registry.Snapshot, from *registry.Store) (older bool, err error) {
+// compare reads a snapshot of the source, whose signatures were accepted, and checks that its log is the one that the
+// destination has seen. If it is the source's latest, it must show that itself, and confirms versions from then on,
+// unless it is older.
+func (c *Copier) compare(ctx context.Context, found *registry.Snapshot, from *registry.Store, latest bool) (older bool, err error) {
 	if err := c.look(ctx); err != nil {
 		return false, err
 	}
 	h, log := &c.history, c.Checker.Log
-	s := h.newest
-	if s == nil || s.Head().Tree != found.Tree {
-		if s, err = c.read(ctx, found, from); err != nil {
-			return false, err
-		}
+	s, err := c.read(ctx, found, from)
+	if err != nil {
+		return false, err
 	}
-	if h.newest == nil {
-		h.newest = s
+	if h.there == nil {
+		if latest {
+			h.newest = s
+		}
 		return false, nil
 	}
-	now := h.newest.Head()
-	if older = s.Head().N < now.N; older {
-		if h.newest.Compare(s.Head()) == sumdb.Forked {
-			return true, &sumdb.HistoryError{Log: log.Name(), Old: now, New: s.Head(), Err: sumdb.ErrForked}
-		}
-		return true, nil
+	now, relation := h.there.Head(), h.there.Compare(s.Head())
+	if older = relation == sumdb.Older || relation == sumdb.Unproven; relation == sumdb.Newer {
+		relation = s.Compare(now)
 	}
-	switch s.Compare(now) {
-	case sumdb.Forked:
-		return false, &sumdb.HistoryError{Log: log.Name(), Old: now, New: s.Head(), Err: sumdb.ErrForked}
-	case sumdb.Unproven:
-		return false, fmt.Errorf("checksum snapshot of %s with %d records: %w: that of %d records; mirror into the source once, with the destination's snapshot in it",
-			log.Name(), s.Head().N, sumdb.ErrUnproven, now.N)
+	switch {
+	case relation == sumdb.Forked:
+		return older, &sumdb.HistoryError{Log: log.Name(), Old: now, New: s.Head(), Err: sumdb.ErrForked}
+	case relation == sumdb.Unproven && latest && !older:
+		return older, fmt.Errorf("checksum snapshot of %s with %d records: %w: that of %d records; "+
+			"mirror into the source once, with the destination's snapshot in it", log.Name(), s.Head().N, sumdb.ErrUnproven, now.N)
+	case latest && !older:
+		h.newest = s
 	}
-	h.newest = s
-	return false, nil
+	return older, nil
 }
 
 // read reads all of a snapshot, and checks it.
 func (c *Copier) read(ctx context.Context, found *registry.Snapshot, from *registry.Store) (*sumdb.Snapshot, error) {
+	h := &c.history
+	if h.manifest == found.Descriptor.Digest {
+		return h.last, nil
+	}
 	candidate := verify.Candidate{Snapshot: found, Store: from}
 	s, err := sumdb.Read(ctx, c.Checker.Log, found.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		return candidate.Blob(ctx, c.Checker.Log, d)
@@ -186,5 +196,6 @@ func (c *Copier) read(ctx context.Context, found *registry.Snapshot, from *regis
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from.Reference(c.Checker.Log.Repository(), found.Descriptor.Digest.String()), err)
 	}
+	h.last, h.manifest = s, found.Descriptor.Digest
 	return s, nil
 }

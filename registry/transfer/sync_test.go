@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"golang.org/x/mod/module"
+	"golang.org/x/time/rate"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/artifacttest"
@@ -248,4 +249,48 @@ func load(t testing.TB, s *registry.Store, m module.Version, v sign.Verifier) (*
 	}
 	keys, err := s.Verify(t.Context(), found, v)
 	return found, keys, err
+}
+
+// What the account may not list, the source's index tells; and the snapshot, where it always is.
+func TestSyncFromARegistryWithoutCatalog(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	reg, from := newRegistry(t)
+	log := transfertest.NewLog(t)
+	transfertest.Everything(t, from, log, signer)
+	want := transfertest.Items(t, from)
+	reg.Inject(registrytest.NoCatalog())
+	to := newLayout(t)
+	syncAll(t, transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}).wants(t, 0, map[registry.Outcome]int{registry.Published: len(want)})
+	if got := transfertest.Items(t, to); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// A limit counts every byte that comes over the network, once; of a directory, every byte that is sent.
+func TestRateLimitCountsWhatIsTransferred(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	a := artifacttest.FullVersion(t, artifacttest.Version, strings.Repeat("text", 10_000))
+	var blobs int64
+	for _, b := range a.Blobs {
+		blobs += b.Descriptor.Size
+	}
+	for name, stores := range map[string]func() (from, to *registry.Store){
+		"registry to directory": func() (_, _ *registry.Store) { _, s := newRegistry(t); return s, newLayout(t) },
+		"directory to registry": func() (_, _ *registry.Store) { _, s := newRegistry(t); return newLayout(t), s },
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, to := stores()
+			storetest.Publish(t, from, a, signer)
+			c := newCopier(from, to, transfertest.NewLog(t), signer.Verifier())
+			const bucket = 1 << 30
+			c.Rate = rate.NewLimiter(1e-9, bucket) // it never fills again while this runs
+			if _, err := c.Copy(t.Context(), transfer.Item{Repository: "corp.example/lib_u", Tag: "v1.2.3"}); err != nil {
+				t.Fatal(err)
+			}
+			signature := int64(2 << 10)
+			if taken := bucket - int64(c.Rate.Tokens()); taken < blobs || taken > blobs+signature {
+				t.Errorf("%d bytes counted for %d", taken, blobs)
+			}
+		})
+	}
 }

@@ -43,8 +43,9 @@ func (t *target) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 		return nil
 	}
 	if t.limiter != nil {
+		fast := b
 		b = artifact.BlobFrom(b.Descriptor, func() (io.ReadCloser, error) {
-			rc, err := b.Open()
+			rc, err := fast.Open()
 			if err != nil {
 				return nil, err
 			}

@@ -2,10 +2,13 @@ package registrytest
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Auth is how a registry wants its users to authenticate.
@@ -32,7 +35,7 @@ func (r *Registry) authorized(req *http.Request, l Request) bool {
 		return r.login(req)
 	case TokenAuth, HarborToken:
 		encoded, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-		granted, err := base64.RawURLEncoding.DecodeString(encoded)
+		granted, err := r.granted(encoded)
 		return err == nil && slices.Contains(strings.Fields(string(granted)), r.subject(l)+"="+action(l))
 	default:
 		return true
@@ -100,5 +103,33 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	token := base64.RawURLEncoding.EncodeToString([]byte(strings.Join(grants, " ")))
+	if life := r.o.TokenLife; life != 0 {
+		claims := fmt.Sprintf(`{"exp":%d,"grants":%q}`, time.Now().Add(life).Unix(), token)
+		token = "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+	}
 	writeJSON(w, http.StatusOK, map[string]string{"token": token})
+}
+
+// granted returns the grants in a token, if it has not ended.
+func (r *Registry) granted(token string) ([]byte, error) {
+	if r.o.TokenLife != 0 {
+		_, claims, _ := strings.Cut(token, ".")
+		claims, _, _ = strings.Cut(claims, ".")
+		var c struct {
+			Exp    int64
+			Grants string
+		}
+		data, err := base64.RawURLEncoding.DecodeString(claims)
+		if err == nil {
+			err = json.Unmarshal(data, &c)
+		}
+		if err == nil && time.Now().Unix() >= c.Exp {
+			err = errors.New("the token has ended")
+		}
+		if err != nil {
+			return nil, err
+		}
+		token = c.Grants
+	}
+	return base64.RawURLEncoding.DecodeString(token)
 }

@@ -21,11 +21,17 @@ func HarborPendingScan() Fault {
 	return harborPolicy(`current image with "Pending" status of vulnerability scanning cannot be pulled due to configured policy in 'Prevent images with vulnerability severity of "Critical" or higher from running.'`)
 }
 
+// HarborUnscanned is Harbor with an image that was never scanned.
+func HarborUnscanned() Fault {
+	return harborPolicy(`current image without vulnerability scanning cannot be pulled due to configured policy in 'Prevent images with vulnerability severity of "Critical" or higher from running.' To continue with pull, please contact your project administrator for help.`)
+}
+
 func harborPolicy(message string) Fault {
 	f := Answer(http.StatusPreconditionFailed, "PROJECTPOLICYVIOLATION", message)
 	f.kind = Manifest
-	f.when = func(_ *Registry, l Request) bool {
-		return l.Method != http.MethodPut && !strings.HasSuffix(l.Reference, ".sig")
+	f.when = func(r *Registry, l Request) bool {
+		_, _, there := r.lookup(l.Repository, l.Reference)
+		return there && l.Method != http.MethodPut && !strings.HasSuffix(l.Reference, ".sig")
 	}
 	return f
 }

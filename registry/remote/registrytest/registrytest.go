@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,6 +30,8 @@ type Options struct {
 	PageSize int // entries of a page of tags or repositories, whatever was asked for; 0 = as asked
 	TLS      bool
 	FoldTags bool // Gitea, which has tags in lower case only
+
+	TokenLife time.Duration // of a token, a JSON Web Token then; 0 = it never ends, and is none
 
 	AllowDelete bool // distribution with REGISTRY_STORAGE_DELETE_ENABLED
 }

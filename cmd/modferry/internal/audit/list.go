@@ -27,7 +27,7 @@ type Lister struct {
 // its versions. A repository that cannot be read does not end it: broken says what is wrong with each. err is that of
 // do, or says why the listing ended.
 func (l *Lister) Each(ctx context.Context, do func(path string, versions []registry.Listed) error) (broken []error, err error) {
-	paths, broken, err := l.modules(ctx)
+	paths, broken, err := l.Paths(ctx)
 	if err != nil {
 		return broken, err
 	}
@@ -50,9 +50,9 @@ func (l *Lister) Each(ctx context.Context, do func(path string, versions []regis
 	return broken, nil
 }
 
-// modules returns, sorted, every module path of every store that requests for it would be routed to, and what is
+// Paths returns, sorted, every module path of every store that requests for it would be routed to, and what is
 // wrong with repositories that do not tell theirs.
-func (l *Lister) modules(ctx context.Context) (paths []string, broken []error, err error) {
+func (l *Lister) Paths(ctx context.Context) (paths []string, broken []error, err error) {
 	for _, s := range l.Stores.Stores() {
 		names, faults, err := l.named(ctx, s)
 		if broken = append(broken, faults...); err != nil {

@@ -18,6 +18,8 @@ import (
 const (
 	FlagRegistry   = "registry"
 	flagCAFile     = "ca-file"
+	flagClientCert = "client-cert"
+	flagClientKey  = "client-key"
 	flagKey        = "key"
 	flagVerifyKey  = "verify-key"
 	FlagPolicy     = "policy"
@@ -45,18 +47,21 @@ const (
 
 // StoreFlags say where artifacts live. The default is the embedded store: no server, nothing to install.
 func (a *App) StoreFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{
 			Name: FlagRegistry, Value: a.defaultStore(), DefaultText: "oci: in the user's data directory",
 			Usage: "the `STORE`: host/namespace, oci:DIR, or routes by module prefix, PREFIX=STORE,…,STORE",
 		},
-		CAFileFlag(),
-	}
+	}, TLSFlags()...)
 }
 
-// CAFileFlag says which certificates of registries to trust.
-func CAFileFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagCAFile, Usage: "trust the certificates in `FILE` (PEM) besides the system's when talking to the registry"}
+// TLSFlags say which certificates of registries to trust, and which one to show them.
+func TLSFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: flagCAFile, Usage: "trust the certificates in `FILE` (PEM) besides the system's when talking to the registry"},
+		&cli.StringFlag{Name: flagClientCert, Usage: "show the registry the client certificate in `FILE` (PEM, with its chain)"},
+		&cli.StringFlag{Name: flagClientKey, Usage: "the private key in `FILE` (PEM) of the client certificate", DefaultText: "in the certificate's file"},
+	}
 }
 
 // TrustFlags say whose signatures are accepted.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
@@ -20,11 +21,16 @@ import (
 
 // OpenStores opens what --registry names. Log may be nil.
 func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, error) {
+	return a.OpenTimedStores(c, log, nil)
+}
+
+// OpenTimedStores is OpenStores, and has requested told of each request, as [remote.ClientOptions] has it.
+func (a *App) OpenTimedStores(c *cli.Context, log *slog.Logger, requested func(method string, status int, took time.Duration)) (*registry.Router, error) {
 	spec := c.String(FlagRegistry)
 	if spec == "" {
 		return nil, UsageErrorf("--%s is needed: a registry and namespace (harbor.example/golang) or a directory (oci:DIR)", FlagRegistry)
 	}
-	client, err := newClient(c, log)
+	client, err := newClient(c, log, requested)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +43,7 @@ func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, er
 
 // OpenEach opens stores that arguments name: registries and namespaces, or directories. Log may be nil.
 func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list []*registry.Store, err error) {
-	client, err := newClient(c, log)
+	client, err := newClient(c, log, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +60,15 @@ func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list [
 	return list, nil
 }
 
-func newClient(c *cli.Context, log *slog.Logger) (*remote.Client, error) {
+func newClient(c *cli.Context, log *slog.Logger, requested func(method string, status int, took time.Duration)) (*remote.Client, error) {
+	if c.String(flagClientKey) != "" && c.String(flagClientCert) == "" {
+		return nil, UsageErrorf("--%s is the key of a certificate: give --%s, too", flagClientKey, flagClientCert)
+	}
 	return remote.NewClient(remote.ClientOptions{
-		CAFile:    c.String(flagCAFile),
+		CAFile: c.String(flagCAFile), ClientCert: c.String(flagClientCert), ClientKey: c.String(flagClientKey),
 		UserAgent: "modferry/" + BuildVersion(),
 		Log:       log,
+		Requested: requested,
 	})
 }
 

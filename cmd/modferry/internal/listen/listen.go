@@ -10,11 +10,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/modferry/modferry/proxyshim"
 )
-
-// shutdownTime is how long requests in flight may take once the shim was told to stop.
-const shutdownTime = 15 * time.Second
 
 // IsLoopback reports whether only this machine can reach a listener on addr (host:port).
 func IsLoopback(addr string) (bool, error) {
@@ -60,20 +59,38 @@ func Locally(shim http.Handler, log *slog.Logger) (url string, stop func(), err 
 	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
 }
 
-// Until serves on l until ctx ends, then lets requests in flight finish.
-func Until(ctx context.Context, srv *http.Server, l net.Listener, log *slog.Logger) error {
+// Stop is how a shim ends. The zero value has requests in flight cut off.
+type Stop struct {
+	Timeout time.Duration // for all of it
+	Delay   time.Duration // of it, before new requests are refused: time for those who send them to notice
+	Drain   func()        // called first: to say to them that it is not ready any more; nil = nothing is said
+}
+
+// Until serves on l until ctx ends, then lets requests in flight finish. Systemd, if it wants to know, is told of both.
+func Until(ctx context.Context, srv *http.Server, l net.Listener, stop Stop, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // of no use to anybody else
 	select {
 	case err := <-failed:
 		return fmt.Errorf("the shim stopped: %w", err)
 	case <-ctx.Done():
 	}
 	log.Info("shim stopping")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stop.Timeout)
 	defer cancel()
+	if stop.Drain != nil {
+		stop.Drain()
+	}
+	if stop.Delay > 0 {
+		select {
+		case <-time.After(stop.Delay):
+		case <-grace.Done():
+		}
+	}
 	if err := srv.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("requests were still in flight after %v: %w", shutdownTime, err), srv.Close())
+		return errors.Join(fmt.Errorf("requests were still in flight after %v: %w", stop.Timeout, err), srv.Close())
 	}
 	return nil
 }

@@ -135,6 +135,10 @@ func (b *bar) Expect(total int) {
 }
 
 func (b *bar) Event(e mirror.Event) {
+	if e.Status == mirror.HeldBack { // which was counted before
+		fmt.Fprintln(b, eventLine(e))
+		return
+	}
 	if e.Status == mirror.Failed && !endsRun(e) {
 		fmt.Fprintln(b, eventLine(e))
 	}
@@ -168,6 +172,8 @@ func eventLine(e mirror.Event) string {
 		line += " mod-only"
 	}
 	switch {
+	case e.Status == mirror.HeldBack:
+		line = fmt.Sprintf("%s %s by the registry: %s", e.Status, e.Module, e.HeldBack)
 	case e.HeldBack != "":
 		line += ", held back by the registry: " + e.HeldBack
 	case e.Bytes > 0:
@@ -207,6 +213,9 @@ func SummaryLine(s mirror.Summary, dryRun bool) string {
 	}
 	if s.Completed > 0 {
 		parts = append(parts, fmt.Sprintf("%d completed", s.Completed))
+	}
+	if s.HeldBack > 0 {
+		parts = append(parts, fmt.Sprintf("%d held back", s.HeldBack))
 	}
 	parts = append(parts, fmt.Sprintf("%d failed", s.Failed), humanize.Bytes(uint64(s.Bytes)))
 	return strings.Join(parts, ", ")

@@ -3,6 +3,7 @@ package pruning
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -94,6 +95,9 @@ func (a app) prunePlan(c *cli.Context) error {
 	defer store.Close()
 	planner := &prune.Planner{Rules: rules, Lister: inventory.Lister{Store: store, Jobs: jobs}}
 	plan, err := planner.Plan(c.Context)
+	if errors.Is(err, registry.ErrPolicy) {
+		err = command.WithHint(err, "have the registry scan it, or name it with --"+flagDrop)
+	}
 	if err != nil {
 		return err
 	}
@@ -152,9 +156,10 @@ Removes what prune plan has written down from the store that it was made for, an
    gone      it was not there any more
    kept      it goes with a version that stays
    changed   the version, or something that goes with it, is not what it was when the plan was made; all of it stays
+   shared    another tag, which is not in the plan, names the same manifest, and the registry would remove both
    refused   the registry does not let it go, because of a rule for immutable tags, for instance
 
-Exit code 3 if something has changed or was refused. Versions go first and signatures last, so that nothing is ever there
+Exit code 3 if something stays for one of the last three reasons. Versions go first and signatures last, so that nothing is ever there
 without its signature; who is interrupted runs the same command again.
 
 A directory removes the tags at once, and then what nothing else in it needs. A registry removes blobs when it collects

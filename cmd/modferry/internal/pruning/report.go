@@ -43,7 +43,7 @@ func (r *report) tell(res prune.Result) {
 // String returns how many tags have each outcome, in words.
 func (r *report) String() string {
 	var parts []string
-	for _, o := range []prune.Outcome{prune.Removed, prune.Gone, prune.Kept, prune.Changed, prune.Refused} {
+	for _, o := range []prune.Outcome{prune.Removed, prune.Gone, prune.Kept, prune.Changed, prune.Shared, prune.Refused} {
 		if n := r.counts[o]; n > 0 || o == prune.Removed {
 			parts = append(parts, fmt.Sprintf("%d %s", n, o))
 		}

@@ -9,27 +9,18 @@ import (
 	"time"
 )
 
-// An Explainer is a [Verifier] that tells why it decides as it does.
-type Explainer interface {
-	Verifier
-
-	// Explain decides about a subject as Verify does, and looks at every signature. The error is that of a cancelled
-	// context.
-	Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error)
-}
-
-// Explanation is how an [Explainer] decides about a subject, and why.
+// Explanation is how a [Policy] decides about a subject, and why.
 type Explanation struct {
 	Rule       Rule
-	Line       int    // of the rule in the policy; 0 = it is not in there
-	Needs      string // whose signatures the rule needs, in words; "" if there is no rule
-	Denied     error  // what Deny returns
+	Line       int    // of the rule in the file; 0 = it is not in there
+	Needs      string // whose signatures the rule needs, in words
+	Denied     error  // what [Policy.Deny] returns
 	Signatures []Finding
-	Keys       []string // that count, as Verify returns them
-	Err        error    // nil if the subject is accepted, else as Verify returns it
+	Keys       []string // the names of the keys that count, as [Policy.Verify] returns them
+	Err        error    // nil if the subject is accepted; see [Verifier]
 }
 
-// Finding is what an [Explainer] makes of one signature.
+// Finding is what a policy makes of one signature.
 type Finding struct {
 	Format Format
 	Signer string   // who made it, as of [Keys.Verify]; "" = nobody known, or it is broken
@@ -38,26 +29,7 @@ type Finding struct {
 	Why    string // it does not count; "" if it does
 }
 
-// Explain implements [Explainer].
-func (k *Keys) Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error) {
-	e := &Explanation{Rule: k.Rule(s.Module.Path), Needs: "one of the keys given"}
-	e.Keys, e.Err = k.Verify(ctx, s, sigs)
-	for _, sig := range sigs {
-		f := Finding{Format: sig.Format}
-		if by, err := k.check(ctx, s, sig); err == nil {
-			f.Signer, f.Keys, f.Counts = by.signer, []string{by.signer}, true
-		} else {
-			f.Why = err.Error()
-		}
-		e.Signatures = append(e.Signatures, f)
-	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return e, nil
-}
-
-// Explain implements [Explainer].
+// Explain decides about a subject, all signatures looked at. The error is that of a cancelled context.
 func (p *Policy) Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error) {
 	now := p.now()
 	r, _ := p.rule(s.Module.Path)

@@ -1,0 +1,75 @@
+package reload
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAValueFollowsItsFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "number")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads := 0
+	var log bytes.Buffer
+	write("1")
+	v, err := New(slog.New(slog.NewTextHandler(&log, nil)), func() (int, error) {
+		reads++
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return 0, err
+		}
+		return strconv.Atoi(string(data))
+	}, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	v.now = func() time.Time { return now }
+	v.looked = now
+	for _, step := range []struct {
+		name   string
+		text   string
+		after  time.Duration
+		want   int
+		reads  int
+		broken bool
+	}{
+		{"at once, nobody looks", "22", 0, 1, 1, false},
+		{"later it is read", "22", time.Minute, 22, 2, false},
+		{"once", "22", time.Minute, 22, 2, false},
+		{"what is broken leaves it", "three", time.Minute, 22, 3, true},
+		{"and is read once", "three", time.Minute, 22, 3, true},
+		{"until it is mended", "4444", time.Minute, 4444, 4, false},
+	} {
+		if data, _ := os.ReadFile(file); string(data) != step.text {
+			write(step.text)
+		}
+		now = now.Add(step.after)
+		if got := v.Get(); got != step.want || reads != step.reads || (v.Err() != nil) != step.broken {
+			t.Errorf("%s: %d after %d reads, %v", step.name, got, reads, v.Err())
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	if got := v.Get(); got != 4444 || v.Err() == nil || strings.Count(log.String(), "stays in force") != 2 {
+		t.Errorf("without its file: %d, %v, %s", got, v.Err(), log.String())
+	}
+}
+
+func TestAValueThatCannotBeReadAtFirstIsAnError(t *testing.T) {
+	if _, err := New(slog.Default(), func() (int, error) { return strconv.Atoi("x") }); err == nil {
+		t.Error("no error")
+	}
+}
