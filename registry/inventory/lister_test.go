@@ -5,13 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 	modsumdb "golang.org/x/mod/sumdb"
 	"golang.org/x/mod/sumdb/note"
@@ -284,4 +287,75 @@ func TestWhatALayoutLacksIsNotInIt(t *testing.T) {
 	if _, _, err := list(t, &inventory.Lister{Store: open(t, "oci:"+filepath.Join(dir, "none"))}); !errors.Is(err, registry.ErrNoLayout) {
 		t.Error(err)
 	}
+}
+
+// many is a store of versions that exist only by name: each has a manifest with signatures.
+type many struct {
+	registry.Backend
+	modules, versions int
+	asked             atomic.Int64
+}
+
+func (m *many) Reference(repo, ref string) string { return "many/" + repo + ":" + ref }
+
+func (m *many) Repositories(context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for i := range m.modules {
+			if !yield(fmt.Sprintf("example.com/organisation/module%d", i), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *many) Tags(_ context.Context, repo string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if repo == artifact.IndexRepository {
+			yield("", registry.ErrNotFound)
+			return
+		}
+		for i := range m.versions {
+			tag := fmt.Sprintf("v1.%d.0", i)
+			if !yield(tag, nil) || !yield(sign.Tag(of(repo+":"+tag)), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *many) Resolve(_ context.Context, repo, ref string) (ocispec.Descriptor, error) {
+	m.asked.Add(1)
+	return ocispec.Descriptor{Digest: of(repo + ":" + ref)}, nil
+}
+
+// What is listed is written and let go: an inventory of many repositories takes no more memory than one of few.
+func TestAnInventoryOfTwentyThousandVersions(t *testing.T) {
+	store := &many{modules: 2000, versions: 10}
+	l := &inventory.Lister{Store: registry.New(store)}
+	var size counter
+	w := inventory.NewWriter(&size, inventory.Text)
+	pending := 0
+	broken, err := l.Each(t.Context(), func(r inventory.Repository) error {
+		before := int(size)
+		err := w.Add(r)
+		pending = max(pending, int(size)-before)
+		return err
+	})
+	if err != nil || broken != nil {
+		t.Fatal(err, broken)
+	}
+	if _, err := w.Close(); err != nil || w.Tags() != 20_000 || store.asked.Load() != 40_000 {
+		t.Errorf("%v, %d tags, %d requests", err, w.Tags(), store.asked.Load())
+	}
+	if size > 20_000*45 || pending > 64<<10 {
+		t.Errorf("%d bytes, up to %d at a time", size, pending)
+	}
+}
+
+// counter counts what is written to it.
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }

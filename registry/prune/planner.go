@@ -28,7 +28,6 @@ type Planner struct {
 // repository is what a store holds of one module.
 type repository struct {
 	inventory.Repository
-	path     string
 	versions []held // in semver order
 }
 
@@ -69,13 +68,11 @@ func (p *Planner) modules(ctx context.Context) (all []repository, err error) {
 		if r.Name == artifact.IndexRepository || strings.HasPrefix(r.Name, sumdb.RepositoryPrefix) {
 			return nil
 		}
-		m := repository{Repository: r}
-		if m.path, err = p.path(ctx, r); err != nil {
-			return err
+		path, err := p.path(ctx, r)
+		if err == nil {
+			all = append(all, repository{Repository: r, versions: versionsOf(path, r.Tags)})
 		}
-		m.versions = versionsOf(m.path, r.Tags)
-		all = append(all, m)
-		return nil
+		return err
 	})
 	return all, errors.Join(append(broken, err)...)
 }
