@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -112,6 +113,7 @@ func declaredPath(goMod []byte) (string, error) {
 type packedZip struct {
 	checkedZip
 	packedLayer
+	licenses []string // SPDX identifiers, sorted
 }
 
 // packZip makes the zip layer and checks the zip meanwhile.
@@ -135,7 +137,27 @@ func packZip(f Files, mtime time.Time) (*packedZip, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return &z, nil
+	r, err := zip.OpenReader(f.ZipFile)
+	if err != nil {
+		return nil, corruptZip(err)
+	}
+	defer r.Close()
+	z.licenses, err = findLicenses(&r.Reader, f.Module)
+	return &z, err
+}
+
+// WithoutLicenses returns the artifact that a modferry makes which does not look for licences, as older ones do not.
+func (a *Artifact) WithoutLicenses() (*Artifact, error) {
+	if a.zip == nil || a.zip.licenses == nil {
+		return a, nil
+	}
+	z := *a.zip
+	z.licenses = nil
+	b, err := pack(a.files, a.info, &z)
+	if err != nil {
+		return nil, fmt.Errorf("packaging %s: %w", a.files.Module, err)
+	}
+	return b, nil
 }
 
 // With returns the artifact that [Build] makes of the same zip and go.mod with another .info file, of the same time, and
@@ -159,7 +181,11 @@ func (a *Artifact) With(infoFile, sumDB []byte, tiles map[string][]byte) (*Artif
 
 // pack makes the artifact of files that belong together.
 func pack(f Files, info *info, zip *packedZip) (*Artifact, error) {
-	meta, err := packMeta(f, info.time())
+	var licenses []string
+	if zip != nil {
+		licenses = zip.licenses
+	}
+	meta, err := packMeta(f, info.time(), licenses)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +198,9 @@ func pack(f Files, info *info, zip *packedZip) (*Artifact, error) {
 	configType, layers, diffIDs := MediaTypeGoModConfig, []Blob{meta.blob}, []digest.Digest{meta.diffID}
 	if zip != nil {
 		annotations[AnnotationSum] = zip.sum
+		if expression := licenseExpression(licenses); expression != "" {
+			annotations[ocispec.AnnotationLicenses] = expression
+		}
 		configType, layers, diffIDs = ocispec.MediaTypeImageConfig, append(layers, zip.blob), append(diffIDs, zip.diffID)
 	}
 	created := info.time()
@@ -196,7 +225,7 @@ func pack(f Files, info *info, zip *packedZip) (*Artifact, error) {
 }
 
 // packMeta makes the meta layer.
-func packMeta(f Files, mtime time.Time) (packedLayer, error) {
+func packMeta(f Files, mtime time.Time, licenses []string) (packedLayer, error) {
 	tree, err := goproxy.Base(f.Module)
 	if err != nil {
 		return packedLayer{}, err
@@ -207,7 +236,7 @@ func packMeta(f Files, mtime time.Time) (packedLayer, error) {
 	}
 	files := []tarFile{{tree + ".info", f.Info}, {tree + ".mod", f.GoMod}}
 	if f.ZipFile != "" {
-		bom, err := sbom(f.Module)
+		bom, err := sbom(f.Module, licenses)
 		if err != nil {
 			return packedLayer{}, err
 		}

@@ -124,7 +124,7 @@ func TestLayersFormAGoproxyTree(t *testing.T) {
 			path, _ := module.EscapePath(files.Module.Path)
 			version, _ := module.EscapeVersion(files.Module.Version)
 			tree := path + "/@v/" + version
-			bom, err := sbom(files.Module)
+			bom, err := sbom(files.Module, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -38,7 +38,7 @@ func TestReadMetaReturnsWhatBuildPackaged(t *testing.T) {
 		}
 		want := Meta{Info: f.Info, GoMod: f.GoMod}
 		if f.ZipFile != "" {
-			want.SBOM, _ = sbom(f.Module)
+			want.SBOM, _ = sbom(f.Module, nil)
 		}
 		if !reflect.DeepEqual(*meta, want) {
 			t.Errorf("%s: ReadMeta gives %+v\nwant %+v", name, *meta, want)

@@ -13,17 +13,17 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// sbom returns a CycloneDX document with m as its only component. Its bytes depend on m alone.
+// sbom returns a CycloneDX document with m as its only component. Its bytes depend on m and its licences alone.
 //
 // Vulnerability scanners look the component up by its name, in its own case, and a document they cannot read is one
 // without findings: so what was written is read back.
-func sbom(m module.Version) ([]byte, error) {
+func sbom(m module.Version, licenses []string) ([]byte, error) {
 	bom := cyclonedx.BOM{ // not NewBOM, whose specification version changes with the library
 		JSONSchema:  "http://cyclonedx.org/schema/bom-1.5.schema.json",
 		BOMFormat:   cyclonedx.BOMFormat,
 		SpecVersion: cyclonedx.SpecVersion1_5,
 		Version:     1,
-		Components:  &[]cyclonedx.Component{component(m)},
+		Components:  &[]cyclonedx.Component{component(m, licenses)},
 	}
 	var buf bytes.Buffer
 	if err := cyclonedx.NewBOMEncoder(&buf, cyclonedx.BOMFileFormatJSON).Encode(&bom); err != nil {
@@ -40,17 +40,25 @@ func sbom(m module.Version) ([]byte, error) {
 }
 
 // component describes m. A Go distribution is known to vulnerability databases as the standard library of its release.
-func component(m module.Version) cyclonedx.Component {
+func component(m module.Version, licenses []string) cyclonedx.Component {
 	name, version := m.Path, m.Version
 	if release := goproxy.ReleaseOf(m.Version); goproxy.IsToolchain(m) && release != "" {
 		name, version = "stdlib", strings.TrimPrefix(release, "go")
 	}
 	purl := "pkg:golang/" + name + "@" + url.QueryEscape(version) // escapes the + of +incompatible
-	return cyclonedx.Component{
+	c := cyclonedx.Component{
 		BOMRef:     purl,
 		Type:       cyclonedx.ComponentTypeLibrary,
 		Name:       name,
 		Version:    version,
 		PackageURL: purl,
 	}
+	switch len(licenses) {
+	case 0:
+	case 1:
+		c.Licenses = &cyclonedx.Licenses{{License: &cyclonedx.License{ID: licenses[0]}}}
+	default:
+		c.Licenses = &cyclonedx.Licenses{{Expression: licenseExpression(licenses)}}
+	}
+	return c
 }

@@ -35,7 +35,7 @@ func TestSBOMHasPinnedBytes(t *testing.T) {
 		},
 	} {
 		want := head + tt.component + "]}\n"
-		got, err := sbom(module.Version{Path: tt.path, Version: tt.version})
+		got, err := sbom(module.Version{Path: tt.path, Version: tt.version}, nil)
 		if err != nil || string(got) != want {
 			t.Errorf("SBOM of %s@%s is %s, %v\nwant %s", tt.path, tt.version, got, err, want)
 		}

@@ -109,6 +109,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"upstream":    cmdUpstream,
+			"authority":   cmdAuthority,
 			"keypair":     cmdKeypair,
 			"sumdb":       cmdSumDB,
 			"grow":        cmdGrow,

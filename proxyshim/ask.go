@@ -25,8 +25,8 @@ type confirmed interface {
 	Subject() sign.Subject
 }
 
-// source is where answers of one kind come from: from the cache, and from a store when they are not there or old. They
-// are good for as long as the store does not answer.
+// source is where answers of one kind come from: from the cache, and from a store when they are not there or old.
+// They are good for as long as the store does not answer.
 type source[T confirmed] struct {
 	kind   string       // in flights and log records
 	anyone bool         // nobody has to accept them, for what they lead to is verified
@@ -64,8 +64,8 @@ func (s *source[T]) usable(v T) bool {
 	return v != none && !v.Confirmed().Withheld && (s.lacks == nil || !s.lacks(v))
 }
 
-// ask returns the answer about m, which a store confirmed less than maxAge ago, unless that does not answer. If anew is
-// set something was not found by what is kept: then no answer is an error.
+// ask returns the answer about m, which a store confirmed less than maxAge ago, unless that does not answer. If anew
+// is set something was not found by what is kept: then no answer is an error.
 func ask[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Version, maxAge time.Duration, anew bool) (T, error) {
 	var none T
 	policy := h.policy()
@@ -82,7 +82,9 @@ func ask[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Ve
 	if anew {
 		flight = "new " + flight
 	}
-	v, err := share(ctx, h, flight, func(ctx context.Context) (T, error) { return refresh(ctx, h, s, policy, m, maxAge, anew) })
+	v, err := share(ctx, h, flight, func(ctx context.Context) (T, error) {
+		return refresh(ctx, h, s, policy, m, maxAge, anew)
+	})
 	if err != nil {
 		return none, err
 	}
@@ -92,16 +94,20 @@ func ask[T confirmed](ctx context.Context, h *Handler, s *source[T], m module.Ve
 	return v, nil
 }
 
-// forbid removes what is kept about m, which the policy refuses because of err: no store needs to be asked. It returns err.
+// forbid removes what is kept about m, which the policy refuses because of err: no store needs to be asked. It
+// returns err.
 func forbid[T confirmed](h *Handler, s *source[T], m module.Version, err error) error {
 	if kept := s.cache.Drop(m); kept != nil {
-		h.log.Error("removing from the cache what the policy forbids", "kind", s.kind, "module", m.Path, "version", m.Version, "error", kept)
+		h.log.Error("removing from the cache what the policy forbids",
+			"kind", s.kind, "module", m.Path, "version", m.Version, "error", kept)
 	}
 	return fmt.Errorf("%s: %w", subject(m), err)
 }
 
 // refresh is ask, in a flight of its own.
-func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], policy sign.Verifier, m module.Version, maxAge time.Duration, anew bool) (T, error) {
+func refresh[T confirmed](
+	ctx context.Context, h *Handler, s *source[T], policy sign.Verifier, m module.Version, maxAge time.Duration, anew bool,
+) (T, error) {
 	var none T
 	store, err := h.stores.For(m.Path)
 	if err != nil {
@@ -126,7 +132,7 @@ func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], policy 
 		if usable && !anew {
 			return old, nil
 		}
-		if _, refusal := policy.Verify(ctx, sign.Subject{Module: m}, nil); !s.anyone && errors.Is(refusal, sign.ErrForbidden) {
+		if _, refusal := policy.Verify(ctx, sign.Subject{Module: m}, nil); errors.Is(refusal, sign.ErrForbidden) && !s.anyone {
 			return none, forbid(h, s, m, refusal) // no rule covers it: that needs no store
 		}
 	case verify.Absent, verify.Denied, verify.Unconfirmed:
@@ -140,8 +146,8 @@ func refresh[T confirmed](ctx context.Context, h *Handler, s *source[T], policy 
 	return none, h.explain(m, store, err)
 }
 
-// age returns how long ago that was. A time in the future is infinitely old: a clock that is set back must not prolong
-// anything.
+// age returns how long ago that was. A time in the future is infinitely old: a clock that is set back must not
+// prolong anything.
 func (h *Handler) age(checked time.Time) time.Duration {
 	if age := h.now().Sub(checked); age >= 0 {
 		return age
@@ -149,7 +155,8 @@ func (h *Handler) age(checked time.Time) time.Duration {
 	return math.MaxInt64
 }
 
-// share runs fn once for all who ask for key at the same time. A caller that goes away leaves the others, and fn, alone.
+// share runs fn once for all who ask for key at the same time. A caller that goes away leaves the others, and fn,
+// alone.
 func share[T any](ctx context.Context, h *Handler, key string, fn func(context.Context) (T, error)) (T, error) {
 	done := h.flights.DoChan(key, func() (any, error) {
 		if !h.begin() {

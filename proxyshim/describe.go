@@ -32,6 +32,7 @@ type Description struct {
 	Sum       string        // h1: of the zip; "" if ModOnly
 	GoModSum  string        // h1: of go.mod
 	Keys      []string      // who signed it, of those who are trusted; none: signatures are not verified
+	Rule      string        // of the trust policy, by which that counts; "" without a policy
 	Record    int64         // its record in the checksum database; -1: it was accepted without one
 	Private   bool          // the checksum database is not asked about it
 	Withheld  bool          // the store does not give it any more: not served
@@ -78,7 +79,7 @@ func (h *Handler) Known(m module.Version) *Description {
 func (h *Handler) description(e *cache.Entry) *Description {
 	d := &Description{
 		Module: e.Module, ModOnly: e.ZipLayer == nil, Manifest: e.Manifest.Digest, Sum: e.Sum, GoModSum: e.GoModSum,
-		Keys: e.Keys, Record: -1, Private: h.isPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
+		Keys: e.Keys, Rule: h.policy().Rule(e.Module.Path).Name, Record: -1, Private: h.isPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
 	}
 	if e.ZipLayer != nil {
 		d.Size = e.ZipLayer.Size

@@ -125,9 +125,9 @@ func reason(err error) string {
 	return otherReason
 }
 
-// Observe passes requests on to h, a [Handler] or what stands before one, and has each told to observe once it is
-// answered. The event must not be kept by pointer. What refuses a request before it reaches the Handler is an event, too.
-func Observe(h http.Handler, observe func(*Event)) http.Handler {
+// Observe passes requests on to h, a [Handler] or what stands before one, and tells observers of each once it is answered.
+// They must not keep the pointer. What refuses a request before it reaches the Handler is an event, too.
+func Observe(h http.Handler, observers ...func(*Event)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := &Event{ID: newID(), Time: time.Now(), Client: r.RemoteAddr, Method: r.Method, Path: r.URL.Path}
 		out := &countingWriter{ResponseWriter: w}
@@ -139,7 +139,9 @@ func Observe(h http.Handler, observe func(*Event)) http.Handler {
 			if e.Outcome == "" {
 				e.Outcome = outcomeOf(r.Context(), out.status)
 			}
-			observe(e)
+			for _, observe := range observers {
+				observe(e)
+			}
 		}()
 		h.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), eventKey{}, e)))
 	})

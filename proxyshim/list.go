@@ -3,8 +3,10 @@ package proxyshim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
@@ -54,7 +56,9 @@ func listName(m module.Version) (string, error) {
 	return goproxy.File{Version: m, Kind: goproxy.List}.Name()
 }
 
-func (h *Handler) fetchListing(ctx context.Context, _ sign.Verifier, store *registry.Store, m module.Version, _ *cache.Answer[listing]) (*cache.Answer[listing], error) {
+func (h *Handler) fetchListing(
+	ctx context.Context, _ sign.Verifier, store *registry.Store, m module.Version, _ *cache.Answer[listing],
+) (*cache.Answer[listing], error) {
 	versions, revisions, err := store.Listing(ctx, m.Path)
 	if err != nil {
 		return nil, err
@@ -72,13 +76,19 @@ func (h *Handler) fetchListing(ctx context.Context, _ sign.Verifier, store *regi
 	return l, nil
 }
 
-// maxForeign is how many tags that are no module versions a listing is freed of, a request each.
-const maxForeign = 20
+const (
+	// maxForeign is how many tags that are no module versions a listing is freed of, a request each.
+	maxForeign = 20
+	// foreignPatience is how long that may take. A version whose scan has not ended, say, is waited for by who wants it.
+	foreignPatience = 2 * time.Second
+)
 
 // dropForeign drops what has the tag of the latest version and is no module version at all: whoever may push to the
-// registry can put anything there, and the go command takes the highest that is listed. If that leaves nothing, nothing
-// is dropped: it must not look as if the module did not exist.
+// registry can put anything there, and the go command takes the highest that is listed. If that leaves nothing,
+// nothing is dropped: it must not look as if the module did not exist.
 func (h *Handler) dropForeign(ctx context.Context, store *registry.Store, path string, l *listing) {
+	ctx, cancel := context.WithTimeout(ctx, foreignPatience)
+	defer cancel()
 	left := slices.Clone(l.Versions)
 	for range maxForeign {
 		m := module.Version{Path: path, Version: latest(left)}
@@ -120,16 +130,44 @@ func (h *Handler) extendListing(e *cache.Entry) {
 
 // serveList answers <module>/@v/list.
 func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) error {
-	l, err := h.listing(r.Context(), q.module.Path, false)
+	answer, err := h.listing(r.Context(), q.module.Path, false)
 	if err != nil {
 		return err
 	}
-	send(w, typeText, l.Value.body)
+	l, err := h.permitted(q.module.Path, &answer.Value)
+	if err != nil {
+		return err
+	}
+	send(w, typeText, l.body)
 	return nil
 }
 
-// latest returns what @latest means among versions: the highest release, else the highest pre-release, else the newest
-// pseudo-version; "" among none.
+// permitted returns l without the versions that the policy denies, so that nobody chooses one. If it denies all of
+// them, the error says why.
+func (h *Handler) permitted(path string, l *listing) (*listing, error) {
+	policy := h.policy()
+	var refusal error
+	left := slices.DeleteFunc(slices.Clone(l.Versions), func(version string) bool {
+		m := module.Version{Path: path, Version: version}
+		err := policy.Deny(sign.Subject{Module: m})
+		if err != nil {
+			refusal = fmt.Errorf("%s: %w", m, err)
+		}
+		return err != nil
+	})
+	switch {
+	case refusal == nil:
+		return l, nil
+	case len(left) == 0:
+		return nil, refusal
+	}
+	l = &listing{Versions: left, Revisions: l.Revisions}
+	l.derive()
+	return l, nil
+}
+
+// latest returns what @latest means among versions: the highest release, else the highest pre-release, else the
+// newest pseudo-version; "" among none.
 func latest(versions []string) string {
 	best := ""
 	for _, v := range versions {

@@ -157,6 +157,23 @@ func TestNothingOfADeniedModuleIsListed(t *testing.T) {
 	}
 }
 
+func TestADeniedVersionIsNotChosen(t *testing.T) {
+	e := newPolicyEnv(t, byFirst)
+	e.publish(content{m: lib})
+	bad := module.Version{Path: lib.Path, Version: "v1.3.0"}
+	e.publish(content{m: bad})
+	e.want("/example.com/lib/@v/list", http.StatusOK, "v1.2.3\nv1.3.0\n")
+	e.want("/example.com/lib/@latest", http.StatusOK, "v1.3.0")
+	e.setPolicy(policyKeys + byFirst + "deny: [{modules: ['example.com/lib@>=v1.3.0 <v1.3.2'], reason: CVE-2026-0001}]\n")
+	if _, body := e.get("/example.com/lib/@v/list"); body != "v1.2.3\n" {
+		t.Errorf("list: %q", body)
+	}
+	e.want("/example.com/lib/@latest", http.StatusOK, "v1.2.3")
+	e.want("/example.com/lib/@v/v1.3.0.mod", http.StatusForbidden, "CVE-2026-0001")
+	e.setPolicy(policyKeys + byFirst)
+	e.want("/example.com/lib/@latest", http.StatusOK, "v1.3.0")
+}
+
 func TestARevisionDoesNotLeadToADeniedVersion(t *testing.T) {
 	e := newPolicyEnv(t, byFirst)
 	e.publish(content{m: lib})

@@ -76,6 +76,9 @@ func (h *Handler) meaning(ctx context.Context, q request, anew bool) (module.Ver
 	}
 	l, store := &answer.Value, answer.Store
 	if q.kind == kindLatest {
+		if l, err = h.permitted(m.Path, l); err != nil {
+			return m, err
+		}
 		if m.Version = l.latest; m.Version == "" {
 			return m, hint("no full version of %s is in %s", m.Path, store)
 		}

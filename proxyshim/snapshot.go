@@ -27,9 +27,10 @@ const (
 // accepted, which must prove that the highest head ever accepted is part of it. Another one does not replace it unless
 // it is accepted, too.
 type checksums struct {
-	log   *sumdb.Log
-	files *snapshotFiles
-	now   atomic.Pointer[newest] // nil: nothing was asked for since the start
+	log     *sumdb.Log
+	files   *snapshotFiles
+	indexes tileIndexes
+	now     atomic.Pointer[newest] // nil: nothing was asked for since the start
 }
 
 // newest is the outcome of looking for snapshots. It never changes.

@@ -12,6 +12,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/registry/verify"
 )
 
 // typeTile is the content type of tiles.
@@ -150,7 +151,11 @@ func (h *Handler) tile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	}
 	data, err := h.sums.tile(s, t)
 	if errors.Is(err, sumdb.ErrNoTile) {
-		if e := h.inTile(t.N); e != nil {
+		e, failed := h.withTile(ctx, t.N)
+		if failed != nil {
+			return nil, failed
+		}
+		if e != nil {
 			if s, _, err = h.complete(ctx, e); err != nil {
 				return nil, err
 			}
@@ -188,6 +193,25 @@ func (s *checksums) tile(snap *sumdb.Snapshot, t tlog.Tile) ([]byte, error) {
 		return nil, err
 	}
 	return data, bad
+}
+
+// withTile returns a version whose evidence has the level-0 tile n: one in memory, or one in a store, which is fetched. It is
+// nil if none is known, or that one must not be used. The error is that of a store that does not answer.
+func (h *Handler) withTile(ctx context.Context, n int64) (*cache.Entry, error) {
+	if e := h.inTile(n); e != nil {
+		return e, nil
+	}
+	m, ok, err := h.tileOwner(ctx, n)
+	if err != nil || !ok {
+		return nil, err
+	}
+	e, err := h.version(ctx, m)
+	switch class := verify.Classify(err); {
+	case class.IsRefusal(), class == verify.Absent, class == verify.Denied:
+		h.log.Warn("the version that has a tile cannot be used", "tile", n, "module", m.Path, "version", m.Version, "error", err)
+		return nil, nil
+	}
+	return e, err
 }
 
 // inTile returns a version in memory whose record is in the level-0 tile n, or nil.

@@ -48,10 +48,20 @@ func wantsSignature(err error) bool {
 // signUnread signs a version that may not be read as it has no signature: what it would be if we had made it. If it is
 // that, it can be read then.
 func (p *publisher) signUnread(ctx context.Context) (Outcome, error) {
-	if err := p.ensureSigned(ctx, p.repo, p.a.Manifest.Module, p.a.Descriptor, p.signing()); err != nil {
+	older, err := p.a.WithoutLicenses()
+	if err != nil {
 		return 0, err
 	}
-	d, raw, err := p.Manifest(ctx, p.repo, p.tag)
+	var d ocispec.Descriptor
+	var raw []byte
+	for _, ours := range []*artifact.Artifact{p.a, older} {
+		if err := p.ensureSigned(ctx, p.repo, p.a.Manifest.Module, ours.Descriptor, p.signing()); err != nil {
+			return 0, err
+		}
+		if d, raw, err = p.Manifest(ctx, p.repo, p.tag); !wantsSignature(err) || older == p.a {
+			break
+		}
+	}
 	switch {
 	case wantsSignature(err):
 		return 0, fmt.Errorf("what is there is not what would be published now, and cannot be compared before it is signed: "+
@@ -138,14 +148,20 @@ func (p *publisher) compareContent(ctx context.Context, m *Module) error {
 		// The time in .info being the same, so is the layer of the same zip: it is never compressed.
 		return p.conflict(m.Manifest, "the sums are said to be equal, but the zip layer is not, so it was not signed")
 	}
-	same, err := p.a.With(have.Info, have.SumDB, have.Tiles)
+	older, err := p.a.WithoutLicenses()
 	if err != nil {
 		return err
 	}
-	if same.Descriptor.Digest != m.Descriptor.Digest {
-		return p.conflict(m.Manifest, "the sums are equal, but the manifest, the image config or a file beside them is not what modferry makes of this module, so it was not signed")
+	for _, ours := range []*artifact.Artifact{p.a, older} {
+		same, err := ours.With(have.Info, have.SumDB, have.Tiles)
+		if err != nil {
+			return err
+		}
+		if same.Descriptor.Digest == m.Descriptor.Digest {
+			return nil
+		}
 	}
-	return nil
+	return p.conflict(m.Manifest, "the sums are equal, but the manifest, the image config or a file beside them is not what modferry makes of this module, so it was not signed")
 }
 
 func (p *publisher) ourMeta() (*artifact.Meta, error) {

@@ -73,3 +73,30 @@ func TestATagThatTheRegistryFoldsIsReported(t *testing.T) {
 	_, faithful := newRegistry(t, registrytest.Options{})
 	storetest.Publish(t, faithful, a, nil)
 }
+
+// What an older modferry has published lacks the licences; it is the same module, and can be signed by another key.
+func TestAVersionFromBeforeLicensesIsTheSame(t *testing.T) {
+	a := artifacttest.LicensedVersion(t, artifacttest.Version, "text")
+	older, err := a.WithoutLicenses()
+	if err != nil || older.Descriptor.Digest == a.Descriptor.Digest {
+		t.Fatalf("%v: it has no licence", err)
+	}
+	for name, unsigned := range map[string]bool{"signed by another key": false, "that may not be read unsigned": true} {
+		reg, s := newRegistry(t, registrytest.Options{})
+		first, second := signtest.Signer(t, 0), signtest.Signer(t, 1)
+		if unsigned {
+			storetest.Publish(t, s, older, nil)
+			reg.Inject(registrytest.HarborUnsigned())
+		} else {
+			storetest.Publish(t, s, older, first)
+		}
+		outcome, err := s.Publish(t.Context(), a, registry.PublishOptions{Signer: second, Recorded: true})
+		if err != nil || outcome != registry.SignatureAdded {
+			t.Errorf("%s: %v, %v", name, outcome, err)
+		}
+		m, _, err := load(t, s, artifacttest.Version, second.Verifier())
+		if err != nil || m.Descriptor.Digest != older.Descriptor.Digest {
+			t.Errorf("%s: %v, %v", name, m, err)
+		}
+	}
+}

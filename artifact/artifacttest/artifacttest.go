@@ -22,6 +22,19 @@ func Later(v string) module.Version {
 	return module.Version{Path: Version.Path, Version: v}
 }
 
+// LicensedVersion is [FullVersion] with a licence, 0BSD.
+func LicensedVersion(t testing.TB, m module.Version, text string) *artifact.Artifact {
+	t.Helper()
+	const license = `Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED
+WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR
+CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT,
+NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
+`
+	return Build(t, artifact.Files{Module: m, Info: Info(m), GoMod: GoMod(m), ZipFile: writeZip(t, m, "text.txt", text, "LICENSE", license)})
+}
+
 // FullVersion builds an artifact of m with a zip that has text in it.
 func FullVersion(t testing.TB, m module.Version, text string) *artifact.Artifact {
 	t.Helper()
@@ -34,18 +47,25 @@ func GoMod(m module.Version) []byte { return []byte("module " + m.Path + "\n") }
 // ZipFile writes the zip of a module with go.mod and a file that has text in it.
 func ZipFile(t testing.TB, m module.Version, text string) string {
 	t.Helper()
+	return writeZip(t, m, "text.txt", text)
+}
+
+// writeZip writes a zip with go.mod and files, name and text in turn.
+func writeZip(t testing.TB, m module.Version, files ...string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "m.zip")
 	f, err := os.Create(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	z := zip.NewWriter(f)
-	for _, file := range []struct{ name, data string }{{"go.mod", string(GoMod(m))}, {"text.txt", text}} {
-		w, err := z.Create(m.String() + "/" + file.name)
+	files = append([]string{"go.mod", string(GoMod(m))}, files...)
+	for i := 0; i < len(files); i += 2 {
+		w, err := z.Create(m.String() + "/" + files[i])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(w, file.data); err != nil {
+		if _, err := io.WriteString(w, files[i+1]); err != nil {
 			t.Fatal(err)
 		}
 	}

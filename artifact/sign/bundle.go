@@ -86,6 +86,7 @@ func (s *Signer) signBundle(ctx context.Context, d digest.Digest) ([]byte, error
 // parseBundle reads a bundle of v0.3 that has an in-toto statement.
 func parseBundle(data []byte) (*bundle.Bundle, error) {
 	b := new(bundle.Bundle)
+	bundle.AllowCertificateChain()(b) // as cosign v3 stores that of a private authority
 	if err := b.UnmarshalJSON(data); err != nil {
 		return nil, fmt.Errorf("not a sigstore bundle: %w", err)
 	}

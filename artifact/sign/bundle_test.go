@@ -91,7 +91,7 @@ func TestBundlesThatAreRefused(t *testing.T) {
 	for name, tt := range map[string]struct{ bundle, want string }{
 		"nothing":                 {"", "no payload"},
 		"not JSON":                {"bundle", "not a sigstore bundle"},
-		"an older version":        {change("bundle.v0.3+json", "bundle+json;version=0.1"), "a sigstore bundle of type"},
+		"an older version":        {change("bundle.v0.3+json", "bundle+json;version=0.1"), "not a sigstore bundle"},
 		"a version to come":       {change("bundle.v0.3+json", "bundle.v0.4+json"), "not a sigstore bundle"},
 		"a member nobody knows":   {change(`{`, `{"x":1,`), "not a sigstore bundle"},
 		"a payload of other type": {change("application/vnd.in-toto+json", "text/plain"), `a payload of type "text/plain"`},

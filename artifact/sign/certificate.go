@@ -29,13 +29,9 @@ var errNoCertificate = errors.New("it has no certificate")
 // classicBundle makes a bundle of a classic signature that has a certificate, from the annotations beside it: one rule
 // says what certificates are worth, for both formats.
 func classicBundle(sig Signature) (*bundle.Bundle, error) {
-	text := sig.Annotations[static.CertificateAnnotationKey]
-	if text == "" {
-		return nil, errNoCertificate
-	}
-	certs, err := cryptoutils.UnmarshalCertificatesFromPEM([]byte(text))
-	if err != nil || len(certs) == 0 {
-		return nil, fmt.Errorf("certificate: %w", errors.Join(err, errNoCertificate))
+	material, err := classicMaterial(sig.Annotations)
+	if err != nil {
+		return nil, err
 	}
 	raw, err := base64.StdEncoding.DecodeString(sig.Base64)
 	if err != nil {
@@ -45,23 +41,68 @@ func classicBundle(sig Signature) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	material := &protobundle.VerificationMaterial{
-		Content: &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: certs[0].Raw}},
-	}
-	if material.TlogEntries, err = logEntries(sig.Annotations[static.BundleAnnotationKey]); err != nil {
-		return nil, fmt.Errorf("log entry: %w", err)
-	}
-	if material.TimestampVerificationData, err = timestamps(sig.Annotations[static.RFC3161TimestampAnnotationKey]); err != nil {
-		return nil, fmt.Errorf("timestamp: %w", err)
-	}
-	return bundle.NewBundle(&protobundle.Bundle{
+	b := &protobundle.Bundle{
 		MediaType:            promiseBundle,
 		VerificationMaterial: material,
 		Content: &protobundle.Bundle_MessageSignature{MessageSignature: &protocommon.MessageSignature{
 			MessageDigest: &protocommon.HashOutput{Algorithm: protocommon.HashAlgorithm_SHA2_256, Digest: sum},
 			Signature:     raw,
 		}},
-	})
+	}
+	if material.GetX509CertificateChain() != nil {
+		b.MediaType = BundleType
+		return bundle.NewBundle(b, bundle.AllowCertificateChain())
+	}
+	return bundle.NewBundle(b)
+}
+
+// classicMaterial reads what annotations have to verify a signature with: a certificate, and what shows that it was valid.
+// Certificates above it are left out where there is a log entry: the version of bundles that has promises has no chains.
+func classicMaterial(notes map[string]string) (*protobundle.VerificationMaterial, error) {
+	text := notes[static.CertificateAnnotationKey]
+	if text == "" {
+		return nil, errNoCertificate
+	}
+	certs, err := cryptoutils.UnmarshalCertificatesFromPEM([]byte(text))
+	if err != nil || len(certs) == 0 {
+		return nil, fmt.Errorf("certificate: %w", errors.Join(err, errNoCertificate))
+	}
+	leaf := &protocommon.X509Certificate{RawBytes: certs[0].Raw}
+	chain, err := authorities(notes[static.ChainAnnotationKey])
+	if err != nil {
+		return nil, fmt.Errorf("certificates above: %w", err)
+	}
+	material := &protobundle.VerificationMaterial{Content: &protobundle.VerificationMaterial_Certificate{Certificate: leaf}}
+	if material.TlogEntries, err = logEntries(notes[static.BundleAnnotationKey]); err != nil {
+		return nil, fmt.Errorf("log entry: %w", err)
+	}
+	if material.TimestampVerificationData, err = timestamps(notes[static.RFC3161TimestampAnnotationKey]); err != nil {
+		return nil, fmt.Errorf("timestamp: %w", err)
+	}
+	if len(chain) > 0 && material.TlogEntries == nil {
+		material.Content = &protobundle.VerificationMaterial_X509CertificateChain{
+			X509CertificateChain: &protocommon.X509CertificateChain{Certificates: append([]*protocommon.X509Certificate{leaf}, chain...)},
+		}
+	}
+	return material, nil
+}
+
+// authorities reads the annotation with the certificates above the signer's, "" for none, but for those that are their
+// own authority: whom to trust is for the trusted root to say.
+func authorities(text string) (chain []*protocommon.X509Certificate, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	certs, err := cryptoutils.UnmarshalCertificatesFromPEM([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range certs {
+		if !bytes.Equal(c.RawIssuer, c.RawSubject) {
+			chain = append(chain, &protocommon.X509Certificate{RawBytes: c.Raw})
+		}
+	}
+	return chain, nil
 }
 
 // checkCertificate verifies a classic signature with an identity. See check.

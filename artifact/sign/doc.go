@@ -40,6 +40,11 @@
 // https://sigstore.dev/cosign/sign/v1. With any other type it is an attestation, which says something about a manifest
 // and does not sign it.
 //
+// # Whose signatures count
+//
+// Whose signatures count for which module, how many of them it takes, and what is not to be used whoever signed it, a
+// [Policy] says, which a file states ([ParsePolicy]) and a [PolicyFile] follows; [Keys] are the simple case.
+//
 // # What is not covered
 //
 // A signature covers a digest and nothing else. It does not say which module version the manifest was asked for as,

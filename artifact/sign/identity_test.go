@@ -54,6 +54,8 @@ func TestIdentityNeedsWhatItsRootDemands(t *testing.T) {
 		"both, and both":                                          {all, all, ""},
 		"both, and an entry, which has a time":                    {all, log, ""},
 		"both, and a timestamp alone":                             {all, timestamp, "failed to verify log inclusion"},
+		"an anchor, and the chain to it":                          {sigstoretest.Parts{Timestamps: true, Chain: true}, sigstoretest.Parts{Timestamps: true, Chain: true}, ""},
+		"an anchor, and no chain to it":                           {sigstoretest.Parts{Timestamps: true, Chain: true}, timestamp, "failed to verify leaf certificate"},
 		"a certificate log, of which the certificate has nothing": {sigstoretest.Parts{Log: true, CTLog: true}, log, "failed to verify signed certificate timestamp"},
 	} {
 		t.Run(name, func(t *testing.T) {

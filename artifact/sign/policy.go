@@ -14,8 +14,8 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 )
 
-// Policy is a trust policy: who may deliver which modules, and what is not to be used whoever delivers it. [ParsePolicy]
-// has its grammar. A policy never changes, but keys in it may expire. It may be used concurrently.
+// Policy is a trust policy: who may deliver which modules, and what is not to be used whoever delivers it.
+// [ParsePolicy] has its grammar. A policy never changes, but keys in it may expire. It may be used concurrently.
 type Policy struct {
 	name    string
 	keys    []*trusted // in the order of the file
@@ -66,11 +66,11 @@ func isModule(path string) bool {
 // sumdbPrefix is what the paths of checksum database snapshots begin with.
 const sumdbPrefix = "sumdb/"
 
-// rule returns the rule that covers a path, and the pattern by which it does: of those with the longest prefix. It is nil
-// if there is none.
+// rule returns the rule that covers a path, and the pattern by which it does: of those with the longest prefix. It is
+// nil if there is none.
 //
-// What is no module confirms or names modules, and is not used in their place. One key that some rule names is enough for
-// it; for a snapshot, which the log signed besides, one of those who deliver what the log knows.
+// What is no module confirms or names modules, and is not used in their place. One key that some rule names is enough
+// for it; for a snapshot, which the log signed besides, one of those who deliver what the log knows.
 func (p *Policy) rule(path string) (r *rule, pattern string) {
 	if !isModule(path) {
 		common := &rule{threshold: 1, records: RecordsNone}
@@ -109,25 +109,28 @@ func (r *rule) counting(now time.Time) []string {
 	return slices.Compact(ids)
 }
 
-// Rule implements [Verifier]. It has the name of the pattern in the policy that covers the module. Its fingerprint is of
-// what the rule says and of the keys that count now. Where no rule covers the module, it has no name, and nothing will do.
+// Rule implements [Verifier]. It has the name of the pattern in the policy that covers the module. Its fingerprint is
+// of what the rule says and of the keys that count now. Where no rule covers the module, it has no name, and nothing
+// will do.
 func (p *Policy) Rule(path string) Rule {
 	r, pattern := p.rule(path)
 	if r == nil {
 		return Rule{Records: RecordsRequired, Fingerprint: "policy: no rule"}
 	}
 	facts := append([]string{string(r.records), strconv.Itoa(r.threshold)}, r.counting(p.now())...)
-	return Rule{Name: pattern, Records: r.records, Fingerprint: "policy:" + digest.FromString(strings.Join(facts, "\n")).String()}
+	sum := digest.FromString(strings.Join(facts, "\n"))
+	return Rule{Name: pattern, Records: r.records, Fingerprint: "policy:" + sum.String()}
 }
 
-// Deny implements [Verifier]: it knows what the policy denies and which digests it revokes. That no rule covers a module
-// is for Verify to tell, since nobody is to be refused what does not exist.
+// Deny implements [Verifier]: it knows what the policy denies and which digests it revokes. That no rule covers a
+// module is for Verify to tell, since nobody is to be refused what does not exist.
 func (p *Policy) Deny(s Subject) error {
 	if p.digests[s.Digest] {
 		return fmt.Errorf("%w %s: it revokes the digest %s\n%s", ErrForbidden, p.name, s.Digest, adviceDenied)
 	}
 	if d, pattern := p.denial(s.Module); d != nil {
-		return fmt.Errorf("%w %s: line %d denies %s%s\n%s", ErrForbidden, p.name, d.line, pattern, because(d.reason), adviceDenied)
+		return fmt.Errorf("%w %s: line %d denies %s%s\n%s",
+			ErrForbidden, p.name, d.line, pattern, because(d.reason), adviceDenied)
 	}
 	return nil
 }
@@ -136,7 +139,8 @@ func (p *Policy) Deny(s Subject) error {
 const (
 	adviceDenied = "What to do: take another version or module, or ask whoever keeps that policy."
 	adviceRule   = "What to do: ask whoever keeps that policy for a rule. modferry policy explain tells more."
-	adviceSigned = "What to do: have it signed by whom the policy names, or ask whoever keeps that policy. modferry policy explain tells more."
+	adviceSigned = "What to do: have it signed by whom the policy names, or ask whoever keeps that policy. " +
+		"modferry policy explain tells more."
 )
 
 func because(reason string) string {
@@ -146,8 +150,8 @@ func because(reason string) string {
 	return ": " + reason
 }
 
-// denial returns what denies a module version, nil if nothing does. A denial without a range holds for a module without a
-// version, too.
+// denial returns what denies a module version, nil if nothing does. A denial without a range holds for a module
+// without a version, too.
 func (p *Policy) denial(m module.Version) (*denial, string) {
 	if !isModule(m.Path) {
 		return nil, ""
@@ -162,8 +166,8 @@ func (p *Policy) denial(m module.Version) (*denial, string) {
 	return nil, ""
 }
 
-// Verify implements [Verifier]. It returns the names of the keys that count for the rule, in the order of the rule, and of
-// one key with several names the first.
+// Verify implements [Verifier]. It returns the names of the keys that count for the rule, in the order of the rule,
+// and of one key with several names the first.
 func (p *Policy) Verify(ctx context.Context, s Subject, sigs []Signature) ([]string, error) {
 	e, err := p.Explain(ctx, s, sigs)
 	if err != nil {

@@ -88,8 +88,9 @@ func (p *Policy) finding(r *rule, by maker, err error, now time.Time) Finding {
 	return f
 }
 
-// count returns the first names of the keys among counted that count for a rule, and how many of them different signers
-// have made signatures for: the same key under two names is one, and so is one signer of whom two identities are.
+// count returns the first names of the keys among counted that count for a rule, and how many of them different
+// signers have made signatures for: the same key under two names is one, and so is one signer of whom two identities
+// are.
 func (r *rule) count(counted signers, now time.Time) (names []string, n int) {
 	var ids []string
 	for _, t := range r.of {
@@ -126,7 +127,7 @@ func (p *Policy) verdict(s Subject, r *rule, e *Explanation, n int) error {
 	if n > 0 {
 		has = "only " + strings.Join(e.Keys, ", ") + " counts"
 	}
-	return fmt.Errorf("%w for %s: %s; of %d, %s\n%s%s", ErrUntrusted, s.Digest, needs, len(e.Signatures), has, adviceSigned, e.others())
+	return fmt.Errorf("%w: %s; of %d, %s\n%s%s", ErrUntrusted, needs, len(e.Signatures), has, adviceSigned, e.others())
 }
 
 // others says why signatures do not count, up to a bound.

@@ -48,8 +48,8 @@ type policyPart struct {
 }
 
 const (
-	// settled is the age at which a file that was read can be relied on to have another time when it is written again:
-	// clocks of file systems have ticks, of two seconds at the most.
+	// settled is the age at which a file that was read can be relied on to have another time when it is written
+	// again: clocks of file systems have ticks, of two seconds at the most.
 	settled = 2 * time.Second
 
 	// reread is how often files are read although they seem to be the same, as after a copy that keeps times.
@@ -76,9 +76,9 @@ func OpenPolicy(name string, o PolicyFileOptions) (*PolicyFile, error) {
 	return f, nil
 }
 
-// Current returns the policy that counts now: what the file says, or what it said when it was last good. That is looked at
-// each time, which takes as long as asking for the state of a few files. A key that has expired meanwhile is no fault of
-// the file: it does not count, and what else has changed does.
+// Current returns the policy that counts now: what the file says, or what it said when it was last good. That is
+// looked at each time, which takes as long as asking for the state of a few files. A key that has expired meanwhile
+// is no fault of the file: it does not count, and what else has changed does.
 func (f *PolicyFile) Current() *Policy {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,7 +90,8 @@ func (f *PolicyFile) Current() *Policy {
 	switch {
 	case err != nil:
 		if f.fault == nil || f.fault.Error() != err.Error() {
-			f.Log.Error("the trust policy was changed and is not in force: the one before still is", "policy", f.name, "error", err)
+			f.Log.Error("the trust policy was changed and is not in force: the one before still is",
+				"policy", f.name, "error", err)
 		}
 		f.fault = err
 	case f.fault == nil && equalParts(before, f.files): // written again with the same content
@@ -142,7 +143,8 @@ func equalParts(a, b []policyPart) bool {
 	return true
 }
 
-// load reads the files, all of one state: of a policy and its keys that are replaced at this moment neither may be old.
+// load reads the files, all of one state: of a policy and its keys that are replaced at this moment neither may be
+// old.
 func (f *PolicyFile) load() (p *Policy, err error) {
 	for range attempts {
 		f.files, f.read = nil, time.Now()

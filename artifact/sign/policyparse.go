@@ -34,17 +34,21 @@ const MaxPolicy = 1 << 20
 //	  digests: [sha256:…, …]                # of manifests
 //	  keys: [NAME or ID, …]
 //
-// Modules that no rule covers are refused. What is unknown, doubled, ambiguous or of no effect is an error, as is a key
-// that cannot be read; the error joins all problems, each of which reads "name:line: field: …". read returns the content
-// of a key file, whose name was made relative to the working directory. A key that expired does not count, which is an
-// error of [Policy.CheckExpiry] only. now tells the time, nil = time.Now.
-func ParsePolicy(name string, data []byte, read func(file string) ([]byte, error), now func() time.Time) (*Policy, error) {
+// Modules that no rule covers are refused. What is unknown, doubled, ambiguous or of no effect is an error, as is a
+// key that cannot be read; the error joins all problems, each of which reads "name:line: field: …". read returns the
+// content of a key file, whose name was made relative to the working directory. A key that expired does not count,
+// which is an error of [Policy.CheckExpiry] only. now tells the time, nil = time.Now.
+func ParsePolicy(
+	name string, data []byte, read func(file string) ([]byte, error), now func() time.Time,
+) (*Policy, error) {
 	if now == nil {
 		now = time.Now
 	}
 	p := &policyReader{
 		Reader: strictyaml.NewReader(name), read: read, byName: make(map[string]*trusted),
-		policy: &Policy{name: name, all: new(Keys), covers: make(map[string]*rule), digests: make(map[digest.Digest]bool), now: now},
+		policy: &Policy{
+			name: name, all: new(Keys), covers: make(map[string]*rule), digests: make(map[digest.Digest]bool), now: now,
+		},
 	}
 	if root := p.Document(data, MaxPolicy); root != nil {
 		p.root(root)
@@ -72,7 +76,8 @@ func (p *policyReader) root(n *yaml.Node) {
 		strictyaml.Field{Name: "deny", Into: p.EmptyList(p.deny)},
 		strictyaml.Field{Name: "revoked", Into: p.revoked})
 	if len(p.policy.rules) == 0 && p.Found() == before {
-		p.Fail(n, "there are no rules, so that everything would be refused: say for which modules whose signatures count")
+		p.Fail(n, "there are no rules, so that everything would be refused: "+
+			"say for which modules whose signatures count")
 	}
 }
 
@@ -123,15 +128,16 @@ func (p *policyReader) pattern(n *yaml.Node, r *rule) {
 		return
 	}
 	if other := p.policy.covers[text]; other != nil {
-		p.Fail(n, "%.100q is there already, in the rule on line %d: which of them counts would be ambiguous", text, other.line)
+		p.Fail(n, "%.100q is there already, in the rule on line %d: which of them counts would be ambiguous",
+			text, other.line)
 		return
 	}
 	p.policy.covers[text] = r
 	r.modules = append(r.modules, text)
 }
 
-// checkRulePattern checks that some module can match a pattern of a rule, and that of two which match it is clear which one
-// is longer.
+// checkRulePattern checks that some module can match a pattern of a rule, and that of two which match it is clear
+// which one is longer.
 func checkRulePattern(text string) error {
 	prefix, _ := strings.CutSuffix(text, "/**")
 	if text == "**" {
@@ -141,7 +147,8 @@ func checkRulePattern(text string) error {
 		return err
 	}
 	if strings.ContainsAny(prefix, "*@") {
-		return fmt.Errorf("%.100q is not a pattern of a rule: give a module, a prefix and /** for all below it, or ** for all modules", text)
+		return fmt.Errorf("%.100q is not a pattern of a rule: "+
+			"give a module, a prefix and /** for all below it, or ** for all modules", text)
 	}
 	return nil
 }
@@ -203,7 +210,9 @@ func (p *policyReader) deny(n *yaml.Node) {
 
 // revoked reads which manifests and keys count no more.
 func (p *policyReader) revoked(n *yaml.Node) {
-	fields := []strictyaml.Field{{Name: "digests", Into: p.EmptyList(p.revokedDigest)}, {Name: "keys", Into: p.EmptyList(p.revokedKey)}}
+	fields := []strictyaml.Field{
+		{Name: "digests", Into: p.EmptyList(p.revokedDigest)}, {Name: "keys", Into: p.EmptyList(p.revokedKey)},
+	}
 	if n.Kind == yaml.MappingNode && !has(n, "digests") {
 		fields = fields[1:]
 	}

@@ -46,8 +46,8 @@ type DenySummary struct {
 	Reason  string   `json:"reason,omitempty"`
 }
 
-// Private returns the modules that no rule looks for in the checksum database as GONOSUMDB has them. What is below such a
-// module and covered by another rule is among them: GONOSUMDB cannot say that.
+// Private returns the modules that no rule looks for in the checksum database as GONOSUMDB has them. What is below
+// such a module and covered by another rule is among them: GONOSUMDB cannot say that.
 func (p *Policy) Private() string {
 	var patterns []string
 	for _, r := range p.rules {
@@ -70,18 +70,22 @@ func (p *Policy) Summary() PolicySummary {
 	s := PolicySummary{Revoked: slices.Sorted(maps.Keys(p.digests))}
 	named := make(map[*trusted]bool)
 	for _, r := range p.rules {
-		sum := RuleSummary{Line: r.line, Modules: r.modules, Threshold: r.threshold, Needs: r.needs(), ChecksumDatabase: r.records}
+		sum := RuleSummary{
+			Line: r.line, Modules: r.modules, Threshold: r.threshold, Needs: r.needs(), ChecksumDatabase: r.records,
+		}
 		for _, t := range r.of {
 			named[t], sum.Keys = true, append(sum.Keys, t.name)
 		}
 		if n := len(r.counting(now)); n < r.threshold {
-			s.Warnings = append(s.Warnings, fmt.Sprintf("line %d: nothing can meet the rule for %s: it needs %d keys, and %d count",
-				r.line, r.modules[0], r.threshold, n))
+			s.Warnings = append(s.Warnings, fmt.Sprintf(
+				"line %d: nothing can meet the rule for %s: it needs %d keys, and %d count", r.line, r.modules[0], r.threshold, n))
 		}
 		s.Rules = append(s.Rules, sum)
 	}
 	for _, t := range p.keys {
-		k := KeySummary{Name: t.name, ID: t.maker, File: t.file, NotAfter: t.notAfter, Expired: t.expired(now), Revoked: t.revoked}
+		k := KeySummary{
+			Name: t.name, ID: t.maker, File: t.file, NotAfter: t.notAfter, Expired: t.expired(now), Revoked: t.revoked,
+		}
 		if !named[t] {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("line %d: no rule names the key %s", t.line, t.name))
 		}

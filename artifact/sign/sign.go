@@ -54,16 +54,18 @@ func Unread(why error) Signature { return Signature{unread: why} }
 
 // A Subject is what signatures are to vouch for.
 type Subject struct {
-	Module module.Version // for rules that depend on the module; [Keys] ignores it. No module has the path of a snapshot or an index
-	Digest digest.Digest  // of the manifest, sha256
+	// Module is for rules that depend on it; [Keys] ignores it. No module has the path of a snapshot or an index.
+	Module module.Version
+	Digest digest.Digest // of the manifest, sha256
 }
 
 // A Verifier decides whose signatures count for which module, and what is not to be used whoever signed it. Only with
 // time, as keys expire, it may decide otherwise.
 type Verifier interface {
-	// Verify returns the names of the keys that vouch for the subject, each once and in a fixed order. Signatures that do
-	// not count do no harm to those that do. The error matches [ErrForbidden] for what Deny refuses, [ErrUnsigned] when
-	// there is no signature, and [ErrUntrusted] when too few count; its text then has a reason for each, up to a bound.
+	// Verify returns the names of the keys that vouch for the subject, each once and in a fixed order. Signatures
+	// that do not count do no harm to those that do. The error matches [ErrForbidden] for what Deny refuses,
+	// [ErrUnsigned] when there is no signature, and [ErrUntrusted] when too few count; its text then has a reason for
+	// each, up to a bound.
 	Verify(ctx context.Context, s Subject, sigs []Signature) ([]string, error)
 
 	// Deny returns why a subject is refused whatever its signatures are, nil if it is not: an error that matches
@@ -80,8 +82,8 @@ type Rule struct {
 	Name    string  // what the policy calls it; "" if it is the only one
 	Records Records // what the checksum database has to say of them
 
-	// Fingerprint identifies what is demanded and who is trusted. What Verify accepted may be taken for accepted for as
-	// long as the fingerprint stays the same and Deny refuses it not.
+	// Fingerprint identifies what is demanded and who is trusted. What Verify accepted may be taken for accepted for
+	// as long as the fingerprint stays the same and Deny refuses it not.
 	Fingerprint string
 }
 

@@ -59,8 +59,8 @@ func (p *Problems) Err() error {
 // conflict matches the lines with which git marks a merge conflict.
 var conflict = regexp.MustCompile(`^(<{7}|\|{7}|={7}|>{7})`)
 
-// IsText reports whether a file has at most limit bytes, and its lines are UTF-8, and neither mark conflicts nor have what
-// only YAML takes for a line break: a rule after one looks like a part of the comment before.
+// IsText reports whether a file has at most limit bytes, and its lines are UTF-8, and neither mark conflicts nor have
+// what only YAML takes for a line break: a rule after one looks like a part of the comment before.
 func (p *Problems) IsText(text string, limit int) bool {
 	if len(text) > limit {
 		p.Add(0, "the file has %d bytes; at most %d are read", len(text), limit)

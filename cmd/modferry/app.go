@@ -140,5 +140,9 @@ func unknownCommand(c *cli.Context, name string) error {
 
 // usageProblem is what a command line that does not parse ends in.
 func usageProblem(c *cli.Context, err error, _ bool) error {
-	return command.WithHint(command.UsageErrorf("%s: %v", c.Command.FullName(), err), c.Command.HelpName+" --help lists the options")
+	hint := c.Command.HelpName + " --help lists the options"
+	if c.Command.Name == c.App.Name { // none of the commands
+		hint = "options stand behind the command, as in modferry list --registry harbor.example/golang"
+	}
+	return command.WithHint(command.UsageErrorf("%s: %v", c.Command.FullName(), err), hint)
 }

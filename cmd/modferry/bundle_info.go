@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -36,11 +37,11 @@ modferry bundle info --key cosign.pub /media/usb
 modferry bundle info --check golang-1of3.tar
 modferry bundle info --list golang.tar | modferry verify --key cosign.pub -
 ssh diode cat golang.tar | modferry bundle info -`),
-		Flags: append(command.KeysFlags("check the signatures of the volumes with"),
+		Flags: slices.Concat(command.KeysFlags("check the signatures of the volumes with"), []cli.Flag{
 			command.BoolFlag(flagCheck, "read every file, and name what is damaged"),
 			command.BoolFlag(flagList, `print the versions in them, "path version" a line`),
 			command.JSONFlag("each volume, and each bundle"),
-		),
+		}),
 		Action: a.bundleInfo,
 	}
 }

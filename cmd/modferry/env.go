@@ -99,7 +99,7 @@ func shimURL(c *cli.Context) (string, error) {
 	if shim == "" {
 		url, err := listen.URL("http", c.String(command.FlagListen))
 		if err != nil {
-			return "", notAnAddress(c)
+			return "", command.NotAnAddress(c)
 		}
 		return url, nil
 	}
@@ -107,8 +107,4 @@ func shimURL(c *cli.Context) (string, error) {
 		return "", command.UsageErrorf("--%s %q is not an http or https URL", flagShim, shim)
 	}
 	return shim, nil
-}
-
-func notAnAddress(c *cli.Context) error {
-	return command.UsageErrorf("--%s %q is not an address like %s", command.FlagListen, c.String(command.FlagListen), command.DefaultListen)
 }

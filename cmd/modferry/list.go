@@ -102,7 +102,7 @@ func (a *app) modulePaths(args []string) (paths []string, err error) {
 		}
 		for _, path := range names {
 			if err := module.CheckPath(path); err != nil {
-				return nil, command.UsageErrorf("%v", err)
+				return nil, command.WithHint(command.UsageErrorf("%v", err), "list takes the paths of modules; inspect and verify take module@version")
 			}
 			paths = append(paths, path)
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
@@ -80,6 +82,9 @@ func (a *app) publish(c *cli.Context) error {
 		if c.IsSet(name) && c.String(name) == "" { // a script's variable; without the option something else would be published
 			return command.UsageErrorf("--%s is empty", name)
 		}
+	}
+	if info, err := os.Stat(c.Args().First()); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is no directory: publish takes the one that has the go.mod", c.Args().First())
 	}
 	signer, err := a.Signer(c)
 	if err != nil {

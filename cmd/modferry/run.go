@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
+	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/audit"
 	"github.com/modferry/modferry/registry/gocmd"
 )
@@ -63,12 +64,12 @@ func (a *app) run(c *cli.Context) error {
 	if s.private != "" { // else nothing is to be changed
 		noSumDB = command.JoinPatterns(env.GONOSUMDB, s.private)
 	}
-	observer, err := a.newObserver(c, s.log)
+	auditLog, err := a.openAuditLog(c, s.log)
 	if err != nil {
 		return err
 	}
-	defer observer.Close()
-	url, stop, err := listen.Locally(observer.around(s), s.log)
+	defer auditLog.Close()
+	url, stop, err := listen.Locally(proxyshim.Observe(s, auditLog.Write), s.log)
 	if err != nil {
 		return err
 	}

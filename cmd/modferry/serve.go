@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/cmd/modferry/internal/webpage"
+	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/metrics"
 )
 
@@ -53,12 +54,16 @@ shown names the request by its id. The file may be moved away at any time: it is
 The checksum database is served as well, from the newest snapshot in the store: a go command with its default GOSUMDB
 verifies every public module against the log's own signature, without a network. Modules matching --private, GONOSUMDB or
 GOPRIVATE are not in it; the go command needs them in GONOSUMDB. Where there is a snapshot, all others are served only
-with a record that it confirms, unless --allow-unrecorded is given.`, `
+with a record that it confirms, unless --allow-unrecorded is given.
+
+A trust policy (--policy) is followed: what its file says counts from the next request on, and one that is broken leaves the
+one before in force, which /-/readyz and the log tell.`, `
 modferry serve --key cosign.pub
+modferry serve --policy policy.yaml
 modferry serve --key cosign.pub --private 'corp.example/*'
 modferry serve --key cosign.pub --registry harbor.example/golang --wishlist wishes.txt
 modferry serve --key cosign.pub --listen :7443 --tls-cert shim.crt --tls-key shim.key --access access --log-format json`),
-		Flags: append(slices.Concat(a.ShimFlags(), command.CacheFlags(), listenFlags()),
+		Flags: append(slices.Concat(a.ShimFlags(), command.CacheFlags(), command.ListenFlags()),
 			&cli.StringFlag{Name: flagWishlist, Usage: "write what was asked for and missing to `FILE`"},
 			auditFlag("; - is standard output"),
 			&cli.StringFlag{Name: flagLogFormat, Value: "text", Usage: "log as `FORMAT`: text or json"},
@@ -72,7 +77,7 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	how, err := newListening(c, log)
+	how, err := command.NewListening(c, log)
 	if err != nil {
 		return err
 	}
@@ -87,28 +92,28 @@ func (a *app) serve(c *cli.Context) error {
 	if o.SumDB, err = command.ChecksumLog(c); err != nil {
 		return err
 	}
-	o.Conditions = how.conditions
+	o.Conditions = how.Conditions
 	counts := metrics.New(command.BuildVersion())
 	s, err := a.newTimedShim(c, log, o, counts.RegistryRequest)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	observer, err := a.newObserver(c, log)
+	auditLog, err := a.openAuditLog(c, log)
 	if err != nil {
 		return err
 	}
-	defer observer.Close()
+	defer auditLog.Close()
 	counts.Watch(s.State)
 	pages, err := webpage.New(webpage.Options{
-		Shim: s.Handler, Stores: s.stores, Private: s.private, Password: how.guard != nil, Log: log,
+		Shim: s.Handler, Stores: s.stores, Private: s.private, Password: how.Guard != nil, Log: log,
 		Settings: func(url string) []shell.Setting { return goSettings(url, s.private) },
 	})
 	if err != nil {
 		return err
 	}
 	defer pages.Close()
-	l, addr, scheme, err := how.listen(log)
+	l, addr, scheme, err := how.Listen(log)
 	if err != nil {
 		return err
 	}
@@ -120,10 +125,13 @@ func (a *app) serve(c *cli.Context) error {
 	defer look.Wait()
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
-	how.stop.Drain = s.Drain
-	srv := listen.Server(how.handler(counts.Handler(pages)), addr, how.hosts, log)
-	srv.Handler = observer.around(srv.Handler, counts.Observe)
-	return listen.Until(c.Context, srv, l, how.stop, log)
+	how.Stop.Drain = s.Drain
+	srv := listen.Server(how.Handler(counts.Handler(pages)), addr, how.Hosts, log)
+	srv.Handler = proxyshim.Observe(srv.Handler, func(e *proxyshim.Event) {
+		auditLog.Write(e)
+		counts.Observe(e)
+	})
+	return listen.Until(c.Context, srv, l, how.Stop, log)
 }
 
 // newLog writes text for people or JSON for machines, without the credentials of URLs.

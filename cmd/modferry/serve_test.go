@@ -156,7 +156,8 @@ func TestServeAnswersWhoMayReadWhatTheyMay(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("wonder"), bcrypt.MinCost)
 	must(t, err)
 	access := b.write("access", "alice:"+string(hash)+":example.com/a\nmetrics:certificate\n*::example.com/public\n")
-	s := b.serve("--key", public, "--tls-cert", cert, "--tls-key", key, "--client-ca", cert, "--access", access)
+	audited := b.path("audit.log")
+	s := b.serve("--key", public, "--tls-cert", cert, "--tls-key", key, "--client-ca", cert, "--access", access, "--audit-log", audited)
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	defer c.CloseIdleConnections()
 	alice := strings.Replace(s.url, "https://", "https://alice:wonder@", 1)
@@ -176,7 +177,15 @@ func TestServeAnswersWhoMayReadWhatTheyMay(t *testing.T) {
 			t.Errorf("%s: %d %q, want %d …%s…", test.url, code, body, test.status, test.text)
 		}
 	}
-	if r := s.stop().exits(command.ExitOK); strings.Contains(r.err, "wonder") || strings.Contains(r.err, "wander") {
+	r := s.stop().exits(command.ExitOK)
+	lines, err := os.ReadFile(audited)
+	must(t, err)
+	for _, want := range []string{`"user":"alice","method":"GET","path":"/example.com/a/@v/list"`, `"outcome":"denied","status":403`, `"outcome":"denied","status":401`} {
+		if !strings.Contains(string(lines), want) {
+			t.Errorf("the audit log lacks %s:\n%s", want, lines)
+		}
+	}
+	if r.err += string(lines); strings.Contains(r.err, "wonder") || strings.Contains(r.err, "wander") {
 		t.Errorf("the log has a password: %s", r.err)
 	}
 }

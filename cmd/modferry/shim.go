@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
@@ -106,42 +105,17 @@ func auditFlag(usage string) cli.Flag {
 	return &cli.StringFlag{Name: flagAuditLog, Usage: "write each request and what became of it to `FILE`, a line of JSON each" + usage}
 }
 
-// observer is who is told of each request.
-type observer struct {
-	audit *audit.Log // nil = there is none
-}
-
-// newObserver opens the audit log that is asked for.
-func (a *app) newObserver(c *cli.Context, log *slog.Logger) (*observer, error) {
+// openAuditLog opens the audit log that --audit-log names, if any.
+func (a *app) openAuditLog(c *cli.Context, log *slog.Logger) (*audit.Log, error) {
 	name := c.String(flagAuditLog)
 	if name == "" {
-		return &observer{}, nil
+		return nil, nil
 	}
 	l, err := audit.Open(name, a.Out, log)
 	if err != nil {
 		return nil, command.WithHint(err, "--"+flagAuditLog+" names a file in a directory that is there")
 	}
-	return &observer{l}, nil
-}
-
-// around returns h with all that it answers observed, by others as well. Errors name the request, whoever observes.
-func (o *observer) around(h http.Handler, others ...func(*proxyshim.Event)) http.Handler {
-	return proxyshim.Observe(h, func(e *proxyshim.Event) {
-		if o.audit != nil {
-			o.audit.Write(e)
-		}
-		for _, observe := range others {
-			observe(e)
-		}
-	})
-}
-
-// Close closes the audit log.
-func (o *observer) Close() error {
-	if o.audit == nil {
-		return nil
-	}
-	return o.audit.Close()
+	return l, nil
 }
 
 // openWishlist opens the wish list that --wishlist names, if any.

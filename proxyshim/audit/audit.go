@@ -19,8 +19,8 @@ import (
 // Stdout is the name that stands for standard output.
 const Stdout = "-"
 
-// A Log is an audit log. It is safe for concurrent use, and several processes may write to one file: a line is one
-// write at the end of the file.
+// A Log is an audit log; nil is none, and takes what it is told. It is safe for concurrent use, and several processes may
+// write to one file: a line is one write at the end of the file.
 type Log struct {
 	name string
 	log  *slog.Logger
@@ -48,6 +48,9 @@ func Open(name string, stdout io.Writer, log *slog.Logger) (*Log, error) {
 
 // Close closes the file.
 func (l *Log) Close() error {
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
@@ -59,6 +62,9 @@ func (l *Log) Close() error {
 // Write writes a line about an event. That a line could not be written is logged, once until one can be again, and does not
 // keep the shim from answering.
 func (l *Log) Write(e *proxyshim.Event) {
+	if l == nil {
+		return
+	}
 	line, err := json.Marshal(newRecord(e))
 	if err == nil {
 		err = l.append(append(line, '\n'))
@@ -122,6 +128,7 @@ type record struct {
 	Time     string   `json:"time"` // when the request came
 	ID       string   `json:"id"`   // which the text of an error names
 	Client   string   `json:"client"`
+	User     string   `json:"user,omitempty"` // the name of a client that showed a credential
 	Method   string   `json:"method"`
 	Path     string   `json:"path"`
 	Module   string   `json:"module,omitempty"`
@@ -150,7 +157,7 @@ type head struct {
 
 func newRecord(e *proxyshim.Event) record {
 	r := record{
-		Time: e.Time.UTC().Format(time.RFC3339Nano), ID: e.ID, Client: e.Client, Method: e.Method, Path: redact.Text(e.Path),
+		Time: e.Time.UTC().Format(time.RFC3339Nano), ID: e.ID, Client: e.Client, User: e.User, Method: e.Method, Path: redact.Text(e.Path),
 		Module: e.Module.Path, Version: e.Module.Version, Query: e.Query, File: e.Kind,
 		Outcome: string(e.Outcome), Status: e.Status, Reason: e.Reason,
 		Registry: e.Store, Manifest: e.Manifest.String(), Keys: e.Keys, Rule: e.Rule, Cached: e.Cached,

@@ -14,8 +14,8 @@ import (
 )
 
 // Files are written by way of a temporary file. The module github.com/google/renameio would not do: it has none for
-// Windows, where a shim reads what another one writes, too; it always flushes, which takes longer than all the rest of
-// fetching a small file; and what killed processes leave behind has to lie where it is swept up.
+// Windows, where a shim reads what another one writes, too; it always flushes, which takes longer than all the rest
+// of fetching a small file; and what killed processes leave behind has to lie where it is swept up.
 const (
 	// tempDir holds files being written, below the cache directory. No module path begins with a dot.
 	tempDir = ".tmp"
@@ -74,8 +74,8 @@ func (c *Cache) commit(f *os.File, name string, flush bool) (s stamp, err error)
 	return stampOf(fi), nil
 }
 
-// checkPlace checks that no directory on the way to a file is a link: nothing is written or removed outside of the cache
-// directory. (A link in the place of a file is replaced, not followed.)
+// checkPlace checks that no directory on the way to a file is a link: nothing is written or removed outside of the
+// cache directory. (A link in the place of a file is replaced, not followed.)
 func (c *Cache) checkPlace(name string) error {
 	below, err := filepath.Rel(c.dir, filepath.Dir(name))
 	if err != nil || below == "." {
@@ -120,8 +120,8 @@ func (c *Cache) write(name string, data []byte, flush bool) (stamp, error) {
 	return c.commit(f, name, flush)
 }
 
-// WriteFile writes a file. One that has this content already stays, for others may rely on its stamp. One whose content is
-// checked when it is read need not be flushed to disk: a torn one is noticed, and fetched again.
+// WriteFile writes a file. One that has this content already stays, for others may rely on its stamp. One whose
+// content is checked when it is read need not be flushed to disk: a torn one is noticed, and fetched again.
 func (c *Cache) WriteFile(name string, data []byte, flush bool) error {
 	_, err := c.writeFile(name, data, flush)
 	return err
@@ -136,8 +136,8 @@ func (c *Cache) writeFile(name string, data []byte, flush bool) (stamp, error) {
 	return c.write(name, data, flush)
 }
 
-// WriteJSON writes v to a file. It is not flushed to disk: a torn one does not parse, and that only means that the store
-// is asked again.
+// WriteJSON writes v to a file. It is not flushed to disk: a torn one does not parse, and that only means that the
+// store is asked again.
 func (c *Cache) WriteJSON(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err == nil {

@@ -27,6 +27,7 @@ type details struct {
 	Time      time.Time `json:"time,omitzero"`
 	Size      int64     `json:"size,omitempty"`   // bytes of the zip, as stored
 	SignedBy  []string  `json:"signedBy"`         // empty: this shim does not verify signatures
+	Rule      string    `json:"rule,omitempty"`   // of the trust policy, by which that counts
 	Record    *int64    `json:"record,omitempty"` // in the checksum database
 	Private   bool      `json:"private,omitempty"`
 	License   string    `json:"license,omitempty"`
@@ -55,7 +56,7 @@ func (o *origin) Link() string {
 
 func (v *version) describe(d *proxyshim.Description) {
 	v.details = &details{
-		ModOnly: d.ModOnly, Withheld: d.Withheld, Checked: d.Checked, Time: d.Time, Size: d.Size, SignedBy: append([]string{}, d.Keys...),
+		ModOnly: d.ModOnly, Withheld: d.Withheld, Checked: d.Checked, Time: d.Time, Size: d.Size, SignedBy: append([]string{}, d.Keys...), Rule: d.Rule,
 		Private: d.Private, Reference: d.Reference, Digest: d.Manifest.String(), Sum: d.Sum, GoModSum: d.GoModSum,
 	}
 	if d.Record >= 0 {

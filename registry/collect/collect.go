@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/requirement"
@@ -83,6 +84,8 @@ func (c *collector) addArgument(arg string) {
 		c.addFile(arg)
 	case strings.Contains(arg, "@"), isRelease(arg):
 		c.addQuery(arg, entry{from: arg}, false)
+	case errors.Is(err, fs.ErrNotExist) && goproxy.CheckVersion(arg) == nil:
+		c.fail(fmt.Errorf("%s is a version: a module is named with it, as module@%[1]s", arg))
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail(fmt.Errorf("%s: no such file or directory; a module is named as %[1]s@version or %[1]s@latest", arg))
 	default:

@@ -32,7 +32,7 @@ type Plan struct {
 	Items []requirement.Requirement
 
 	locked  []mirrorfile.Locked
-	sums    map[module.Version]mirrorfile.Sums
+	sums    map[module.Version]requirement.Sums
 	partial bool // more may be found out another time
 }
 
@@ -66,7 +66,7 @@ func MirrorFile(ctx context.Context, up *upstream.Upstream, f *mirrorfile.File, 
 		c.addToolchain(release, platforms, e)
 	}
 	items, problems := c.collect(ctx)
-	p := &Plan{Items: items, sums: make(map[module.Version]mirrorfile.Sums), locked: c.relocks, partial: c.partial}
+	p := &Plan{Items: items, sums: make(map[module.Version]requirement.Sums), locked: c.relocks, partial: c.partial}
 	if o.Lock != nil {
 		p.lockSums(o.Lock)
 	}

@@ -34,8 +34,7 @@ func (p *Plan) lockSums(lock *mirrorfile.Lock) {
 	}
 	for i := range p.Items {
 		it := &p.Items[i]
-		s := lock.Sums[it.Module]
-		it.Locked = requirement.Sums{Zip: s.Zip, GoMod: s.GoMod}
+		it.Locked = lock.Sums[it.Module]
 		take(it.Module)
 	}
 }
@@ -43,7 +42,7 @@ func (p *Plan) lockSums(lock *mirrorfile.Lock) {
 // Stored records the sums of a version that is in the store now; "" = not known.
 func (p *Plan) Stored(m module.Version, zip, goMod string) {
 	have := p.sums[m]
-	p.sums[m] = mirrorfile.Sums{Zip: cmp.Or(zip, have.Zip), GoMod: cmp.Or(goMod, have.GoMod)}
+	p.sums[m] = requirement.Sums{Zip: cmp.Or(zip, have.Zip), GoMod: cmp.Or(goMod, have.GoMod)}
 }
 
 // Lock returns the lock for the next run: what the entries of the mirror file came to, and
@@ -66,15 +65,7 @@ func (c *collector) locked(e entry) (f findings, ok bool) {
 	if l == nil || l.Fingerprint != e.fingerprint || len(l.Means) > 0 {
 		return findings{}, false
 	}
-	for _, n := range l.Needs {
-		it := requirement.Requirement{Module: n.Module, ModOnly: n.ModOnly}
-		for _, r := range l.Revisions {
-			if r.Path == n.Module.Path && r.Version == n.Module.Version {
-				it.Revisions = append(it.Revisions, r.Name)
-			}
-		}
-		f.items = append(f.items, it)
-	}
+	f.items = slices.Clone(l.Needs)
 	if e.sums != nil {
 		f.add(e.sums()) // a version that could not be mirrored yet has no sum in the lock
 	}
@@ -111,12 +102,7 @@ func (c *collector) relock(e entry, f findings) {
 		for _, it := range f.items {
 			set.Add(requirement.Requirement{Module: it.Module, ModOnly: it.ModOnly, Revisions: it.Revisions})
 		}
-		for _, it := range set.Sorted() {
-			l.Needs = append(l.Needs, mirrorfile.Need{Module: it.Module, ModOnly: it.ModOnly})
-			for _, name := range it.Revisions {
-				l.Revisions = append(l.Revisions, mirrorfile.Revision{Path: it.Module.Path, Name: name, Version: it.Module.Version})
-			}
-		}
+		l.Needs = set.Sorted()
 	}
 	c.relocks = append(c.relocks, l)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -135,8 +136,8 @@ func TestALockKeepsWhatQueriesLedTo(t *testing.T) {
 		t.Errorf("a run under the lock changed it: %v\n%s", err, again.Format())
 	}
 	updated, err := lockAfter(t, up, f, collect.FileOptions{Lock: lock, Update: true}, stores)
-	want := []mirrorfile.Need{{Module: module.Version{Path: "example.com/a", Version: "v1.1.0"}}}
-	if err != nil || len(updated.Sources) != 1 || !slices.Equal(updated.Sources[0].Needs, want) {
+	want := []requirement.Requirement{{Module: module.Version{Path: "example.com/a", Version: "v1.1.0"}}}
+	if err != nil || len(updated.Sources) != 1 || !reflect.DeepEqual(updated.Sources[0].Needs, want) {
 		t.Errorf("after an update: %v\n%s", err, updated.Format())
 	}
 }
@@ -194,8 +195,8 @@ func mustSums(t *testing.T, tree upstreamtest.Tree, version string) string {
 func TestContentThatIsNotWhatWasLockedEndsTheRun(t *testing.T) {
 	m := module.Version{Path: "example.com/a", Version: "v1.0.0"}
 	lock := &mirrorfile.Lock{
-		Sources: []mirrorfile.Locked{{ID: "module example.com/a@latest", Needs: []mirrorfile.Need{{Module: m}}}},
-		Sums:    map[module.Version]mirrorfile.Sums{m: {Zip: upstreamtest.SumA}},
+		Sources: []mirrorfile.Locked{{ID: "module example.com/a@latest", Needs: []requirement.Requirement{{Module: m}}}},
+		Sums:    map[module.Version]requirement.Sums{m: {Zip: upstreamtest.SumA}},
 	}
 	f := parseMirrorFile(t, "version: 1\nmodules: [example.com/a@latest]\n")
 	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, m.String()).URL())

@@ -19,3 +19,18 @@ func (r *runner) publishIndexes(ctx context.Context) {
 		}
 	}
 }
+
+// publishTileIndexes adds the tiles that are in a store now to its tile index. Without it a shim answers for those that came
+// with a version which it has seen itself.
+func (r *runner) publishTileIndexes(ctx context.Context) {
+	for store, tiles := range r.tiles {
+		err := r.outages.check(store)
+		if err == nil {
+			err = store.PublishTileIndex(ctx, r.Checksums.Log, tiles, r.Signer)
+		}
+		if err != nil && ctx.Err() == nil {
+			r.Log.Warn("the tile index is not complete: of several shims, only one that has seen a version answers for its tile",
+				"store", store.String(), "error", err)
+		}
+	}
+}

@@ -29,6 +29,7 @@ type job struct {
 	lacksRecord bool              // the store has it without evidence that it should have
 	damaged     *damaged          // the store has it without blobs that it should have; nil = they are there
 	goModStored bool              // it failed, but its go.mod alone is there now
+	tile        int64             // the complete level-0 tile that is stored with it; negative: none
 
 	lookup     []byte // what the database answered
 	lookupFail error  // why it did not; told only if upstream has the version, which matters more
@@ -124,26 +125,6 @@ func (j *job) heldBack(err error, sign bool) {
 	j.Status, j.Reference, j.HeldBack = Existing, answer.Where(), cmp.Or(answer.Message, registry.ErrPolicy.Error())
 }
 
-// lacksEvidence reports whether a version has to be completed.
-func (r *runner) lacksEvidence(ctx context.Context, j *job, have *registry.Module) (bool, error) {
-	if _, err := artifact.EvidenceTag(j.Module.Version); err != nil || !j.public || r.DryRun {
-		return false, nil // a version that long cannot be
-	}
-	meta, err := j.store.Meta(ctx, have)
-	if err != nil || meta.SumDB != nil {
-		return false, err
-	}
-	var v sign.Verifier = sign.SkipVerify{}
-	if r.Signer != nil {
-		v = r.Signer.Verifier()
-	}
-	_, _, err = j.store.Evidence(ctx, have, meta, v)
-	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted) {
-		return true, nil
-	}
-	return false, err
-}
-
 // plan says what would be done for a version that is not there, or not signed by us.
 func (r *runner) plan(ctx context.Context, j *job) error {
 	if j.have != nil || j.unread {
@@ -197,7 +178,7 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 	}
 	it := j.Requirement
 	it.ModOnly, it.Revisions = true, nil
-	alone := &job{Event: Event{Requirement: it}, public: j.public}
+	alone := &job{Event: Event{Requirement: it}, public: j.public, tile: -1}
 	also := r.inspect(ctx, alone)
 	if also == nil && alone.Status == "" {
 		also = r.finish(ctx, alone)
@@ -210,30 +191,6 @@ func (r *runner) goModInstead(ctx context.Context, j *job, err error) error {
 		return errors.Join(also, err) // which is worse than that something is missing
 	}
 	return err
-}
-
-// evidence captures what the database says about a version: nil if it must not be asked.
-func (r *runner) evidence(ctx context.Context, j *job) (*artifact.Evidence, error) {
-	switch {
-	case !j.public:
-		return nil, nil
-	case j.lookupFail != nil:
-		return nil, j.lookupFail
-	case r.headErr != nil:
-		return nil, fmt.Errorf("checking %s: %w", j.Module, r.headErr)
-	}
-	captured, err := r.head.capture(ctx, j.Module, j.lookup)
-	if err != nil {
-		return nil, err
-	}
-	e := &artifact.Evidence{Module: j.Module}
-	if e.Record, err = captured.Record.Format(); err != nil {
-		return nil, err
-	}
-	if captured.Tile != nil {
-		e.Tiles = map[string][]byte{r.Checksums.Log.TileEntry(captured.TileIndex()): captured.Tile}
-	}
-	return e, nil
 }
 
 // publish checks what was fetched, and publishes it.
@@ -265,7 +222,7 @@ func (r *runner) publish(ctx context.Context, j *job, files artifact.Files, e *a
 		if err := checkSums(requirement.Sums{Zip: zipSum, GoMod: modSum}, m, "the checksum database "+r.Checksums.Name()); err != nil {
 			return err
 		}
-		j.Recorded = true
+		j.Recorded, j.tile = true, r.tileOf(e.Record, e.Tiles)
 	}
 	outcome, err := j.store.Publish(ctx, a, registry.PublishOptions{
 		Signer:   r.Signer,
@@ -298,7 +255,7 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 	if err := j.store.PublishEvidence(ctx, *e, r.Signer); err != nil {
 		return err
 	}
-	j.Recorded = true
+	j.Recorded, j.tile = true, r.tileOf(e.Record, e.Tiles)
 	if j.Status != Signed {
 		j.Status = Completed
 	}

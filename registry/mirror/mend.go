@@ -34,12 +34,18 @@ func (f Mender) Mend(ctx context.Context, store *registry.Store, m *registry.Mod
 	if err != nil {
 		return err
 	}
-	blobs := a.Blobs
+	older, err := a.WithoutLicenses()
+	if err != nil {
+		return err
+	}
+	blobs := slices.Concat(a.Blobs, older.Blobs)
 	meta, err := store.Meta(ctx, m)
 	switch {
 	case err == nil: // with the same .info, the layers are the same
-		if same, err := a.With(meta.Info, meta.SumDB, meta.Tiles); err == nil {
-			blobs = append(blobs, same.Blobs...)
+		for _, ours := range []*artifact.Artifact{a, older} {
+			if same, err := ours.With(meta.Info, meta.SumDB, meta.Tiles); err == nil {
+				blobs = append(blobs, same.Blobs...)
+			}
 		}
 	case !errors.Is(err, registry.ErrCorrupt):
 		return err

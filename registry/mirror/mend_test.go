@@ -1,10 +1,13 @@
 package mirror
 
 import (
+	"strings"
 	"testing"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/collect/collecttest"
@@ -57,4 +60,53 @@ func TestVerifyMendsARegistry(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What was mirrored before licences were looked for is mended as it was.
+func TestVerifyMendsWhatAnOlderModferryPublished(t *testing.T) {
+	older := artifacttest.LicensedVersion(t, upstreamtest.ParseModule(t, "example.com/a@v1.0.0"), "text")
+	tree := upstreamtest.NewTree(t)
+	version := older.Manifest.Module.String()
+	tree.Write(t, version, ".info", string(artifacttest.Info(older.Manifest.Module)))
+	tree.Write(t, version, ".mod", string(artifacttest.GoMod(older.Manifest.Module)))
+	tree.Write(t, version, ".zip", zipOf(t, older))
+	older, err := older.WithoutLicenses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg := registrytest.New(t, registrytest.Options{})
+	stores := openStores(t, reg.Host()+"/golang")
+	s := stores.Stores()[0]
+	signer := signtest.Signer(t, 0)
+	if _, err := s.Publish(t.Context(), older, registry.PublishOptions{Signer: signer, Recorded: true}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Find(t.Context(), older.Manifest.Module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range older.Blobs {
+		if err := reg.RemoveBlob("golang/"+m.Repository, b.Descriptor.Digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := Options{Stores: stores, Upstream: collecttest.NewUpstream(t, tree.URL()), Signer: signer, Verify: true}
+	if _, sum := run(t, []requirement.Requirement{upstreamtest.Full(version)}, o); sum.Mended != 1 {
+		t.Errorf("%+v", sum)
+	}
+}
+
+// zipOf returns the zip of an artifact.
+func zipOf(t *testing.T, a *artifact.Artifact) string {
+	t.Helper()
+	rc, err := a.Blobs[2].Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rc.Close()
+	var zip strings.Builder
+	if err := a.Manifest.ExtractZip(&zip, rc); err != nil {
+		t.Fatal(err)
+	}
+	return zip.String()
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact"
@@ -69,7 +70,7 @@ func Run(ctx context.Context, items []requirement.Requirement, o Options) (Summa
 	if err != nil {
 		return Summary{}, fmt.Errorf("making room for zips: %w", err)
 	}
-	r := &runner{Options: o, temp: temp, stored: make(map[*registry.Store]map[string]bool)}
+	r := &runner{Options: o, temp: temp, stored: make(map[*registry.Store]map[string]bool), tiles: make(map[*registry.Store]map[int64]module.Version)}
 	ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	err = r.all(ctx, items)
@@ -88,9 +89,10 @@ type runner struct {
 
 	mu      sync.Mutex // guards what follows, and calls of Report
 	summary Summary
-	stores  []*registry.Store                   // that have or get modules which the database covers
-	stored  map[*registry.Store]map[string]bool // the paths of modules that are there now
-	scans   []*scanned                          // what is there now and may be scanned first
+	stores  []*registry.Store                            // that have or get modules which the database covers
+	stored  map[*registry.Store]map[string]bool          // the paths of modules that are there now
+	tiles   map[*registry.Store]map[int64]module.Version // and the complete level-0 tiles, with who has each
+	scans   []*scanned                                   // what is there now and may be scanned first
 }
 
 // all first looks what is to do for each item and what the database knows about it, so
@@ -98,7 +100,7 @@ type runner struct {
 func (r *runner) all(ctx context.Context, items []requirement.Requirement) error {
 	jobs := make([]*job, len(items))
 	for i, it := range items {
-		jobs[i] = &job{Event: Event{Requirement: it}, public: r.Checksums.Covers(it.Module.Path)}
+		jobs[i] = &job{Event: Event{Requirement: it}, public: r.Checksums.Covers(it.Module.Path), tile: -1}
 	}
 	r.each(ctx, jobs, r.inspect)
 	if err := context.Cause(ctx); err != nil {
@@ -110,6 +112,7 @@ func (r *runner) all(ctx context.Context, items []requirement.Requirement) error
 	r.each(ctx, slices.DeleteFunc(jobs, func(j *job) bool { return j == nil }), r.finish)
 	if !r.DryRun {
 		r.publishIndexes(ctx)
+		r.publishTileIndexes(ctx)
 		r.awaitScans(ctx)
 	}
 	return context.Cause(ctx)
@@ -156,6 +159,12 @@ func (r *runner) report(j *job) {
 			r.stored[j.store] = make(map[string]bool)
 		}
 		r.stored[j.store][j.Module.Path] = true
+	}
+	if j.Status != Failed && j.tile >= 0 {
+		if r.tiles[j.store] == nil {
+			r.tiles[j.store] = make(map[int64]module.Version)
+		}
+		r.tiles[j.store][j.tile] = j.Module
 	}
 	if r.Report != nil {
 		r.Report(j.Event)

@@ -1,6 +1,6 @@
-// Package verify decides whether a module version in a store may be used: its manifest must be of the version that was
-// asked for and signed by somebody trusted, its files must have the digests and sums that the manifest states, and where
-// the store has a snapshot of the checksum database, the log must have those sums for a public module.
+// Package verify decides whether a module version in a store may be used: its manifest must be of the version that
+// was asked for and signed by somebody trusted, its files must have the digests and sums that the manifest states,
+// and where the store has a snapshot of the checksum database, the log must have those sums for a public module.
 //
 // [Checker.Check] looks at all but the zip, which [Zip] fetches. [Classify] says what their errors, and those of the
 // store, mean.
@@ -27,13 +27,14 @@ type Checker struct {
 	Log      *sumdb.Log
 	Private  string // patterns, as in GONOSUMDB, of modules that the log does not have, unless a rule of Verifier says
 
-	// Thorough looks at what nobody reads who only serves the version: the blobs of config and meta layer beside what the
-	// manifest carries itself, and evidence that is stored apart although there is no snapshot to confirm it with.
+	// Thorough looks at what nobody reads who only serves the version: the blobs of config and meta layer beside what
+	// the manifest carries itself, and evidence that is stored apart although there is no snapshot to confirm it
+	// with.
 	Thorough bool
 
-	// AllowUnrecorded accepts versions of other modules as well, of which no record leads to the head of the snapshot,
-	// unless a rule of Verifier says what is needed. Without a snapshot they are accepted anyway. A record that
-	// contradicts a version is never accepted.
+	// AllowUnrecorded accepts versions of other modules as well, of which no record leads to the head of the
+	// snapshot, unless a rule of Verifier says what is needed. Without a snapshot they are accepted anyway. A record
+	// that contradicts a version is never accepted.
 	AllowUnrecorded bool
 
 	// Patience waits before a version that has no signature is asked for it again, for the time 0, 1, …, and reports
@@ -60,8 +61,8 @@ type Result struct {
 	Snapshot *sumdb.Snapshot // by which it does
 }
 
-// Check checks the version that mod is the manifest of, found in store. What is known saves requests; evidence among it
-// counts for another manifest as well, for the log says the same of a version to everyone.
+// Check checks the version that mod is the manifest of, found in store. What is known saves requests; evidence among
+// it counts for another manifest as well, for the log says the same of a version to everyone.
 func (c *Checker) Check(ctx context.Context, store *registry.Store, mod *registry.Module, known Known) (*Result, error) {
 	keys, err := c.signatures(ctx, store, mod)
 	if err != nil {
@@ -121,8 +122,8 @@ func (c *Checker) consult(ctx context.Context, store *registry.Store, mod *regis
 // IsPrivate reports whether the log is nobody's business for a module.
 func (c *Checker) IsPrivate(path string) bool { return c.Records(path) == sign.RecordsNone }
 
-// Records returns which records the versions of a module need: what a rule of the verifier says, else what the options
-// say. It is sign.RecordsDefault if they need none although the log may have them.
+// Records returns which records the versions of a module need: what a rule of the verifier says, else what the
+// options say. It is sign.RecordsDefault if they need none although the log may have them.
 func (c *Checker) Records(path string) sign.Records {
 	rule := c.Verifier.Rule(path)
 	switch {

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"os"
 	"testing"
 	"time"
@@ -46,6 +45,7 @@ type Parts struct {
 	Log        bool // the transparency log, an entry in it
 	Timestamps bool // the timestamp authority, a timestamp
 	CTLog      bool // the certificate transparency log; no certificate here has anything of it
+	Chain      bool // of a root, the anchor of the authority alone; of a signature, what is between that and the certificate
 }
 
 // WriteRoot writes a trusted_root.json.
@@ -62,7 +62,13 @@ func (s *Sigstore) WriteRoot(file string, names Parts) {
 	if names.CTLog {
 		ctLogs = binaryIDs(s.tb, s.ca.CTLogs())
 	}
-	made, err := root.NewTrustedRoot(root.TrustedRootMediaType01, s.ca.FulcioCertificateAuthorities(), ctLogs, authorities, logs)
+	issuers := s.ca.FulcioCertificateAuthorities()
+	if names.Chain {
+		anchor := *s.authority()
+		anchor.Intermediates = nil
+		issuers = []root.CertificateAuthority{&anchor}
+	}
+	made, err := root.NewTrustedRoot(root.TrustedRootMediaType01, issuers, ctLogs, authorities, logs)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
@@ -112,6 +118,11 @@ func (s *Sigstore) Bundle(subject, issuer string, statement []byte, has Parts) s
 	material := &protobundle.VerificationMaterial{
 		Content: &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: s.certificate(made).Raw}},
 	}
+	if has.Chain {
+		material.Content = &protobundle.VerificationMaterial_X509CertificateChain{X509CertificateChain: &protocommon.X509CertificateChain{
+			Certificates: []*protocommon.X509Certificate{{RawBytes: s.certificate(made).Raw}, {RawBytes: s.authority().Intermediates[0].Raw}},
+		}}
+	}
 	if has.Log {
 		material.TlogEntries = []*protorekor.TransparencyLogEntry{s.entry(made)}
 	}
@@ -144,8 +155,9 @@ func (s *Sigstore) Classic(subject, issuer string, payload []byte, has Parts) si
 		s.tb.Fatal(err)
 	}
 	const prefix = "dev.sigstore.cosign/"
-	notes := map[string]string{
-		prefix + "certificate": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.certificate(made).Raw})),
+	notes := map[string]string{prefix + "certificate": string(encode(s.certificate(made)))}
+	if has.Chain {
+		notes[prefix+"chain"] = string(encode(s.authority().Intermediates[0])) + string(encode(s.authority().Root))
 	}
 	if has.Log {
 		e := s.entry(made)
@@ -160,6 +172,10 @@ func (s *Sigstore) Classic(subject, issuer string, payload []byte, has Parts) si
 		notes[prefix+"rfc3161timestamp"] = s.json(map[string]any{"SignedRFC3161Timestamp": s.timestamp(made)})
 	}
 	return sign.Signature{Payload: payload, Base64: base64.StdEncoding.EncodeToString(content.Signature()), Annotations: notes}
+}
+
+func (s *Sigstore) authority() *root.FulcioCertificateAuthority {
+	return s.ca.FulcioCertificateAuthorities()[0].(*root.FulcioCertificateAuthority)
 }
 
 func (s *Sigstore) json(v any) string {

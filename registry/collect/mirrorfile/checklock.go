@@ -10,6 +10,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/strictyaml"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 // CheckLock checks that what a lock says about the entries of the file can be what these ask for. After a bad merge,
@@ -41,7 +42,7 @@ func (p *lockReader) check(l *Locked, single bool, admits func(module.Version) b
 	if l == nil {
 		return
 	}
-	admitted := func(n Need) bool { return !n.ModOnly && admits(n.Module) }
+	admitted := func(n requirement.Requirement) bool { return !n.ModOnly && admits(n.Module) }
 	if len(l.Means) == 0 && !slices.ContainsFunc(l.Needs, admitted) {
 		p.Add(l.Line, "source %s: no line below it names a version that this asks for", l.ID)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modferry/modferry/registry/requirement"
 	"golang.org/x/mod/module"
 )
 
@@ -22,11 +23,11 @@ projects: [./p]
 `
 	f, err := Parse("modferry.yaml", []byte(file))
 	must(t, f, err)
-	needs := func(texts ...string) (l []Need) {
+	needs := func(texts ...string) (l []requirement.Requirement) {
 		for _, s := range texts {
 			path, version, _ := strings.Cut(s, " ")
 			version, modOnly := strings.CutSuffix(version, "/go.mod")
-			l = append(l, Need{mod(path, version), modOnly})
+			l = append(l, requirement.Requirement{Module: mod(path, version), ModOnly: modOnly})
 		}
 		return l
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/modferry/modferry/registry/requirement"
 	"golang.org/x/mod/module"
 )
 
@@ -46,7 +47,7 @@ func FuzzParse(f *testing.F) {
 // checkID checks that a lock can hold an ID.
 func checkID(t *testing.T, id string, line int) {
 	t.Helper()
-	l := &Lock{Sources: []Locked{{ID: id}}, Sums: map[module.Version]Sums{}}
+	l := &Lock{Sources: []Locked{{ID: id}}, Sums: map[module.Version]requirement.Sums{}}
 	back, err := ParseLock("modferry.lock", l.Format())
 	if err != nil || !reflect.DeepEqual(withoutLines(back), l) || strings.ContainsFunc(id, unicode.IsControl) || line < 1 {
 		t.Fatalf("line %d: ID %q: %+v, %v", line, id, back, err)

@@ -15,13 +15,14 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/strictyaml"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 // Lock is what the entries of a mirror file came to: the versions that their
 // queries, projects and tools need, and the sums of those.
 type Lock struct {
 	Sources []Locked
-	Sums    map[module.Version]Sums
+	Sums    map[module.Version]requirement.Sums
 }
 
 // Locked is what one entry came to.
@@ -29,28 +30,13 @@ type Locked struct {
 	Line        int    // where it begins in the text that was parsed; 0 = nowhere
 	ID          string // of the entry, as [Module.ID] returns it
 	Fingerprint string // of what else it depends on, as a project's go.sum; may be empty
-	Needs       []Need // one of each version
-	Revisions   []Revision
+
+	// Needs are the versions to mirror, one of each. Only Module, ModOnly and Revisions are locked here.
+	Needs []requirement.Requirement
 
 	// Means are the versions that the entry's query led to, if what those need could not all be
 	// found out: so that is to be asked again, but not the query. Then there are no Needs.
 	Means []module.Version
-}
-
-// Need is a version to mirror.
-type Need struct {
-	Module  module.Version
-	ModOnly bool // its go.mod is enough
-}
-
-// Revision says which version a branch, a tag or a commit of a module was.
-type Revision struct {
-	Path, Name, Version string
-}
-
-// Sums are the h1 sums of a version; an empty one is not known.
-type Sums struct {
-	Zip, GoMod string
 }
 
 // Source returns what the entry with an ID came to; nil if it is not locked.
@@ -86,8 +72,9 @@ func (l *Lock) Format() []byte {
 			b = fmt.Appendf(b, "    fingerprint: %q\n", s.Fingerprint)
 		}
 		b = appendFacts(b, "    means", sorted(s.Means, goproxy.Compare), inWords)
-		b = appendFacts(b, "    needs", sorted(s.Needs, compareNeeds), Need.String)
-		b = appendFacts(b, "    revisions", sorted(s.Revisions, compareRevisions), Revision.quoted)
+		needs := sorted(s.Needs, compareNeeds)
+		b = appendFacts(b, "    needs", needs, needText)
+		b = appendFacts(b, "    revisions", revisions(needs), revision.quoted)
 	}
 	var sums []string
 	for _, m := range slices.SortedFunc(maps.Keys(l.Sums), goproxy.Compare) {
@@ -119,18 +106,30 @@ func sorted[T any](list []T, compare func(a, b T) int) []T {
 	return slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 })
 }
 
-func compareNeeds(a, b Need) int { return goproxy.Compare(a.Module, b.Module) }
+func compareNeeds(a, b requirement.Requirement) int { return goproxy.Compare(a.Module, b.Module) }
 
-// compareRevisions takes revisions for equal that say of one name which version it was.
-func compareRevisions(a, b Revision) int {
-	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Name, b.Name))
+// A revision says which version a branch, a tag or a commit of a module was.
+type revision struct {
+	module.Version
+	name string
+}
+
+// revisions returns the revisions of all needs, in order, the first of those that say of one name which version it was.
+func revisions(needs []requirement.Requirement) []revision {
+	var all []revision
+	for _, n := range needs {
+		for _, name := range n.Revisions {
+			all = append(all, revision{n.Module, name})
+		}
+	}
+	return sorted(all, func(a, b revision) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.name, b.name)) })
 }
 
 // inWords returns a version as it stands in a lock, and in a go.sum.
 func inWords(m module.Version) string { return m.Path + " " + m.Version }
 
-// String returns the need as it stands in a lock, and in a go.sum: "path version" or "path version/go.mod".
-func (n Need) String() string {
+// needText returns a need as it stands in a lock, and in a go.sum: "path version" or "path version/go.mod".
+func needText(n requirement.Requirement) string {
 	if n.ModOnly {
 		return inWords(n.Module) + "/go.mod"
 	}
@@ -138,7 +137,7 @@ func (n Need) String() string {
 }
 
 // quoted returns the revision as it stands in a lock: names may have characters that mean something in YAML.
-func (r Revision) quoted() string { return fmt.Sprintf("%q", r.Path+" "+r.Name+" "+r.Version) }
+func (r revision) quoted() string { return fmt.Sprintf("%q", r.Path+" "+r.name+" "+r.Version.Version) }
 
 // MaxLockSize is how large a lock may be, in bytes.
 const MaxLockSize = 32 << 20
@@ -149,7 +148,7 @@ const MaxLockSize = 32 << 20
 // very many, a hundred.
 func ParseLock(name string, data []byte) (*Lock, error) {
 	p := &lockReader{strictyaml.Problems{Name: name}}
-	l := &Lock{Sums: make(map[module.Version]Sums)}
+	l := &Lock{Sums: make(map[module.Version]requirement.Sums)}
 	if text := string(data); p.IsText(text, MaxLockSize) {
 		p.readLock(l, text)
 		p.checkLines(l, text)
@@ -216,14 +215,20 @@ func (p *lockReader) readFact(s *Locked, list string, number int, fact string) {
 	case "needs:":
 		need, _ := p.need(number, fact)
 		s.Needs = append(s.Needs, need)
+		if len(s.Means) > 0 && len(s.Needs) == 1 { // told once
+			p.Add(number, "the source has means as well as needs: either what it needs was found out, or not")
+		}
 	case "revisions:":
 		path, rest, _ := strings.Cut(unquote(fact), " ")
 		name, version, _ := strings.Cut(rest, " ")
-		p.checkVersion(number, module.Version{Path: path, Version: version})
-		s.Revisions = append(s.Revisions, Revision{Path: path, Name: name, Version: version})
-	}
-	if len(s.Means) > 0 && len(s.Needs)+len(s.Revisions) == 1 { // told once
-		p.Add(number, "the source has means as well as needs or revisions: either what it needs was found out, or not")
+		m := module.Version{Path: path, Version: version}
+		p.checkVersion(number, m)
+		i := slices.IndexFunc(s.Needs, func(n requirement.Requirement) bool { return n.Module == m })
+		if i < 0 {
+			p.Add(number, "%s is not among the needs of the source", m)
+			return
+		}
+		s.Needs[i].Revisions = append(s.Needs[i].Revisions, name)
 	}
 }
 
@@ -244,11 +249,11 @@ func (p *lockReader) readSum(l *Lock, number int, fact string) {
 }
 
 // need reads "path version" or "path version/go.mod", and what follows that.
-func (p *lockReader) need(number int, fact string) (need Need, rest string) {
+func (p *lockReader) need(number int, fact string) (need requirement.Requirement, rest string) {
 	path, rest, _ := strings.Cut(fact, " ")
 	version, rest, _ := strings.Cut(rest, " ")
 	version, modOnly := strings.CutSuffix(version, "/go.mod")
-	need = Need{Module: module.Version{Path: path, Version: version}, ModOnly: modOnly}
+	need = requirement.Requirement{Module: module.Version{Path: path, Version: version}, ModOnly: modOnly}
 	p.checkVersion(number, need.Module)
 	return need, rest
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/strictyaml"
+	"github.com/modferry/modferry/registry/requirement"
 )
 
 const (
@@ -32,20 +33,22 @@ func withoutLines(l *Lock) *Lock {
 func testLock() *Lock {
 	return &Lock{
 		Sources: []Locked{
-			{ID: "module example.com/a@latest", Needs: []Need{
+			{ID: "module example.com/a@latest", Needs: []requirement.Requirement{
 				{Module: mod("example.com/a", "v1.9.0")},
 				{Module: mod("example.com/a", "v1.10.0")},
 				{Module: mod("example.com/b", "v2.0.0+incompatible"), ModOnly: true},
 			}},
 			{
 				ID: `project ./my "service" # 1 +all`, Fingerprint: "sha256:00",
-				Needs:     []Need{{Module: mod("example.com/c/v3", "v3.0.0-20260101000000-0123456789ab")}},
-				Revisions: []Revision{{"example.com/c/v3", "feature/x", "v3.0.0-20260101000000-0123456789ab"}, {"example.com/c/v3", "main", "v3.1.0"}},
+				Needs: []requirement.Requirement{
+					{Module: mod("example.com/c/v3", "v3.0.0-20260101000000-0123456789ab"), Revisions: []string{"feature/x"}},
+					{Module: mod("example.com/c/v3", "v3.1.0"), ModOnly: true, Revisions: []string{"main"}},
+				},
 			},
 			{ID: "tool example.com/t@latest", Means: []module.Version{mod("example.com/t", "v1.9.0"), mod("example.com/t", "v1.10.0")}},
 			{ID: "toolchain go1.26 linux/amd64"},
 		},
-		Sums: map[module.Version]Sums{
+		Sums: map[module.Version]requirement.Sums{
 			mod("example.com/a", "v1.10.0"):                            {Zip: sumA, GoMod: sumB},
 			mod("example.com/a", "v1.9.0"):                             {Zip: sumA},
 			mod("example.com/b", "v2.0.0+incompatible"):                {GoMod: sumB},
@@ -65,6 +68,7 @@ sources:
     fingerprint: "sha256:00"
     needs:
       - example.com/c/v3 v3.0.0-20260101000000-0123456789ab
+      - example.com/c/v3 v3.1.0/go.mod
     revisions:
       - "example.com/c/v3 feature/x v3.0.0-20260101000000-0123456789ab"
       - "example.com/c/v3 main v3.1.0"
@@ -109,7 +113,7 @@ func TestLockFormatDoesNotDependOnOrderNorDoubles(t *testing.T) {
 	l.Sources[0], l.Sources[2] = l.Sources[2], l.Sources[0]
 	needs := &l.Sources[2].Needs
 	(*needs)[0], (*needs)[1] = (*needs)[1], (*needs)[0]
-	*needs = append(*needs, Need{Module: mod("example.com/a", "v1.9.0")})
+	*needs = append(*needs, requirement.Requirement{Module: mod("example.com/a", "v1.9.0")})
 	before := fmt.Sprint(l)
 	if got := string(l.Format()); got != testLockText {
 		t.Errorf("got\n%s", got)
@@ -152,7 +156,8 @@ func TestParseLockRefusesWhatWasEdited(t *testing.T) {
 		{"sources out of order", "version: 1\nsources:\n  - source: \"b\"\n  - source: \"a\"\n", ":3: this line is not as modferry wrote it"},
 		{"a need twice", a + "    needs:\n      - example.com/a v1.0.0\n      - example.com/a v1.0.0/go.mod\n", ":6: this line is not as modferry wrote it"},
 		{"needs out of order", a + "    needs:\n      - example.com/a v1.10.0\n      - example.com/a v1.9.0\n", ":5: this line is not as modferry wrote it"},
-		{"two meanings of a revision", a + "    revisions:\n      - \"example.com/a main v1.0.0\"\n      - \"example.com/a main v1.1.0\"\n", ":6: this line is not as modferry wrote it"},
+		{"two meanings of a revision", a + "    needs:\n      - example.com/a v1.0.0\n      - example.com/a v1.1.0\n    revisions:\n      - \"example.com/a main v1.0.0\"\n      - \"example.com/a main v1.1.0\"\n", ":9: this line is not as modferry wrote it"},
+		{"a revision of a version that is not needed", a + "    revisions:\n      - \"example.com/a main v1.0.0\"\n", ":5: example.com/a@v1.0.0 is not among the needs of the source"},
 		{"two sums of a version", sums + b1 + "  - example.com/b v1.0.0 " + sumB + "\n", ":3: this line is not as modferry wrote it"},
 		{"sums out of order", sums + b1 + "  - example.com/a v1.0.0 " + sumA + "\n", ":3: this line is not as modferry wrote it"},
 		{"sums before sources", sums + b1 + "sources:\n  - source: \"a\"\n", ":2: this line is not as modferry wrote it"},

@@ -53,7 +53,9 @@ func (s explained) String() string {
 
 // Explain finds a version in a store and decides about it, with all that led to the decision. The contents are not
 // downloaded. err says why it was not accepted; what was found out by then is in the result.
-func Explain(ctx context.Context, store *registry.Store, m module.Version, c *verify.Checker, v sign.Explainer) (x *Explained, err error) {
+func Explain(
+	ctx context.Context, store *registry.Store, m module.Version, c *verify.Checker, v sign.Explainer,
+) (x *Explained, err error) {
 	x = &Explained{Module: m.Path, Version: m.Version, Records: c.Records(m.Path)}
 	defer func() {
 		if x.Outcome = OutcomeOf(err); err != nil {

@@ -35,6 +35,7 @@ type Inspection struct {
 	SumDB      *evidence   `json:"sumdb,omitempty"`
 	Time       time.Time   `json:"time,omitzero"`
 	Origin     *origin     `json:"origin,omitempty"`
+	Licenses   string      `json:"licenses,omitempty"` // an SPDX expression, as far as they were recognised
 }
 
 type blobInfo struct {
@@ -110,7 +111,7 @@ func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, v s
 		Module: m.Module.Path, Version: m.Module.Version, ModOnly: m.ModOnly(),
 		Reference: store.Reference(m.Repository, tag), Digest: m.Descriptor.Digest.String(),
 		Sum: m.Sum, GoModSum: m.GoModSum,
-		Time: info.Time, Origin: info.Origin,
+		Time: info.Time, Origin: info.Origin, Licenses: m.Annotations[ocispec.AnnotationLicenses],
 	}
 	if found.Origin != nil {
 		found.Origin.URL = redact.Text(found.Origin.URL)
@@ -201,6 +202,9 @@ func (f *Inspection) String() string {
 	}
 	if f.Origin != nil {
 		row("origin", "%s %s %s %s", f.Origin.VCS, f.Origin.URL, f.Origin.Ref, f.Origin.Hash)
+	}
+	if f.Licenses != "" {
+		row("licences", "%s", f.Licenses)
 	}
 	w.Flush()
 	return strings.TrimSuffix(b.String(), "\n")

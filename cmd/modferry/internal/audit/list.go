@@ -77,7 +77,11 @@ func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, 
 	case ctx.Err() != nil, errors.Is(fault, registry.ErrUnavailable):
 		return nil, nil, fault
 	case fault != nil && !isAny(fault, registry.ErrNotFound, registry.ErrNoLayout, registry.ErrDenied, registry.ErrUnauthorized):
-		l.Warn(fmt.Errorf("not used: %w", fault))
+		defer func() {
+			if err == nil || !s.IsLayout() { // else it has the same cause
+				l.Warn(fmt.Errorf("not used: %w", fault))
+			}
+		}()
 	}
 	indexed := len(paths) > 0
 	for path, err := range s.Modules(ctx) {

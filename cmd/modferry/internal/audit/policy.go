@@ -17,7 +17,8 @@ func PolicyTable(s sign.PolicySummary) string {
 		fmt.Fprintf(w, "key\t%s\t%s\t%s\n", k.Name, k.ID, until(k))
 	}
 	for _, r := range s.Rules {
-		fmt.Fprintf(w, "rule\tline %d\t%s\tsigned by %s, checksum database: %s\n", r.Line, strings.Join(r.Modules, " "), r.Needs, r.ChecksumDatabase)
+		fmt.Fprintf(w, "rule\tline %d\t%s\tsigned by %s, checksum database: %s\n",
+			r.Line, strings.Join(r.Modules, " "), r.Needs, r.ChecksumDatabase)
 	}
 	for _, d := range s.Deny {
 		fmt.Fprintf(w, "deny\tline %d\t%s\t%s\n", d.Line, strings.Join(d.Modules, " "), d.Reason)

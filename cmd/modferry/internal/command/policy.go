@@ -9,8 +9,8 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// keyFlags are the names of the options that say whose signatures are accepted for every module. Of a command that signs
-// as well, --key is the key to sign with.
+// keyFlags are the names of the options that say whose signatures are accepted for every module. Of a command that
+// signs as well, --key is the key to sign with.
 func keyFlags(c *cli.Command) []string {
 	return []string{trustKeyFlag(c), flagTrustedRoot, flagIdentity, flagIdentityPattern, flagIssuer, flagIssuerPattern}
 }
@@ -51,8 +51,8 @@ func PolicyFile(c *cli.Context, log *slog.Logger) (*sign.PolicyFile, error) {
 	return sign.OpenPolicy(file, sign.PolicyFileOptions{Log: log})
 }
 
-// Policy is the trust policy that --policy names, of a command whose other options do not say whom to trust; nil if there is
-// none.
+// Policy is the trust policy that --policy names, of a command whose other options do not say whom to trust; nil if
+// there is none.
 func Policy(c *cli.Context) (sign.Verifier, error) {
 	if file := c.String(FlagPolicy); file != "" {
 		return sign.LoadPolicy(file, nil)

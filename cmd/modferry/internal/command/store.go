@@ -116,7 +116,7 @@ func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 		return nil, err
 	}
 	if keys == nil {
-		return nil, WithHint(UsageErrorf("--%s or --%s is needed: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
+		return nil, WithHint(UsageErrorf("--%s is needed, or --%s: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
 			"--"+trustKeyFlag(c.Command)+" cosign.pub, the public half of the key that mirror signs with")
 	}
 	return keys, nil

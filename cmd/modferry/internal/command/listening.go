@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"crypto/tls"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/access"
@@ -32,15 +31,15 @@ const (
 // defaultShutdownTimeout is less than what orchestrators wait before they kill.
 const defaultShutdownTimeout = 15 * time.Second
 
-// listenFlags say where a shim listens, and who may ask it.
-func listenFlags() []cli.Flag {
+// ListenFlags say where a shim listens, and who may ask it.
+func ListenFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: command.FlagListen, Value: command.DefaultListen, Usage: "listen on `ADDRESS`: host:port (port 0 takes a free one), or systemd for the socket that it passes"},
+		&cli.StringFlag{Name: FlagListen, Value: DefaultListen, Usage: "listen on `ADDRESS`: host:port (port 0 takes a free one), or systemd for the socket that it passes"},
 		&cli.StringFlag{Name: flagTLSCert, Usage: "serve HTTPS with the certificate chain in `FILE` (PEM), which is read again when it changes"},
 		&cli.StringFlag{Name: flagTLSKey, Usage: "the private key in `FILE` (PEM) of the certificate"},
 		&cli.StringFlag{Name: flagClientCA, Usage: "answer only clients with a certificate that one in `FILE` (PEM) vouches for, or, with --access, with another credential"},
 		&cli.StringFlag{Name: flagAccess, Usage: "answer only clients that `FILE` lists, each what it may read there: name:bcrypt-hash[:prefixes] a line"},
-		command.BoolFlag(flagAllowRemote, "listen on an address other machines can reach, without TLS"),
+		BoolFlag(flagAllowRemote, "listen on an address other machines can reach, without TLS"),
 		&cli.StringSliceFlag{Name: flagAllowHost, Usage: "answer requests for the host `NAME`, a name or an address, as well as for this machine; repeat it, or separate with commas, for several"},
 		&cli.IntFlag{Name: flagClientDownloads, Usage: "send each client `N` zips at a time, at most; 0 is no limit"},
 		&cli.DurationFlag{Name: flagShutdownTimeout, Value: defaultShutdownTimeout, Usage: "when stopped, finish what is in flight within `DURATION`"},
@@ -48,81 +47,82 @@ func listenFlags() []cli.Flag {
 	}
 }
 
-// listening is how a shim listens, and for whom.
-type listening struct {
+// Listening is how a shim listens, and for whom.
+type Listening struct {
+	Guard      *access.Guard // nil: nobody has to show a credential
+	Hosts      []string      // that are answered for besides this machine, as [listen.Server] takes them
+	Stop       listen.Stop   // without Drain
+	Conditions []proxyshim.Condition
+
 	address     string
 	allowRemote bool
 	tls         *tls.Config // nil: plain HTTP
-	guard       *access.Guard
-	hosts       []string
-	downloads   int // at a time, for each client
-	stop        listen.Stop
-	conditions  []proxyshim.Condition
+	downloads   int         // at a time, for each client
 }
 
-// newListening checks the options of [listenFlags].
-func newListening(c *cli.Context, log *slog.Logger) (*listening, error) {
-	l := &listening{address: c.String(command.FlagListen), allowRemote: c.Bool(flagAllowRemote), downloads: c.Int(flagClientDownloads)}
-	l.stop = listen.Stop{Timeout: c.Duration(flagShutdownTimeout), Delay: c.Duration(flagShutdownDelay)}
-	if l.stop.Delay < 0 || l.stop.Timeout < l.stop.Delay {
-		return nil, command.UsageErrorf("--%s is a part of --%s", flagShutdownDelay, flagShutdownTimeout)
+// NewListening checks the options of [ListenFlags].
+func NewListening(c *cli.Context, log *slog.Logger) (*Listening, error) {
+	l := &Listening{address: c.String(FlagListen), allowRemote: c.Bool(flagAllowRemote), downloads: c.Int(flagClientDownloads)}
+	l.Stop = listen.Stop{Timeout: c.Duration(flagShutdownTimeout), Delay: c.Duration(flagShutdownDelay)}
+	if l.Stop.Delay < 0 || l.Stop.Timeout < l.Stop.Delay {
+		return nil, UsageErrorf("--%s is a part of --%s", flagShutdownDelay, flagShutdownTimeout)
 	}
 	certs := listen.Certificates{Cert: c.String(flagTLSCert), Key: c.String(flagTLSKey), ClientCA: c.String(flagClientCA), Optional: c.String(flagAccess) != ""}
 	switch {
 	case (certs.Cert == "") != (certs.Key == ""):
-		return nil, command.UsageErrorf("--%s and --%s go together", flagTLSCert, flagTLSKey)
+		return nil, UsageErrorf("--%s and --%s go together", flagTLSCert, flagTLSKey)
 	case certs.ClientCA != "" && certs.Cert == "":
-		return nil, command.UsageErrorf("--%s needs --%s and --%s", flagClientCA, flagTLSCert, flagTLSKey)
+		return nil, UsageErrorf("--%s needs --%s and --%s", flagClientCA, flagTLSCert, flagTLSKey)
 	}
 	if l.address != listen.Systemd {
 		if _, err := listen.IsLoopback(l.address); err != nil {
-			return nil, notAnAddress(c)
+			return nil, NotAnAddress(c)
 		}
 		if err := l.checkRemote(l.address, certs.Cert != ""); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	if l.hosts, err = allowedHosts(c); err != nil {
+	if l.Hosts, err = allowedHosts(c); err != nil {
 		return nil, err
 	}
 	return l, l.open(certs, c.String(flagAccess), log)
 }
 
 // open reads the files that the options name.
-func (l *listening) open(certs listen.Certificates, accessFile string, log *slog.Logger) error {
+func (l *Listening) open(certs listen.Certificates, accessFile string, log *slog.Logger) error {
 	config, inForce, err := certs.Config(log)
 	if err != nil {
 		return err
 	}
 	if l.tls = config; config != nil {
-		l.conditions = append(l.conditions, proxyshim.Condition{Name: "certificate", Err: inForce})
+		l.Conditions = append(l.Conditions, proxyshim.Condition{Name: "certificate", Err: inForce})
 	}
 	if accessFile == "" {
 		return nil
 	}
-	if l.guard, err = access.Open(accessFile, log); err != nil {
+	if l.Guard, err = access.Open(accessFile, log); err != nil {
 		return fmt.Errorf("reading --%s: %w", flagAccess, err)
 	}
-	l.conditions = append(l.conditions, proxyshim.Condition{Name: "access", Err: l.guard.Err})
+	l.Conditions = append(l.Conditions, proxyshim.Condition{Name: "access", Err: l.Guard.Err})
 	return nil
 }
 
 // checkRemote refuses an address that others can reach, unless that was asked for.
-func (l *listening) checkRemote(addr string, encrypted bool) error {
+func (l *Listening) checkRemote(addr string, encrypted bool) error {
 	local, err := listen.IsLoopback(addr)
 	if err != nil || local || encrypted || l.allowRemote {
 		return err
 	}
-	return command.WithHint(command.UsageErrorf("--%s %s can be reached from other machines, without encryption", command.FlagListen, addr),
+	return WithHint(UsageErrorf("--%s %s can be reached from other machines, without encryption", FlagListen, addr),
 		fmt.Sprintf("give --%s and --%s, or --%s if that is what you want", flagTLSCert, flagTLSKey, flagAllowRemote))
 }
 
-// listen opens the listener; addr is its address, below TLS.
-func (l *listening) listen(log *slog.Logger) (on net.Listener, addr net.Addr, scheme string, err error) {
+// Listen opens the listener; addr is its address, below TLS.
+func (l *Listening) Listen(log *slog.Logger) (on net.Listener, addr net.Addr, scheme string, err error) {
 	on, err = listen.Open(l.address)
 	if err != nil {
-		return nil, nil, "", command.WithHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+command.FlagListen+" chooses another address")
+		return nil, nil, "", WithHint(fmt.Errorf("starting the shim: %w", err), "is another shim running? --"+FlagListen+" chooses another address")
 	}
 	addr = on.Addr()
 	if err := l.checkRemote(addr.String(), l.tls != nil); err != nil { // it was systemd that chose it
@@ -131,17 +131,17 @@ func (l *listening) listen(log *slog.Logger) (on net.Listener, addr net.Addr, sc
 	if l.tls != nil {
 		return tls.NewListener(on, l.tls), addr, "https", nil
 	}
-	if local, _ := listen.IsLoopback(addr.String()); !local && l.guard != nil {
+	if local, _ := listen.IsLoopback(addr.String()); !local && l.Guard != nil {
 		log.Warn("passwords and tokens travel without encryption, and the go command sends none but by HTTPS; what stands before this shim has to add it")
 	}
 	return on, addr, "http", nil
 }
 
-// handler returns h with everything before it that decides who is answered.
-func (l *listening) handler(h http.Handler) http.Handler {
+// Handler returns h with everything before it that decides who is answered.
+func (l *Listening) Handler(h http.Handler) http.Handler {
 	h = listen.LimitDownloads(h, l.downloads)
-	if l.guard != nil {
-		h = l.guard.Handler(proxyshim.Identify(h))
+	if l.Guard != nil {
+		h = l.Guard.Handler(proxyshim.Identify(h))
 	}
 	return h
 }
@@ -152,9 +152,14 @@ func allowedHosts(c *cli.Context) ([]string, error) {
 	for _, name := range c.StringSlice(flagAllowHost) {
 		host, ok := proxyshim.ParseHost(name)
 		if !ok {
-			return nil, command.UsageErrorf("--%s %q is neither the name of a host nor an address, without port and wildcard", flagAllowHost, name)
+			return nil, UsageErrorf("--%s %q is neither the name of a host nor an address, without port and wildcard", flagAllowHost, name)
 		}
 		hosts = append(hosts, host)
 	}
 	return hosts, nil
+}
+
+// NotAnAddress is the error for a --listen that is no host:port.
+func NotAnAddress(c *cli.Context) error {
+	return UsageErrorf("--%s %q is not an address like %s", FlagListen, c.String(FlagListen), DefaultListen)
 }
