@@ -17,7 +17,7 @@ const modulePath = "github.com/modferry/modferry/"
 var layers = [][]string{
 	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "proxyshim/reload"},
 	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
-	{"artifact/sign", "artifact/sumdb"},
+	{"artifact/sign", "artifact/sumdb", "registry/bundle/ustar"},
 	{"registry", "registry/gocmd"},
 	{"proxyshim/access", "registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},

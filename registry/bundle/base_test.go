@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/artifacttest"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/inventory"
@@ -110,7 +111,9 @@ func TestALargeBlobThatTheBaseHasIsReadThere(t *testing.T) {
 }
 
 func TestNothingNewIsABundleOfNothing(t *testing.T) {
-	s := filled(t, signtest.Signer(t, 0))
+	signer := *signtest.Signer(t, 0)
+	signer.Format = []sign.Format{sign.Classic, sign.Bundle}
+	s := filled(t, &signer)
 	p := newPlan(t, s, PlanOptions{Base: inventoryOf(t, s)})
 	for name, open := range map[string]func([]byte) (*Volume, error){
 		"file": func(data []byte) (*Volume, error) { return openBytes(data, Options{}) },

@@ -21,6 +21,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 	"github.com/modferry/modferry/registry/storetest"
 )
 
@@ -88,7 +89,7 @@ func TestADirectoryHasTheFilesOfTheTar(t *testing.T) {
 	for _, f := range want {
 		content, err := os.ReadFile(filepath.Join(dir, f.name))
 		must(t, err)
-		if !bytes.HasPrefix(data[f.at:], content) || int(padded(int64(len(content)))) != f.to-f.at {
+		if !bytes.HasPrefix(data[f.at:], content) || int(ustar.Size(int64(len(content)))-ustar.BlockSize) != f.to-f.at {
 			t.Errorf("%s is not the same", f.name)
 		}
 	}

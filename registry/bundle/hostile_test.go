@@ -11,6 +11,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign/signtest"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 // A layout of a tar: where its files are.
@@ -30,7 +31,7 @@ func places(t testing.TB, data []byte) (list []place) {
 		}
 		must(t, err)
 		at := len(data) - in.Len()
-		list = append(list, place{h.Name, at - blockSize, at, at + int(padded(h.Size))})
+		list = append(list, place{h.Name, at - ustar.BlockSize, at, at + int(ustar.Size(h.Size)-ustar.BlockSize)})
 	}
 }
 
@@ -147,7 +148,7 @@ func foreign(t testing.TB, h tar.Header) []byte {
 	var out bytes.Buffer
 	h.Mode = 0o644
 	must(t, tar.NewWriter(&out).WriteHeader(&h))
-	return out.Bytes()[:blockSize]
+	return out.Bytes()[:ustar.BlockSize]
 }
 
 // foreignHeaders are what must not be in the place of a file.
@@ -167,7 +168,7 @@ func foreignHeaders(t testing.TB, name string, size int64) map[string][]byte {
 		"a huge size":             foreign(t, tar.Header{Typeflag: tar.TypeReg, Name: name, Size: 1 << 32}),
 		"an owner":                foreign(t, tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Uid: 7}),
 		"headers of another kind": foreign(t, tar.Header{Typeflag: tar.TypeReg, Name: strings.Repeat("a", 300), Size: size}),
-		"zeros":                   make([]byte, blockSize),
+		"zeros":                   make([]byte, ustar.BlockSize),
 	}
 }
 
@@ -208,7 +209,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestNothingIsReadThatTheManifestDoesNotList(t *testing.T) {
 	data := tarOf(t, newPlan(t, filled(t, signtest.Signer(t, 0)), PlanOptions{}), 1, WriteOptions{})
-	bomb := io.MultiReader(bytes.NewReader(data[:len(data)-endSize]), &endless{t, 1 << 20})
+	bomb := io.MultiReader(bytes.NewReader(data[:len(data)-ustar.EndSize]), &endless{t, 1 << 20})
 	v, err := OpenPipe("-", bomb, Options{TempDir: t.TempDir()})
 	must(t, err)
 	defer v.Close()
@@ -218,7 +219,7 @@ func TestNothingIsReadThatTheManifestDoesNotList(t *testing.T) {
 	if err := v.Close(); !errors.Is(err, artifact.ErrCorrupt) {
 		t.Errorf("of what comes after its end: %v", err)
 	}
-	more := slices.Concat(data[:len(data)-endSize], data[len(data)-2*endSize:])
+	more := slices.Concat(data[:len(data)-ustar.EndSize], data[len(data)-2*ustar.EndSize:])
 	if _, err := openBytes(more, Options{}); !errors.Is(err, artifact.ErrCorrupt) {
 		t.Errorf("a file with more in it: %v", err)
 	}

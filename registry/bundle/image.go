@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 // volumeConfig is the config of a volume's image. It makes its digest differ from that of any file of an item.
@@ -85,7 +86,7 @@ func links(raw []byte) (files []File, err error) {
 
 func fileOf(d ocispec.Descriptor) (File, error) {
 	s, err := SumOf(d.Digest)
-	if err != nil || d.Size < 0 || d.Size > maxFile {
+	if err != nil || d.Size < 0 || d.Size > ustar.MaxFile {
 		return File{}, fmt.Errorf("%w: %d bytes with the digest %.80q", artifact.ErrCorrupt, d.Size, string(d.Digest))
 	}
 	return File{Digest: s, Size: d.Size}, nil

@@ -12,6 +12,9 @@ import (
 // formatVersion is that of the header.
 const formatVersion = "1"
 
+// blobsDir is where files are in a layout.
+const blobsDir = ocispec.ImageBlobsDir + "/sha256"
+
 // formatStart begins the header of every format.
 const formatStart = `{"format":"`
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 // ErrNoBundle: a directory or a tar is no volume of a bundle. It is artifact.ErrCorrupt.
@@ -63,7 +64,7 @@ func openTar(path string, o Options) (*Volume, error) {
 func newTar(name string, f io.ReaderAt, size int64, o Options) (*Volume, error) {
 	in := &counter{r: io.NewSectionReader(f, 0, size)}
 	var opened opening
-	if err := opened.readTar(tarReader{in}); err != nil {
+	if err := opened.readTar(tarReader{ustar.Reader{Reader: in}}); err != nil {
 		return nil, err
 	}
 	v := newVolume(name, o, opened)
@@ -71,10 +72,10 @@ func newTar(name string, f io.ReaderAt, size int64, o Options) (*Volume, error) 
 	end := in.n
 	opened.lines.each(func(f File) {
 		from.places[f.Digest] = end
-		end += tarSize(f.Size)
+		end += ustar.Size(f.Size)
 	})
-	if end += endSize; size > end {
-		return nil, fmt.Errorf("%w: after its end there are %d more bytes", errTar, size-end)
+	if end += ustar.EndSize; size > end {
+		return nil, fmt.Errorf("%w: after its end there are %d more bytes", ustar.ErrEntry, size-end)
 	}
 	v.short, v.from = end-size, from
 	return v, nil
@@ -89,17 +90,13 @@ type tarFile struct {
 
 func (t *tarFile) open(_ context.Context, f File) (io.ReadCloser, error) {
 	at := t.places[f.Digest]
-	if at+tarSize(f.Size) > t.size {
-		return nil, cutOff(io.EOF)
+	if at+ustar.Size(f.Size) > t.size {
+		return nil, ustar.CutOff(io.EOF)
 	}
-	block, err := tarReader{io.NewSectionReader(t, at, blockSize)}.block()
-	if err == nil {
-		err = checkHeader(block, f.name(), f.Size)
-	}
-	if err != nil {
+	if err := (ustar.Reader{Reader: io.NewSectionReader(t, at, ustar.BlockSize)}).Begin(f.name(), f.Size); err != nil {
 		return nil, err
 	}
-	return io.NopCloser(io.NewSectionReader(t, at+blockSize, f.Size)), nil
+	return io.NopCloser(io.NewSectionReader(t, at+ustar.BlockSize, f.Size)), nil
 }
 
 func (t *tarFile) drop(File) {}

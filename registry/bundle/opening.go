@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 const (
@@ -97,7 +98,7 @@ func (o *opening) readTar(t tarReader) error {
 	if err := t.skipIndex(); err != nil {
 		return err
 	}
-	f, raw, err := t.small(artifact.MaxManifest)
+	f, raw, err := t.manifest()
 	if err != nil {
 		return err
 	}
@@ -108,13 +109,13 @@ func (o *opening) readTar(t tarReader) error {
 	if o.small[config.Digest], err = t.file(config); err != nil {
 		return err
 	}
-	if err := t.header(lines); err != nil {
+	if err := t.Begin(lines.name(), lines.Size); err != nil {
 		return err
 	}
-	if err := o.readLines(t.r, lines); err != nil {
+	if err := o.readLines(t, lines); err != nil {
 		return err
 	}
-	if err := errors.Join(t.pad(lines.Size), o.checkConfig(o.small[config.Digest])); err != nil || !o.lines.Signed {
+	if err := errors.Join(t.Finish(lines.Size), o.checkConfig(o.small[config.Digest])); err != nil || !o.lines.Signed {
 		return err
 	}
 	return o.readTarSignatures(t)
@@ -122,7 +123,7 @@ func (o *opening) readTar(t tarReader) error {
 
 // readTarSignatures reads the signatures of the image.
 func (o *opening) readTarSignatures(t tarReader) error {
-	f, raw, err := t.small(artifact.MaxManifest)
+	f, raw, err := t.manifest()
 	if err != nil {
 		return err
 	}
@@ -138,109 +139,68 @@ func (o *opening) readTarSignatures(t tarReader) error {
 	return nil
 }
 
-// tarReader reads the files of a tar one after the other.
-type tarReader struct{ r io.Reader }
-
-func (t tarReader) block() ([]byte, error) {
-	block := make([]byte, blockSize)
-	_, err := io.ReadFull(t.r, block)
-	return block, cutOff(err)
-}
-
-// cutOff says what an early end means.
-func cutOff(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: the tar is cut off", artifact.ErrCorrupt)
-	}
-	return err
-}
-
-func (t tarReader) pad(size int64) error {
-	_, err := io.CopyN(io.Discard, t.r, padded(size)-size)
-	return cutOff(err)
-}
-
-// header reads the header of a file.
-func (t tarReader) header(f File) error {
-	block, err := t.block()
-	if err != nil {
-		return err
-	}
-	return checkHeader(block, f.name(), f.Size)
-}
+// tarReader reads small files of a tar one after the other.
+type tarReader struct{ ustar.Reader }
 
 // file reads a file.
 func (t tarReader) file(f File) ([]byte, error) {
-	if err := t.header(f); err != nil {
+	if err := t.Begin(f.name(), f.Size); err != nil {
 		return nil, err
 	}
 	return t.content(f)
 }
 
 func (t tarReader) content(f File) ([]byte, error) {
-	data, err := readSmall(t.r, f)
+	data, err := readSmall(t, f)
 	if err != nil {
 		return nil, err
 	}
-	return data, t.pad(f.Size)
+	return data, t.Finish(f.Size)
 }
 
 // expect reads a file whose content is known.
 func (t tarReader) expect(name string, data []byte) error {
-	block, err := t.block()
-	if err == nil {
-		err = checkHeader(block, name, int64(len(data)))
-	}
-	if err != nil {
+	if err := t.Begin(name, int64(len(data))); err != nil {
 		return err
 	}
 	have := make([]byte, len(data))
-	if _, err := io.ReadFull(t.r, have); err != nil {
-		return cutOff(err)
+	if _, err := io.ReadFull(t, have); err != nil {
+		return ustar.CutOff(err)
 	}
 	if !bytes.Equal(have, data) {
-		return fmt.Errorf("%w: the content of %s", errTar, name)
+		return fmt.Errorf("%w: the content of %s", ustar.ErrEntry, name)
 	}
-	return t.pad(int64(len(data)))
+	return t.Finish(int64(len(data)))
 }
 
 // skipIndex passes index.json, which is for other tools: the bundle manifest says the same.
 func (t tarReader) skipIndex() error {
-	block, err := t.block()
-	if err != nil {
-		return err
-	}
-	name, size, err := parseHeader(block)
-	if err == nil && name != ocispec.ImageIndexFile {
-		err = fmt.Errorf("%w: %s", errTar, describeHeader(block, ocispec.ImageIndexFile))
-	}
+	name, size, err := t.Next(ocispec.ImageIndexFile, func(name string) bool { return name == ocispec.ImageIndexFile })
 	if err == nil {
 		err = artifact.CheckSize(name, size, maxIndex)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyN(io.Discard, t.r, padded(size))
-	return cutOff(err)
+	if _, err := io.CopyN(io.Discard, t, size); err != nil {
+		return ustar.CutOff(err)
+	}
+	return t.Finish(size)
 }
 
-// small reads a file that only its header tells.
-func (t tarReader) small(limit int64) (f File, data []byte, err error) {
-	block, err := t.block()
-	if err != nil {
-		return f, nil, err
-	}
-	name, size, err := parseHeader(block)
+// manifest reads a manifest that only its header tells.
+func (t tarReader) manifest() (f File, raw []byte, err error) {
+	name, size, err := t.Next("the bundle manifest", func(name string) bool {
+		f.Digest, err = sumOfName(name)
+		return err == nil
+	})
 	if err == nil {
-		err = artifact.CheckSize(name, size, limit)
+		err = artifact.CheckSize(name, size, artifact.MaxManifest)
 	}
 	if err != nil {
 		return f, nil, err
-	}
-	if f.Digest, err = sumOfName(name); err != nil {
-		return f, nil, fmt.Errorf("%w: %s", errTar, describeHeader(block, "the bundle manifest"))
 	}
 	f.Size = size
-	data, err = t.content(f)
-	return f, data, err
+	raw, err = t.content(f)
+	return f, raw, err
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 // bufferSize is that of reads and writes.
@@ -22,7 +23,7 @@ const bufferSize = 1 << 20
 // WriteTo writes volume k, from 1, as a tar.
 func (p *Plan) WriteTo(ctx context.Context, k int, to io.Writer, o WriteOptions) error {
 	out := bufio.NewWriterSize(to, bufferSize)
-	if err := p.writer(k, tarSink{tarWriter{out}}, o).write(ctx); err != nil {
+	if err := p.writer(k, tarSink{ustar.Writer{Writer: out}}, o).write(ctx); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -148,16 +149,18 @@ func (p *Plan) createTar(ctx context.Context, k int, temp string, o WriteOptions
 	return errors.Join(err, f.Close())
 }
 
-type tarSink struct{ tarWriter }
+type tarSink struct{ ustar.Writer }
+
+func (t tarSink) end() error { return t.End() }
 
 func (t tarSink) file(name string, size int64, write func(io.Writer) error) error {
-	if err := t.begin(name, size); err != nil {
+	if err := t.Begin(name, size); err != nil {
 		return err
 	}
-	if err := write(t.to); err != nil {
+	if err := write(t.Writer); err != nil {
 		return err
 	}
-	return t.finish(size)
+	return t.Finish(size)
 }
 
 func (p *Plan) createDir(ctx context.Context, k int, temp string, o WriteOptions) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 	"github.com/modferry/modferry/registry/transfer"
 )
 
@@ -29,7 +30,7 @@ func (p *Plan) reserve(items []*Item, volumeSize int64) int64 {
 	var total int64
 	for _, i := range items {
 		total += lineSize(i)
-		i.files(0, func(f File) { total += tarSize(f.Size) })
+		i.files(0, func(f File) { total += ustar.Size(f.Size) })
 	}
 	return size + roomSummary*(2+4*total/volumeSize)
 }
@@ -112,7 +113,7 @@ func cost(i *Item, there map[Sum]bool) int64 {
 	i.files(0, func(f File) {
 		if !there[f.Digest] && !own[f.Digest] {
 			own[f.Digest] = true
-			size += tarSize(f.Size)
+			size += ustar.Size(f.Size)
 		}
 	})
 	return size
@@ -167,7 +168,7 @@ func (p *packer) cut(i *Item) error {
 			if !here {
 				rest = cost(i, p.there) + lines
 			}
-			room := p.limit - p.used - rest - 2*blockSize
+			room := p.limit - p.used - rest - 2*ustar.BlockSize
 			if room < min(left, p.limit/8) {
 				p.next()
 				here = false
@@ -179,7 +180,7 @@ func (p *packer) cut(i *Item) error {
 			}
 			part := Part{Volume: len(p.volumes), File: File{Size: min(left, room)}}
 			b.Parts, left = append(b.Parts, part), left-part.Size
-			p.used += tarSize(part.Size)
+			p.used += ustar.Size(part.Size)
 		}
 	}
 	return nil

@@ -14,14 +14,14 @@ import (
 	"unicode"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 // Limits on what is read of a volume beside its items' content.
 const (
 	maxLines = 512 << 20 // of the lines altogether: half a million items
 	maxLine  = 4 << 20
-	maxFile  = 8<<30 - 1 // what a USTAR header can say
-	maxTotal = 1 << 50   // of a volume's files
+	maxTotal = 1 << 50 // of a volume's files
 )
 
 // errMalformed means that the lines are not those of a bundle manifest. It is artifact.ErrCorrupt.
@@ -155,7 +155,7 @@ func (p *parser) checkManifest(m *Manifest) error {
 }
 
 func (f File) check() error {
-	if f.Digest == (Sum{}) || f.Size < 0 || f.Size > maxFile {
+	if f.Digest == (Sum{}) || f.Size < 0 || f.Size > ustar.MaxFile {
 		return fmt.Errorf("%w: %d bytes of the digest %q", errMalformed, f.Size, f.Digest)
 	}
 	return nil

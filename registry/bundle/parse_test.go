@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 // text returns the lines of a volume with these items, which are as they must be but for what the items say.
@@ -64,7 +65,7 @@ func TestLinesThatContradictThemselvesAreRefused(t *testing.T) {
 		"an item without a manifest":  text(t, header{}, nil, anItem(func(i *Item) { i.Manifests = []Manifest{} })),
 		"no media type":               text(t, header{}, nil, anItem(func(i *Item) { i.Manifests[0].MediaType = "manifest" })),
 		"a negative size":             text(t, header{}, nil, anItem(func(i *Item) { i.Blobs[0].Size = -1 })),
-		"a size no tar can have":      text(t, header{}, nil, anItem(func(i *Item) { i.Blobs[0].Size = maxFile + 1 })),
+		"a size no tar can have":      text(t, header{}, nil, anItem(func(i *Item) { i.Blobs[0].Size = ustar.MaxFile + 1 })),
 		"no digest":                   text(t, header{}, nil, anItem(func(i *Item) { i.Blobs[0].Digest = Sum{} })),
 		"two sizes of a file":         text(t, header{}, nil, anItem(func(i *Item) { i.Blobs[1].Digest = i.Blobs[0].Digest })),
 		"two meanings of a tag":       text(t, header{}, nil, anItem(func(*Item) {}), anItem(func(i *Item) { i.Manifests[0].Digest = sumOf("x") })),

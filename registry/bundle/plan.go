@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/inventory"
 	"github.com/modferry/modferry/registry/transfer"
@@ -100,15 +101,22 @@ func (p *Plan) leaveOut(i *Item, base *inventory.Inventory) bool {
 	return false
 }
 
-// signaturesIn reports whether an inventory has what vouches for the item. It does not list referrers.
+// signaturesIn reports whether an inventory has all that vouches for the item.
 func (i *Item) signaturesIn(base *inventory.Inventory) bool {
-	switch len(i.Manifests) {
-	case 1:
-		return true
-	case 2:
-		return base.HasSignatures(i.Repository, i.Tag(), i.Manifests[1].Digest.Digest())
+	first := &i.Manifests[0]
+	for _, m := range i.Manifests[1:] {
+		has := true // of a referrer, its list tells
+		switch m.Tag {
+		case sign.Tag(first.Digest.Digest()):
+			has = base.HasSignatures(i.Repository, first.Tag, m.Digest.Digest())
+		case registry.ReferrersTag(first.Digest.Digest()):
+			has = base.HasReferrers(i.Repository, first.Tag, m.Digest.Digest())
+		}
+		if !has {
+			return false
+		}
 	}
-	return false
+	return true
 }
 
 // sumParts reads the blobs that are cut, to know the digests of their parts before anything is written.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
 // Of what is kept of a pipe, small files are in memory as long as there is room.
@@ -25,7 +26,8 @@ const (
 // comes until it is released. The name is for errors.
 func OpenPipe(name string, r io.Reader, o Options) (*Volume, error) {
 	var opened opening
-	if err := opened.readTar(tarReader{r}); err != nil {
+	in := ustar.Reader{Reader: r}
+	if err := opened.readTar(tarReader{in}); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	temp, err := os.MkdirTemp(o.TempDir, "modferry-bundle-*")
@@ -33,7 +35,7 @@ func OpenPipe(name string, r io.Reader, o Options) (*Volume, error) {
 		return nil, fmt.Errorf("making room for what comes: %w", err)
 	}
 	v := newVolume(name, o, opened)
-	p := &pipe{r: tarReader{r}, needed: v.needed, temp: temp, kept: make(map[Sum]kept)}
+	p := &pipe{r: in, needed: v.needed, temp: temp, kept: make(map[Sum]kept)}
 	opened.lines.each(func(f File) { p.ahead = append(p.ahead, f) })
 	v.from = p
 	return v, nil
@@ -45,7 +47,7 @@ type pipe struct {
 	temp   string // directory
 
 	mu     sync.Mutex
-	r      tarReader
+	r      ustar.Reader
 	ahead  []File // not read yet
 	kept   map[Sum]kept
 	memory int64
@@ -89,13 +91,13 @@ func (p *pipe) file(f File) string { return filepath.Join(p.temp, f.Digest.hex()
 func (p *pipe) next() {
 	f := p.ahead[0]
 	p.ahead = p.ahead[1:]
-	block, err := p.r.block()
+	block, err := p.r.Block()
 	if err != nil {
 		p.broken = err
 		return
 	}
-	damage := checkHeader(block, f.name(), f.Size)
-	content := &counter{r: io.LimitReader(p.r.r, f.Size)}
+	damage := ustar.Check(block, f.name(), f.Size)
+	content := &counter{r: io.LimitReader(p.r, f.Size)}
 	switch {
 	case damage != nil:
 		p.kept[f.Digest] = kept{err: damage}
@@ -105,9 +107,9 @@ func (p *pipe) next() {
 	if _, err := io.Copy(io.Discard, content); err != nil {
 		p.broken = err
 	} else if content.n < f.Size {
-		p.broken = cutOff(io.EOF)
-	} else if p.broken = p.r.pad(f.Size); p.broken == nil && len(p.ahead) == 0 {
-		p.after = p.end()
+		p.broken = ustar.CutOff(io.EOF)
+	} else if p.broken = p.r.Finish(f.Size); p.broken == nil && len(p.ahead) == 0 {
+		p.after = p.r.End()
 	}
 }
 
@@ -122,23 +124,6 @@ func (p *pipe) keep(f File, content io.Reader) kept {
 		return kept{data: data}
 	}
 	return kept{err: writeFile(p.file(f), f, content)}
-}
-
-// end sees that nothing comes after the last file.
-func (p *pipe) end() error {
-	for range endSize / blockSize {
-		block, err := p.r.block()
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(block, make([]byte, blockSize)) {
-			return fmt.Errorf("%w: there is more in it than its manifest lists", errTar)
-		}
-	}
-	if n, err := io.ReadFull(p.r.r, make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
-		return errors.Join(fmt.Errorf("%w: something comes after its end", errTar), err)
-	}
-	return nil
 }
 
 // drop forgets a file.

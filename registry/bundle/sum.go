@@ -51,6 +51,9 @@ func (s *Sum) UnmarshalText(text []byte) (err error) {
 
 // sumOfName returns the digest that the name of a file in a layout has.
 func sumOfName(name string) (Sum, error) {
-	hex, _ := strings.CutPrefix(name, blobsDir+"/")
+	hex, ok := strings.CutPrefix(name, blobsDir+"/")
+	if !ok {
+		return Sum{}, fmt.Errorf("%.100q is no file of a layout", name)
+	}
 	return SumOf(digest.Digest(sumPrefix + hex))
 }
