@@ -181,7 +181,7 @@ func (h *Handler) Snapshot(ctx context.Context) SnapshotState {
 	if n == nil {
 		return state
 	}
-	state.Checked = n.checked
+	state.Checked = n.Checked
 	for _, fault := range n.Faults {
 		if n.Seen || verify.Classify(fault) != verify.Denied { // which is how some registries say that there is none
 			state.Faults = append(state.Faults, fault)

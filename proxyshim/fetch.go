@@ -87,7 +87,7 @@ func (h *Handler) fetchVersion(ctx context.Context, policy sign.Verifier, store 
 
 // keepTile keeps the tile that came with the evidence of m.
 func (h *Handler) keepTile(m module.Version, found *verify.Result) {
-	if err := h.sums.files.keepTile(found.Snapshot, *found.Evidence); err != nil {
+	if err := h.sums.files.KeepTile(found.Snapshot, *found.Evidence); err != nil {
 		h.log.Warn("keeping a checksum database tile in the cache", "module", m.Path, "version", m.Version, "error", err)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/proxyshim/events"
+	"github.com/modferry/modferry/proxyshim/snapshots"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -144,7 +145,7 @@ func New(o Options) (*Handler, error) {
 		stores: o.Stores, policy: policy, recheck: o.Recheck, absent: o.Absent, log: o.Log, now: o.Now, failed: o.Failed,
 		conditions: conditions,
 		cache:      c,
-		sums:       &checksums{log: o.SumDB, files: newSnapshotFiles(c, o.SumDB)},
+		sums:       &checksums{log: o.SumDB, files: snapshots.Open(c, o.SumDB)},
 		absences:   absences,
 		checking:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/coresPerZip)),
 		wishes:     wishes,

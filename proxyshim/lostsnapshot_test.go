@@ -11,7 +11,7 @@ import (
 // loseSnapshot takes the snapshot out of the cache, and has the store answer so when it is asked for one.
 func (e *env) loseSnapshot(status int, code string) {
 	e.t.Helper()
-	check(e.t, os.Remove(filepath.Join(e.handler.sums.files.dir, "snapshot")))
+	check(e.t, os.Remove(filepath.Join(e.handler.sums.files.Dir, "snapshot")))
 	e.transport.inject(respond("/sumdb/", status, "application/json", `{"errors":[{"code":"`+code+`","message":"no snapshot for you"}]}`))
 	e.restart()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/proxyshim/events"
+	"github.com/modferry/modferry/proxyshim/snapshots"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -29,17 +30,9 @@ const (
 // it is accepted, too.
 type checksums struct {
 	log     *sumdb.Log
-	files   *snapshotFiles
+	files   *snapshots.Files
 	indexes tileIndexes
-	now     atomic.Pointer[newest] // nil: nothing was asked for since the start
-}
-
-// newest is the outcome of looking for snapshots. It never changes.
-type newest struct {
-	*verify.Newest
-	verifier string    // fingerprint of what accepted the snapshot's signature
-	checked  time.Time // when the stores were last asked
-	vain     bool      // which was for something newer, and there was nothing
+	now     atomic.Pointer[snapshots.Found] // nil: nothing was asked for since the start
 }
 
 // snapshotFingerprint returns the fingerprint of what has to accept a snapshot.
@@ -48,26 +41,26 @@ func (h *Handler) snapshotFingerprint(policy sign.Verifier) string {
 }
 
 // stale reports whether the stores have to be asked again, at the earliest reasonable moment if early.
-func (h *Handler) stale(n *newest, early bool) bool {
+func (h *Handler) stale(n *snapshots.Found, early bool) bool {
 	interval := h.recheck
 	switch {
-	case early && n.vain:
+	case early && n.Vain:
 		interval = min(interval, snapshotAgain)
 	case early:
 		interval = 0
 	case len(n.Faults) > 0:
 		interval = min(interval, snapshotRetry)
 	}
-	return h.age(n.checked) >= interval || n.verifier != h.snapshotFingerprint(h.policy())
+	return h.age(n.Checked) >= interval || n.Verifier != h.snapshotFingerprint(h.policy())
 }
 
 // newest returns the snapshot to go by. The error is the client's or the shutdown's; what stores fail with is in the
 // result. With early, a new snapshot is noticed before the next re-check.
-func (h *Handler) newest(ctx context.Context, early bool) (*newest, error) {
+func (h *Handler) newest(ctx context.Context, early bool) (*snapshots.Found, error) {
 	if n := h.sums.now.Load(); n != nil && !h.stale(n, early) {
 		return n, nil
 	}
-	return share(ctx, h, "checksum snapshot", func(ctx context.Context) (*newest, error) {
+	return share(ctx, h, "checksum snapshot", func(ctx context.Context) (*snapshots.Found, error) {
 		return h.refreshSnapshot(ctx, early)
 	})
 }
@@ -82,12 +75,12 @@ func (h *Handler) snapshotFor(ctx context.Context, store *registry.Store, newer 
 }
 
 // refreshSnapshot asks the stores for newer snapshots, unless that was just done.
-func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, error) {
+func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*snapshots.Found, error) {
 	policy := h.policy()
 	fingerprint := h.snapshotFingerprint(policy)
 	old := h.sums.now.Load()
-	if old == nil || old.verifier != fingerprint {
-		old = h.sums.files.load(ctx, fingerprint, h.stores.Stores())
+	if old == nil || old.Verifier != fingerprint {
+		old = h.sums.files.Load(ctx, fingerprint, h.stores.Stores())
 	}
 	if old != nil && !h.stale(old, early) {
 		h.sums.now.Store(old)
@@ -102,15 +95,15 @@ func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*newest, err
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	next := &newest{verifier: fingerprint, checked: h.now(), Newest: h.search(policy, base.Snapshot != nil).Run(ctx, base)}
+	next := &snapshots.Found{Verifier: fingerprint, Checked: h.now(), Newest: h.search(policy, base.Snapshot != nil).Run(ctx, base)}
 	if h.ctx.Err() != nil {
 		return nil, errClosed
 	}
-	next.Seen = h.sums.files.hasHead()
-	next.vain = early && next.Manifest == base.Manifest
+	next.Seen = h.sums.files.HasHead()
+	next.Vain = early && next.Manifest == base.Manifest
 	h.logSnapshot(old, next)
 	if next.Snapshot != nil {
-		if err := h.sums.files.save(next); err != nil {
+		if err := h.sums.files.Save(next); err != nil {
 			h.log.Warn("keeping the checksum snapshot in the cache", "log", h.sums.log.Name(), "error", err)
 		}
 	}
@@ -132,9 +125,9 @@ func (h *Handler) search(policy sign.Verifier, atHand bool) *verify.Search {
 			return found, err
 		},
 		Read: func(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
-			s, err := h.sums.files.read(ctx, c)
+			s, err := h.sums.files.Read(ctx, c)
 			if err == nil {
-				err = h.sums.files.remember(ctx, s)
+				err = h.sums.files.Remember(ctx, s)
 			}
 			return s, err
 		},
@@ -142,7 +135,7 @@ func (h *Handler) search(policy sign.Verifier, atHand bool) *verify.Search {
 }
 
 // logSnapshot says what changed. Stores that fail are asked often.
-func (h *Handler) logSnapshot(old, next *newest) {
+func (h *Handler) logSnapshot(old, next *snapshots.Found) {
 	name := h.sums.log.Name()
 	for store, err := range next.Faults {
 		switch {
@@ -176,7 +169,7 @@ func (h *Handler) lacksRecord(e *cache.Entry) bool {
 	}
 	n := h.sums.now.Load()
 	if n == nil { // nothing was asked for since the start
-		n = h.sums.files.load(h.ctx, h.snapshotFingerprint(policy), h.stores.Stores())
+		n = h.sums.files.Load(h.ctx, h.snapshotFingerprint(policy), h.stores.Stores())
 	}
 	return n != nil && n.Snapshot != nil
 }
@@ -196,7 +189,7 @@ func (s *checksums) known(e *cache.Entry) verify.Known {
 	}
 	known := verify.Known{Manifest: e.Manifest.Digest}
 	if evidence, err := sumdb.ParseEvidence(s.log, s.record(e), nil); err == nil {
-		evidence.Tile = s.files.tile(evidence.TileIndex())
+		evidence.Tile = s.files.Tile(evidence.TileIndex())
 		known.Evidence = &evidence
 	}
 	return known
@@ -213,11 +206,11 @@ func (s *checksums) recall(snap *sumdb.Snapshot, e *cache.Entry) (sumdb.Evidence
 		return evidence, err
 	}
 	n := evidence.TileIndex()
-	if evidence.Tile = s.files.tile(n); evidence.Tile == nil {
+	if evidence.Tile = s.files.Tile(n); evidence.Tile == nil {
 		return evidence, err
 	}
 	if snap.CheckTile(n, evidence.Tile) != nil {
-		s.files.dropTile(n) // changed on disk
+		s.files.DropTile(n) // changed on disk
 		return evidence, err
 	}
 	return evidence, snap.Verify(e.Module, e.Sum, e.GoModSum, evidence)

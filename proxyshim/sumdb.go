@@ -184,13 +184,13 @@ func (s *checksums) tile(snap *sumdb.Snapshot, t tlog.Tile) ([]byte, error) {
 	if !errors.Is(err, sumdb.ErrNoTile) {
 		return data, err
 	}
-	full := s.files.tile(t.N)
+	full := s.files.Tile(t.N)
 	if full == nil {
 		return nil, err
 	}
 	data, bad := snap.TileFrom(t, full)
 	if errors.Is(bad, artifact.ErrCorrupt) { // changed on disk
-		s.files.dropTile(t.N)
+		s.files.DropTile(t.N)
 		return nil, err
 	}
 	return data, bad

@@ -19,6 +19,7 @@ import (
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/snapshots"
 )
 
 // wantRefused checks that no file of a version is served or cached, nor its record.
@@ -36,7 +37,7 @@ func (e *env) wantRefused(c content, part string) {
 		e.t.Errorf("no audit record:\n%s", e.log)
 	}
 	for _, name := range e.files() {
-		if !strings.Contains(name, sumdbDir) {
+		if !strings.Contains(name, snapshots.StateDir) {
 			e.t.Errorf("cached: %s", name)
 		}
 	}
@@ -183,7 +184,7 @@ func TestForgedSnapshotsAreRefused(t *testing.T) {
 			for _, path := range []string{"latest", "tile/8/1/000.p/4"} {
 				e.want(logURL+path, http.StatusForbidden, "SECURITY: ")
 			}
-			if _, err := os.Stat(e.handler.sums.files.headFile()); err == nil {
+			if _, err := os.Stat(e.handler.sums.files.HeadFile()); err == nil {
 				t.Error("the head of a refused snapshot is remembered")
 			}
 		})
@@ -238,7 +239,7 @@ func TestRollbackAndForkAreRefused(t *testing.T) {
 			e.restart()
 			e.client(l, l.note(1150)).verify(t, logged...)
 
-			check(t, os.RemoveAll(filepath.Join(e.handler.sums.files.dir, "blobs")))
+			check(t, os.RemoveAll(filepath.Join(e.handler.sums.files.Dir, "blobs")))
 			check(t, e.handler.cache.Drop(logged[0].m))
 			e.restart()
 			e.want(logURL+"latest", http.StatusForbidden, test.part)
@@ -261,7 +262,7 @@ func TestADamagedHeadIsNotForgotten(t *testing.T) {
 	e := newEnv(t, withLog(l))
 	e.mirror(l, l.snapshot(nil), logged...)
 	e.askForSnapshot()
-	name := e.handler.sums.files.headFile()
+	name := e.handler.sums.files.HeadFile()
 	for _, data := range []string{"", "go.sum database tree\n5\n"} {
 		check(t, os.WriteFile(name, []byte(data), 0o644))
 		e.restart()
@@ -287,7 +288,7 @@ func TestTwoShimsWithOneDirectoryRememberTheHighestHead(t *testing.T) {
 	if p.Head().N != 1100 {
 		t.Errorf("the second shim at %s has %d records", url, p.Head().N)
 	}
-	if err := e.handler.sums.files.remember(t.Context(), old); err == nil || !strings.Contains(err.Error(), "fewer records than before") {
+	if err := e.handler.sums.files.Remember(t.Context(), old); err == nil || !strings.Contains(err.Error(), "fewer records than before") {
 		t.Error("the first shim went back")
 	}
 	e.want(logURL+"latest", http.StatusOK, "\n1100\n")
@@ -370,7 +371,7 @@ func TestARegistryThatDeniesWhatDoesNotExist(t *testing.T) {
 	e = newEnv(t, withLog(l))
 	e.mirror(l, l.snapshot(nil), logged...)
 	e.askForSnapshot()
-	check(t, os.RemoveAll(filepath.Join(e.handler.sums.files.dir, "blobs")))
+	check(t, os.RemoveAll(filepath.Join(e.handler.sums.files.Dir, "blobs")))
 	e.restart()
 	e.transport.inject(respond("/sumdb/", http.StatusForbidden, "application/json", `{"errors":[{"code":"DENIED","message":"no"}]}`))
 	e.want(libURL+".zip", http.StatusForbidden, "no")

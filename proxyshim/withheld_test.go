@@ -114,7 +114,7 @@ func TestEvidenceThatCannotBeHadRemovesNothing(t *testing.T) {
 		path    string       // of what is refused then
 	}{
 		"checksum snapshot": {func(e *env) { e.mirror(l, s, version) }, func(e *env) {
-			check(t, os.RemoveAll(filepath.Join(e.handler.sums.files.dir, "blobs")))
+			check(t, os.RemoveAll(filepath.Join(e.handler.sums.files.Dir, "blobs")))
 			e.restart()
 			record := l.evidence(s, version.m)
 			a, err := artifact.Build(artifact.Files{

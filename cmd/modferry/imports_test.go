@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"registry", "registry/gocmd"},
 	{"proxyshim/access", "registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
-	{"proxyshim/events"},
+	{"proxyshim/events", "proxyshim/snapshots"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},
 	{"registry/bundle", "registry/prune", "registry/selection"},
 	{"registry/load"},

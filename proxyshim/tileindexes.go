@@ -2,51 +2,13 @@ package proxyshim
 
 import (
 	"context"
-	"os"
 	"sync"
 	"time"
 
-	"golang.org/x/mod/module"
-
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry/verify"
+	"golang.org/x/mod/module"
 )
-
-// tileFile returns where the full level-0 tile n is kept.
-func (f *snapshotFiles) tileFile(n int64) string { return f.cache.Path(f.log.TileEntry(n)) }
-
-// tile returns the full level-0 tile n, unverified, or nil if it is not here.
-func (f *snapshotFiles) tile(n int64) []byte {
-	name := f.tileFile(n)
-	fi, err := os.Stat(name)
-	if err != nil || fi.Size() != sumdb.TileSize {
-		return nil
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil
-	}
-	f.cache.Touch(name, fi.ModTime()) // by which it is evicted
-	return data
-}
-
-// keepTile keeps the tile of e, which s has verified. An incomplete one is in s, and a
-// complete one that s knows only the beginning of may be wrong in its end.
-func (f *snapshotFiles) keepTile(s *sumdb.Snapshot, e sumdb.Evidence) error {
-	n := e.TileIndex()
-	if e.Tile == nil || n >= s.Head().N>>sumdb.TileHeight {
-		return nil
-	}
-	name := f.tileFile(n)
-	if err := f.cache.WriteFile(name, e.Tile, false); err != nil {
-		return err
-	}
-	f.cache.Touch(name, time.Time{})
-	return nil
-}
-
-// dropTile removes a tile that is not the log's.
-func (f *snapshotFiles) dropTile(n int64) { _ = f.cache.Remove(f.tileFile(n)) }
 
 // tileIndexes are those of all stores, as they were read last. They are read when a tile is asked for that nobody here knows.
 type tileIndexes struct {

@@ -1,4 +1,6 @@
-package proxyshim
+// Package snapshots keeps the checksum database of a shim in its cache directory: the newest snapshot, the highest tree
+// head that was ever accepted, and tiles.
+package snapshots
 
 import (
 	"context"
@@ -23,7 +25,7 @@ import (
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// snapshotFiles keeps the checksum database below the cache directory:
+// Files keeps the checksum database below the cache directory:
 //
 //	.sumdb/<log>+<key hash>/head        highest head ever accepted, as signed; never rolled back
 //	.sumdb/<log>+<key hash>/lock        held while head is compared and replaced
@@ -32,38 +34,49 @@ import (
 //	sumdb/<log>/tile/8/0/…              full level-0 tiles that came with module versions
 //
 // The last is where a GOPROXY tree has them. Nothing read from here is believed without the log's signature.
-type snapshotFiles struct {
+type Files struct {
 	cache *cache.Cache
 	log   *sumdb.Log
-	dir   string
+	Dir   string // of its state
 }
 
-// sumdbDir holds the state of checksum databases, below the cache directory.
-const sumdbDir = ".sumdb"
+// Found is the outcome of looking for snapshots. It never changes.
+type Found struct {
+	*verify.Newest
+	Verifier string    // fingerprint of what accepted the snapshot's signature
+	Checked  time.Time // when the stores were last asked
+	Vain     bool      // which was for something newer, and there was nothing
+}
+
+// StateDir has the state of checksum databases, below the cache directory.
+const StateDir = ".sumdb"
 
 // lockRetry is how often a lock that another process holds is tried.
 const lockRetry = 10 * time.Millisecond
 
-func newSnapshotFiles(c *cache.Cache, log *sumdb.Log) *snapshotFiles {
+// Open returns the files of log in a cache.
+func Open(c *cache.Cache, log *sumdb.Log) *Files {
 	name, rest, _ := strings.Cut(log.Key(), "+")
 	hash, _, _ := strings.Cut(rest, "+")
-	return &snapshotFiles{cache: c, log: log, dir: c.Path(sumdbDir + "/" + name + "+" + hash)}
+	return &Files{cache: c, log: log, Dir: c.Path(StateDir + "/" + name + "+" + hash)}
 }
 
-func (f *snapshotFiles) headFile() string { return filepath.Join(f.dir, "head") }
-func (f *snapshotFiles) blobFile(d digest.Digest) string {
-	return filepath.Join(f.dir, "blobs", d.Encoded())
+// HeadFile is where the highest head is.
+func (f *Files) HeadFile() string { return filepath.Join(f.Dir, "head") }
+
+func (f *Files) blobFile(d digest.Digest) string {
+	return filepath.Join(f.Dir, "blobs", d.Encoded())
 }
 
-// hasHead reports whether a head is remembered.
-func (f *snapshotFiles) hasHead() bool {
-	_, err := os.Stat(f.headFile())
+// HasHead reports whether a head is remembered.
+func (f *Files) HasHead() bool {
+	_, err := os.Stat(f.HeadFile())
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // remembered returns the highest head ever accepted; ok is false if there is none.
-func (f *snapshotFiles) remembered() (h sumdb.Head, ok bool, err error) {
-	data, err := os.ReadFile(f.headFile())
+func (f *Files) remembered() (h sumdb.Head, ok bool, err error) {
+	data, err := os.ReadFile(f.HeadFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return sumdb.Head{}, false, nil
 	}
@@ -71,13 +84,13 @@ func (f *snapshotFiles) remembered() (h sumdb.Head, ok bool, err error) {
 		h, err = f.log.OpenHead(data)
 	}
 	if err != nil {
-		return sumdb.Head{}, false, fmt.Errorf("the remembered tree head is damaged: %s (remove it only if you know why): %w", f.headFile(), err)
+		return sumdb.Head{}, false, fmt.Errorf("the remembered tree head is damaged: %s (remove it only if you know why): %w", f.HeadFile(), err)
 	}
 	return h, true, nil
 }
 
 // compare checks that s goes on from the remembered head; newer is set if it has more records.
-func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
+func (f *Files) compare(s *sumdb.Snapshot) (newer bool, err error) {
 	seen, ok, err := f.remembered()
 	if err != nil || !ok {
 		return err == nil, err
@@ -99,13 +112,13 @@ func (f *snapshotFiles) compare(s *sumdb.Snapshot) (newer bool, err error) {
 	}
 }
 
-// remember makes the head of s the highest one, for this and all other processes with this cache directory. Its errors
+// Remember makes the head of s the highest one, for this and all other processes with this cache directory. Its errors
 // match sumdb.ErrShrunk, sumdb.ErrForked or sumdb.ErrUnproven if s does not go on from that.
-func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
-	if err := os.MkdirAll(f.dir, 0o777); err != nil {
+func (f *Files) Remember(ctx context.Context, s *sumdb.Snapshot) error {
+	if err := os.MkdirAll(f.Dir, 0o777); err != nil {
 		return err
 	}
-	lock := flock.New(filepath.Join(f.dir, "lock"))
+	lock := flock.New(filepath.Join(f.Dir, "lock"))
 	defer lock.Close()
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 		return fmt.Errorf("locking %s: %w", lock.Path(), err)
@@ -114,13 +127,13 @@ func (f *snapshotFiles) remember(ctx context.Context, s *sumdb.Snapshot) error {
 	if err != nil || !newer {
 		return err
 	}
-	return f.cache.WriteFile(f.headFile(), s.Head().Note, true)
+	return f.cache.WriteFile(f.HeadFile(), s.Head().Note, true)
 }
 
 // snapshotFormat is raised when the file "snapshot" written earlier must not be believed.
 const snapshotFormat = 1
 
-// savedSnapshot is the file "snapshot".
+// saved is the file "snapshot".
 type savedSnapshot struct {
 	Format   int           `json:"format"`
 	Store    string        `json:"store"`
@@ -129,23 +142,23 @@ type savedSnapshot struct {
 	Checked  time.Time     `json:"checked"`
 }
 
-// save records that n, whose blobs are here already, counts, and removes the blobs of others.
-func (f *snapshotFiles) save(n *newest) error {
-	saved := savedSnapshot{snapshotFormat, n.Store, n.Manifest, n.verifier, n.checked}
+// Save records that n, whose blobs are here already, counts, and removes the blobs of others.
+func (f *Files) Save(n *Found) error {
+	saved := savedSnapshot{snapshotFormat, n.Store, n.Manifest, n.Verifier, n.Checked}
 	if len(n.Faults) > 0 {
 		saved.Checked = time.Time{} // ask again after a restart
 	}
-	if err := f.cache.WriteJSON(filepath.Join(f.dir, "snapshot"), saved); err != nil {
+	if err := f.cache.WriteJSON(filepath.Join(f.Dir, "snapshot"), saved); err != nil {
 		return err
 	}
 	return f.sweep(n.Manifest)
 }
 
-// load returns what save has saved, or nil if that cannot be used: the blobs are not all there and good, the store is
+// Load returns what save has saved, or nil if that cannot be used: the blobs are not all there and good, the store is
 // not among these, or another verifier accepted it.
-func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*registry.Store) *newest {
+func (f *Files) Load(ctx context.Context, verifier string, stores []*registry.Store) *Found {
 	var saved savedSnapshot
-	if _, err := cache.ReadJSON(filepath.Join(f.dir, "snapshot"), &saved); err != nil {
+	if _, err := cache.ReadJSON(filepath.Join(f.Dir, "snapshot"), &saved); err != nil {
 		return nil
 	}
 	from := slices.IndexFunc(stores, func(s *registry.Store) bool { return s.String() == saved.Store })
@@ -171,14 +184,14 @@ func (f *snapshotFiles) load(ctx context.Context, verifier string, stores []*reg
 	if _, err := f.compare(s); err != nil {
 		return nil
 	}
-	return &newest{
+	return &Found{
 		Newest:   &verify.Newest{Snapshot: s, Manifest: saved.Manifest, Store: saved.Store, Seen: true},
-		verifier: verifier, checked: saved.Checked,
+		Verifier: verifier, Checked: saved.Checked,
 	}
 }
 
-// read reads and checks a snapshot, by way of the blobs that are here.
-func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
+// Read reads and checks a snapshot, by way of the blobs that are here.
+func (f *Files) Read(ctx context.Context, c verify.Candidate) (*sumdb.Snapshot, error) {
 	s, err := sumdb.Open(ctx, f.log, c.Raw, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		if data, err := f.blob(d.Digest, d.Size); err == nil {
 			return data, nil
@@ -193,7 +206,7 @@ func (f *snapshotFiles) read(ctx context.Context, c verify.Candidate) (*sumdb.Sn
 }
 
 // fetch gets a blob from a store, and keeps it. What cannot be kept is fetched when it is needed again.
-func (f *snapshotFiles) fetch(ctx context.Context, c verify.Candidate, d ocispec.Descriptor) ([]byte, error) {
+func (f *Files) fetch(ctx context.Context, c verify.Candidate, d ocispec.Descriptor) ([]byte, error) {
 	data, err := c.Blob(ctx, f.log, d)
 	if err == nil {
 		_ = f.cache.WriteFile(f.blobFile(d.Digest), data, false)
@@ -202,7 +215,7 @@ func (f *snapshotFiles) fetch(ctx context.Context, c verify.Candidate, d ocispec
 }
 
 // part reads a part of a blob that is here.
-func (f *snapshotFiles) part(d ocispec.Descriptor, p []byte, off int64) error {
+func (f *Files) part(d ocispec.Descriptor, p []byte, off int64) error {
 	file, err := os.Open(f.blobFile(d.Digest))
 	if err != nil {
 		return err
@@ -213,7 +226,7 @@ func (f *snapshotFiles) part(d ocispec.Descriptor, p []byte, off int64) error {
 }
 
 // blob returns a blob that is here and has at most limit bytes.
-func (f *snapshotFiles) blob(d digest.Digest, limit int64) ([]byte, error) {
+func (f *Files) blob(d digest.Digest, limit int64) ([]byte, error) {
 	name := f.blobFile(d)
 	fi, err := os.Stat(name)
 	if err != nil {
@@ -230,8 +243,8 @@ func (f *snapshotFiles) blob(d digest.Digest, limit int64) ([]byte, error) {
 }
 
 // sweep removes all blobs but those of the snapshot with that manifest.
-func (f *snapshotFiles) sweep(manifest digest.Digest) error {
-	files, err := os.ReadDir(filepath.Join(f.dir, "blobs"))
+func (f *Files) sweep(manifest digest.Digest) error {
+	files, err := os.ReadDir(filepath.Join(f.Dir, "blobs"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -255,7 +268,7 @@ func (f *snapshotFiles) sweep(manifest digest.Digest) error {
 	}
 	for _, file := range files {
 		if !keep[file.Name()] {
-			if err := f.cache.Remove(filepath.Join(f.dir, "blobs", file.Name())); err != nil {
+			if err := f.cache.Remove(filepath.Join(f.Dir, "blobs", file.Name())); err != nil {
 				return err
 			}
 		}

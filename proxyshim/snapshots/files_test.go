@@ -1,4 +1,4 @@
-package proxyshim
+package snapshots
 
 import (
 	"errors"
@@ -25,7 +25,7 @@ func TestPartsOfTheSnapshotAreReadFromDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newSnapshotFiles(c, log)
+	f := Open(c, log)
 	d := ocispec.Descriptor{Digest: digest.FromString("0123456789")}
 	p := make([]byte, 4)
 	if err := f.part(d, p, 3); !errors.Is(err, fs.ErrNotExist) {
