@@ -7,8 +7,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scratch FILE FROM LENGTH changes a stretch of a file, as a scratched disc does; both are in per cent of its size. What
-// is "cut" instead of changed at the end is missing, as behind a one-way link that broke off: scratch FILE FROM cut.
+// scratch FILE FROM LENGTH changes a stretch of a file, as a scratched disc does; both are in per cent of its size.
+// What is "cut" instead of changed at the end is missing, as behind a one-way link that broke off: scratch FILE FROM
+// cut.
 func cmdScratch(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 || neg {
 		ts.Fatalf("usage: scratch FILE FROM LENGTH|cut")

@@ -17,6 +17,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -47,14 +48,14 @@ type Origin struct{ VCS, URL, Ref, Hash string }
 // Describe describes a version, which is fetched and verified if need be, as for a request for its .info. Its errors are
 // for [Explain]. Nothing that is asked for so is a wish.
 func (h *Handler) Describe(ctx context.Context, m module.Version) (*Description, error) {
-	event := eventOf(ctx)
+	event := events.Of(ctx)
 	e, err := h.version(ctx, m)
 	if err != nil {
 		status, _ := describe(m, err)
 		outcome := failedWith(status, err)
-		event.failed(outcome, err)
-		if outcome == Refused {
-			h.report(Failure{Refused, m, err}, "verification failed", "module", m.Path, "version", m.Version, event.logged())
+		event.Failed(outcome, err)
+		if outcome == events.Refused {
+			h.report(Failure{events.Refused, m, err}, "verification failed", "module", m.Path, "version", m.Version, event.Attr())
 		}
 		return nil, err
 	}

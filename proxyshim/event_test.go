@@ -1,7 +1,6 @@
 package proxyshim
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -13,14 +12,15 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry"
 )
 
 // observed makes a request of e's shim and returns the event of it, and the body of the answer.
-func (e *env) observed(method, path string) (Event, string) {
+func (e *env) observed(method, path string) (events.Event, string) {
 	e.t.Helper()
-	var events []Event
-	server := httptest.NewServer(Observe(e.handler, func(ev *Event) { events = append(events, *ev) }))
+	var seen []events.Event
+	server := httptest.NewServer(events.Observe(e.handler, func(ev *events.Event) { seen = append(seen, *ev) }))
 	req, err := http.NewRequestWithContext(e.t.Context(), method, server.URL+path, nil)
 	check(e.t, err)
 	resp, err := http.DefaultClient.Do(req)
@@ -30,10 +30,10 @@ func (e *env) observed(method, path string) (Event, string) {
 	check(e.t, resp.Body.Close())
 	body := string(data)
 	server.Close() // waits for what is being answered
-	if len(events) != 1 {
-		e.t.Fatalf("%s %s: %d events", method, path, len(events))
+	if len(seen) != 1 {
+		e.t.Fatalf("%s %s: %d events", method, path, len(seen))
 	}
-	ev := events[0]
+	ev := seen[0]
 	if ev.Status != resp.StatusCode || ev.Bytes != int64(len(body)) || ev.Method != method || ev.Path != path ||
 		!strings.HasPrefix(ev.Client, "127.0.0.1:") || ev.ID == "" || ev.Time.IsZero() || ev.Duration <= 0 {
 		e.t.Errorf("%s %s: %d, %d bytes: %+v", method, path, resp.StatusCode, len(body), ev)
@@ -74,7 +74,7 @@ func TestAnEventSaysWhatWasAnsweredWith(t *testing.T) {
 		{logURL + "lookup/example.com/lib@v1.2.3", kindLookup, lib, "", true},
 	} {
 		ev, _ := e.observed(http.MethodGet, test.path)
-		if ev.Outcome != Served || ev.Err != nil || ev.Kind != eventKinds[test.kind] || ev.Kind == "" || ev.Module != test.module || ev.Query != test.query ||
+		if ev.Outcome != events.Served || ev.Err != nil || ev.Kind != eventKinds[test.kind] || ev.Kind == "" || ev.Module != test.module || ev.Query != test.query ||
 			ev.Cached != test.cached || ev.Store != e.store.String() {
 			t.Errorf("%s: %+v", test.path, ev)
 		}
@@ -89,7 +89,7 @@ func TestAnEventSaysWhatWasAnsweredWith(t *testing.T) {
 	if ev, _ := e.observed(http.MethodGet, libURL+".zip"); !ev.Cached {
 		t.Error("what an earlier process cached does not count as cached")
 	}
-	if ev, _ := e.observed(http.MethodHead, libURL+".info"); ev.Outcome != Served || ev.Bytes != 0 {
+	if ev, _ := e.observed(http.MethodHead, libURL+".info"); ev.Outcome != events.Served || ev.Bytes != 0 {
 		t.Errorf("HEAD: %+v", ev)
 	}
 }
@@ -100,18 +100,18 @@ func TestAnEventSaysWhyARequestFailed(t *testing.T) {
 		method  string
 		path    string
 		signer  *sign.Signer
-		outcome Outcome
+		outcome events.Outcome
 		reason  string
 		err     error
 	}{
-		"signed by nobody":   {nil, "GET", libURL + ".info", nil, Refused, "unsigned", sign.ErrUnsigned},
-		"signed by another":  {nil, "GET", libURL + ".zip", testSigner(t, 1), Refused, "untrusted", sign.ErrUntrusted},
-		"registry denies it": {ociError(403, "DENIED", "no"), "GET", libURL + ".zip", nil, Denied, "", registry.ErrDenied},
-		"registry's policy":  {ociError(412, "PROJECTPOLICYVIOLATION", "no"), "GET", libURL + ".info", nil, HeldBack, "", registry.ErrPolicy},
-		"registry is down":   {down, "GET", libURL + ".mod", nil, Unavailable, "", registry.ErrUnavailable},
-		"absent":             {nil, "GET", "/example.com/other/@v/v1.0.0.info", nil, Absent, "", registry.ErrNotFound},
-		"malformed":          {nil, "GET", "/example.com/lib/@v/v1.zip", nil, Invalid, "", errSyntax},
-		"no such method":     {nil, "DELETE", libURL + ".info", nil, Invalid, "", nil},
+		"signed by nobody":   {nil, "GET", libURL + ".info", nil, events.Refused, "unsigned", sign.ErrUnsigned},
+		"signed by another":  {nil, "GET", libURL + ".zip", testSigner(t, 1), events.Refused, "untrusted", sign.ErrUntrusted},
+		"registry denies it": {ociError(403, "DENIED", "no"), "GET", libURL + ".zip", nil, events.Denied, "", registry.ErrDenied},
+		"registry's policy":  {ociError(412, "PROJECTPOLICYVIOLATION", "no"), "GET", libURL + ".info", nil, events.HeldBack, "", registry.ErrPolicy},
+		"registry is down":   {down, "GET", libURL + ".mod", nil, events.Unavailable, "", registry.ErrUnavailable},
+		"absent":             {nil, "GET", "/example.com/other/@v/v1.0.0.info", nil, events.Absent, "", registry.ErrNotFound},
+		"malformed":          {nil, "GET", "/example.com/lib/@v/v1.zip", nil, events.Invalid, "", errSyntax},
+		"no such method":     {nil, "DELETE", libURL + ".info", nil, events.Invalid, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
@@ -123,13 +123,13 @@ func TestAnEventSaysWhyARequestFailed(t *testing.T) {
 			if ev.Outcome != test.outcome || ev.Reason != test.reason || !errors.Is(ev.Err, test.err) {
 				t.Errorf("%s, reason %q, error %v", ev.Outcome, ev.Reason, ev.Err)
 			}
-			if ev.Outcome == Refused && (ev.Module != lib || ev.Manifest != mod.Descriptor.Digest) {
+			if ev.Outcome == events.Refused && (ev.Module != lib || ev.Manifest != mod.Descriptor.Digest) {
 				t.Errorf("refused %s %s", ev.Module, ev.Manifest)
 			}
-			if ev.Reason != "" && !slices.Contains(Reasons(), ev.Reason) {
+			if ev.Reason != "" && !slices.Contains(events.Reasons(), ev.Reason) {
 				t.Errorf("%q is not among the reasons", ev.Reason)
 			}
-			if log := e.log.String(); ev.Err != nil && ev.Outcome != Absent && !strings.Contains(log, "request="+ev.ID) {
+			if log := e.log.String(); ev.Err != nil && ev.Outcome != events.Absent && !strings.Contains(log, "request="+ev.ID) {
 				t.Errorf("%s is not in the log:\n%s", ev.ID, log)
 			}
 		})
@@ -138,49 +138,11 @@ func TestAnEventSaysWhyARequestFailed(t *testing.T) {
 
 func TestARequestThatNeverReachesTheHandlerIsAnEvent(t *testing.T) {
 	e := newEnv(t)
-	var ev Event
-	h := Observe(OnlyHosts(e.handler, nil, e.options.Log), func(got *Event) { ev = *got })
+	var ev events.Event
+	h := events.Observe(OnlyHosts(e.handler, nil, e.options.Log), func(got *events.Event) { ev = *got })
 	req := httptest.NewRequest(http.MethodGet, "http://rebound.example/"+libURL+".info", nil)
 	h.ServeHTTP(httptest.NewRecorder(), req)
-	if ev.Outcome != Denied || ev.Status != http.StatusMisdirectedRequest {
+	if ev.Outcome != events.Denied || ev.Status != http.StatusMisdirectedRequest {
 		t.Errorf("%+v", ev)
 	}
-}
-
-func TestAClientThatWentAwayIsAnEvent(t *testing.T) {
-	var ev Event
-	ended := make(chan struct{})
-	ctx, leave := context.WithCancel(t.Context())
-	slow := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		leave()
-		<-r.Context().Done()
-	})
-	server := httptest.NewServer(Observe(slow, func(got *Event) { ev = *got; close(ended) }))
-	defer server.Close()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
-	check(t, err)
-	if resp, err := http.DefaultClient.Do(req); err == nil {
-		resp.Body.Close()
-		t.Fatal("it was answered")
-	}
-	<-ended
-	if ev.Outcome != Cancelled {
-		t.Errorf("%+v", ev)
-	}
-}
-
-func TestObservingKeepsSendfileAndFlush(t *testing.T) {
-	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if _, ok := w.(io.ReaderFrom); !ok {
-			t.Error("no io.ReaderFrom")
-		}
-		if err := http.NewResponseController(w).Flush(); err != nil {
-			t.Error(err)
-		}
-	})
-	server := httptest.NewServer(Observe(h, func(*Event) {}))
-	defer server.Close()
-	resp, err := http.Get(server.URL)
-	check(t, err)
-	check(t, resp.Body.Close())
 }

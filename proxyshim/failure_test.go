@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -14,13 +15,13 @@ func TestFailuresAreReportedByKindAndNotLogged(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault func(*http.Request) (*http.Response, error)
 		path  string
-		kind  Outcome // "" = no failure
+		kind  events.Outcome // "" = no failure
 		err   error
 	}{
-		"signed by nobody":   {nil, libURL + ".info", Refused, sign.ErrUnsigned},
-		"registry denies it": {ociError(http.StatusForbidden, "DENIED", "no"), libURL + ".zip", Denied, registry.ErrDenied},
-		"registry's policy":  {ociError(http.StatusPreconditionFailed, "PROJECTPOLICYVIOLATION", "no"), libURL + ".info", HeldBack, registry.ErrPolicy},
-		"registry is down":   {down, libURL + ".mod", Unavailable, registry.ErrUnavailable},
+		"signed by nobody":   {nil, libURL + ".info", events.Refused, sign.ErrUnsigned},
+		"registry denies it": {ociError(http.StatusForbidden, "DENIED", "no"), libURL + ".zip", events.Denied, registry.ErrDenied},
+		"registry's policy":  {ociError(http.StatusPreconditionFailed, "PROJECTPOLICYVIOLATION", "no"), libURL + ".info", events.HeldBack, registry.ErrPolicy},
+		"registry is down":   {down, libURL + ".mod", events.Unavailable, registry.ErrUnavailable},
 		"absent":             {nil, "/example.com/other/@v/v1.0.0.info", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -49,9 +50,9 @@ func (h *Handler) fetchVersion(ctx context.Context, policy sign.Verifier, store 
 	known := h.sums.known(old)
 	found, err := h.checker(policy).Check(ctx, store, mod, known)
 	if err != nil {
-		refused := &versionError{module: m, manifest: mod.Descriptor.Digest, error: err}
+		refused := &events.VersionError{Module: m, Manifest: mod.Descriptor.Digest, Err: err}
 		if found != nil {
-			refused.keys = found.Keys
+			refused.Keys = found.Keys
 		}
 		return nil, refused
 	}

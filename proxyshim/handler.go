@@ -24,6 +24,7 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -197,7 +198,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && q.kind == kindSumDB {
 		q, err = h.parseSumDB(q)
 	}
-	eventOf(r.Context()).asked(q, h.stores, h.policy)
+	asked(events.Of(r.Context()), q, h.stores, h.policy)
 	if path := q.module.Path; path != "" && !access.From(r.Context()).MayRead(path) {
 		access.Refuse(w, r, path) // whether it is there or not
 		return

@@ -10,7 +10,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/events"
+	"github.com/modferry/modferry/registry"
 )
 
 // What may be asked for, as https://go.dev/ref/mod#goproxy-protocol has it:
@@ -150,4 +153,30 @@ func hasShortElements(name string) bool {
 		}
 	}
 	return true
+}
+
+// eventKinds are the words for what is asked for.
+var eventKinds = map[kind]string{
+	kindRoot: "root", kindPage: "page", kindList: "list", kindLatest: "latest", kindInfo: "info", kindMod: "mod", kindZip: "zip", kindRevision: "revision",
+	kindSumDB: "sumdb", kindSupported: "supported", kindHead: "head", kindLookup: "lookup", kindTile: "tile",
+}
+
+// asked records what was asked for, which store has to have it, and by which rule it counts.
+func asked(e *events.Event, q request, stores *registry.Router, policy func() sign.Verifier) {
+	if e == nil {
+		return
+	}
+	e.Kind, e.Module = eventKinds[q.kind], q.module
+	if store, err := stores.For(q.module.Path); err == nil && q.module.Path != "" {
+		e.Store = store.String()
+	}
+	if q.module.Path != "" {
+		e.Rule = policy().Rule(q.module.Path).Name
+	}
+	switch q.kind {
+	case kindLatest:
+		e.Query = "latest"
+	case kindRevision:
+		e.Query = q.name
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/proxyshim/events"
 )
 
 // openings is how often a file is fetched that is gone when it is to be opened:
@@ -55,7 +56,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 
 // open opens a file of m that was verified and is still the one that was, and returns when it was written.
 func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSeekCloser, time.Time, error) {
-	event := eventOf(ctx)
+	event := events.Of(ctx)
 	if e := fresh(h, h.versions, h.policy(), m, h.recheck); e != nil {
 		if f, written, err := h.cache.Open(e, k); err == nil {
 			h.record(event, e, true)
@@ -98,13 +99,13 @@ func (h *Handler) isCached(m module.Version, k kind) bool {
 }
 
 // record records the version that a request is answered with.
-func (h *Handler) record(event *Event, v *cache.Entry, cached bool) {
+func (h *Handler) record(event *events.Event, v *cache.Entry, cached bool) {
 	if event == nil {
 		return
 	}
-	event.version(v, cached)
+	event.Version(v, cached)
 	event.Rule = h.policy().Rule(v.Module.Path).Name
 	if n := h.sums.now.Load(); n != nil && !h.isPrivate(v.Module.Path) {
-		event.head(n.Snapshot)
+		event.Snapshot(n.Snapshot)
 	}
 }

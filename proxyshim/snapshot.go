@@ -10,6 +10,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -147,7 +148,7 @@ func (h *Handler) logSnapshot(old, next *newest) {
 		switch {
 		case old != nil && old.Faults[store] != nil && old.Faults[store].Error() == err.Error():
 		case isSecurity(err):
-			h.report(Failure{Kind: Refused, Err: err}, "checksum snapshot", "log", name, "store", store)
+			h.report(Failure{Kind: events.Refused, Err: err}, "checksum snapshot", "log", name, "store", store)
 		case verify.Classify(err) != verify.Unavailable: // which is logged as an outage
 			h.log.Warn("the checksum snapshot cannot be read", "log", name, "store", store, "error", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/verify"
@@ -35,37 +36,37 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, q request, err er
 		missed := status == http.StatusNotFound || errors.Is(err, verify.ErrUnrecorded) // both are what mirror mends
 		h.wishes.answered(q, missed, false, h.now())
 	}
-	e := eventOf(r.Context())
+	e := events.Of(r.Context())
 	outcome := failedWith(status, err)
-	e.failed(outcome, err)
-	if outcome != Absent {
+	e.Failed(outcome, err)
+	if outcome != events.Absent {
 		text = redact.Text(text)
 	}
 	switch {
-	case outcome == Refused:
-		h.report(Failure{Refused, q.module, err}, "verification failed",
-			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr, e.logged())
-	case outcome != Absent:
-		h.report(Failure{outcome, q.module, err}, "request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr, e.logged())
+	case outcome == events.Refused:
+		h.report(Failure{events.Refused, q.module, err}, "verification failed",
+			"module", q.module.Path, "version", q.module.Version, "client", r.RemoteAddr, e.Attr())
+	case outcome != events.Absent:
+		h.report(Failure{outcome, q.module, err}, "request failed", "status", status, "path", r.URL.Path, "client", r.RemoteAddr, e.Attr())
 	}
 	answer(w, r, status, text)
 }
 
 // failedWith returns what became of a request that failed with err, which is answered with that status.
-func failedWith(status int, err error) Outcome {
+func failedWith(status int, err error) events.Outcome {
 	switch {
 	case status == http.StatusNotFound:
-		return Absent
+		return events.Absent
 	case isSecurity(err):
-		return Refused
+		return events.Refused
 	case errors.Is(err, registry.ErrPolicy):
-		return HeldBack
+		return events.HeldBack
 	case status == http.StatusForbidden:
-		return Denied
+		return events.Denied
 	case status < http.StatusInternalServerError:
-		return Invalid
+		return events.Invalid
 	}
-	return Unavailable
+	return events.Unavailable
 }
 
 // describe returns the HTTP status for err, and what to tell the user. The order
@@ -157,7 +158,8 @@ func deniedText(m module.Version, err error) string {
 // answer writes a text/plain answer to r, one that is an error with the ID by which it is found.
 func answer(w http.ResponseWriter, r *http.Request, status int, text string) {
 	if status >= http.StatusBadRequest {
-		text = eventOf(r.Context()).name(text)
+		line := events.Of(r.Context()).Line()
+		text = shorten(text, maxText-len(line)) + line
 	}
 	header := w.Header()
 	header.Set("Content-Type", typeText)

@@ -12,6 +12,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -67,7 +68,7 @@ func (h *Handler) snapshot(ctx context.Context, early bool) (*sumdb.Snapshot, er
 	case err != nil:
 		return nil, err
 	case n.Snapshot != nil:
-		eventOf(ctx).head(n.Snapshot)
+		events.Of(ctx).Snapshot(n.Snapshot)
 		return n.Snapshot, nil
 	case len(n.Faults) > 0:
 		return nil, n.Fault()
@@ -93,13 +94,13 @@ func (h *Handler) lookup(ctx context.Context, m module.Version) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	event := eventOf(ctx)
+	event := events.Of(ctx)
 	cached := event != nil && h.isCached(m, kindLookup)
 	e, err := h.version(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	event.version(e, cached)
+	event.Version(e, cached)
 	data, err := h.sums.lookup(s, e)
 	if lacking(err) {
 		if s, e, err = h.complete(ctx, e); err != nil {

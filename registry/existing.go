@@ -55,7 +55,7 @@ func (p *publisher) signUnread(ctx context.Context) (Outcome, error) {
 	var d ocispec.Descriptor
 	var raw []byte
 	for _, ours := range []*artifact.Artifact{p.a, older} {
-		if err := p.ensureSigned(ctx, p.repo, p.a.Manifest.Module, ours.Descriptor, p.signing()); err != nil {
+		if err := p.ensureSigned(ctx, p.repo, ours.Manifest.Module, ours.Descriptor, p.signing()); err != nil {
 			return 0, err
 		}
 		if d, raw, err = p.Manifest(ctx, p.repo, p.tag); !wantsSignature(err) || older == p.a {

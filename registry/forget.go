@@ -9,9 +9,9 @@ import (
 	"github.com/modferry/modferry/artifact/sign"
 )
 
-// ForgetModules takes modules out of signer's index, of which nothing is in the store any more, and returns how many it
-// named. Other signers' indexes stay as they are, and so does one that would name none. It takes two requests if there
-// is nothing to do.
+// ForgetModules takes modules out of signer's index, of which nothing is in the store any more, and returns how many
+// it named. Other signers' indexes stay as they are, and so does one that would name none. It takes two requests if
+// there is nothing to do.
 func (s *Store) ForgetModules(ctx context.Context, paths []string, signer *sign.Signer) (n int, err error) {
 	for range indexAttempts {
 		n, done, err := s.forgetModules(ctx, paths, signer)

@@ -140,7 +140,8 @@ func (s *Store) ImportSnapshot(ctx context.Context, x Import, log *sumdb.Log, ha
 	case err == nil && now.Tree == m.Tree:
 		return Exists, nil // as somebody else captured it
 	case err == nil && now.Tree.N == m.Tree.N:
-		return 0, x.fail(s, &sumdb.HistoryError{Log: log.Name(), Old: sumdb.Head{Tree: now.Tree}, New: sumdb.Head{Tree: m.Tree}, Err: sumdb.ErrForked})
+		old, new := sumdb.Head{Tree: now.Tree}, sumdb.Head{Tree: m.Tree}
+		return 0, x.fail(s, &sumdb.HistoryError{Log: log.Name(), Old: old, New: new, Err: sumdb.ErrForked})
 	case x.DryRun:
 		return Published, nil
 	}

@@ -23,7 +23,7 @@ func (s *Store) TileIndexes(ctx context.Context, log *sumdb.Log, v sign.Verifier
 		if !sumdb.IsTileIndexTag(tag) || len(list) == maxIndexes {
 			continue
 		}
-		x, _, err := s.readTileIndex(ctx, log, tag, v)
+		x, _, err := s.ReadTileIndex(ctx, log, tag, v)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -33,7 +33,8 @@ func (s *Store) TileIndexes(ctx context.Context, log *sumdb.Log, v sign.Verifier
 	return list, errors.Join(faults...)
 }
 
-func (s *Store) readTileIndex(ctx context.Context, log *sumdb.Log, tag string, v sign.Verifier) (x sumdb.TileIndex, manifest digest.Digest, err error) {
+// ReadTileIndex returns the tile index of a log with a tag, if v accepts its signatures.
+func (s *Store) ReadTileIndex(ctx context.Context, log *sumdb.Log, tag string, v sign.Verifier) (x sumdb.TileIndex, manifest digest.Digest, err error) {
 	repo := log.Repository()
 	d, raw, err := s.Manifest(ctx, repo, tag)
 	if err != nil {
@@ -67,7 +68,7 @@ func (s *Store) PublishTileIndex(ctx context.Context, log *sumdb.Log, tiles map[
 	if signer != nil {
 		tag, v = sumdb.TileIndexTag(signer.KeyID()), signer.Verifier()
 	}
-	have, _, err := s.readTileIndex(ctx, log, tag, v)
+	have, _, err := s.ReadTileIndex(ctx, log, tag, v)
 	if unanswered(ctx, err) {
 		return fmt.Errorf("publishing the tile index of %s: %w", log.Name(), err)
 	}
@@ -96,4 +97,33 @@ func (s *Store) PublishTileIndex(ctx context.Context, log *sumdb.Log, tiles map[
 		return fmt.Errorf("publishing the tile index of %s: %w", log.Name(), err)
 	}
 	return nil
+}
+
+// ImportTileIndex stores the tile index of another signer. As nobody here can sign one with the tiles of both, it replaces
+// only one that has no tile besides; else it gets a tag of its own, for [Store.TileIndexes] reads all of them.
+func (s *Store) ImportTileIndex(ctx context.Context, x Import, log *sumdb.Log, v sign.Verifier, index sumdb.TileIndex) (Outcome, error) {
+	own, tiles := sumdb.OwnTileIndexTag(x.Tag), index.Tiles()
+	have, _, err := s.ReadTileIndex(ctx, log, own, v)
+	known := have.Tiles()
+	switch {
+	case unanswered(ctx, err):
+		return 0, x.fail(s, err)
+	case err == nil && hasAll(known, tiles):
+		return Exists, nil
+	case err == nil && !hasAll(tiles, known):
+		x.Tag = own + "-" + x.Image.Descriptor.Digest.Encoded()[:8]
+	default:
+		x.Tag = own
+	}
+	return s.importTag(ctx, x, func([]byte) (older bool, err error) { return true, nil })
+}
+
+// hasAll reports whether all tiles of some are among others.
+func hasAll(tiles, some map[int64]module.Version) bool {
+	for n := range some {
+		if _, ok := tiles[n]; !ok {
+			return false
+		}
+	}
+	return true
 }

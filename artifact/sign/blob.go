@@ -20,8 +20,8 @@ func (s *Signer) SignBlob(ctx context.Context, content []byte) (string, error) {
 	return base64.StdEncoding.EncodeToString(raw), nil
 }
 
-// VerifyBlob returns the ID of the key that signed content, given the signature as [Signer.SignBlob] and cosign sign-blob
-// write it. Space around it does not matter. The error matches [ErrUntrusted].
+// VerifyBlob returns the ID of the key that signed content, given the signature as [Signer.SignBlob] and cosign
+// sign-blob write it. Space around it does not matter. The error matches [ErrUntrusted].
 func (k *Keys) VerifyBlob(content, signature []byte) (keyID string, err error) {
 	signature = bytes.TrimSpace(signature)
 	if len(signature) > maxBase64 {

@@ -39,7 +39,9 @@ func LoadIdentity(i Identity) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity %s of trusted root %s: %w", i.name(), i.TrustedRoot, err)
 	}
-	return &Keys{list: []key{k}}, nil
+	keys := new(Keys)
+	keys.add(k)
+	return keys, nil
 }
 
 func parseIdentity(data []byte, i Identity) (key, error) {

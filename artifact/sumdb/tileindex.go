@@ -50,6 +50,11 @@ func IsTileIndexTag(tag string) bool {
 	return ok && artifact.IsIndexTag(rest)
 }
 
+// OwnTileIndexTag returns the [TileIndexTag] of the signer whose tile index has a tag, as [artifact.OwnIndexTag] does.
+func OwnTileIndexTag(tag string) string {
+	return tileIndexPrefix + artifact.OwnIndexTag(strings.TrimPrefix(tag, tileIndexPrefix))
+}
+
 // NewTileIndex returns the index of these tiles.
 func NewTileIndex(tiles map[int64]module.Version) TileIndex {
 	var b bytes.Buffer

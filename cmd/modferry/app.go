@@ -7,7 +7,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
+	"github.com/modferry/modferry/cmd/modferry/internal/countersign"
 	"github.com/modferry/modferry/cmd/modferry/internal/inventorying"
+	"github.com/modferry/modferry/cmd/modferry/internal/policies"
 	"github.com/modferry/modferry/cmd/modferry/internal/pruning"
 )
 
@@ -49,11 +51,11 @@ func newApp(s command.Streams) *cli.App {
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
 			a.syncCommand(),
-			a.signCommand(),
+			countersign.Command(&a.App),
 			a.bundleCommand(),
 			inventorying.Command(&a.App),
 			pruning.Command(&a.App),
-			a.policyCommand(),
+			policies.Command(&a.App),
 			a.doctorCommand(), a.versionCommand(),
 		},
 	}

@@ -54,6 +54,7 @@ func TestOutputThatIsLostIsAFailureAndEndsTheCommand(t *testing.T) {
 
 func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
 	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
 	out := &brokenOutput{err: syscall.EPIPE}
 	code, errs := b.runInto(out, "mirror", "--no-sign", "example.com/none@v1.0.0")
 	if code != command.ExitItems || !strings.Contains(errs, "example.com/none") || out.writes != 1 {

@@ -48,7 +48,10 @@ modferry bundle load --key cosign.pub delivery.1.tar delivery.2.tar --wishlist a
 modferry bundle load --key cosign.pub --dry-run delivery.1.tar
 ssh diode cat delivery.tar | modferry bundle load --key cosign.pub -`),
 		Flags: slices.Concat(a.StoreFlags(), command.TrustFlags(), command.RecordFlags(), []cli.Flag{
-			&cli.StringFlag{Name: flagWork, Value: load.DefaultWorkDir(), DefaultText: "in the user's cache directory", Usage: "keep parts of files in `DIR` until all of them are there"},
+			&cli.StringFlag{
+				Name: flagWork, Value: load.DefaultWorkDir(), DefaultText: "in the user's cache directory",
+				Usage: "keep parts of files in `DIR` until all of them are there",
+			},
 			&cli.StringFlag{Name: flagWishList, Usage: "add the versions that could not be loaded to `FILE`, which mirror reads"},
 			command.JobsFlag("load"),
 			command.BoolFlag(command.FlagDryRun, "verify everything, and write nothing to the store"),

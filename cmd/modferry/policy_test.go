@@ -107,7 +107,7 @@ func TestPolicyExplainSaysWhatCountsAndWhy(t *testing.T) {
 		})
 	}
 	b.run("policy", "explain", "--key", b.path("cosign.pub"), "--private", "*", "example.com/a@v1.9.0").exits(command.ExitOK).
-		says("needs one of the keys given", "signature 1        counts, by sha256:", "signature 2        does NOT count: no trusted signature")
+		says("needs one of the keys given", "signature 1        counts, by sha256:", "signature 2        does NOT count: not by a trusted key")
 }
 
 func TestEveryCommandThatVerifiesTakesAPolicy(t *testing.T) {

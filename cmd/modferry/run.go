@@ -14,8 +14,8 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
-	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/audit"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry/gocmd"
 )
 
@@ -69,7 +69,7 @@ func (a *app) run(c *cli.Context) error {
 		return err
 	}
 	defer auditLog.Close()
-	url, stop, err := listen.Locally(proxyshim.Observe(s, auditLog.Write), s.log)
+	url, stop, err := listen.Locally(events.Observe(s, auditLog.Write), s.log)
 	if err != nil {
 		return err
 	}

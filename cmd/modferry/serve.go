@@ -14,7 +14,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/cmd/modferry/internal/webpage"
-	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/proxyshim/metrics"
 )
 
@@ -127,10 +127,7 @@ func (a *app) serve(c *cli.Context) error {
 	defer stopWishes()
 	how.Stop.Drain = s.Drain
 	srv := listen.Server(how.Handler(counts.Handler(pages)), addr, how.Hosts, log)
-	srv.Handler = proxyshim.Observe(srv.Handler, func(e *proxyshim.Event) {
-		auditLog.Write(e)
-		counts.Observe(e)
-	})
+	srv.Handler = events.Observe(srv.Handler, auditLog.Write, counts.Observe)
 	return listen.Until(c.Context, srv, l, how.Stop, log)
 }
 

@@ -66,7 +66,7 @@ func TestSignOfASelection(t *testing.T) {
 		"sign --key next.key --verify-key cosign.pub --all example.com/a@v1.0.0":          "sign needs",
 		"sign --key next.key --verify-key cosign.pub --pattern x.example/** x.example@v1": "--pattern needs --all",
 		"sign --key next.key --verify-key cosign.pub --all --pattern @@":                  "--pattern",
-		"sign --key next.key --all":                                                       "--verify-key or --policy is needed",
+		"sign --key next.key --all":                                                       "--verify-key is needed, or --policy",
 		"sign --verify-key cosign.pub --all":                                              "--key is needed",
 		"sign --key next.key --verify-key cosign.pub --all --signature-format pgp":        "classic, bundle or both",
 	} {

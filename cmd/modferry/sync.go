@@ -40,7 +40,7 @@ running again finishes what was interrupted. Signatures are added to those that 
 content is an error that names both sums. A snapshot never moves back, nor does a branch to an older version.
 
 If nothing is to be done that takes two requests for each module. Signatures that were added in SRC to what DST has are
-found with --signatures, at two to four requests for each version. Between repositories of one registry nothing is sent.
+found with --signatures, at some requests for each version. Between repositories of one registry nothing is sent.
 
 With --watch, a branch registry follows its centre: a round at once, then whenever that time has passed, with one line
 each. A round that fails does not end it. The first one, and one a day, compares signatures, too.
@@ -98,7 +98,9 @@ func (a *app) sync(c *cli.Context) error {
 		if policy != nil { // which may have changed since the last round
 			checker.Verifier = policy.Current()
 		}
-		return &transfer.Copier{Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), Rate: limit, DryRun: c.Bool(command.FlagDryRun)}
+		return &transfer.Copier{
+			Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), Rate: limit, DryRun: c.Bool(command.FlagDryRun),
+		}
 	}
 	if every := c.Duration(flagWatch); every > 0 {
 		w := copying.Watch{Every: every, Out: a.Out, JSON: c.Bool(command.FlagJSON), Now: time.Now}

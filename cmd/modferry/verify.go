@@ -7,16 +7,13 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/mod/module"
 
-	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/mirror"
-	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 	"github.com/modferry/modferry/registry/verify"
 )
@@ -83,7 +80,7 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := a.requirements(c.Args().Slice())
+	list, err := a.Requirements(c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -101,7 +98,7 @@ func (a *app) verify(c *cli.Context) error {
 	}
 	var broken []error
 	if c.Bool(flagAll) {
-		if list, broken, err = a.everything(c, stores, v); err != nil {
+		if list, broken, err = a.Everything(c, stores, v); err != nil {
 			a.NameBroken(broken)
 			return err
 		}
@@ -136,46 +133,6 @@ func (a *app) repairSource(c *cli.Context) (*upstream.Upstream, error) {
 	}
 	up, _, err := openUpstream(c, env, warnings(a.Err))
 	return up, err
-}
-
-// requirements reads the arguments of verify: what has an @ is a version, everything else the name of a file.
-func (a *app) requirements(args []string) (list []requirement.Requirement, err error) {
-	for _, arg := range args {
-		if strings.Contains(arg, "@") {
-			m, err := command.ParseVersion(arg)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, requirement.Requirement{Module: m})
-			continue
-		}
-		named, err := audit.ReadNames(arg, a.In)
-		if err != nil {
-			return nil, command.WithHint(command.UsageErrorf("%v", err), "arguments are module@version or the name of a go.sum, a lock or a list")
-		}
-		list = append(list, named...)
-	}
-	return list, nil
-}
-
-// everything lists what the stores have, both forms where a version has both, and what is wrong with repositories
-// that cannot be read.
-func (a *app) everything(c *cli.Context, stores *registry.Router, v sign.Verifier) (list []requirement.Requirement, broken []error, err error) {
-	lister := &audit.Lister{
-		Stores: stores, Verifier: v, Warn: func(err error) { a.Warn("%v", err) },
-		CatalogOnly: func(s *registry.Store) {
-			fmt.Fprintf(a.Err, "modferry: note: %s has no index of its modules signed by whom you trust: a registry's catalog may be partial, "+
-				"as that of a pull-through cache is; mirror writes an index, and a file names what there must be\n", s)
-		},
-	}
-	broken, err = lister.Each(c.Context, func(path string, versions []registry.Listed) error {
-		for _, v := range versions {
-			m := module.Version{Path: path, Version: v.Version}
-			list = append(list, requirement.Requirement{Module: m, ModOnly: v.ModOnly})
-		}
-		return nil
-	})
-	return list, broken, err
 }
 
 // printVerdicts prints verdicts in the order they were asked for, as soon as each is there, and at the end what is

@@ -28,6 +28,7 @@ import (
 	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/proxyshim/metrics"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -63,7 +64,7 @@ func newWorld(t *testing.T) *world {
 		storetest.Publish(t, router.Stores()[0], artifacttest.FullVersion(t, v, "text"), signtest.Signer(t, key))
 	}
 	m.Watch(shim.State)
-	w.shim = proxyshim.Observe(m.Handler(shim), m.Observe)
+	w.shim = events.Observe(m.Handler(shim), m.Observe)
 	return w
 }
 

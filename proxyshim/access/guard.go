@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -54,13 +55,26 @@ func Open(name string, log *slog.Logger) (*Guard, error) {
 		return nil, err
 	}
 	g.file, err = reload.New(log, func() (*File, error) {
-		data, err := os.ReadFile(name)
+		data, err := readFile(name)
 		if err != nil {
 			return nil, err
 		}
 		return Parse(name, data)
 	}, name)
 	return g, err
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxAccessFile+1))
+	if len(data) > maxAccessFile {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, maxAccessFile)
+	}
+	return data, err
 }
 
 // Err returns why the access file is not in force as it is now, or nil.

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry/redact"
 )
 
@@ -61,7 +61,7 @@ func (l *Log) Close() error {
 
 // Write writes a line about an event. That a line could not be written is logged, once until one can be again, and does not
 // keep the shim from answering.
-func (l *Log) Write(e *proxyshim.Event) {
+func (l *Log) Write(e *events.Event) {
 	if l == nil {
 		return
 	}
@@ -155,7 +155,7 @@ type head struct {
 	Root    string `json:"root"`
 }
 
-func newRecord(e *proxyshim.Event) record {
+func newRecord(e *events.Event) record {
 	r := record{
 		Time: e.Time.UTC().Format(time.RFC3339Nano), ID: e.ID, Client: e.Client, User: e.User, Method: e.Method, Path: redact.Text(e.Path),
 		Module: e.Module.Path, Version: e.Module.Version, Query: e.Query, File: e.Kind,

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/audit"
+	"github.com/modferry/modferry/proxyshim/events"
 )
 
 func open(t *testing.T, name string, log *bytes.Buffer) *audit.Log {
@@ -46,14 +46,14 @@ func TestALineSaysWhoWasGivenWhat(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 5, 1, 12, 0, 0, 5e6, time.FixedZone("", 7200))
-	l.Write(&proxyshim.Event{
+	l.Write(&events.Event{
 		ID: "abc", Time: at, Duration: 250 * time.Millisecond, Client: "192.0.2.7:4711", Method: "GET", Path: "/example.com/a/@v/v1.0.0.zip",
-		Kind: "zip", Module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, Status: 200, Bytes: 1234, Outcome: proxyshim.Served,
+		Kind: "zip", Module: module.Version{Path: "example.com/a", Version: "v1.0.0"}, Status: 200, Bytes: 1234, Outcome: events.Served,
 		Store: "registry.example/golang", Manifest: digest.FromString("x"), Keys: []string{"sha256:key"}, Rule: "corp.example/**",
 		Cached: true, Head: tlog.Tree{N: 300, Hash: tlog.Hash{1}},
 	})
-	l.Write(&proxyshim.Event{
-		ID: "def", Time: at, Client: "192.0.2.7:4712", Method: "GET", Path: "/sumdb/x", Status: 403, Outcome: proxyshim.Refused, Reason: "unsigned",
+	l.Write(&events.Event{
+		ID: "def", Time: at, Client: "192.0.2.7:4712", Method: "GET", Path: "/sumdb/x", Status: 403, Outcome: events.Refused, Reason: "unsigned",
 		Err: errors.New("asking https://robot:canary@registry.example failed"),
 	})
 	want := `{"time":"2026-05-01T10:00:00.005Z","id":"abc","client":"192.0.2.7:4711","method":"GET","path":"/example.com/a/@v/v1.0.0.zip",` +
@@ -71,7 +71,7 @@ func TestAFileThatIsMovedAwayIsBegunAnew(t *testing.T) {
 	var log bytes.Buffer
 	name := filepath.Join(t.TempDir(), "audit.log")
 	l := open(t, name, &log)
-	l.Write(&proxyshim.Event{ID: "one"})
+	l.Write(&events.Event{ID: "one"})
 	for i, rotate := range []func() error{
 		func() error { return os.Rename(name, name+".1") },
 		func() error { return os.Remove(name) },
@@ -80,7 +80,7 @@ func TestAFileThatIsMovedAwayIsBegunAnew(t *testing.T) {
 		if err := rotate(); err != nil {
 			t.Fatal(err)
 		}
-		l.Write(&proxyshim.Event{ID: "two"})
+		l.Write(&events.Event{ID: "two"})
 		if got := read(t, name); strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "{") || !strings.Contains(got, `"two"`) {
 			t.Errorf("rotation %d: %q", i, got)
 		}
@@ -104,7 +104,7 @@ func TestProcessesWriteWholeLinesToOneFile(t *testing.T) {
 		for range 4 {
 			all.Go(func() {
 				for range each {
-					l.Write(&proxyshim.Event{ID: "x", Path: strings.Repeat("p", 2000)})
+					l.Write(&events.Event{ID: "x", Path: strings.Repeat("p", 2000)})
 				}
 			})
 		}
@@ -134,7 +134,7 @@ func TestALogThatTakesNoLinesIsToldOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		l.Write(&proxyshim.Event{})
+		l.Write(&events.Event{})
 	}
 	if got := strings.Count(log.String(), "takes no lines"); got != 1 {
 		t.Errorf("told %d times:\n%s", got, &log)
@@ -142,7 +142,7 @@ func TestALogThatTakesNoLinesIsToldOnce(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l.Write(&proxyshim.Event{})
+	l.Write(&events.Event{})
 	if !strings.Contains(log.String(), "takes lines again") {
 		t.Errorf("log:\n%s", &log)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/events"
 )
 
 // Path is where metrics are served.
@@ -61,7 +62,7 @@ func New(version string) *Metrics {
 		m.requests, m.duration, m.bytes, m.cache, m.failures, m.registryCalls, m.registryLatency, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	for _, reason := range proxyshim.Reasons() { // so that the first one is an increase
+	for _, reason := range events.Reasons() { // so that the first one is an increase
 		m.failures.WithLabelValues(reason)
 	}
 	return m
@@ -87,19 +88,19 @@ func (m *Metrics) Handler(next http.Handler) http.Handler {
 }
 
 // Observe counts a request that was answered.
-func (m *Metrics) Observe(e *proxyshim.Event) {
+func (m *Metrics) Observe(e *events.Event) {
 	kind := kindOf(e)
 	m.requests.WithLabelValues(kind, string(e.Outcome)).Inc()
 	m.duration.WithLabelValues(kind).Observe(e.Duration.Seconds())
 	m.bytes.WithLabelValues(kind).Add(float64(e.Bytes))
-	if e.Outcome == proxyshim.Served && isCached(e.Kind) {
+	if e.Outcome == events.Served && isCached(e.Kind) {
 		result := "miss"
 		if e.Cached {
 			result = "hit"
 		}
 		m.cache.WithLabelValues(kind, result).Inc()
 	}
-	if e.Outcome == proxyshim.Refused {
+	if e.Outcome == events.Refused {
 		m.failures.WithLabelValues(e.Reason).Inc()
 	}
 }
@@ -115,7 +116,7 @@ func (m *Metrics) RegistryRequest(method string, status int, took time.Duration)
 }
 
 // kindOf returns the word for what was asked for.
-func kindOf(e *proxyshim.Event) string {
+func kindOf(e *events.Event) string {
 	path := e.Path
 	switch {
 	case path == Path, path == "/-/healthz", path == "/-/readyz":

@@ -19,6 +19,7 @@ import (
 	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
 	"github.com/modferry/modferry/registry/stores"
@@ -55,7 +56,7 @@ func newEnv(t *testing.T) *env {
 	t.Cleanup(func() { check(errors.Join(shim.Close(), router.Close())) })
 	m.Watch(shim.State)
 	return &env{
-		t: t, registry: reg, handler: proxyshim.Observe(m.Handler(shim), m.Observe),
+		t: t, registry: reg, handler: events.Observe(m.Handler(shim), m.Observe),
 		publish: func(v module.Version, key int) {
 			storetest.Publish(t, router.Stores()[0], artifacttest.FullVersion(t, v, "text"), signtest.Signer(t, key))
 		},
@@ -164,8 +165,8 @@ func TestNamesKeepToTheConventions(t *testing.T) {
 			Snapshot: proxyshim.SnapshotState{Log: "sum.golang.org", Records: 1, Captured: now, Checked: now},
 		}
 	})
-	m.Observe(&proxyshim.Event{Kind: "zip", Outcome: proxyshim.Refused, Reason: "corrupt"})
-	m.Observe(&proxyshim.Event{Kind: "zip", Outcome: proxyshim.Served})
+	m.Observe(&events.Event{Kind: "zip", Outcome: events.Refused, Reason: "corrupt"})
+	m.Observe(&events.Event{Kind: "zip", Outcome: events.Served})
 	m.RegistryRequest("GET", 200, time.Second)
 	m.RegistryRequest("GET", 999, time.Second)
 	families, err := m.registry.Gather()

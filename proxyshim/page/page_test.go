@@ -42,7 +42,7 @@ type env struct {
 	now      time.Time
 }
 
-var denied = errors.New("the registry denies its catalog")
+var errDenied = errors.New("the registry denies its catalog")
 
 func newEnv(t *testing.T) *env {
 	t.Helper()
@@ -62,7 +62,7 @@ func newEnv(t *testing.T) *env {
 		Names: func(context.Context) (Names, error) {
 			e.listed++
 			if e.names == nil {
-				return Names{}, denied
+				return Names{}, errDenied
 			}
 			return Names{Paths: e.names}, nil
 		},

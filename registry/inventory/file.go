@@ -16,8 +16,8 @@ func SignatureFile(name string) string { return name + ".sig" }
 // maxSignature bounds a signature's file, in bytes.
 const maxSignature = 4 << 10
 
-// ReadFile parses the inventory in a file. Unless keys is nil, the file with its signature must be beside it, by one of
-// them: the error matches sign.ErrUntrusted, or fs.ErrNotExist.
+// ReadFile parses the inventory in a file. Unless keys is nil, the file with its signature must be beside it, by one
+// of them: the error matches sign.ErrUntrusted, or fs.ErrNotExist.
 func ReadFile(name string, keys *sign.Keys) (*Inventory, error) {
 	data, err := readFile(name, MaxSize)
 	if err != nil {

@@ -22,7 +22,8 @@ func (inv *Inventory) Has(repo, tag string, manifest digest.Digest) bool {
 	return ok && t.manifest == begin(manifest, shortDigest)
 }
 
-// HasSignatures reports whether what a tag named was signed, with just the signatures of the manifest with that digest.
+// HasSignatures reports whether what a tag named was signed, with just the signatures of the manifest with that
+// digest.
 func (inv *Inventory) HasSignatures(repo, tag string, signatures digest.Digest) bool {
 	t, ok := inv.tag(repo, tag)
 	return ok && t.signatures == begin(signatures, shortSignatures)
@@ -34,8 +35,8 @@ func (inv *Inventory) HasReferrers(repo, tag string, referrers digest.Digest) bo
 	return ok && t.referrers == begin(referrers, shortSignatures)
 }
 
-// HasBlob reports whether a repository held a blob of a checksum database's snapshot. Blobs of versions are not listed:
-// who has a version has its blobs.
+// HasBlob reports whether a repository held a blob of a checksum database's snapshot. Blobs of versions are not
+// listed: who has a version has its blobs.
 func (inv *Inventory) HasBlob(repo string, blob digest.Digest) bool {
 	return inv != nil && inv.repos[repo].blobs[begin(blob, shortDigest)]
 }

@@ -33,11 +33,11 @@ type Lister struct {
 // batch is how many repositories are in memory.
 const batch = 64
 
-// Each calls do for each repository that holds something, in the order of names. It takes a listing for each, a HEAD for
-// each tag and for each signed one another, and a GET for each snapshot; a layout tells without any of that.
+// Each calls do for each repository that holds something, in the order of names. It takes a listing for each, a HEAD
+// for each tag and for each signed one another, and a GET for each snapshot; a layout tells without any of that.
 //
-// A repository that cannot be listed does not end it: broken says what is wrong with each. err is that of do, or says why
-// there is no list.
+// A repository that cannot be listed does not end it: broken says what is wrong with each. err is that of do, or says
+// why there is no list.
 func (l *Lister) Each(ctx context.Context, do func(Repository) error) (broken []error, err error) {
 	names, broken, err := l.Names(ctx)
 	if err != nil {
@@ -75,8 +75,8 @@ func (l *Lister) Each(ctx context.Context, do func(Repository) error) (broken []
 
 func isNil(err error) bool { return err == nil }
 
-// Names returns, sorted, the repositories that the indexes and the catalog name. Where there is an index, nobody needs
-// the right to read the catalog.
+// Names returns, sorted, the repositories that the indexes and the catalog name. Where there is an index, nobody
+// needs the right to read the catalog.
 func (l *Lister) Names(ctx context.Context) (names []string, broken []error, err error) {
 	paths, err := l.Store.Index(ctx, sign.SkipVerify{})
 	switch {
@@ -126,11 +126,11 @@ func kindOf(repo string) func(tag string) bool {
 
 func isSnapshotTag(tag string) bool {
 	_, ok := sumdb.ParseHeadTag(tag)
-	return ok || tag == sumdb.LatestTag
+	return ok || tag == sumdb.LatestTag || sumdb.IsTileIndexTag(tag)
 }
 
-// IsModuleTag reports whether a tag belongs in a module's repository: that of a version, of evidence or of a revision, or of
-// what is about one of these: signatures and referrers.
+// IsModuleTag reports whether a tag belongs in a module's repository: that of a version, of evidence or of a
+// revision, or of what is about one of these: signatures and referrers.
 func IsModuleTag(tag string) bool { return isModuleTag(tag) || aboutAnother.MatchString(tag) }
 
 // aboutAnother are tags made of the digest of what they are about.
@@ -168,7 +168,8 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 		if t.Digest == "" {
 			continue
 		}
-		for tag, of := range map[string]*digest.Digest{sign.Tag(t.Digest): &t.Signatures, ReferrersTag(t.Digest): &t.Referrers} {
+		about := map[string]*digest.Digest{sign.Tag(t.Digest): &t.Signatures, registry.ReferrersTag(t.Digest): &t.Referrers}
+		for tag, of := range about {
 			if !others[tag] {
 				continue
 			}
@@ -183,9 +184,6 @@ func (l *Lister) repository(ctx context.Context, name string) (r Repository, err
 	}
 	return r, err
 }
-
-// ReferrersTag returns the tag of the list of a manifest's referrers, where a registry keeps none of its own.
-func ReferrersTag(d digest.Digest) string { return strings.TrimSuffix(sign.Tag(d), ".sig") }
 
 // resolve returns the digest of what a tag names, "" if the tag is gone since it was listed.
 func (l *Lister) resolve(ctx context.Context, repo, tag string) (digest.Digest, error) {

@@ -63,7 +63,7 @@ func TestListsOfReferrersAreTold(t *testing.T) {
 	storetest.Publish(t, s, artifacttest.FullVersion(t, lib, "text"), nil)
 	version, _, err := s.Manifest(t.Context(), "corp.example/lib_u", "v1.2.3")
 	must(t, err)
-	list, _ := storetest.Image(t, s, "corp.example/lib_u", inventory.ReferrersTag(version.Digest))
+	list, _ := storetest.Image(t, s, "corp.example/lib_u", registry.ReferrersTag(version.Digest))
 	if inv := parse(t, want(t, &inventory.Lister{Store: s})); !inv.HasReferrers("corp.example/lib_u", "v1.2.3", list.Digest) || inv.Tags() != 1 {
 		t.Error("it is not in the inventory")
 	}

@@ -30,8 +30,8 @@ type Tag struct {
 	Name       string        `json:"tag"`
 	Digest     digest.Digest `json:"digest"`
 	Signatures digest.Digest `json:"signatures,omitempty"` // of the manifest with its signatures; "" = none
-	// Referrers is the digest of the list of referrers under the tag sha256-<hex> (distribution-spec 1.1, "Referrers Tag
-	// Schema"); "" = there is none, or the registry keeps it elsewhere.
+	// Referrers is the digest of the list of referrers under the tag sha256-<hex> (distribution-spec 1.1, "Referrers
+	// Tag Schema"); "" = there is none, or the registry keeps it elsewhere.
 	Referrers digest.Digest `json:"referrers,omitempty"`
 }
 

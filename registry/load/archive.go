@@ -30,7 +30,7 @@ const (
 )
 
 // errArchive: a tar is no archive of an OCI image layout.
-var errArchive = fmt.Errorf("this is neither a volume of a bundle nor the archive of an OCI image layout: %w", artifact.ErrCorrupt)
+var errArchive = fmt.Errorf("this is neither a volume of a bundle nor an archive of an OCI image layout: %w", artifact.ErrCorrupt)
 
 // Archives loads OCI image layouts that image tools wrote: directories (skopeo sync, oras backup) and tars of such
 // (podman save --format oci-archive). Several are taken together, because some tools put an artifact and its signatures
@@ -47,8 +47,10 @@ func (l *Loader) Archives(ctx context.Context, names []string) (broken []error, 
 	}
 	defer source.Close()
 	s := transfer.Sync{
-		Copier: &transfer.Copier{Source: source, Destination: l.Destination, Checker: l.Checker, Local: true, TempDir: l.TempDir, DryRun: l.DryRun},
-		Jobs:   l.Jobs, Compare: true,
+		Copier: &transfer.Copier{
+			Source: source, Destination: l.Destination, Checker: l.Checker, Local: true, TempDir: l.TempDir, DryRun: l.DryRun,
+		},
+		Jobs: l.Jobs, Compare: true,
 	}
 	s.Report = func(e transfer.Event) {
 		e.Err = explain(ctx, source, e)
@@ -76,7 +78,8 @@ func explain(ctx context.Context, source *registry.Store, e transfer.Event) erro
 		return e.Err
 	}
 	return fmt.Errorf("%w; the tool that wrote it changed its manifest, and so its digest, which signatures are about: "+
-		"it dropped what the manifest carries inside, as podman does. Use one that does not (skopeo, oras, crane, regctl), or bundle create", e.Err)
+		"it dropped what the manifest carries inside, as podman does. Use one that does not (skopeo, oras, crane, regctl), "+
+		"or bundle create", e.Err)
 }
 
 // gather makes one layout of several. A single directory is used as it is.
@@ -263,7 +266,9 @@ func (g *gathered) addIndex(data []byte) error {
 // writeIndex makes the directory a layout.
 func (g *gathered) writeIndex() error {
 	var b bytes.Buffer
-	err := json.NewEncoder(&b).Encode(map[string]any{"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": g.entries})
+	err := json.NewEncoder(&b).Encode(map[string]any{
+		"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": g.entries,
+	})
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,8 @@ func (e *BaseError) Error() string {
 	if n := len(e.Lacks) - len(names); n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("%v, the inventory %s: %s%s; nothing of it was loaded: load the bundles before it, or have one made for an inventory of this store",
+	return fmt.Sprintf("%v, the inventory %s: %s%s; nothing of it was loaded: load the bundles before it, "+
+		"or have one made for an inventory of this store",
 		ErrNoBase, e.Base, strings.Join(names, ", "), more)
 }
 
@@ -95,7 +96,10 @@ func (l *Loader) with(ctx context.Context, name string, pipe bool, open func(bun
 	checker.Patience = nil // nothing comes later
 	loading := &loading{
 		Loader: l, v: v, items: v.Items(), pipe: pipe,
-		c: &transfer.Copier{Source: registry.New(v), Destination: l.Destination, Checker: checker, Local: true, TempDir: l.TempDir, DryRun: l.DryRun, Ahead: len(v.Info().Volumes) > 1},
+		c: &transfer.Copier{
+			Source: registry.New(v), Destination: l.Destination, Checker: checker, Local: true, TempDir: l.TempDir, DryRun: l.DryRun,
+			Ahead: len(v.Info().Volumes) > 1,
+		},
 	}
 	return loading.run(ctx)
 }
@@ -224,7 +228,8 @@ func (l *loading) release(n int) {
 		return
 	}
 	l.v.Release(n)
-	if next := n + 1; next < len(l.items) && l.items[next].Kind() == transfer.Version && l.items[next].Repository == l.items[n].Repository {
+	if next := n + 1; next < len(l.items) && l.items[next].Kind() == transfer.Version &&
+		l.items[next].Repository == l.items[n].Repository {
 		return
 	}
 	for _, n := range l.evidence {

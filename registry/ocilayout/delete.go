@@ -192,8 +192,8 @@ func (l *layout) sweepBlobs(ctx context.Context, manifests []digest.Digest, need
 	return cmp.Or(ctx.Err(), syncDir(l.path(blobsDir)))
 }
 
-// sweepManifest removes what a manifest lists, manifests in an index with what they list, and then itself. Of one that is gone,
-// what it listed is gone; of a damaged one it is not known, and stays.
+// sweepManifest removes what a manifest lists, manifests in an index with what they list, and then itself. Of one
+// that is gone, what it listed is gone; of a damaged one it is not known, and stays.
 func (l *layout) sweepManifest(ctx context.Context, manifest digest.Digest, needed map[digest.Digest]bool) error {
 	if needed[manifest] {
 		return nil

@@ -44,9 +44,9 @@ func (r Result) Failed() bool {
 // ErrOtherStore: a plan was made for another store.
 var ErrOtherStore = errors.New("the plan is for another store")
 
-// Apply removes what a plan says from the store it was made for, and tells what became of each tag. A version stays, with
-// all that goes with it, if any of that has changed since. Versions are removed first, then what goes with them, and
-// signatures last, of what is gone; who is interrupted goes on with the same plan.
+// Apply removes what a plan says from the store it was made for, and tells what became of each tag. A version stays,
+// with all that goes with it, if any of that has changed since. Versions are removed first, then what goes with them,
+// and signatures last, of what is gone; who is interrupted goes on with the same plan.
 //
 // The error says why it ended before its end: the registry lets nobody remove anything, for one.
 func (p *Plan) Apply(ctx context.Context, store *registry.Store, tell func(Result)) error {
@@ -136,8 +136,8 @@ func (a *applier) delete(ctx context.Context, list []registry.Deletion) error {
 	return a.store.Delete(ctx, list, func(d registry.Deletion, err error) { a.gone[d] = a.told(d, err) })
 }
 
-// unchanged reports whether a version and what goes with it are what they were, as far as they are there, and whether nobody else
-// has tagged them. Else it tells.
+// unchanged reports whether a version and what goes with it are what they were, as far as they are there, and whether
+// nobody else has tagged them. Else it tells.
 func (a *applier) unchanged(ctx context.Context, r Removal) (bool, error) {
 	foreign, err := a.foreignTags(ctx, r.Repository)
 	if err != nil {
@@ -168,8 +168,8 @@ func (a *applier) stays(r Removal, o Outcome, reason string) {
 	}
 }
 
-// foreignTags returns the tags of a repository that are none of modferry's, by the manifest that they name. A layout removes
-// tags, and not what another one names: there they do not matter.
+// foreignTags returns the tags of a repository that are none of modferry's, by the manifest that they name. A layout
+// removes tags, and not what another one names: there they do not matter.
 func (a *applier) foreignTags(ctx context.Context, repo string) (map[digest.Digest]string, error) {
 	found, known := a.foreign[repo]
 	if known || a.store.IsLayout() {
@@ -217,8 +217,8 @@ func (a *applier) result(d registry.Deletion, o Outcome, reason string) {
 	a.tell(Result{Repository: d.Repository, Tag: d.Tag, Outcome: o, Reason: reason})
 }
 
-// needed says what needs the evidence, or the revision, of a version that is to be gone; "" = nothing. The version may not
-// be gone, somebody may have taken its other form out of the plan, or have put it back.
+// needed says what needs the evidence, or the revision, of a version that is to be gone; "" = nothing. The version
+// may not be gone, somebody may have taken its other form out of the plan, or have put it back.
 func (a *applier) needed(ctx context.Context, r Removal, d registry.Deletion) (string, error) {
 	if r.isSignature(d) {
 		return "", nil // its subject decides

@@ -22,12 +22,13 @@ type graph struct {
 	held  map[module.Version]held
 	jobs  int
 
-	// requiredBy has a version that requires it, for each that is needed; the zero version for one that was there at first.
+	// requiredBy has a version that requires it, for each that is needed; the zero version for one that was there at
+	// first.
 	requiredBy map[module.Version]module.Version
 }
 
-// close adds, to what is needed, what the go.mod files of that require, and so on. It reads each once. A version whose
-// go.mod cannot be read is an error: what it requires is not known.
+// close adds, to what is needed, what the go.mod files of that require, and so on. It reads each once. A version
+// whose go.mod cannot be read is an error: what it requires is not known.
 func (g *graph) close(ctx context.Context) error {
 	todo := slices.Collect(maps.Keys(g.requiredBy))
 	for len(todo) > 0 {

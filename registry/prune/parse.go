@@ -137,7 +137,8 @@ func (p *parser) companion(words []string) error {
 	r := &p.plan.Removals[n-1]
 	c := Companion{Tag: words[0], Digest: digest.Digest(words[1])}
 	if !r.belongs(c.Tag) {
-		return malformed("%.150q does not belong to %s, which is above it: whoever takes a version out of a plan takes out what goes with it", c.Tag, r.Tag)
+		return malformed("%.150q does not belong to %s, which is above it: who takes a version out of a plan "+
+			"takes out what goes with it", c.Tag, r.Tag)
 	}
 	if err := p.once(r.Repository, c.Tag, c.Digest); err != nil {
 		return err
@@ -158,8 +159,8 @@ func (p *parser) once(repo, tag string, d digest.Digest) error {
 	return nil
 }
 
-// belongs reports whether a tag can go with the version: its evidence, a revision, or a signature of it or of one of those.
-// Which version a revision means, the store tells.
+// belongs reports whether a tag can go with the version: its evidence, a revision, or a signature of it or of one of
+// those. Which version a revision means, the store tells.
 func (r *Removal) belongs(tag string) bool {
 	version, _, _ := artifact.ParseTag(r.Tag)
 	if v, ok := artifact.ParseEvidenceTag(tag); ok {

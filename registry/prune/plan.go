@@ -10,7 +10,6 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/inventory"
 )
 
 // Plan says what is to be removed from a store.
@@ -59,8 +58,8 @@ func (p *Plan) Write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	out.WriteString(header)
 	fmt.Fprintf(out, "store %s\n", p.Store)
-	fmt.Fprintf(out, "# %d versions, %d tags in all, %d bytes. Nothing is removed yet: take out what is to stay, each version with the lines\n"+
-		"# below it, and run: modferry prune apply\n", len(p.Removals), p.Tags(), p.Size())
+	fmt.Fprintf(out, "# %d versions, %d tags in all, %d bytes. Nothing is removed yet: take out what is to stay, each\n"+
+		"# version with the lines below it, and run: modferry prune apply\n", len(p.Removals), p.Tags(), p.Size())
 	last := ""
 	for _, r := range p.Removals {
 		if r.Repository != last {
@@ -98,7 +97,7 @@ func (r Removal) companions() (list []registry.Deletion) {
 
 // isAbout reports whether a tag is that of the signatures of a manifest, or of the list of its referrers.
 func isAbout(tag string, d digest.Digest) bool {
-	return tag == sign.Tag(d) || tag == inventory.ReferrersTag(d)
+	return tag == sign.Tag(d) || tag == registry.ReferrersTag(d)
 }
 
 // isSignature reports whether a companion has signatures of the version or of another companion.

@@ -32,8 +32,8 @@ type repository struct {
 }
 
 // Plan lists the store, reads the go.mod of each version that stays, and the manifest of each that goes. Nothing is
-// changed. A repository that cannot be listed, and a go.mod that cannot be read, are errors: what depends on them is not
-// known.
+// changed. A repository that cannot be listed, and a go.mod that cannot be read, are errors: what depends on them is
+// not known.
 func (p *Planner) Plan(ctx context.Context) (*Plan, error) {
 	modules, err := p.modules(ctx)
 	if err != nil {
@@ -123,7 +123,8 @@ func versionsOf(path string, tags []inventory.Tag) (list []held) {
 		}
 	}
 	slices.SortFunc(list, func(a, b held) int {
-		return cmp.Or(semver.Compare(a.Version.Version, b.Version.Version), cmp.Compare(a.Version.Version, b.Version.Version))
+		v, w := a.Version.Version, b.Version.Version
+		return cmp.Or(semver.Compare(v, w), cmp.Compare(v, w))
 	})
 	return list
 }
@@ -137,7 +138,10 @@ type kept struct {
 // kept returns what the rules keep: versions in full, and versions of which the go.mod is needed.
 func (p *Planner) kept(ctx context.Context, modules []repository) (k kept, err error) {
 	k.full, k.mod = p.named()
-	g := graph{Rules: &p.Rules, store: p.Lister.Store, held: make(map[module.Version]held), jobs: p.jobs(), requiredBy: make(map[module.Version]module.Version)}
+	g := graph{
+		Rules: &p.Rules, store: p.Lister.Store, jobs: p.jobs(),
+		held: make(map[module.Version]held), requiredBy: make(map[module.Version]module.Version),
+	}
 	for _, m := range modules {
 		newest := p.newest(m.versions)
 		for _, v := range m.versions {

@@ -58,7 +58,8 @@ func version(s string) module.Version {
 	return module.Version{Path: path, Version: v}
 }
 
-// publish publishes a version whose go.mod requires others: "path@version: path@version …"; mod-only if it ends in ".mod".
+// publish publishes a version whose go.mod requires others: "path@version: path@version …"; mod-only if it ends in
+// ".mod".
 func publish(t testing.TB, s *registry.Store, line string) {
 	t.Helper()
 	name, requires, _ := strings.Cut(line, ":")
@@ -314,20 +315,44 @@ func TestPlanAndApply(t *testing.T) {
 	}
 }
 
-func TestTheListOfReferrersGoesWithItsVersion(t *testing.T) {
-	each(t, func(t *testing.T, s *registry.Store) {
-		m, err := s.FindKind(t.Context(), version("example.com/lib@v1.1.0"), false)
-		must(t, err)
-		tag := inventory.ReferrersTag(m.Descriptor.Digest)
-		storetest.Image(t, s, m.Repository, tag)
-		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib@v1.1.0", "")}})
-		if o := apply(t, s, p); o[prune.Removed] != 3 {
-			t.Errorf("%v", o)
-		}
-		if slices.Contains(tags(t, s), "lib:"+tag) {
-			t.Error("the list is there")
-		}
-	})
+// A signature as a sigstore bundle refers to the version, and is found by a list that has a tag in a layout and in
+// many registries.
+func TestBundlesGoWithTheirVersion(t *testing.T) {
+	signer := *signtest.Signer(t, 1)
+	signer.Format = []sign.Format{sign.Bundle}
+	dir := t.TempDir()
+	distribution := registrytest.New(t, registrytest.Options{AllowDelete: true})
+	distribution.Inject(registrytest.NoReferrers())
+	for name, ref := range map[string]string{
+		"layout": "oci:" + dir, "distribution": distribution.Host() + "/golang",
+		"lists of its own": registrytest.New(t, registrytest.Options{AllowDelete: true}).Host() + "/golang",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, ref)
+			keep, drop := artifacttest.FullVersion(t, version("example.com/lib@v1.1.0"), "new"), artifacttest.FullVersion(t, version("example.com/lib@v1.0.0"), "old")
+			storetest.Publish(t, s, keep, &signer)
+			blobs, _ := os.ReadDir(filepath.Join(dir, "blobs", "sha256"))
+			storetest.Publish(t, s, drop, &signer)
+			p := planFor(t, s, prune.Rules{Keep: 1})
+			if o := apply(t, s, p); o[prune.Removed] != p.Tags() || len(p.Removals) != 1 {
+				t.Errorf("%v of %d tags", o, p.Tags())
+			}
+			for tag, err := range s.Tags(t.Context(), "example.com/lib") {
+				must(t, err)
+				if strings.Contains(tag, drop.Descriptor.Digest.Encoded()) {
+					t.Errorf("%s is left", tag)
+				}
+			}
+			m, err := s.FindKind(t.Context(), keep.Manifest.Module, false)
+			must(t, err)
+			if _, err := s.Verify(t.Context(), m, signer.Verifier()); err != nil {
+				t.Error(err)
+			}
+			if left, _ := os.ReadDir(filepath.Join(dir, "blobs", "sha256")); s.IsLayout() && len(left) != len(blobs) {
+				t.Errorf("%d blobs are left, want %d", len(left), len(blobs))
+			}
+		})
+	}
 }
 
 func TestAPlanSaysWhyAndHowMuch(t *testing.T) {

@@ -63,13 +63,13 @@ func signed(list []Companion, t inventory.Tag) []Companion {
 		list = append(list, Companion{Tag: sign.Tag(t.Digest), Digest: t.Signatures})
 	}
 	if t.Referrers != "" {
-		list = append(list, Companion{Tag: inventory.ReferrersTag(t.Digest), Digest: t.Referrers})
+		list = append(list, Companion{Tag: registry.ReferrersTag(t.Digest), Digest: t.Referrers})
 	}
 	return list
 }
 
-// companions returns, by version, what goes with a version that goes in all its forms: evidence and revisions, with their
-// signatures. A revision that cannot be read stays.
+// companions returns, by version, what goes with a version that goes in all its forms: evidence and revisions, with
+// their signatures. A revision that cannot be read stays.
 func (p *Planner) companions(ctx context.Context, m repository) (map[string][]Companion, error) {
 	all := make(map[string][]Companion)
 	for _, t := range m.Tags {

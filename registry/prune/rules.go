@@ -19,8 +19,9 @@ import (
 // module version that they require, directly or not.
 type Rules struct {
 	// Keep is how many releases of a module stay, the newest; all versions if it is negative. Of a module without
-	// releases the newest pre-releases stay, else the newest pseudo-versions; of a Go toolchain the newest releases for
-	// each platform. Versions of which only the go.mod is there do not count: they stay while a module graph needs them.
+	// releases the newest pre-releases stay, else the newest pseudo-versions; of a Go toolchain the newest releases
+	// for each platform. Versions of which only the go.mod is there do not count: they stay while a module graph
+	// needs them.
 	Keep int
 	// Needed are versions that stay although they are not among those: of go.sum files, for instance.
 	Needed []requirement.Requirement
@@ -64,8 +65,8 @@ func (r *Rules) named() (full, mod map[module.Version]bool) {
 	return full, mod
 }
 
-// newest returns which versions of a module, in semver order, are the newest ones to keep. Those that are dropped do not
-// count.
+// newest returns which versions of a module, in semver order, are the newest ones to keep. Those that are dropped do
+// not count.
 func (r *Rules) newest(versions []held) map[module.Version]bool {
 	classes := make(map[string][]held)
 	for _, v := range versions {
@@ -121,7 +122,8 @@ func classOf(m module.Version) string {
 }
 
 func compareToolchains(a, b held) int {
-	return cmp.Or(goversion.Compare(goproxy.ReleaseOf(a.Version.Version), goproxy.ReleaseOf(b.Version.Version)), cmp.Compare(a.Version.Version, b.Version.Version))
+	v, w := a.Version.Version, b.Version.Version
+	return cmp.Or(goversion.Compare(goproxy.ReleaseOf(v), goproxy.ReleaseOf(w)), cmp.Compare(v, w))
 }
 
 // outdated says why a version goes that nothing keeps.

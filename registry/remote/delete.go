@@ -25,8 +25,8 @@ func (r *remote) Delete(ctx context.Context, list []registry.Deletion, done func
 	return nil
 }
 
-// delete removes one manifest. A version that the registry's policy does not let anybody read (412) may be removed all the
-// same: its digest is known.
+// delete removes one manifest. A version that the registry's policy does not let anybody read (412) may be removed
+// all the same: its digest is known.
 func (r *remote) delete(ctx context.Context, d registry.Deletion) error {
 	now, err := r.Resolve(ctx, d.Repository, d.Tag)
 	switch {

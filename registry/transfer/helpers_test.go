@@ -67,11 +67,11 @@ func copyAll(t testing.TB, c *transfer.Copier, list []transfer.Item) map[registr
 	t.Helper()
 	count := make(map[registry.Outcome]int)
 	for _, it := range list {
-		outcome, err := c.Copy(t.Context(), it)
-		if err != nil {
-			t.Fatalf("%v: %v", it, err)
+		e := c.Copy(t.Context(), it)
+		if e.Err != nil {
+			t.Fatalf("%v: %v", it, e.Err)
 		}
-		count[outcome]++
+		count[e.Outcome]++
 	}
 	return count
 }

@@ -62,7 +62,7 @@ func TestWhatIsNotVerifiedIsNotPushed(t *testing.T) {
 			source, from := newRegistry(t)
 			destination, to := newRegistry(t)
 			test.source(source, from)
-			_, err := newCopier(from, to, transfertest.NewLog(t), signer.Verifier()).Copy(t.Context(), version("v1.2.3"))
+			err := newCopier(from, to, transfertest.NewLog(t), signer.Verifier()).Copy(t.Context(), version("v1.2.3")).Err
 			if !errors.Is(err, test.want) {
 				t.Errorf("%v, want %v", err, test.want)
 			}
@@ -157,9 +157,9 @@ func TestAVersionThatMayNotBeReadForItHasNoSignatureGetsOne(t *testing.T) {
 	storetest.Publish(t, from, a, signer)
 	storetest.Publish(t, to, a, nil)
 	reg.Inject(registrytest.HarborUnsigned())
-	outcome, err := newCopier(from, to, transfertest.NewLog(t), signer.Verifier()).Copy(t.Context(), version("v1.2.3"))
-	if err != nil || outcome != registry.SignatureAdded {
-		t.Errorf("%v, %v", outcome, err)
+	e := newCopier(from, to, transfertest.NewLog(t), signer.Verifier()).Copy(t.Context(), version("v1.2.3"))
+	if e.Err != nil || e.Outcome != registry.SignatureAdded {
+		t.Errorf("%v, %v", e.Outcome, e.Err)
 	}
 	if _, _, err := load(t, to, artifacttest.Version, signer.Verifier()); err != nil {
 		t.Error(err)
@@ -191,7 +191,7 @@ func TestSnapshotsAreNeitherRolledBackNorForked(t *testing.T) {
 			to := newLayout(t)
 			copyAll(t, newCopier(test.to, to, log, signer.Verifier()), transfertest.Items(t, test.to))
 			c := newCopier(test.from, to, log, signer.Verifier())
-			_, err := c.Copy(t.Context(), latest)
+			err := c.Copy(t.Context(), latest).Err
 			if !errors.Is(err, test.err) {
 				t.Errorf("%v, want %v", err, test.err)
 			}
@@ -229,8 +229,7 @@ func TestWhatTheLogContradictsIsRefused(t *testing.T) {
 	log.Grow(t, 300, from, signer)
 	storetest.Publish(t, from, forged, signer)
 	copyIt := func(it transfer.Item) error {
-		_, err := newCopier(from, newLayout(t), log, signer.Verifier()).Copy(t.Context(), it)
-		return err
+		return newCopier(from, newLayout(t), log, signer.Verifier()).Copy(t.Context(), it).Err
 	}
 	if err := copyIt(version("v1.2.3")); !errors.Is(err, verify.ErrUnrecorded) {
 		t.Errorf("without a record: %v", err)

@@ -40,8 +40,11 @@ func (it Item) Kind() Kind {
 	_, head := sumdb.ParseHeadTag(it.Tag)
 	switch {
 	case strings.HasPrefix(it.Repository, sumdb.RepositoryPrefix):
-		if head || it.Tag == sumdb.LatestTag {
+		switch {
+		case head || it.Tag == sumdb.LatestTag:
 			return Snapshot
+		case sumdb.IsTileIndexTag(it.Tag):
+			return Index
 		}
 		return None
 	case it.Repository == artifact.IndexRepository:

@@ -28,6 +28,7 @@ func TestKindsAndOrderOfItems(t *testing.T) {
 		{"example.com/b", "rev_" + strings.Repeat("0", 64), transfer.Revision, ""},
 		{"index", "signer-1234567890abcdef", transfer.Index, ""},
 		{"index", "unsigned", transfer.Index, ""},
+		{"sumdb/sum.golang.org", "tiles-signer-1234567890abcdef", transfer.Index, ""},
 	}
 	var items []transfer.Item
 	for _, w := range want {
@@ -47,6 +48,7 @@ func TestKindsAndOrderOfItems(t *testing.T) {
 		{Repository: "example.com/a", Tag: "sha256-" + strings.Repeat("0", 64) + ".sig"},
 		{Repository: "example.com/a", Tag: "latest"},
 		{Repository: "sumdb/sum.golang.org", Tag: "v1.0.0"},
+		{Repository: "sumdb/sum.golang.org", Tag: "tiles-of-others"},
 		{Repository: "index", Tag: "latest"},
 		{Repository: "bundle", Tag: "volume"},
 		{Repository: "example.com/a", Tag: "rev_x"},

@@ -79,7 +79,7 @@ func (r *run) each(ctx context.Context, items []Item, jobs int) error {
 			break
 		}
 		g.Go(func() error {
-			e := r.copy(groupCtx, it)
+			e := r.Copy(groupCtx, it)
 			if groupCtx.Err() != nil {
 				return context.Cause(groupCtx) // what was interrupted says nothing
 			}

@@ -44,7 +44,10 @@ type kept struct {
 }
 
 func newSpool(b, there registry.Backend, dir string, limiter *rate.Limiter) *spool {
-	return &spool{Backend: b, there: there, dir: dir, limiter: limiter, manifests: make(map[string]manifest), blobs: make(map[digest.Digest]*kept)}
+	return &spool{
+		Backend: b, there: there, dir: dir, limiter: limiter,
+		manifests: make(map[string]manifest), blobs: make(map[digest.Digest]*kept),
+	}
 }
 
 // Manifest remembers what is there, and asks anew for what was not.

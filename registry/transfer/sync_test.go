@@ -284,9 +284,7 @@ func TestRateLimitCountsWhatIsTransferred(t *testing.T) {
 			c := newCopier(from, to, transfertest.NewLog(t), signer.Verifier())
 			const bucket = 1 << 30
 			c.Rate = rate.NewLimiter(1e-9, bucket) // it never fills again while this runs
-			if _, err := c.Copy(t.Context(), transfer.Item{Repository: "corp.example/lib_u", Tag: "v1.2.3"}); err != nil {
-				t.Fatal(err)
-			}
+			must(t, c.Copy(t.Context(), version("v1.2.3")).Err)
 			signature := int64(2 << 10)
 			if taken := bucket - int64(c.Rate.Tokens()); taken < blobs || taken > blobs+signature {
 				t.Errorf("%d bytes counted for %d", taken, blobs)

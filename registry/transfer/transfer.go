@@ -57,14 +57,8 @@ var ErrUnknown = errors.New("neither a module version, nor evidence, a recorded 
 //
 // What the destination has is never changed otherwise: a version with other content is a *registry.ConflictError; and a
 // snapshot, an index or a recorded revision is only replaced by one that goes on from it. [verify.Classify] says what
-// other errors mean for the item.
-func (c *Copier) Copy(ctx context.Context, it Item) (registry.Outcome, error) {
-	e := c.copy(ctx, it)
-	return e.Outcome, e.Err
-}
-
-// copy is Copy, and tells more of it.
-func (c *Copier) copy(ctx context.Context, it Item) (e Event) {
+// other errors of the event mean for the item.
+func (c *Copier) Copy(ctx context.Context, it Item) (e Event) {
 	dir := ""
 	if !c.Local {
 		dir = cmp.Or(c.TempDir, os.TempDir())

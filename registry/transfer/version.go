@@ -150,6 +150,9 @@ func (x *copying) revision(ctx context.Context) (registry.Outcome, error) {
 
 // index copies the names of the modules that a signer put into the source.
 func (x *copying) index(ctx context.Context) (registry.Outcome, error) {
+	if x.Repository != artifact.IndexRepository {
+		return x.tileIndex(ctx)
+	}
 	d, raw, err := x.manifest(ctx)
 	if err != nil {
 		return 0, err

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Fit returns the size of the largest volume that takes no more than so many bytes together with its sidecar; 0 if there is
-// none.
+// Fit returns the size of the largest volume that takes no more than so many bytes together with its sidecar; 0 if
+// there is none.
 func Fit(total int64, s Share) int64 {
 	return int64(sort.Search(int(min(total, maxVolume)), func(n int) bool {
 		size := int64(n) + 1
@@ -20,8 +20,8 @@ func Fit(total int64, s Share) int64 {
 	}))
 }
 
-// WriteFile writes the sidecar of the volume in a file beside it, and returns its size. One that is there and whole is kept. It
-// has its name when it is complete.
+// WriteFile writes the sidecar of the volume in a file beside it, and returns its size. One that is there and whole
+// is kept. It has its name when it is complete.
 func WriteFile(ctx context.Context, volume string, s Share) (size int64, err error) {
 	f, err := os.Open(volume)
 	if err != nil {
@@ -110,12 +110,12 @@ func (m *Mended) Close() error {
 	return os.Remove(m.Path)
 }
 
-// Mend reads the volume in a file, if there is a sidecar beside it. One that has damage is not changed: what it should be is
-// written to a file in dir ("" is the system's directory for temporary files), for as long as the caller does not close
-// it. A directory, or a file without a sidecar, is taken as it is.
+// Mend reads the volume in a file, if there is a sidecar beside it. One that has damage is not changed: what it
+// should be is written to a file in dir ("" is the system's directory for temporary files), for as long as the caller
+// does not close it. A directory, or a file without a sidecar, is taken as it is.
 //
-// Where that fails, Err matches ErrBeyondRepair or ErrUseless or says that there was no room, and the volume is taken as it is,
-// too: what is in it may be enough.
+// Where that fails, Err matches ErrBeyondRepair or ErrUseless or says that there was no room, and the volume is taken
+// as it is, too: what is in it may be enough.
 func Mend(ctx context.Context, volume, dir string) *Mended {
 	m := &Mended{Path: volume}
 	name := volume + Extension

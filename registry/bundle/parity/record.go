@@ -65,8 +65,8 @@ type Sidecar struct {
 	records map[int]int64 // of the whole records: by their index, where their payload is
 }
 
-// Open reads a sidecar of size bytes. Records that are damaged, or of another volume than the first whole one, are passed
-// over; if there is no whole one, the error is ErrUseless.
+// Open reads a sidecar of size bytes. Records that are damaged, or of another volume than the first whole one, are
+// passed over; if there is no whole one, the error is ErrUseless.
 func Open(ctx context.Context, file io.ReaderAt, size int64) (*Sidecar, error) {
 	s := scanner{file: file, size: size, budget: 4 * size}
 	if err := s.scan(ctx); err != nil {

@@ -51,8 +51,8 @@ func (s *Sidecar) copy(ctx context.Context, volume io.ReaderAt, size int64, into
 	return d, nil
 }
 
-// Repair writes a volume of size bytes, or what is left of it, to a new file, with what is lost computed, and returns what
-// that was. The error matches ErrBeyondRepair, and what is in the file then is of no use.
+// Repair writes a volume of size bytes, or what is left of it, to a new file, with what is lost computed, and returns
+// what that was. The error matches ErrBeyondRepair, and what is in the file then is of no use.
 func (s *Sidecar) Repair(ctx context.Context, volume io.ReaderAt, size int64, into *os.File) (Damage, error) {
 	d, err := s.copy(ctx, volume, size, into)
 	if err == nil && len(d.Lost) > len(s.records) {

@@ -15,7 +15,8 @@ func ParseShare(s string) (Share, error) {
 	digits, ok := strings.CutSuffix(s, "%")
 	percent, err := strconv.ParseFloat(digits, 64)
 	thousandths := math.Round(percent * 10)
-	if !ok || err != nil || strings.Trim(digits, "0123456789.") != "" || thousandths < 1 || thousandths > 1000 || math.Abs(thousandths-percent*10) > 1e-6 {
+	plain := ok && err == nil && strings.Trim(digits, "0123456789.") == ""
+	if !plain || thousandths < 1 || thousandths > 1000 || math.Abs(thousandths-percent*10) > 1e-6 {
 		return 0, fmt.Errorf("%.20q is not a share: write it like 10%% or 2.5%%, up to 100%%", s)
 	}
 	return Share(thousandths), nil
@@ -41,8 +42,8 @@ type geometry struct {
 	parity int   // blocks that are computed
 }
 
-// geometryOf cuts a volume of at least one byte. A record's sums, of which there is one for each block, take a sixteenth of
-// what a block takes: more blocks would bear more scratches, and cost more.
+// geometryOf cuts a volume of at least one byte. A record's sums, of which there is one for each block, take a
+// sixteenth of what a block takes: more blocks would bear more scratches, and cost more.
 func geometryOf(size int64) geometry {
 	n := int64(math.Sqrt(float64(size) / (16 * sumSize)))
 	n = max(1, min(n, maxBlocks))

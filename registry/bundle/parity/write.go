@@ -21,9 +21,9 @@ func Size(volume int64, s Share) int64 {
 	return int64(g.parity) * g.record()
 }
 
-// Write writes the sidecar of a volume of size bytes, at least one, that bears the loss of a share of it. The volume is read
-// through once, and once more in strips from all over it. Equal volumes have equal sidecars. Some 60 MB of memory are used
-// for volumes of any size.
+// Write writes the sidecar of a volume of size bytes, at least one, that bears the loss of a share of it. The volume
+// is read through once, and once more in strips from all over it. Equal volumes have equal sidecars. Some 60 MB of
+// memory are used for volumes of any size.
 func Write(ctx context.Context, volume io.ReaderAt, size int64, s Share, sidecar io.WriterAt) error {
 	if size <= 0 || s < 1 || s > 1000 {
 		return fmt.Errorf("parity of %d bytes for a share of %s", size, s)
@@ -108,7 +108,8 @@ func (w *writer) compute(ctx context.Context) error {
 	return nil
 }
 
-// newCode returns the code over the blocks of a volume. Leopard's, over a field of 2 to the 16th, takes as many as there are.
+// newCode returns the code over the blocks of a volume. Leopard's, over a field of 2 to the 16th, takes as many as
+// there are.
 func newCode(g geometry) (reedsolomon.Encoder, error) {
 	return reedsolomon.New(g.blocks, g.parity, reedsolomon.WithLeopardGF16(true))
 }
@@ -122,7 +123,8 @@ func newShards(n int, size int64) [][]byte {
 	return shards
 }
 
-// readAt fills p from an offset. What is beyond the volume's size is zeros; what is missing before it is io.ErrUnexpectedEOF.
+// readAt fills p from an offset. What is beyond the volume's size is zeros; what is missing before it is
+// io.ErrUnexpectedEOF.
 func readAt(ctx context.Context, volume io.ReaderAt, p []byte, at, size int64) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

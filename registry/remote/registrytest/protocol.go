@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -123,24 +122,6 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Reque
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.Header().Set("Location", req.URL.Path)
 	w.WriteHeader(http.StatusCreated)
-}
-
-// deleteManifest removes a manifest by its digest, with all tags that name it.
-func (r *Registry) deleteManifest(w http.ResponseWriter, l Request) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	d := digest.Digest(l.Reference)
-	repo := r.repos[l.Repository]
-	switch {
-	case !r.o.AllowDelete || d.Validate() != nil:
-		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
-	case repo == nil || repo.manifests[d].raw == nil:
-		writeError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
-	default:
-		delete(repo.manifests, d)
-		maps.DeleteFunc(repo.tags, func(_ string, tagged digest.Digest) bool { return tagged == d })
-		w.WriteHeader(http.StatusAccepted)
-	}
 }
 
 // store keeps a manifest under its digest and, if ref is one, a tag. The caller holds mu.
@@ -261,48 +242,6 @@ func (r *Registry) receive(repo string, want digest.Digest, body io.Reader) erro
 		return err
 	}
 	return os.Rename(f.Name(), r.blobFile(repo, want))
-}
-
-func (r *Registry) serveTags(w http.ResponseWriter, req *http.Request, l Request) {
-	r.mu.Lock()
-	repo, known := r.repos[l.Repository]
-	var tags []string
-	if known {
-		tags = slices.Sorted(maps.Keys(repo.tags))
-	}
-	r.mu.Unlock()
-	if !known {
-		writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"name": l.Repository, "tags": r.page(w, req, tags)})
-}
-
-func (r *Registry) serveCatalog(w http.ResponseWriter, req *http.Request) {
-	r.mu.Lock()
-	names := slices.Sorted(maps.Keys(r.repos))
-	r.mu.Unlock()
-	writeJSON(w, http.StatusOK, map[string]any{"repositories": r.page(w, req, names)})
-}
-
-// page cuts a listing at "last" and "n" and links to the next page.
-func (r *Registry) page(w http.ResponseWriter, req *http.Request, all []string) []string {
-	q := req.URL.Query()
-	n, err := strconv.Atoi(q.Get("n"))
-	if err != nil || r.o.PageSize > 0 && n > r.o.PageSize {
-		n = r.o.PageSize
-	}
-	start, found := slices.BinarySearch(all, q.Get("last"))
-	if found {
-		start++
-	}
-	rest := all[start:]
-	if n <= 0 || len(rest) <= n {
-		return rest
-	}
-	q.Set("last", rest[n-1])
-	w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=\"next\"", req.URL.Path, q.Encode()))
-	return rest[:n]
 }
 
 func writeError(w http.ResponseWriter, status int, code, message string) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/events"
 )
 
 // failures is what a shim did not answer as asked.
@@ -26,13 +27,13 @@ func (r *Report) Failed(f proxyshim.Failure) {
 	r.failures.mu.Lock()
 	defer r.failures.mu.Unlock()
 	switch f.Kind {
-	case proxyshim.Refused:
+	case events.Refused:
 		name := cmp.Or(f.Module.String(), "the checksum database") + ": "
 		text := name + strings.TrimPrefix(f.Err.Error(), name)
 		if i, found := slices.BinarySearch(r.failures.refused, text); !found {
 			r.failures.refused = slices.Insert(r.failures.refused, i, text)
 		}
-	case proxyshim.Denied, proxyshim.HeldBack:
+	case events.Denied, events.HeldBack:
 		r.failures.denied++
 		if reason := f.Err.Error(); len(r.failures.reasons) < maxReasons && !slices.Contains(r.failures.reasons, reason) {
 			r.failures.reasons = append(r.failures.reasons, reason)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/check"
+	"github.com/modferry/modferry/proxyshim/events"
 )
 
 func miss(path, version, query string) proxyshim.Miss {
@@ -110,20 +111,20 @@ func TestVerdictSaysWhatTheResultsMean(t *testing.T) {
 			reason: "1 others than the store were to be asked", says: []string{"    telemetry.example:443\n"}, lacks: []string{"Nobody", "works"},
 		},
 		{
-			name: "the store fails", results: []check.Result{failed}, failures: []proxyshim.Failure{{Kind: proxyshim.Unavailable, Module: a, Err: why}},
+			name: "the store fails", results: []check.Result{failed}, failures: []proxyshim.Failure{{Kind: events.Unavailable, Module: a, Err: why}},
 			reason: "1 of 1 commands failed", says: []string{"could not answer 1 request, see above"}, lacks: []string{"had everything"},
 		},
 		{
 			name: "a route denies requests", results: []check.Result{failed}, reason: "1 of 1 commands failed",
-			failures: []proxyshim.Failure{{Kind: proxyshim.Denied, Module: a, Err: why}, {Kind: proxyshim.Denied, Err: why}},
+			failures: []proxyshim.Failure{{Kind: events.Denied, Module: a, Err: why}, {Kind: events.Denied, Err: why}},
 			says:     []string{"refused 2 requests. That is its decision, whatever it has:\n    why\n"}, lacks: []string{"had everything"},
 		},
 		{
 			name: "verification fails", results: []check.Result{failed}, refused: true, reason: "the shim refused 2 module versions",
 			failures: []proxyshim.Failure{
-				{Kind: proxyshim.Refused, Err: why},
-				{Kind: proxyshim.Refused, Module: a, Err: fmt.Errorf("%v: %w", a, why)},
-				{Kind: proxyshim.Refused, Module: a, Err: fmt.Errorf("%v: %w", a, why)},
+				{Kind: events.Refused, Err: why},
+				{Kind: events.Refused, Module: a, Err: fmt.Errorf("%v: %w", a, why)},
+				{Kind: events.Refused, Module: a, Err: fmt.Errorf("%v: %w", a, why)},
 			},
 			says: []string{"hash is not right:\n    example.com/a@v1.0.0: why\n    the checksum database: why\nFind out why"},
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/access"
+	"github.com/modferry/modferry/proxyshim/events"
 )
 
 const (
@@ -141,7 +142,7 @@ func (l *Listening) Listen(log *slog.Logger) (on net.Listener, addr net.Addr, sc
 func (l *Listening) Handler(h http.Handler) http.Handler {
 	h = listen.LimitDownloads(h, l.downloads)
 	if l.Guard != nil {
-		h = l.Guard.Handler(proxyshim.Identify(h))
+		h = l.Guard.Handler(events.Identify(h))
 	}
 	return h
 }

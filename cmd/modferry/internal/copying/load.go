@@ -100,7 +100,8 @@ func (l *Loads) opened(name string, i bundle.Info, keys []string, unsigned error
 			Name: name, Bundle: i.Bundle.String(), Volume: i.Volume, Volumes: len(i.Volumes), Base: i.Base.String(), Keys: keys,
 		}})
 	} else {
-		fmt.Fprintf(l.Report.Err, "modferry: loading volume %d of %d of the bundle %.19s: %d items\n", i.Volume, len(i.Volumes), i.Bundle, i.Volumes[i.Volume-1].Items)
+		fmt.Fprintf(l.Report.Err, "modferry: loading volume %d of %d of the bundle %.19s: %d items\n",
+			i.Volume, len(i.Volumes), i.Bundle, i.Volumes[i.Volume-1].Items)
 	}
 	if unsigned == nil {
 		return
@@ -109,7 +110,8 @@ func (l *Loads) opened(name string, i bundle.Info, keys []string, unsigned error
 	if errors.Is(unsigned, sign.ErrUnsigned) {
 		what = "its list of files is not signed"
 	}
-	fmt.Fprintf(l.Report.Err, "modferry: WARNING: %s: %s: what is in it is verified, but whoever carried it may have left something out\n", name, what)
+	fmt.Fprintf(l.Report.Err, "modferry: WARNING: %s: %s: what is in it is verified, "+
+		"but whoever carried it may have left something out\n", name, what)
 }
 
 // volumeLine is a volume in the JSON output.

@@ -18,8 +18,8 @@ import (
 	"github.com/modferry/modferry/registry/prune"
 )
 
-// addNeeded adds to rules what arguments need: a directory is a project, of which that is what go.sum and go.work.sum name,
-// and the toolchains of go.mod and go.work; a file is what audit.ReadNames reads, and "-" standard input.
+// addNeeded adds to rules what arguments need: a directory is a project, of which that is what go.sum and go.work.sum
+// name, and the toolchains of go.mod and go.work; a file is what audit.ReadNames reads, and "-" standard input.
 func addNeeded(r *prune.Rules, args []string, stdin io.Reader) error {
 	for _, arg := range args {
 		info, err := os.Stat(arg)

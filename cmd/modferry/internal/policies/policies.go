@@ -1,4 +1,5 @@
-package main
+// Package policies is the command policy.
+package policies
 
 import (
 	"cmp"
@@ -13,7 +14,12 @@ import (
 	"github.com/modferry/modferry/registry/verify"
 )
 
-func (a *app) policyCommand() *cli.Command {
+// app is what the command shares with the others.
+type app struct{ *command.App }
+
+// Command returns the command policy.
+func Command(shared *command.App) *cli.Command {
+	a := app{shared}
 	return &cli.Command{
 		Name:      "policy",
 		Usage:     "check a trust policy, and explain what it decides",
@@ -51,21 +57,21 @@ modferry policy explain --policy policy.yaml --registry harbor.example/golang --
 			command.SumDBFlag(), command.PrivateFlag(),
 			command.JSONFlag("what is found out"),
 		}),
-		Action: a.policy,
+		Action: a.run,
 	}
 }
 
-func (a *app) policy(c *cli.Context) error {
+func (a app) run(c *cli.Context) error {
 	switch what, n := c.Args().First(), c.NArg(); {
 	case what == "check" && n <= 2:
-		return a.policyCheck(c, cmp.Or(c.Args().Get(1), c.String(command.FlagPolicy)))
+		return a.check(c, cmp.Or(c.Args().Get(1), c.String(command.FlagPolicy)))
 	case what == "explain" && n == 2:
-		return a.policyExplain(c, c.Args().Get(1))
+		return a.explain(c, c.Args().Get(1))
 	}
 	return command.UsageErrorf("policy takes check and a file, or explain and a module@version")
 }
 
-func (a *app) policyCheck(c *cli.Context, file string) error {
+func (a app) check(c *cli.Context, file string) error {
 	if file == "" {
 		return command.UsageErrorf("policy check needs the file to check")
 	}
@@ -80,7 +86,7 @@ func (a *app) policyCheck(c *cli.Context, file string) error {
 	return a.Print(c, s, audit.PolicyTable(s))
 }
 
-func (a *app) policyExplain(c *cli.Context, arg string) error {
+func (a app) explain(c *cli.Context, arg string) error {
 	m, err := command.ParseVersion(arg)
 	if err != nil {
 		return err

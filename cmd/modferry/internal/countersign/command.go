@@ -1,4 +1,4 @@
-package main
+package countersign
 
 import (
 	"fmt"
@@ -14,15 +14,21 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/contact"
-	"github.com/modferry/modferry/cmd/modferry/internal/countersign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/requirement"
-	"github.com/modferry/modferry/registry/verify"
 )
 
-const flagPattern = "pattern"
+const (
+	flagAll     = "all"
+	flagPattern = "pattern"
+)
 
-func (a *app) signCommand() *cli.Command {
+// app is what the command shares with the others.
+type app struct{ *command.App }
+
+// Command returns the command sign.
+func Command(shared *command.App) *cli.Command {
+	a := app{shared}
 	return &cli.Command{
 		Name:      "sign",
 		Usage:     "add a signature to what others have signed, as for a new key",
@@ -59,7 +65,7 @@ modferry sign --key vault://release --policy policy.yaml corp.example/lib@v1.2.3
 	}
 }
 
-func (a *app) sign(c *cli.Context) error {
+func (a app) sign(c *cli.Context) error {
 	all, pattern := c.Bool(flagAll), c.String(flagPattern)
 	switch {
 	case all == c.Args().Present():
@@ -71,7 +77,7 @@ func (a *app) sign(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := a.requirements(c.Args().Slice())
+	list, err := a.Requirements(c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -86,7 +92,7 @@ func (a *app) sign(c *cli.Context) error {
 	}
 	var broken []error
 	if all {
-		list, broken, err = a.everything(c, stores, run.Checker.Verifier)
+		list, broken, err = a.Everything(c, stores, run.Checker.Verifier)
 		a.NameBroken(broken)
 		if err != nil {
 			return err
@@ -102,7 +108,7 @@ func (a *app) sign(c *cli.Context) error {
 		if pattern == "" {
 			log = run.Checker.Log
 		}
-		var more map[countersign.Status]int
+		var more map[Status]int
 		more, err = a.printSigned(c, run.Rest(c.Context, paths(list), log))
 		for status, n := range more {
 			count[status] += n
@@ -112,22 +118,18 @@ func (a *app) sign(c *cli.Context) error {
 		return err
 	}
 	for _, err := range broken {
-		count[countersign.Status(audit.OutcomeOf(err))]++
+		count[Status(audit.OutcomeOf(err))]++
 	}
 	return a.signedAll(c, count)
 }
 
 // signRun is what the options ask for.
-func (a *app) signRun(c *cli.Context) (*countersign.Run, error) {
+func (a app) signRun(c *cli.Context) (*Run, error) {
 	n, err := command.Jobs(c)
 	if err != nil {
 		return nil, err
 	}
-	log, err := command.ChecksumLog(c)
-	if err != nil {
-		return nil, err
-	}
-	v, err := a.Verifier(c)
+	checker, err := a.Checker(c)
 	if err != nil {
 		return nil, err
 	}
@@ -139,11 +141,9 @@ func (a *app) signRun(c *cli.Context) (*countersign.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &countersign.Run{Signer: signer, DryRun: c.Bool(command.FlagDryRun), Checker: audit.Checker{
-		Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
-			Verifier: v, Log: log, Thorough: true, Private: a.PrivatePatterns(c), AllowUnrecorded: c.Bool(command.FlagUnrecorded),
-			Patience: verify.NewPatience(), Snapshot: a.SnapshotOnce(c.Context, stores, log, v),
-		},
+	checker.Snapshot = a.SnapshotOnce(c.Context, stores, checker.Log, checker.Verifier)
+	return &Run{Signer: signer, DryRun: c.Bool(command.FlagDryRun), Checker: audit.Checker{
+		Checker: checker, Stores: stores, Jobs: n, Listed: c.Bool(flagAll),
 	}}, nil
 }
 
@@ -169,8 +169,8 @@ func paths(list []requirement.Requirement) []string {
 }
 
 // printSigned prints results as they come, and counts them.
-func (a *app) printSigned(c *cli.Context, results iter.Seq[countersign.Result]) (map[countersign.Status]int, error) {
-	count := make(map[countersign.Status]int)
+func (a app) printSigned(c *cli.Context, results iter.Seq[Result]) (map[Status]int, error) {
+	count := make(map[Status]int)
 	for r := range results {
 		count[r.Status]++
 		if r.Error != "" && !c.Bool(command.FlagJSON) {
@@ -184,13 +184,13 @@ func (a *app) printSigned(c *cli.Context, results iter.Seq[countersign.Result]) 
 }
 
 // signedAll says how many were signed, and is an error if some could not be.
-func (a *app) signedAll(c *cli.Context, count map[countersign.Status]int) error {
-	refused, failed := count[countersign.Status(audit.Refused)], count[countersign.Status(audit.Failed)]
-	added, word := count[countersign.Signed], "signed"
+func (a app) signedAll(c *cli.Context, count map[Status]int) error {
+	refused, failed := count[Status(audit.Refused)], count[Status(audit.Failed)]
+	added, word := count[Signed], "signed"
 	if c.Bool(command.FlagDryRun) {
-		added, word = count[countersign.Would], "would be signed"
+		added, word = count[Would], "would be signed"
 	}
-	fmt.Fprintf(a.Err, "modferry: %d %s, %d had the signature\n", added, word, count[countersign.Exists])
+	fmt.Fprintf(a.Err, "modferry: %d %s, %d had the signature\n", added, word, count[Exists])
 	switch {
 	case refused > 0:
 		return &command.ExitError{Code: command.ExitRefused, Err: fmt.Errorf("%d were refused and not signed", refused)}
