@@ -29,9 +29,9 @@ func TestATileIndexIsCopiedAndNothingOfOthersIsLost(t *testing.T) {
 	item := transfer.Item{Repository: log.Repository(), Tag: sumdb.TileIndexTag(signer.KeyID())}
 	want := func(when string, outcome registry.Outcome, indexes int, tiles ...int64) {
 		t.Helper()
-		got, err := newCopier(from, to, log, signer.Verifier()).Copy(t.Context(), item)
-		if got != outcome || err != nil {
-			t.Errorf("%s: %v, %v, want %v", when, got, err, outcome)
+		got := newCopier(from, to, log, signer.Verifier()).Copy(t.Context(), item)
+		if got.Outcome != outcome || got.Err != nil {
+			t.Errorf("%s: %+v, want %v", when, got, outcome)
 		}
 		list, err := to.TileIndexes(t.Context(), log.Log, signer.Verifier())
 		if err != nil || len(list) != indexes {
@@ -61,7 +61,7 @@ func TestATileIndexIsCopiedAndNothingOfOthersIsLost(t *testing.T) {
 	want("when each has one more", registry.Published, 2, 1, 2, 3, 4, 9)
 
 	stranger := signtest.Signer(t, 1)
-	if _, err := newCopier(from, to, log, stranger.Verifier()).Copy(t.Context(), item); !errors.Is(err, sign.ErrUntrusted) {
-		t.Errorf("signed by somebody else: %v", err)
+	if got := newCopier(from, to, log, stranger.Verifier()).Copy(t.Context(), item); !errors.Is(got.Err, sign.ErrUntrusted) {
+		t.Errorf("signed by somebody else: %v", got.Err)
 	}
 }

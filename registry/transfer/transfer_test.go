@@ -1,7 +1,6 @@
 package transfer_test
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -71,33 +70,5 @@ func TestEveryKindIsCopied(t *testing.T) {
 				t.Errorf("again: %v", got)
 			}
 		})
-	}
-}
-
-// Signatures travel in the form that they have, and none is enough without the other.
-func TestSignaturesOfBothFormatsAreCopied(t *testing.T) {
-	for _, format := range []sign.Format{sign.Classic, sign.Bundle} {
-		for name, stores := range map[string]func() (from, to *registry.Store){
-			"registry to directory": func() (_, _ *registry.Store) { _, s := newRegistry(t); return s, newLayout(t) },
-			"directory to registry": func() (_, _ *registry.Store) { _, s := newRegistry(t); return newLayout(t), s },
-		} {
-			t.Run(fmt.Sprint(format, "/", name), func(t *testing.T) {
-				from, to := stores()
-				log := transfertest.NewLog(t)
-				signer := *signtest.Signer(t, 0)
-				signer.Format = []sign.Format{format}
-				transfertest.Everything(t, from, log, &signer)
-				list := transfertest.Items(t, from)
-				copyAll(t, newCopier(from, to, log, signer.Verifier()), list)
-				for _, it := range list {
-					d, _, err := to.Manifest(t.Context(), it.Repository, it.Tag)
-					must(t, err)
-					sigs, err := to.Signatures(t.Context(), it.Repository, d.Digest)
-					if err != nil || len(sigs) != 1 || sigs[0].Format != format {
-						t.Errorf("%v: %v, %v", it, sigs, err)
-					}
-				}
-			})
-		}
 	}
 }
