@@ -65,14 +65,14 @@ func TestAFileThatNoHeaderCanNameIsRefused(t *testing.T) {
 
 func readAll(data []byte) error {
 	r := Reader{bytes.NewReader(data)}
-	name, size, err := r.Next("a", func(name string) bool { return name == "a" })
+	_, size, err := r.Next("a", func(name string) bool { return name == "a" })
 	if err != nil {
 		return err
 	}
 	for i, f := range files {
 		if i > 0 {
-			name, size = f.name, int64(len(f.content))
-			if err := r.Begin(name, size); err != nil {
+			size = int64(len(f.content))
+			if err := r.Begin(f.name, size); err != nil {
 				return err
 			}
 		}
