@@ -6,11 +6,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/cmd/modferry/internal/bundling"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/countersign"
 	"github.com/modferry/modferry/cmd/modferry/internal/inventorying"
 	"github.com/modferry/modferry/cmd/modferry/internal/policies"
 	"github.com/modferry/modferry/cmd/modferry/internal/pruning"
+	"github.com/modferry/modferry/cmd/modferry/internal/syncing"
 )
 
 // execute runs one command line (without the program's name) and returns the exit code. Whatever went wrong
@@ -50,9 +52,9 @@ func newApp(s command.Streams) *cli.App {
 		Commands: []*cli.Command{
 			a.keygenCommand(), a.mirrorCommand(), a.publishCommand(), a.checkCommand(), a.serveCommand(), a.runCommand(), a.envCommand(),
 			a.refCommand(), a.listCommand(), a.inspectCommand(), a.verifyCommand(),
-			a.syncCommand(),
+			syncing.Command(&a.App),
 			countersign.Command(&a.App),
-			a.bundleCommand(),
+			bundling.Command(&a.App),
 			inventorying.Command(&a.App),
 			pruning.Command(&a.App),
 			policies.Command(&a.App),

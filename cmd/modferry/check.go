@@ -124,7 +124,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
-	s, err := a.newShim(c, warnings(a.Err), proxyshim.Options{CacheDir: cache, Recheck: command.DefaultRecheck, Failed: report.Failed, Exact: true})
+	s, err := a.newShim(c, command.Warnings(a.Err), proxyshim.Options{CacheDir: cache, Recheck: command.DefaultRecheck, Failed: report.Failed, Exact: true})
 	if err != nil {
 		return err
 	}

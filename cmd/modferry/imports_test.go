@@ -29,8 +29,9 @@ var layers = [][]string{
 	{"registry/mirror"},
 	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
-	{"cmd/modferry/internal/bundling", "cmd/modferry/internal/checkreport", "cmd/modferry/internal/command", "cmd/modferry/internal/webpage"},
+	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/command", "cmd/modferry/internal/webpage"},
 	{"cmd/modferry/internal/copying", "cmd/modferry/internal/countersign", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/policies", "cmd/modferry/internal/pruning"},
+	{"cmd/modferry/internal/bundling", "cmd/modferry/internal/syncing"},
 	{"cmd/modferry"},
 }
 
@@ -38,7 +39,7 @@ var layers = [][]string{
 var only = map[string][]string{
 	"github.com/sigstore/cosign/":      {"artifact/sign"},
 	"oras.land/oras-go/":               {"registry/remote", "registry/ocilayout"},
-	"github.com/urfave/cli/":           {"cmd/modferry", "cmd/modferry/internal/command", "cmd/modferry/internal/countersign", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/policies", "cmd/modferry/internal/pruning"},
+	"github.com/urfave/cli/":           {"cmd/modferry", "cmd/modferry/internal/bundling", "cmd/modferry/internal/command", "cmd/modferry/internal/countersign", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/policies", "cmd/modferry/internal/pruning", "cmd/modferry/internal/syncing"},
 	"github.com/klauspost/reedsolomon": {"registry/bundle/parity"},
 	"github.com/prometheus/":           {"proxyshim/metrics"},
 }

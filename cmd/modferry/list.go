@@ -42,13 +42,6 @@ cut -d" " -f1 go.sum | sort -u | modferry list -`),
 	}
 }
 
-// listed is one version in the output of list --json.
-type listed struct {
-	Module  string `json:"module"`
-	Version string `json:"version"`
-	ModOnly bool   `json:"modOnly,omitempty"`
-}
-
 func (a *app) list(c *cli.Context) error {
 	paths, err := a.modulePaths(c.Args().Slice())
 	if err != nil {
@@ -122,7 +115,7 @@ func (a *app) printVersions(c *cli.Context, path string, versions []registry.Lis
 		}
 		var err error
 		if c.Bool(command.FlagJSON) {
-			err = out.Encode(listed{path, v.Version, v.ModOnly})
+			err = out.Encode(audit.Line{Module: path, Version: v.Version, ModOnly: v.ModOnly})
 		} else {
 			_, err = fmt.Fprintf(a.Out, "%s %s%s\n", path, v.Version, audit.Kind(v.ModOnly))
 		}

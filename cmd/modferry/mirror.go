@@ -164,7 +164,7 @@ func (a *app) display(c *cli.Context) progress.Display {
 
 // collectAndMirror collects what is asked for, and mirrors it.
 func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress.Display, file *mirrorFile) (s mirror.Summary, err error) {
-	log := warnings(show)
+	log := command.Warnings(show)
 	src, err := a.openSource(c, log, func(err error) { fmt.Fprintf(show, "modferry: WARNING: %s\n", redact.Text(err.Error())) })
 	if err != nil {
 		return s, file.explain(command.FlagUpstream, "upstream", err)

@@ -55,7 +55,7 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, warnings(a.Err), o)
+	s, err := a.newShim(c, command.Warnings(a.Err), o)
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func (a *app) serve(c *cli.Context) error {
 
 // newLog writes text for people or JSON for machines, without the credentials of URLs.
 func (a *app) newLog(format string) (*slog.Logger, error) {
-	o := &slog.HandlerOptions{ReplaceAttr: hideCredentials}
+	o := &slog.HandlerOptions{ReplaceAttr: command.HideCredentials}
 	switch format {
 	case "text":
 		return slog.New(slog.NewTextHandler(a.Err, o)), nil

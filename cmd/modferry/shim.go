@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -19,7 +18,6 @@ import (
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/audit"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -125,20 +123,4 @@ func openWishlist(c *cli.Context) (*wishlist.List, error) {
 		return nil, command.UsageErrorf("--%s: %w", flagWishlist, err)
 	}
 	return w, err
-}
-
-// warnings is a log of what nobody should overlook, for commands whose own output is for people.
-func warnings(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: hideCredentials}))
-}
-
-// hideCredentials is for the messages and the attributes of a log.
-func hideCredentials(_ []string, a slog.Attr) slog.Attr {
-	switch v := a.Value.Any().(type) {
-	case string:
-		a.Value = slog.StringValue(redact.Text(v))
-	case error:
-		a.Value = slog.StringValue(redact.Text(v.Error()))
-	}
-	return a
 }

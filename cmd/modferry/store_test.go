@@ -62,8 +62,8 @@ func TestListPrintsPathAndVersionInOrder(t *testing.T) {
 	b.run("list").exits(command.ExitOK).prints("example.com/Dep v1.0.0 mod-only\nexample.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
 	b.run("list", "--full").exits(command.ExitOK).prints("example.com/a v1.0.0\nexample.com/a v1.9.0\nexample.com/a v1.10.0\n")
 	b.run("list", "example.com/Dep").exits(command.ExitOK).prints("example.com/Dep v1.0.0 mod-only\n")
-	got := jsonLines[listed](b.run("list", "example.com/a", "--json").exits(command.ExitOK))
-	if len(got) != 3 || got[2] != (listed{"example.com/a", "v1.10.0", false}) {
+	got := jsonLines[audit.Line](b.run("list", "example.com/a", "--json").exits(command.ExitOK))
+	if len(got) != 3 || got[2] != (audit.Line{Module: "example.com/a", Version: "v1.10.0"}) {
 		t.Errorf("list --json: %v", got)
 	}
 }

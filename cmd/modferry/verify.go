@@ -131,7 +131,7 @@ func (a *app) repairSource(c *cli.Context) (*upstream.Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	up, _, err := openUpstream(c, env, warnings(a.Err))
+	up, _, err := openUpstream(c, env, command.Warnings(a.Err))
 	return up, err
 }
 

@@ -122,3 +122,10 @@ func Kind(modOnly bool) string {
 	}
 	return ""
 }
+
+// Line is one version in the output of list --json.
+type Line struct {
+	Module  string `json:"module"`
+	Version string `json:"version"`
+	ModOnly bool   `json:"modOnly,omitempty"`
+}

@@ -1,4 +1,4 @@
-// Package bundling has what is long of the bundle commands: what arguments select, and what volumes say of themselves.
+// Package bundling has the command bundle: what its arguments select, and what volumes say of themselves.
 package bundling
 
 import (

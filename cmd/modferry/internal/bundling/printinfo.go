@@ -1,4 +1,4 @@
-package main
+package bundling
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
-	"github.com/modferry/modferry/cmd/modferry/internal/bundling"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry/bundle"
 )
@@ -54,7 +53,7 @@ func (a *app) bundleInfo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	in := &bundling.Inspector{Stdin: a.In, Check: c.Bool(flagCheck)}
+	in := &Inspector{Stdin: a.In, Check: c.Bool(flagCheck)}
 	if trust != nil {
 		in.Trust = trust
 	}
@@ -113,7 +112,7 @@ func (a *app) findVolumes(c *cli.Context, failed *int) (volumes []string) {
 }
 
 // inspectVolume prints what there is to say about a volume.
-func (a *app) inspectVolume(c *cli.Context, in *bundling.Inspector, path string) (*bundling.VolumeInfo, error) {
+func (a *app) inspectVolume(c *cli.Context, in *Inspector, path string) (*VolumeInfo, error) {
 	var each func(*bundle.Volume) error
 	if c.Bool(flagList) {
 		each = func(v *bundle.Volume) error { return a.listVolume(c, v) }
@@ -133,12 +132,12 @@ func (a *app) inspectVolume(c *cli.Context, in *bundling.Inspector, path string)
 
 // listVolume prints the versions in a volume.
 func (a *app) listVolume(c *cli.Context, v *bundle.Volume) error {
-	for r, err := range bundling.Versions(c.Context, v) {
+	for r, err := range Versions(c.Context, v) {
 		if err != nil {
 			return err
 		}
 		if c.Bool(command.FlagJSON) {
-			err = json.NewEncoder(a.Out).Encode(listed{r.Module.Path, r.Module.Version, r.ModOnly})
+			err = json.NewEncoder(a.Out).Encode(audit.Line{Module: r.Module.Path, Version: r.Module.Version, ModOnly: r.ModOnly})
 		} else {
 			_, err = fmt.Fprintf(a.Out, "%s %s%s\n", r.Module.Path, r.Module.Version, audit.Kind(r.ModOnly))
 		}

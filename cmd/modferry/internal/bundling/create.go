@@ -1,4 +1,4 @@
-package main
+package bundling
 
 import (
 	"errors"
@@ -13,7 +13,6 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/cmd/modferry/internal/bundling"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry"
@@ -91,7 +90,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if output == "-" && c.String(flagVolumeSize) != "" {
 		return command.UsageErrorf("--%s and --%s - contradict each other: standard output is one volume", flagVolumeSize, flagOutput)
 	}
-	share, err := bundling.ParseParity(c.String(flagParity), output)
+	share, err := ParseParity(c.String(flagParity), output)
 	if err != nil {
 		return command.UsageErrorf("--%s: %v", flagParity, err)
 	}
@@ -114,7 +113,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if n := len(plan.Unsigned); n > 0 {
 		a.Warn("%d items have no signature, the first is %v; the other side refuses them", n, plan.Unsigned[0])
 	}
-	report := bundling.NewReport(plan, output)
+	report := NewReport(plan, output)
 	if !c.Bool(command.FlagDryRun) {
 		if err := a.writeBundle(c, plan, output, bundle.WriteOptions{Signer: signer}); err != nil {
 			return err
@@ -191,7 +190,7 @@ func volumeSize(c *cli.Context) (int64, error) {
 
 // selectItems lists what the arguments select, all of which has to be there.
 func (a *app) selectItems(c *cli.Context, store *registry.Store, jobs int) ([]transfer.Item, error) {
-	selector, err := bundling.ParseArgs(c.Args().Slice(), a.In)
+	selector, err := ParseArgs(c.Args().Slice(), a.In)
 	if err != nil {
 		return nil, command.UsageErrorf("%v", err)
 	}

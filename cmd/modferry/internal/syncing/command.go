@@ -1,4 +1,5 @@
-package main
+// Package syncing is the command sync.
+package syncing
 
 import (
 	"context"
@@ -24,7 +25,12 @@ const (
 	flagWatch      = "watch"
 )
 
-func (a *app) syncCommand() *cli.Command {
+// app is what the command shares with the others.
+type app struct{ *command.App }
+
+// Command returns the command sync.
+func Command(shared *command.App) *cli.Command {
+	a := &app{shared}
 	return &cli.Command{
 		Name:      "sync",
 		Usage:     "copy what one store has and another lacks, verified, with signatures and checksum snapshots",
@@ -90,7 +96,7 @@ func (a *app) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	policy, err := command.PolicyFile(c, warnings(a.Err))
+	policy, err := command.PolicyFile(c, command.Warnings(a.Err))
 	if err != nil {
 		return err
 	}

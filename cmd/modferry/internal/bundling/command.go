@@ -1,4 +1,4 @@
-package main
+package bundling
 
 import (
 	"github.com/urfave/cli/v2"
@@ -6,7 +6,12 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
-func (a *app) bundleCommand() *cli.Command {
+// app is what the commands share with the others.
+type app struct{ *command.App }
+
+// Command returns the command bundle.
+func Command(shared *command.App) *cli.Command {
+	a := &app{shared}
 	return &cli.Command{
 		Name:  "bundle",
 		Usage: "carry a store on media: signed volumes, in directories or tars",
