@@ -94,7 +94,6 @@ func TestATypingErrorIsExplained(t *testing.T) {
 		"no such option":       {[]string{"mirror", "--kye", private}, command.ExitUsage, "--help lists the options"},
 		"a version in list":    {[]string{"list", "example.com/a@v1.0.0"}, command.ExitUsage, "verify take module@version"},
 		"a version apart":      {[]string{"mirror", "--key", private, "example.com/a", "v1.0.0"}, command.ExitItems, "as module@v1.0.0"},
-		"no such upstream":     {[]string{"mirror", "--key", private, "--upstream", b.path("nowhere"), "example.com/a@v1.0.0"}, command.ExitFailed, "there is no directory"},
 		"options in front":     {[]string{"--registry", "harbor.example/golang", "list"}, command.ExitUsage, "behind the command"},
 		"no such directory":    {[]string{"publish", "--key", private, "nosuch"}, command.ExitFailed, "nosuch is no directory"},
 		"a wrong address":      {[]string{"serve", "--key", public, "--listen", "7070"}, command.ExitUsage, "127.0.0.1:7070"},

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -98,13 +97,6 @@ func New(o Options) (*Upstream, error) {
 	entries, err := u.parseGOPROXY(o.GOPROXY)
 	if err != nil {
 		return nil, fmt.Errorf("GOPROXY: %w", err)
-	}
-	if len(entries) == 1 {
-		if dir, ok := entries[0].tree.(localTree); ok {
-			if _, err := os.Stat(string(dir)); errors.Is(err, fs.ErrNotExist) { // beside others it may be a cache that is yet to be filled
-				return nil, fmt.Errorf("GOPROXY: there is no directory %s", string(dir))
-			}
-		}
 	}
 	u.entries = entries
 	return u, nil
