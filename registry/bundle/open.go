@@ -18,7 +18,15 @@ import (
 )
 
 // ErrNoBundle: a directory or a tar is no volume of a bundle. It is artifact.ErrCorrupt.
-var ErrNoBundle = fmt.Errorf("this is no bundle: %w", artifact.ErrCorrupt)
+var ErrNoBundle error = noBundle{}
+
+type noBundle struct{}
+
+// Error does not say that something is corrupt: it may well be something else.
+func (noBundle) Error() string { return "this is no bundle" }
+
+// Is reports whether target is artifact.ErrCorrupt.
+func (noBundle) Is(target error) bool { return target == artifact.ErrCorrupt }
 
 // Open opens a volume: a directory, or the file of a tar. Nothing is written to it. What its opening says is checked,
 // and nothing of its items: that is for who reads them. The error is artifact.ErrCorrupt if it is no volume or its

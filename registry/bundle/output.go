@@ -60,6 +60,9 @@ var ErrExists = errors.New("it exists, and is another volume or a damaged one; n
 // path.
 func (p *Plan) Create(ctx context.Context, path string, o WriteOptions, done func(volume string)) error {
 	unlock, err := lock(hidden(path, ".lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("writing %s: there is no directory %s", path, filepath.Dir(path))
+	}
 	if err != nil {
 		return err
 	}

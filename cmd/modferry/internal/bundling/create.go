@@ -98,7 +98,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := a.OpenStore(c)
+	store, err := a.OpenSource(c, "written")
 	if err != nil {
 		return err
 	}

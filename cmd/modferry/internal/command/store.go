@@ -12,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/safetext"
@@ -97,6 +98,19 @@ func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
 		return all[0], nil
 	}
 	return nil, errors.Join(UsageErrorf("--%s: %s works on one store at a time: name one, without routes", FlagRegistry, c.Command.Name), router.Close())
+}
+
+// OpenSource is OpenStore for what is read, which has to be there and to answer. Done is what has not been, as "listed".
+func (a *App) OpenSource(c *cli.Context, done string) (*registry.Store, error) {
+	store, err := a.OpenStore(c)
+	if err != nil {
+		return nil, err
+	}
+	err = contact.Stores(c.Context, []*registry.Store{store}, done, registry.ErrUnreachable, registry.ErrUnauthorized, registry.ErrNoLayout)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
 }
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.

@@ -115,7 +115,7 @@ func (a app) inventoryLister(c *cli.Context) (*inventory.Lister, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := a.OpenStore(c)
+	store, err := a.OpenSource(c, "listed")
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func (a app) prunePlan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := a.OpenStore(c)
+	store, err := a.OpenSource(c, "planned")
 	if err != nil {
 		return err
 	}

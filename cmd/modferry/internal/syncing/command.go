@@ -116,7 +116,11 @@ func (a *app) sync(c *cli.Context) error {
 		}
 		return w.Run(c.Context)
 	}
-	if err := contact.Stores(c.Context, pair, "copied", registry.ErrUnreachable, registry.ErrUnauthorized); err != nil {
+	fatal := []error{registry.ErrUnreachable, registry.ErrUnauthorized}
+	if err := contact.Stores(c.Context, pair, "copied", fatal...); err != nil {
+		return err
+	}
+	if err := contact.Stores(c.Context, pair[:1], "copied", registry.ErrNoLayout); err != nil { // a destination is made
 		return err
 	}
 	s.Copier, s.Compare = copier(), c.Bool(flagSignatures)
