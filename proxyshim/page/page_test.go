@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/artifacttest"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/access"
@@ -233,6 +234,31 @@ func TestWhatIsRefusedIsSaidInTheWordsOfTheShim(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatThePolicyDeniesIsNotOffered(t *testing.T) {
+	e := newEnv(t)
+	e.publish("corp.example/lib", "v1.2.3", "v1.3.0")
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "k.pub"), signtest.Signer(t, 0).PublicKey(), 0o600))
+	file := filepath.Join(dir, "policy.yaml")
+	check(t, os.WriteFile(file, []byte("version: 1\nkeys: {k: {file: k.pub}}\n"+
+		"rules: [{modules: ['**'], signedBy: {anyOf: [k]}, checksumDatabase: none}]\n"+
+		"deny: [{modules: ['corp.example/lib@>=v1.3.0'], reason: CVE-2026-0001}]\n"), 0o600))
+	policy, err := sign.OpenPolicy(file, sign.PolicyFileOptions{})
+	check(t, err)
+	router, err := registry.Route("x", func(string) (*registry.Store, error) { return e.store, nil })
+	check(t, err)
+	shim, err := proxyshim.New(proxyshim.Options{Stores: router, Policy: policy, CacheDir: t.TempDir()})
+	check(t, err)
+	t.Cleanup(func() { check(t, shim.Close()) })
+	e.pages.Shim = shim
+	for _, target := range []string{"/-/module/corp.example/lib", "/-/api/module/corp.example/lib"} {
+		if body := e.shows(target, 200, "v1.2.3"); strings.Contains(body, "v1.3.0") {
+			t.Errorf("%s offers what is denied:\n%s", target, body)
+		}
+	}
+	e.shows("/-/module/corp.example/lib@v1.3.0", 403, "CVE-2026-0001")
 }
 
 func signatureTag(e *env) string {
