@@ -306,6 +306,28 @@ func TestOnlyWhatAClientMayReadIsShown(t *testing.T) {
 	}
 }
 
+// Routes are by prefixes of modules.
+func TestAClientIsNotToldTheRoutesOfWhatItMayNotRead(t *testing.T) {
+	e := newEnv(t)
+	router, err := registry.Route("corp.example/secret=x,github.com/evil=none,github.com=x", func(string) (*registry.Store, error) { return e.store, nil })
+	check(t, err)
+	shim, err := proxyshim.New(proxyshim.Options{Stores: router, Verifier: signtest.Signer(t, 0).Verifier(), CacheDir: t.TempDir()})
+	check(t, err)
+	t.Cleanup(func() { check(t, shim.Close()) })
+	e.pages.Shim = shim
+	file := filepath.Join(t.TempDir(), "access")
+	check(t, os.WriteFile(file, []byte("bob:certificate:corp.example/secret\n*::*\n"), 0o600))
+	g, err := access.Open(file, slog.New(slog.DiscardHandler))
+	check(t, err)
+	for _, target := range []string{"/", "/github.com/evil/x/@v/list", "/golang.org/x/text/@v/list", "/sumdb/sum.golang.org/latest"} {
+		w := httptest.NewRecorder()
+		g.Handler(e.pages).ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+		if w.Code == 401 || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+}
+
 func TestWhatOthersWroteIsText(t *testing.T) {
 	e := newEnv(t)
 	e.names = []string{`<script>alert(1)</script>`, `a.example/"onmouseover="x`}
