@@ -184,6 +184,28 @@ func TestARevisionDoesNotLeadToADeniedVersion(t *testing.T) {
 	e.want("/example.com/lib/@latest", http.StatusForbidden, "CVE-2026-0001")
 }
 
+func TestARevokedRecordOfARevisionCountsNoMore(t *testing.T) {
+	for _, state := range []string{"registry up", "registry down", "registry down, restarted"} {
+		t.Run(state, func(t *testing.T) {
+			e := newPolicyEnv(t, byFirst)
+			e.publish(content{m: lib})
+			e.record("main", lib.Version)
+			e.want(mainURL, http.StatusOK, "v1.2.3")
+			recorded, err := artifact.BuildRevision(artifact.Revision{Path: lib.Path, Name: "main", Version: lib.Version})
+			check(t, err)
+			e.setPolicy(policyKeys + byFirst + "revoked: {digests: [" + recorded.Descriptor.Digest.String() + "]}\n")
+			if state != "registry up" {
+				e.transport.inject(down)
+			}
+			if state == "registry down, restarted" {
+				e.restart()
+			}
+			e.want(mainURL, http.StatusForbidden, "it revokes the digest")
+			e.want(libURL+".info", http.StatusOK, "v1.2.3")
+		})
+	}
+}
+
 func TestWhatIsOnItsWayWhileThePolicyChangesIsDecidedAnew(t *testing.T) {
 	e := newPolicyEnv(t, byFirst)
 	e.publish(content{m: lib})
