@@ -151,13 +151,17 @@ func zipReader(f io.ReadSeeker) (*zip.Reader, error) {
 }
 
 // Versions returns what the store has of a module, each in semver order: the full versions, and those of which it has
-// go.mod only. Its errors are for [Explain].
+// go.mod only. As in @v/list, what the policy denies is left out. Its errors are for [Explain].
 func (h *Handler) Versions(ctx context.Context, path string) (full, modOnly []string, err error) {
-	l, err := h.listing(ctx, path, false)
+	answer, err := h.listing(ctx, path, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	return l.Value.Versions, l.Value.ModOnly, nil
+	l, err := h.permitted(path, &answer.Value)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.Versions, l.ModOnly, nil
 }
 
 // SnapshotState is what the shim has of the checksum database.

@@ -235,7 +235,11 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, q request) e
 	status, text := http.StatusOK, "ok"
 	switch {
 	case q.kind == kindRoot:
-		text = "modferry: Go modules from " + h.stores.String() + "\nSet GOPROXY to this address to use it."
+		text = "modferry: Go modules"
+		if access.From(r.Context()) == nil { // else not everybody may know what there are routes for
+			text += " from " + h.stores.String()
+		}
+		text += "\nSet GOPROXY to this address to use it."
 	case q.name == "healthz":
 	case q.name == "readyz":
 		status, text = h.readiness(r.Context())

@@ -45,7 +45,7 @@ func (h *Handler) servedLog() string {
 }
 
 func (h *Handler) noSnapshot() error {
-	return hint("no checksum snapshot of %s is in %s; run modferry mirror with any public module on the connected side", h.sums.log.Name(), h.stores)
+	return hint("no checksum snapshot of %s is in the store; run modferry mirror with any public module on the connected side", h.sums.log.Name())
 }
 
 func (h *Handler) privateModule(m module.Version) error {

@@ -143,26 +143,28 @@ func (h *Handler) serveList(w http.ResponseWriter, r *http.Request, q request) e
 	return nil
 }
 
-// permitted returns l without the versions that the policy denies, so that nobody chooses one. If it denies all of
-// them, the error says why.
+// permitted returns l without the versions that the policy denies, so that nobody chooses one. If it denies all full
+// versions, the error says why.
 func (h *Handler) permitted(path string, l *listing) (*listing, error) {
 	policy := h.policy()
 	var refusal error
-	left := slices.DeleteFunc(slices.Clone(l.Versions), func(version string) bool {
+	denied := func(version string) bool {
 		m := module.Version{Path: path, Version: version}
 		err := policy.Deny(sign.Subject{Module: m})
 		if err != nil {
 			refusal = fmt.Errorf("%s: %w", m, err)
 		}
 		return err != nil
-	})
-	switch {
-	case refusal == nil:
-		return l, nil
-	case len(left) == 0:
+	}
+	left := slices.DeleteFunc(slices.Clone(l.Versions), denied)
+	if refusal != nil && len(left) == 0 {
 		return nil, refusal
 	}
-	l = &listing{Versions: left, Revisions: l.Revisions}
+	modOnly := slices.DeleteFunc(slices.Clone(l.ModOnly), denied)
+	if refusal == nil {
+		return l, nil
+	}
+	l = &listing{Versions: left, ModOnly: modOnly, Revisions: l.Revisions}
 	l.derive()
 	return l, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/sumdb"
 )
 
 // policyKeys has the keys of the signers 0, 1 and 2.
@@ -184,6 +185,28 @@ func TestARevisionDoesNotLeadToADeniedVersion(t *testing.T) {
 	e.want("/example.com/lib/@latest", http.StatusForbidden, "CVE-2026-0001")
 }
 
+func TestARevokedRecordOfARevisionCountsNoMore(t *testing.T) {
+	for _, state := range []string{"registry up", "registry down", "registry down, restarted"} {
+		t.Run(state, func(t *testing.T) {
+			e := newPolicyEnv(t, byFirst)
+			e.publish(content{m: lib})
+			e.record("main", lib.Version)
+			e.want(mainURL, http.StatusOK, "v1.2.3")
+			recorded, err := artifact.BuildRevision(artifact.Revision{Path: lib.Path, Name: "main", Version: lib.Version})
+			check(t, err)
+			e.setPolicy(policyKeys + byFirst + "revoked: {digests: [" + recorded.Descriptor.Digest.String() + "]}\n")
+			if state != "registry up" {
+				e.transport.inject(down)
+			}
+			if state == "registry down, restarted" {
+				e.restart()
+			}
+			e.want(mainURL, http.StatusForbidden, "it revokes the digest")
+			e.want(libURL+".info", http.StatusOK, "v1.2.3")
+		})
+	}
+}
+
 func TestWhatIsOnItsWayWhileThePolicyChangesIsDecidedAnew(t *testing.T) {
 	e := newPolicyEnv(t, byFirst)
 	e.publish(content{m: lib})
@@ -347,4 +370,26 @@ func TestAnEventNamesTheRuleAndTheKeysOfThePolicy(t *testing.T) {
 			t.Errorf("%s: rule %q, keys %q, reason %q", test.path, ev.Rule, ev.Keys, ev.Reason)
 		}
 	}
+}
+
+func TestARevokedSnapshotConfirmsNothing(t *testing.T) {
+	l := newTestLog(t, "revoked").grow(300)
+	e := newPolicyEnv(t, byFirst, withLog(l))
+	c := content{m: lib}
+	l.add(c)
+	e.mirror(l, l.snapshot(nil), c)
+	head := "/sumdb/" + l.Name() + "/latest"
+	e.want(head, http.StatusOK, "go.sum database tree")
+	found, err := e.store.FindSnapshot(t.Context(), l.Log, sumdb.LatestTag)
+	check(t, err)
+	e.setPolicy(policyKeys + byFirst + "revoked: {digests: [" + found.Descriptor.Digest.String() + "]}\n")
+	for range 2 {
+		e.want(head, http.StatusForbidden, "it revokes the digest")
+		e.want(libURL+".info", http.StatusForbidden, "it revokes the digest")
+		e.restart()
+	}
+	e.setPolicy(policyKeys + byFirst)
+	e.clock.advance(snapshotRetry)
+	e.want(head, http.StatusOK, "go.sum database tree")
+	e.want(libURL+".info", http.StatusOK, "v1.2.3")
 }

@@ -28,11 +28,11 @@ func (h *Handler) newRevisions() *source[*cache.Answer[module.Version]] {
 	kept := cache.NewAnswers(h.cache, cache.AnswersOptions[module.Version]{Name: goproxy.Base, Ext: revisionExt})
 	fetch := func(ctx context.Context, policy sign.Verifier, store *registry.Store, m module.Version, _ *cache.Answer[module.Version]) (*cache.Answer[module.Version], error) {
 		fingerprint := policy.Rule(m.Path).Fingerprint
-		found, err := store.Revision(ctx, m.Path, m.Version, policy)
+		found, d, err := store.RecordedRevision(ctx, m.Path, m.Version, policy)
 		if err != nil {
 			return nil, err
 		}
-		r := &cache.Answer[module.Version]{Confirmation: h.confirmation(m, store, fingerprint), Value: found.Module()}
+		r := &cache.Answer[module.Version]{Confirmation: h.confirmation(m, store, fingerprint), Manifest: d.Digest, Value: found.Module()}
 		kept.Put(r)
 		return r, nil
 	}

@@ -174,3 +174,28 @@ func TestAStoreThatDoesNotGiveItsTileIndex(t *testing.T) {
 		e.want(path, http.StatusOK, "")
 	}
 }
+
+// Whoever asks for a tile may not be allowed to know of the version that has it.
+func TestATileThatCannotBeFetchedNamesNoModule(t *testing.T) {
+	l := newTestLog(t, "quiet").grow(1000)
+	e := newEnv(t, withLog(l))
+	_, tiles := inTiles(e, l, 1)
+	check(t, e.store.PublishTileIndex(t.Context(), l.Log, tiles, e.signer))
+	for fault, want := range map[string]int{"down": http.StatusBadGateway, "forbidden": http.StatusNotFound} {
+		e.transport.inject(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case !strings.Contains(r.URL.Path, "example.com/m0"):
+				return nil, nil
+			case fault == "down":
+				return down(r)
+			}
+			return respond("/", http.StatusForbidden, "application/json", `{"errors":[{"code":"DENIED"}]}`)(r)
+		})
+		for n := range tiles {
+			status, body := e.get(fmt.Sprintf("/sumdb/%s/tile/8/0/%03d", l.Name(), n))
+			if status != want || strings.Contains(body, "m0") {
+				t.Errorf("%s: %d %s", fault, status, body)
+			}
+		}
+	}
+}

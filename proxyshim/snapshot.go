@@ -51,7 +51,13 @@ func (h *Handler) stale(n *snapshots.Found, early bool) bool {
 	case len(n.Faults) > 0:
 		interval = min(interval, snapshotRetry)
 	}
-	return h.age(n.Checked) >= interval || n.Verifier != h.snapshotFingerprint(h.policy())
+	policy := h.policy()
+	return h.age(n.Checked) >= interval || n.Verifier != h.snapshotFingerprint(policy) || h.revoked(n, policy)
+}
+
+// revoked reports whether a policy revokes the snapshot at hand.
+func (h *Handler) revoked(n *snapshots.Found, policy sign.Verifier) bool {
+	return n.Snapshot != nil && policy.Deny(registry.SnapshotSubject(h.sums.log, n.Manifest)) != nil
 }
 
 // newest returns the snapshot to go by. The error is the client's or the shutdown's; what stores fail with is in the
@@ -81,6 +87,9 @@ func (h *Handler) refreshSnapshot(ctx context.Context, early bool) (*snapshots.F
 	old := h.sums.now.Load()
 	if old == nil || old.Verifier != fingerprint {
 		old = h.sums.files.Load(ctx, fingerprint, h.stores.Stores())
+	}
+	if old != nil && h.revoked(old, policy) {
+		old = nil
 	}
 	if old != nil && !h.stale(old, early) {
 		h.sums.now.Store(old)

@@ -13,6 +13,7 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/proxyshim/events"
+	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -211,9 +212,15 @@ func (h *Handler) withTile(ctx context.Context, n int64) (*cache.Entry, error) {
 	case class.IsRefusal(), class == verify.Absent, class == verify.Denied:
 		h.log.Warn("the version that has a tile cannot be used", "tile", n, "module", m.Path, "version", m.Version, "error", err)
 		return nil, nil
+	case class == verify.Unavailable:
+		h.log.Warn("the version that has a tile cannot be fetched", "tile", n, "module", m.Path, "version", m.Version, "error", err)
+		return nil, errTileUnavailable
 	}
 	return e, err
 }
+
+// errTileUnavailable names no module: who asks for a tile need not be allowed to know of the one that has it.
+var errTileUnavailable = fmt.Errorf("%w: the version that has this tile cannot be fetched now; the shim's log names it", registry.ErrUnavailable)
 
 // inTile returns a version in memory whose record is in the level-0 tile n, or nil.
 func (h *Handler) inTile(n int64) *cache.Entry {

@@ -18,22 +18,28 @@ import (
 //
 // Who may push to the registry can put an older record of the same name in its place.
 func (s *Store) Revision(ctx context.Context, path, name string, v sign.Verifier) (*artifact.Revision, error) {
+	r, _, err := s.RecordedRevision(ctx, path, name, v)
+	return r, err
+}
+
+// RecordedRevision is Revision, and returns the manifest of the record, too.
+func (s *Store) RecordedRevision(ctx context.Context, path, name string, v sign.Verifier) (r *artifact.Revision, d ocispec.Descriptor, err error) {
 	want := artifact.Revision{Path: path, Name: name}
 	repo, tag, err := revisionName(want)
 	if errors.Is(err, artifact.ErrRevision) {
-		return nil, fmt.Errorf("%w: %w", ErrNotFound, err) // no store can have it
+		return nil, d, fmt.Errorf("%w: %w", ErrNotFound, err) // no store can have it
 	}
 	if err != nil {
-		return nil, err
+		return nil, d, err
 	}
-	r, d, err := s.findRevision(ctx, repo, tag, want)
+	r, d, err = s.findRevision(ctx, repo, tag, want)
 	if err != nil {
-		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
+		return nil, d, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
 	if _, err := s.VerifyManifest(ctx, repo, sign.Subject{Module: r.Module(), Digest: d.Digest}, v); err != nil {
-		return nil, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
+		return nil, d, fmt.Errorf("%s: recorded revision: %w", want.Query(), err)
 	}
-	return r, nil
+	return r, d, nil
 }
 
 // revisionName returns repository and tag of a recorded revision.

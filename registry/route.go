@@ -75,7 +75,8 @@ func orEverything(prefix string) string {
 	return prefix
 }
 
-// For returns the store of a module path. It is ErrBlocked when a route says "none" or no route matches.
+// For returns the store of a module path. It is ErrBlocked when a route says "none" or no route matches; the text names no
+// other route, for those who are told may not read what it is for.
 func (r *Router) For(path string) (*Store, error) {
 	var best *route
 	for i := range r.routes {
@@ -85,9 +86,9 @@ func (r *Router) For(path string) (*Store, error) {
 	}
 	switch {
 	case best == nil:
-		return nil, fmt.Errorf("%s: %w: no route in %q matches", path, ErrBlocked, r.spec)
+		return nil, fmt.Errorf("%s: %w: no route matches", path, ErrBlocked)
 	case best.store == nil:
-		return nil, fmt.Errorf("%s: %w: %q blocks %s", path, ErrBlocked, r.spec, orEverything(best.prefix))
+		return nil, fmt.Errorf("%s: %w: a route blocks %s", path, ErrBlocked, orEverything(best.prefix))
 	}
 	return best.store, nil
 }

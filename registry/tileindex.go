@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
 )
@@ -16,12 +17,17 @@ import (
 // a listing and two requests for each. With an error, that says what is wrong with some, the others are returned.
 func (s *Store) TileIndexes(ctx context.Context, log *sumdb.Log, v sign.Verifier) (list []sumdb.TileIndex, err error) {
 	var faults []error
+	read := 0
 	for tag, err := range s.Tags(ctx, log.Repository()) {
 		if err != nil {
 			return list, fmt.Errorf("tile index: %w", err)
 		}
-		if !sumdb.IsTileIndexTag(tag) || len(list) == maxIndexes {
+		if !sumdb.IsTileIndexTag(tag) {
 			continue
+		}
+		if read++; read > maxIndexes {
+			faults = append(faults, fmt.Errorf("tile index: %w: %s has more than %d", artifact.ErrLimit, s.Reference(log.Repository(), ""), maxIndexes))
+			break
 		}
 		x, _, err := s.ReadTileIndex(ctx, log, tag, v)
 		if err != nil {

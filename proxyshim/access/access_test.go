@@ -1,16 +1,19 @@
 package access
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -168,6 +171,26 @@ func TestARightPasswordIsCheckedOnce(t *testing.T) {
 		if strings.Contains(string(p.digest[:]), "builder") {
 			t.Error("a password is kept in memory")
 		}
+	}
+}
+
+// A client of HTTP/2 can ask and go away without end on one connection.
+func TestNothingIsCheckedForWhoHasGoneAway(t *testing.T) {
+	g, _ := guard(t, "ann:"+hash(t, "secret"))
+	for range cap(g.slots) { // others are being checked
+		g.slots <- struct{}{}
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	before := runtime.NumGoroutine()
+	for i := range 100 {
+		reads(g, "example.com/a", func(r *http.Request) {
+			*r = *r.WithContext(gone)
+			r.SetBasicAuth("ann", fmt.Sprint("guess ", i))
+		})
+	}
+	if n := runtime.NumGoroutine() - before; n > 10 {
+		t.Errorf("%d wait", n)
 	}
 }
 

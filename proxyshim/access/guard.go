@@ -14,7 +14,6 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/modferry/modferry/proxyshim/reload"
 )
@@ -28,10 +27,9 @@ type Guard struct {
 
 	// Checking a password takes as long as its hash is meant to take, and the go command sends it with each of a thousand
 	// requests. So those that were right are remembered, as digests under a key of this process.
-	key     [sha256.Size]byte
-	right   *lru.Cache[proof, *Client]
-	flights singleflight.Group
-	slots   chan struct{} // one for each password that is checked: more than there are cores would only keep others waiting
+	key   [sha256.Size]byte
+	right *lru.Cache[proof, *Client]
+	slots chan struct{} // one for each password that is checked: more than there are cores would only keep others waiting
 }
 
 // proof stands for a name and a password that were checked against a file.
@@ -134,21 +132,20 @@ func (g *Guard) user(r *http.Request, f *File, name, password string) *Client {
 	if c, ok := g.right.Get(p); ok {
 		return c
 	}
-	done := g.flights.DoChan(fmt.Sprintf("%p %x", f, p.digest), func() (any, error) {
-		g.slots <- struct{}{}
-		defer func() { <-g.slots }()
-		return f.check(name, password), nil
-	})
 	select {
 	case <-r.Context().Done():
 		return nil
-	case result := <-done:
-		c := result.Val.(*Client)
-		if c != nil {
-			g.right.Add(p, c)
-		}
+	case g.slots <- struct{}{}:
+	}
+	defer func() { <-g.slots }()
+	if c, ok := g.right.Get(p); ok { // checked for another request meanwhile
 		return c
 	}
+	c := f.check(name, password)
+	if c != nil {
+		g.right.Add(p, c)
+	}
+	return c
 }
 
 // check checks a password. A name that nobody has takes as long as one that somebody has, so that nobody finds out names.

@@ -4,14 +4,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/sign"
 )
 
 // Answer is what a store answered about a module. It never changes.
 type Answer[T any] struct {
 	Confirmation
-	Value T `json:"value"`
+	Manifest digest.Digest `json:"manifest,omitempty"` // that says so, if it is one
+	Value    T             `json:"value"`
 }
+
+// Subject returns what a policy has to accept.
+func (a *Answer[T]) Subject() sign.Subject { return sign.Subject{Module: a.Module, Digest: a.Manifest} }
 
 // Answers keeps the answers of one kind, in memory and in a file of JSON each.
 type Answers[T any] struct {

@@ -26,7 +26,7 @@ const (
 )
 
 // format is raised when what was written earlier must not be believed.
-const format = 3
+const format = 4
 
 // Confirmation says who confirmed something, and when.
 type Confirmation struct {
@@ -40,9 +40,6 @@ type Confirmation struct {
 
 // Confirmed returns c: with nothing but an Entry or an Answer at hand, it is what they have in common.
 func (c *Confirmation) Confirmed() *Confirmation { return c }
-
-// Subject returns what a policy has to accept: the module or version that c is about. An [Entry] has its manifest's digest, too.
-func (c *Confirmation) Subject() sign.Subject { return sign.Subject{Module: c.Module} }
 
 // Subject returns what a policy has to accept.
 func (v *Verdict) Subject() sign.Subject {

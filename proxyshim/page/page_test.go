@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/artifacttest"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/access"
@@ -235,6 +236,31 @@ func TestWhatIsRefusedIsSaidInTheWordsOfTheShim(t *testing.T) {
 	}
 }
 
+func TestWhatThePolicyDeniesIsNotOffered(t *testing.T) {
+	e := newEnv(t)
+	e.publish("corp.example/lib", "v1.2.3", "v1.3.0")
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "k.pub"), signtest.Signer(t, 0).PublicKey(), 0o600))
+	file := filepath.Join(dir, "policy.yaml")
+	check(t, os.WriteFile(file, []byte("version: 1\nkeys: {k: {file: k.pub}}\n"+
+		"rules: [{modules: ['**'], signedBy: {anyOf: [k]}, checksumDatabase: none}]\n"+
+		"deny: [{modules: ['corp.example/lib@>=v1.3.0'], reason: CVE-2026-0001}]\n"), 0o600))
+	policy, err := sign.OpenPolicy(file, sign.PolicyFileOptions{})
+	check(t, err)
+	router, err := registry.Route("x", func(string) (*registry.Store, error) { return e.store, nil })
+	check(t, err)
+	shim, err := proxyshim.New(proxyshim.Options{Stores: router, Policy: policy, CacheDir: t.TempDir()})
+	check(t, err)
+	t.Cleanup(func() { check(t, shim.Close()) })
+	e.pages.Shim = shim
+	for _, target := range []string{"/-/module/corp.example/lib", "/-/api/module/corp.example/lib"} {
+		if body := e.shows(target, 200, "v1.2.3"); strings.Contains(body, "v1.3.0") {
+			t.Errorf("%s offers what is denied:\n%s", target, body)
+		}
+	}
+	e.shows("/-/module/corp.example/lib@v1.3.0", 403, "CVE-2026-0001")
+}
+
 func signatureTag(e *env) string {
 	for _, tag := range e.registry.Tags("golang/corp.example/lib") {
 		if strings.HasSuffix(tag, ".sig") {
@@ -275,6 +301,28 @@ func TestOnlyWhatAClientMayReadIsShown(t *testing.T) {
 	}
 	for _, target := range []string{"/-/api/module/corp.example/pay", "/-/api/module/corp.example/pay@v1.0.0", "/corp.example/pay/@v/list", "/sumdb/sum.golang.org/lookup/corp.example/pay@v1.0.0"} {
 		if w := ask(target); w.Code != 401 {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+}
+
+// Routes are by prefixes of modules.
+func TestAClientIsNotToldTheRoutesOfWhatItMayNotRead(t *testing.T) {
+	e := newEnv(t)
+	router, err := registry.Route("corp.example/secret=x,github.com/evil=none,github.com=x", func(string) (*registry.Store, error) { return e.store, nil })
+	check(t, err)
+	shim, err := proxyshim.New(proxyshim.Options{Stores: router, Verifier: signtest.Signer(t, 0).Verifier(), CacheDir: t.TempDir()})
+	check(t, err)
+	t.Cleanup(func() { check(t, shim.Close()) })
+	e.pages.Shim = shim
+	file := filepath.Join(t.TempDir(), "access")
+	check(t, os.WriteFile(file, []byte("bob:certificate:corp.example/secret\n*::*\n"), 0o600))
+	g, err := access.Open(file, slog.New(slog.DiscardHandler))
+	check(t, err)
+	for _, target := range []string{"/", "/github.com/evil/x/@v/list", "/golang.org/x/text/@v/list", "/sumdb/sum.golang.org/latest"} {
+		w := httptest.NewRecorder()
+		g.Handler(e.pages).ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+		if w.Code == 401 || strings.Contains(w.Body.String(), "secret") {
 			t.Errorf("%s: %d %s", target, w.Code, w.Body)
 		}
 	}

@@ -2,7 +2,11 @@
 package reload
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -71,17 +75,34 @@ func (v *Value[T]) Err() error {
 	return v.err
 }
 
-// stat returns what tells whether files have changed: a rename over one gives another time or size, or another file behind
-// a link.
+// stat returns what tells whether files have changed: their content, for neither their sizes, which with hashes of
+// passwords stay the same, nor their times do, which tools that copy files keep, and clocks of file systems are coarse.
 func (v *Value[T]) stat() []string {
 	stamps := make([]string, len(v.files))
 	for i, name := range v.files {
-		fi, err := os.Stat(name)
-		if err != nil {
+		sum, err := sumOf(name)
+		if stamps[i] = sum; err != nil {
 			stamps[i] = err.Error()
-			continue
 		}
-		stamps[i] = fmt.Sprint(fi.ModTime().UnixNano(), fi.Size())
 	}
 	return stamps
+}
+
+// maxFile is how much of a file is looked at, in bytes.
+const maxFile = 16 << 20
+
+// sumOf returns the size of a file and the digest of its content.
+func sumOf(name string) (string, error) {
+	fi, err := os.Stat(name)
+	if err != nil || !fi.Mode().IsRegular() { // opening a pipe would wait for a writer
+		return "", errors.Join(err, fs.ErrInvalid)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, io.LimitReader(f, maxFile))
+	return fmt.Sprintf("%d %x", fi.Size(), h.Sum(nil)), err
 }

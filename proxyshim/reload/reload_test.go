@@ -68,6 +68,39 @@ func TestAValueFollowsItsFile(t *testing.T) {
 	}
 }
 
+// Hashes of passwords have the same length, and tools that copy files keep their times.
+func TestAFileOfTheSameSizeAndTimeIsReadAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "number")
+	written := time.Now().Add(-time.Hour).Truncate(time.Second)
+	write := func(text string) {
+		t.Helper()
+		err := os.WriteFile(file+".new", []byte(text), 0o600)
+		if err == nil {
+			err = os.Chtimes(file+".new", written, written)
+		}
+		if err == nil {
+			err = os.Rename(file+".new", file)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1")
+	v, err := New(slog.New(slog.DiscardHandler), func() (string, error) {
+		data, err := os.ReadFile(file)
+		return string(data), err
+	}, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Add(time.Minute)
+	v.now = func() time.Time { return now }
+	write("2")
+	if got := v.Get(); got != "2" {
+		t.Errorf("it is %s still", got)
+	}
+}
+
 func TestAValueThatCannotBeReadAtFirstIsAnError(t *testing.T) {
 	if _, err := New(slog.Default(), func() (int, error) { return strconv.Atoi("x") }); err == nil {
 		t.Error("no error")
