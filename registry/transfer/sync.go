@@ -187,13 +187,16 @@ func (s *Sync) longPath(ctx context.Context, it Item) (string, error) {
 
 // differing returns those items of both stores that may not be the same. Signatures have their tag by the digest of what
 // is signed: where all those of the source are at the destination, so is what they sign. Otherwise the source is asked
-// for the digest of each item. What moves is always compared.
+// for the digest of each item. What moves is always compared. So is what has bundles, where the source tags the lists of
+// these and the destination does not: it may lack them, or keep such lists elsewhere.
 func (s *Sync) differing(ctx context.Context, both []Item, source, destination map[string]bool) (differ []Item, err error) {
-	unsigned, unknown := 0, false // items without signatures, signatures of what the destination does not have
+	unsigned, unknown := 0, false // items without classic signatures; signatures whose tag the destination does not have
 	for tag := range source {
 		switch {
 		case strings.HasSuffix(tag, ".sig"):
 			unsigned--
+			unknown = unknown || !destination[tag]
+		case strings.HasPrefix(tag, "sha256-"): // the list of referrers of something
 			unknown = unknown || !destination[tag]
 		case (Item{Repository: both[0].Repository, Tag: tag}).Kind() != None:
 			unsigned++
@@ -210,8 +213,8 @@ func (s *Sync) differing(ctx context.Context, both []Item, source, destination m
 			if err != nil {
 				return nil, err
 			}
-			tag := sign.Tag(d.Digest)
-			same = source[tag] && destination[tag]
+			tag, list := sign.Tag(d.Digest), registry.ReferrersTag(d.Digest)
+			same = source[tag] && destination[tag] && (!source[list] || destination[list])
 		}
 		if !same {
 			differ = append(differ, it)

@@ -147,6 +147,24 @@ func TestSyncCopiesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A version that both have, and of which the destination lacks the signature that is a sigstore bundle, is not the same.
+func TestSyncNoticesThatABundleIsMissing(t *testing.T) {
+	classic, other := signtest.Signer(t, 0), *signtest.Signer(t, 1)
+	other.Format = []sign.Format{sign.Bundle}
+	from, to, log := newLayout(t), newLayout(t), transfertest.NewLog(t)
+	a := artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.5.0"))
+	storetest.Publish(t, from, a, classic)
+	must(t, from.PublishIndex(t.Context(), []string{artifacttest.Version.Path}, classic))
+	s := transfer.Sync{Copier: newCopier(from, to, log, classic.Verifier())}
+	syncAll(t, s)
+	storetest.Publish(t, from, a, &other)
+	syncAll(t, s).wants(t, 0, map[registry.Outcome]int{registry.SignatureAdded: 1, registry.Exists: 1})
+	if _, _, err := load(t, to, a.Manifest.Module, other.Verifier()); err != nil {
+		t.Error(err)
+	}
+	syncAll(t, s).wants(t, 1, map[registry.Outcome]int{registry.Exists: 1})
+}
+
 // Other content under the same version is never overwritten, and never taken for the same.
 func TestSyncNamesConflicts(t *testing.T) {
 	signer := signtest.Signer(t, 0)
