@@ -118,14 +118,33 @@ func (a *applier) apply(ctx context.Context, list []Removal) error {
 			if !r.isSignature(d) {
 				continue
 			}
-			if a.gone[r.subject(d)] {
-				signatures = append(signatures, d)
-			} else {
+			there, err := a.there(ctx, r.subject(d))
+			switch {
+			case err != nil:
+				return err
+			case there:
 				a.result(d, Kept, "what it signs is there")
+			default:
+				signatures = append(signatures, d)
 			}
 		}
 	}
 	return a.delete(ctx, signatures)
+}
+
+// there reports whether what is signed was not removed, or is there again: whoever put it back saw its signatures there.
+func (a *applier) there(ctx context.Context, d registry.Deletion) (bool, error) {
+	if !a.gone[d] {
+		return true, nil
+	}
+	now, err := a.store.Resolve(ctx, d.Repository, d.Tag)
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return false, nil
+	case errors.Is(err, registry.ErrPolicy): // nobody may read it as yet
+		return true, nil
+	}
+	return now.Digest == d.Digest, err
 }
 
 // delete removes tags, tells what became of them and records which are gone.
@@ -260,31 +279,4 @@ func (a *applier) tagsOf(ctx context.Context, repo string) (map[string]bool, err
 	}
 	a.tags[repo] = tags
 	return tags, nil
-}
-
-// Emptied returns the paths of the modules in the plan of which the store has no version any more, as far as their
-// repositories' names tell.
-func (p *Plan) Emptied(ctx context.Context, store *registry.Store) (paths []string, err error) {
-	a := applier{store: store, tags: make(map[string]map[string]bool)}
-	last := ""
-	for _, r := range p.Removals {
-		path, err := artifact.ModulePath(r.Repository)
-		if r.Repository == last || err != nil {
-			continue
-		}
-		last = r.Repository
-		tags, err := a.tagsOf(ctx, r.Repository)
-		if err != nil {
-			return nil, err
-		}
-		empty := true
-		for tag := range tags {
-			_, _, version := artifact.ParseTag(tag)
-			empty = empty && !version
-		}
-		if empty {
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
 }

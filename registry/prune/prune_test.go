@@ -525,6 +525,43 @@ func TestAnInterruptedRunGoesOn(t *testing.T) {
 	wantSigned(t, s)
 }
 
+// deleted is a store in which something happens after the versions were deleted, and before the signatures are.
+type deleted struct {
+	registry.Backend
+	calls int
+	then  func()
+}
+
+func (d *deleted) Delete(ctx context.Context, list []registry.Deletion, done func(registry.Deletion, error)) error {
+	err := d.Backend.(registry.Deleter).Delete(ctx, list, done)
+	if d.calls++; d.calls == 2 {
+		d.then()
+	}
+	return err
+}
+
+// Whoever publishes a version again finds its signatures there, and adds none.
+func TestWhatIsPublishedAgainMeanwhileKeepsItsSignatures(t *testing.T) {
+	each(t, func(t *testing.T, s *registry.Store) {
+		signer := signtest.Signer(t, 0)
+		p := planFor(t, s, prune.Rules{Keep: 1})
+		const repo, tag = "example.com/lib", "v1.1.0"
+		m := version(repo + "@" + tag)
+		gomod := "module " + m.Path + "\nrequire example.com/dep v1.1.0\n"
+		a := artifacttest.Build(t, artifact.Files{Module: m, Info: artifacttest.Info(m), GoMod: []byte(gomod), ZipFile: zipFile(t, m, gomod)})
+		meanwhile := &deleted{Backend: s.Backend, then: func() { storetest.Publish(t, s, a, signer) }}
+		apply(t, registry.New(meanwhile), p)
+		found, err := s.Find(t.Context(), m)
+		must(t, err)
+		if found.Descriptor.Digest != a.Descriptor.Digest {
+			t.Fatal("the test publishes another manifest")
+		}
+		if _, err := s.Verify(t.Context(), found, signer.Verifier()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAPlanIsForOneStore(t *testing.T) {
 	one, two := open(t, "oci:"+t.TempDir()), open(t, "oci:"+t.TempDir())
 	fill(t, one)
