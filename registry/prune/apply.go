@@ -132,9 +132,14 @@ func (a *applier) apply(ctx context.Context, list []Removal) error {
 	return a.delete(ctx, signatures)
 }
 
-// there reports whether what is signed was not removed, or is there again: whoever put it back saw its signatures there.
+// there reports whether what is signed was not removed, has another tag, or is there again: whoever put it back saw its
+// signatures there.
 func (a *applier) there(ctx context.Context, d registry.Deletion) (bool, error) {
-	if !a.gone[d] {
+	foreign, err := a.foreignTags(ctx, d.Repository)
+	if err != nil {
+		return false, err
+	}
+	if !a.gone[d] || foreign[d.Digest] != "" {
 		return true, nil
 	}
 	now, err := a.store.Resolve(ctx, d.Repository, d.Tag)
@@ -163,7 +168,8 @@ func (a *applier) unchanged(ctx context.Context, r Removal) (bool, error) {
 		return false, err
 	}
 	for _, d := range append(r.companions(), r.deletion()) {
-		if tag := foreign[d.Digest]; tag != "" {
+		// A layout removes tags, and not what another one names.
+		if tag := foreign[d.Digest]; tag != "" && !a.store.IsLayout() {
 			a.stays(r, Shared, fmt.Sprintf("the tag %s names what %s does: remove it first, or leave the version", tag, d.Tag))
 			return false, nil
 		}
@@ -187,11 +193,10 @@ func (a *applier) stays(r Removal, o Outcome, reason string) {
 	}
 }
 
-// foreignTags returns the tags of a repository that are none of modferry's, by the manifest that they name. A layout
-// removes tags, and not what another one names: there they do not matter.
+// foreignTags returns the tags of a repository that are none of modferry's, by the manifest that they name.
 func (a *applier) foreignTags(ctx context.Context, repo string) (map[digest.Digest]string, error) {
 	found, known := a.foreign[repo]
-	if known || a.store.IsLayout() {
+	if known {
 		return found, nil
 	}
 	found = make(map[digest.Digest]string)
