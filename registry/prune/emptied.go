@@ -2,8 +2,10 @@ package prune
 
 import (
 	"context"
+	"slices"
 
 	"github.com/modferry/modferry/artifact"
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -32,4 +34,19 @@ func (p *Plan) Emptied(ctx context.Context, store *registry.Store) (paths []stri
 		}
 	}
 	return paths, nil
+}
+
+// Forget takes modules of which nothing was left out of signer's index, and returns how many. Those that somebody has
+// published to meanwhile, who saw the index name them, are put back.
+func (p *Plan) Forget(ctx context.Context, store *registry.Store, paths []string, signer *sign.Signer) (n int, err error) {
+	n, err = store.ForgetModules(ctx, paths, signer)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	still, err := p.Emptied(ctx, store)
+	if err != nil {
+		return n, err
+	}
+	back := slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return slices.Contains(still, path) })
+	return max(0, n-len(back)), store.PublishIndex(ctx, back, signer)
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
@@ -589,6 +590,42 @@ func TestWithoutAllOfTheStoreThereIsNoPlan(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// indexed is a store in which something happens right before an index is replaced.
+type indexed struct {
+	registry.Backend
+	then func()
+}
+
+func (i *indexed) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
+	if then := i.then; then != nil && artifact.IsIndexTag(tag) {
+		i.then = nil
+		then()
+	}
+	return i.Backend.PushManifest(ctx, repo, d, raw, tag)
+}
+
+// Whoever publishes to a module that the index is to forget sees it there as yet, and does not add it.
+func TestTheIndexRemembersAModuleThatIsPublishedMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, s *registry.Store) {
+		signer := signtest.Signer(t, 0)
+		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib", ""), pattern(t, "example.com/dep", "")}})
+		apply(t, s, p)
+		emptied, err := p.Emptied(t.Context(), s)
+		must(t, err)
+		meanwhile := registry.New(&indexed{Backend: s.Backend, then: func() {
+			publish(t, s, "example.com/lib@v1.9.0.mod")
+			must(t, s.PublishIndex(t.Context(), []string{"example.com/lib"}, signer))
+		}})
+		n, err := p.Forget(t.Context(), meanwhile, emptied, signer)
+		if err != nil || n != 1 {
+			t.Errorf("%d, %v", n, err)
+		}
+		if paths, err := s.Index(t.Context(), signer.Verifier()); err != nil || !slices.Equal(paths, []string{"example.com/base", "example.com/lib"}) {
+			t.Errorf("%v, %v", paths, err)
+		}
+	})
 }
 
 func TestTheIndexForgetsModulesOfWhichNothingIsLeft(t *testing.T) {
