@@ -215,6 +215,23 @@ func TestSyncFollowsARevisionForward(t *testing.T) {
 	}
 }
 
+// A revision belongs to the version that it means, as in a bundle.
+func TestSyncTakesTheRevisionsOfWhatMatches(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	from, log := newLayout(t), transfertest.NewLog(t)
+	transfertest.Everything(t, from, log, signer)
+	for version, want := range map[string]bool{"v1.2.3": true, "v1.0.0": false} {
+		to := newLayout(t)
+		s := transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}
+		s.Match = func(m module.Version) bool { return m.Version == version }
+		syncAll(t, s)
+		_, err := to.Revision(t.Context(), artifacttest.Version.Path, "main", signer.Verifier())
+		if (err == nil) != want || err != nil && !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("with %s: %v", version, err)
+		}
+	}
+}
+
 func TestSyncTakesWhatMatches(t *testing.T) {
 	signer := signtest.Signer(t, 0)
 	from, to, log := newLayout(t), newLayout(t), transfertest.NewLog(t)
