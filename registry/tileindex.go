@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/mod/module"
@@ -108,20 +109,50 @@ func (s *Store) PublishTileIndex(ctx context.Context, log *sumdb.Log, tiles map[
 // ImportTileIndex stores the tile index of another signer. As nobody here can sign one with the tiles of both, it replaces
 // only one that has no tile besides; else it gets a tag of its own, for [Store.TileIndexes] reads all of them.
 func (s *Store) ImportTileIndex(ctx context.Context, x Import, log *sumdb.Log, v sign.Verifier, index sumdb.TileIndex) (Outcome, error) {
-	own, tiles := sumdb.OwnTileIndexTag(x.Tag), index.Tiles()
-	have, _, err := s.ReadTileIndex(ctx, log, own, v)
-	known := have.Tiles()
-	switch {
-	case unanswered(ctx, err):
+	tag, known, err := s.tileIndexTag(ctx, x, log, v, index.Tiles())
+	if err != nil {
 		return 0, x.fail(s, err)
-	case err == nil && hasAll(known, tiles):
-		return Exists, nil
-	case err == nil && !hasAll(tiles, known):
-		x.Tag = own + "-" + x.Image.Descriptor.Digest.Encoded()[:8]
-	default:
-		x.Tag = own
 	}
+	if known {
+		return Exists, nil
+	}
+	x.Tag = tag
 	return s.importTag(ctx, x, func([]byte) (older bool, err error) { return true, nil })
+}
+
+// tileIndexTag returns the tag for an index of tiles, and whether those of its signer have them all already.
+func (s *Store) tileIndexTag(ctx context.Context, x Import, log *sumdb.Log, v sign.Verifier, tiles map[int64]module.Version) (tag string, known bool, err error) {
+	own := sumdb.OwnTileIndexTag(x.Tag)
+	all := make(map[int64]module.Version)
+	taken := false
+	for there, err := range s.Tags(ctx, log.Repository()) {
+		if absent(err) {
+			break
+		}
+		if err != nil {
+			return "", false, err
+		}
+		if !sumdb.IsTileIndexTag(there) || sumdb.OwnTileIndexTag(there) != own {
+			continue
+		}
+		have, _, err := s.ReadTileIndex(ctx, log, there, v)
+		if unanswered(ctx, err) {
+			return "", false, err
+		}
+		some := have.Tiles() // none of one that is of no use
+		maps.Copy(all, some)
+		taken = taken || there == own
+		if hasAll(tiles, some) && (tag == "" || there == own) {
+			tag = there
+		}
+	}
+	switch {
+	case !taken:
+		tag = own
+	case tag == "":
+		tag = own + "-" + x.Image.Descriptor.Digest.Encoded()[:8]
+	}
+	return tag, hasAll(all, tiles), nil
 }
 
 // hasAll reports whether all tiles of some are among others.

@@ -284,12 +284,13 @@ func TestWhatIsThereIsNotOverwritten(t *testing.T) {
 	s := stocked(t, 1000)
 	p := newPlan(t, s, PlanOptions{})
 	dir := t.TempDir()
-	mine, damaged := filepath.Join(dir, "mine.tar"), filepath.Join(dir, "damaged.tar")
+	mine, cut, damaged := filepath.Join(dir, "mine.tar"), filepath.Join(dir, "cut.tar"), filepath.Join(dir, "damaged.tar")
 	must(t, os.WriteFile(mine, []byte("something of mine"), 0o666))
 	data := tarOf(t, p, 1, WriteOptions{})
+	must(t, os.WriteFile(cut, data[:len(data)-1], 0o666))
 	data[len(data)-2000]++
 	must(t, os.WriteFile(damaged, data, 0o666))
-	for _, path := range []string{mine, damaged} {
+	for _, path := range []string{mine, cut, damaged} {
 		before, err := os.ReadFile(path)
 		must(t, err)
 		if err := p.Create(t.Context(), path, WriteOptions{}, func(string) {}); !errors.Is(err, ErrExists) {

@@ -77,15 +77,17 @@ func (o *opening) checkConfig(raw []byte) error {
 	return nil
 }
 
-// addSignatures takes the .sig manifest of the image, and returns the files that it lists.
+// addSignatures takes the .sig manifest of the image, and returns the files that it lists, which are read into memory.
 func (o *opening) addSignatures(f File, raw []byte) ([]File, error) {
 	o.signed = &Manifest{Tag: sign.Tag(o.image.Digest.Digest()), MediaType: ocispec.MediaTypeImageManifest, File: f}
 	o.small[f.Digest] = raw
 	files, err := links(raw)
+	left := int64(artifact.MaxManifest) // for all of them
 	for _, f := range files {
 		if err == nil {
-			err = artifact.CheckSize(f.name(), f.Size, artifact.MaxManifest)
+			err = artifact.CheckSize("signatures of the volume: "+f.name(), f.Size, left)
 		}
+		left -= f.Size
 	}
 	return files, err
 }

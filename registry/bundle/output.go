@@ -130,7 +130,7 @@ func (p *Plan) confirm(ctx context.Context, k int, path string, o WriteOptions) 
 		return fmt.Errorf("%w: %w", ErrExists, err)
 	}
 	defer v.Close()
-	if v.lines.Bundle != p.header.Bundle || v.lines.Volume != k || v.lines.Signed != (o.Signer != nil) {
+	if v.lines.Bundle != p.header.Bundle || v.lines.Volume != k || v.lines.Signed != (o.Signer != nil) || v.Missing() > 0 {
 		return ErrExists
 	}
 	damaged, err := v.Check(ctx, o.Progress)

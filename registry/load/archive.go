@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -24,6 +23,7 @@ import (
 const (
 	maxEntries = 1_000_000
 	maxIndex   = 64 << 20
+	maxLayout  = 512 << 20 // of the index of a directory, as of any layout
 )
 
 // errArchive: a tar is no archive of an OCI image layout.
@@ -111,7 +111,12 @@ func IsBundle(name string) bool {
 	if err != nil || !info.IsDir() {
 		return err != nil || tarIsBundle(name)
 	}
-	data, err := os.ReadFile(filepath.Join(name, ocispec.ImageIndexFile))
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return true
+	}
+	defer root.Close()
+	data, err := readAll(root, ocispec.ImageIndexFile, maxLayout)
 	return err != nil || bytes.Contains(data, []byte(`"`+bundle.Repository+":"+bundle.Tag+`"`))
 }
 

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -185,6 +187,84 @@ func TestHostileArchives(t *testing.T) {
 				t.Errorf("%v is left, %v", left, err)
 			}
 		})
+	}
+}
+
+// A copy that is damaged spoils no good one, whichever comes first.
+func TestOfTwoCopiesOfABlobTheGoodOneCounts(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	from := newLayout(t)
+	a := artifacttest.FullVersion(t, artifacttest.Version, "text")
+	storetest.Publish(t, from, a, signer)
+	good := newToolLayout(t)
+	for _, tag := range []string{"v1.2.3", sign.Tag(a.Descriptor.Digest)} {
+		good.add(t, from, "corp.example/lib_u", tag, true, nil)
+	}
+	damaged := filepath.Join(t.TempDir(), "damaged.tar")
+	writeTar(t, damaged, []entry{
+		{name: "index.json", data: `{"manifests":[]}`},
+		{name: "blobs/sha256/" + a.Manifest.Zip.Digest.Encoded(), data: "no zip"},
+	})
+	whole := good.tar(t)
+	for _, archives := range [][]string{{whole, damaged}, {damaged, whole}} {
+		to := newLayout(t)
+		l, r := (delivery{store: from, log: transfertest.NewLog(t), signer: signer}).loader(t, to)
+		broken, err := l.Archives(t.Context(), archives)
+		must(t, errors.Join(append(broken, err)...))
+		if _, err := to.Find(t.Context(), artifacttest.Version); err != nil || len(r.failed) > 0 {
+			t.Errorf("%v, %v", r, err)
+		}
+	}
+}
+
+// A tar of a few blocks may say that it holds files of any size, which are holes.
+func TestSparseFilesAreNotUnpacked(t *testing.T) {
+	const size = 64 << 20
+	name := "blobs/sha256/" + digest.FromBytes(make([]byte, size)).Encoded()
+	records := ""
+	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=" + name, fmt.Sprint("GNU.sparse.realsize=", size)} {
+		records += fmt.Sprintf("%d %s\n", len(r)+4, r) // each has two digits
+	}
+	var data bytes.Buffer
+	w := tar.NewWriter(&data)
+	add := func(name, content string) {
+		must(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content)), Format: tar.FormatUSTAR}))
+		_, err := w.Write([]byte(content))
+		must(t, err)
+	}
+	add("pax", records)
+	add("sparse", "0\n"+strings.Repeat("\x00", 510)) // its map: no data
+	add("index.json", `{"manifests":[]}`)
+	must(t, w.Close())
+	header := data.Bytes()[:512]
+	header[156] = tar.TypeXHeader
+	sum := rune(8 * ' ')
+	for _, b := range append(bytes.Clone(header[:148]), header[156:]...) {
+		sum += rune(b)
+	}
+	copy(header[148:156], fmt.Sprintf("%06o\x00 ", sum))
+	r := tar.NewReader(bytes.NewReader(data.Bytes()))
+	if h, err := r.Next(); err != nil || h.Name != name || h.Size != size {
+		t.Fatalf("the test's tar: %+v, %v", h, err)
+	}
+	file := filepath.Join(t.TempDir(), "sparse.tar")
+	must(t, os.WriteFile(file, data.Bytes(), 0o666))
+	dir := t.TempDir()
+	must(t, load.Gather(t.Context(), dir, file))
+	if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file of %d bytes was unpacked from %d: %v", size, data.Len(), err)
+	}
+}
+
+// An index without an end, as a link to a device is, does not take all memory.
+func TestWhatADirectoryIsIsFoundOutWithinLimits(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it has no such device")
+	}
+	dir := t.TempDir()
+	must(t, os.Symlink("/dev/zero", filepath.Join(dir, "index.json")))
+	if !load.IsBundle(dir) {
+		t.Error("it is taken for what another tool wrote")
 	}
 }
 

@@ -3,11 +3,13 @@ package load
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +24,7 @@ import (
 type gathered struct {
 	dir     string
 	entries []json.RawMessage // of all index.json
+	indexes int64             // bytes of these
 }
 
 // add adds what is in a directory or in the file of a tar.
@@ -86,7 +89,11 @@ func (g *gathered) addFile(ctx context.Context, blobs *os.Root, name string) err
 	return g.addBlob(ctx, name, f)
 }
 
+// readAll does not open what is no file, such as a pipe that nobody writes to.
 func readAll(root *os.Root, name string, limit int64) ([]byte, error) {
+	if info, err := root.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, errArchive)
+	}
 	f, err := root.Open(name)
 	if err != nil {
 		return nil, err
@@ -120,7 +127,7 @@ func (g *gathered) addTar(ctx context.Context, r io.Reader) error {
 		case n == maxEntries:
 			return fmt.Errorf("%w: more than %d entries", artifact.ErrLimit, maxEntries)
 		}
-		if h.Typeflag != tar.TypeReg {
+		if h.Typeflag != tar.TypeReg || isSparse(h) {
 			continue
 		}
 		hex, isBlob := strings.CutPrefix(strings.TrimPrefix(h.Name, "./"), ocispec.ImageBlobsDir+"/sha256/")
@@ -140,18 +147,31 @@ func (g *gathered) addTar(ctx context.Context, r io.Reader) error {
 	}
 }
 
+// isSparse reports whether a file has holes, which take no room in the tar and may have any size.
+func isSparse(h *tar.Header) bool {
+	for record := range h.PAXRecords {
+		if strings.HasPrefix(record, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
 func isDigest(hex string) bool {
 	return digest.NewDigestFromEncoded(digest.SHA256, hex).Validate() == nil
 }
 
-// addBlob stores a blob under its digest, if it has that. One that is damaged is left out: what needs it is refused
-// then, and nothing else.
+// addBlob stores a blob under its digest, if it has that and is not there yet. One that is damaged is left out: what
+// needs it is refused then, and nothing else.
 func (g *gathered) addBlob(ctx context.Context, hex string, r io.Reader) error {
 	dir := filepath.Join(g.dir, ocispec.ImageBlobsDir, "sha256")
 	if err := errors.Join(ctx.Err(), os.MkdirAll(dir, 0o777)); err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(dir, hex))
+	f, err := os.OpenFile(filepath.Join(dir, hex), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -164,6 +184,10 @@ func (g *gathered) addBlob(ctx context.Context, hex string, r io.Reader) error {
 }
 
 func (g *gathered) addIndex(data []byte) error {
+	g.indexes += int64(len(data))
+	if err := artifact.CheckSize(ocispec.ImageIndexFile+" of all archives", g.indexes, maxIndex); err != nil {
+		return err
+	}
 	var index struct {
 		Manifests []json.RawMessage `json:"manifests"`
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/bundle"
 	"github.com/modferry/modferry/registry/transfer"
@@ -117,7 +118,7 @@ func (l *Loader) checkBase(ctx context.Context, v *bundle.Volume) error {
 		g.Go(func() error {
 			d, err := l.Destination.Resolve(groupCtx, it.Repository, it.Tag)
 			absent := errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrNoLayout)
-			lacks[n] = absent || err == nil && d.Digest != it.Descriptor.Digest
+			lacks[n] = absent || err == nil && d.Digest != it.Descriptor.Digest && !moves(it)
 			if absent {
 				return nil
 			}
@@ -147,6 +148,18 @@ func (l *Loader) checkBase(ctx context.Context, v *bundle.Volume) error {
 		return e
 	}
 	return nil
+}
+
+// moves reports whether an item's tag moves on, so that a store that has another one under it may have a newer one. What
+// each means is checked when something is to be put in its place.
+func moves(it transfer.Item) bool {
+	switch it.Kind() {
+	case transfer.Index, transfer.Revision:
+		return true
+	case transfer.Snapshot:
+		return it.Tag == sumdb.LatestTag
+	}
+	return false
 }
 
 // loading is the loading of one volume.

@@ -350,6 +350,32 @@ func TestADifferentialBundleNeedsItsBase(t *testing.T) {
 	d.isComplete(t, inside)
 }
 
+// What moves may have moved on since the inventory was written: two bundles for one inventory come in any order.
+func TestADifferentialBundleMayComeAfterALaterOne(t *testing.T) {
+	d := deliver(t, 0)
+	inside := newLayout(t)
+	d.load(t, inside, d.volumes...)
+	base := inventoryOf(t, inside)
+	added := artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.6.0"))
+	storetest.Publish(t, d.store, added, d.signer)
+	monday := write(t, d.store, filepath.Join(t.TempDir(), "monday.tar"), d.signer, bundle.PlanOptions{Base: base})
+	later := artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.7.0"))
+	lookups := [][]byte{d.log.Record(t, added.Manifest), d.log.Record(t, later.Manifest)}
+	d.log.Grow(t, 300, d.store, d.signer)
+	storetest.Publish(t, d.store, later, d.signer)
+	must(t, d.store.PublishEvidence(t.Context(), d.log.Evidence(t, added.Manifest, lookups[0]), d.signer))
+	must(t, d.store.PublishEvidence(t.Context(), d.log.Evidence(t, later.Manifest, lookups[1]), d.signer))
+	must(t, d.store.PublishRevision(t.Context(), artifact.Revision{Path: artifacttest.Version.Path, Name: "main", Version: "v1.7.0"}, d.signer))
+	must(t, d.store.PublishIndex(t.Context(), []string{"corp.example/large"}, d.signer))
+	tuesday := write(t, d.store, filepath.Join(t.TempDir(), "tuesday.tar"), d.signer, bundle.PlanOptions{Base: base})
+	for _, volumes := range [][]string{tuesday, monday} {
+		if r := d.load(t, inside, volumes...); len(r.faults) > 0 || len(r.failed) > 0 {
+			t.Errorf("%v", r)
+		}
+	}
+	d.isComplete(t, inside)
+}
+
 func inventoryOf(t testing.TB, s *registry.Store) *inventory.Inventory {
 	t.Helper()
 	var text bytes.Buffer

@@ -118,14 +118,38 @@ func (a *applier) apply(ctx context.Context, list []Removal) error {
 			if !r.isSignature(d) {
 				continue
 			}
-			if a.gone[r.subject(d)] {
-				signatures = append(signatures, d)
-			} else {
+			there, err := a.there(ctx, r.subject(d))
+			switch {
+			case err != nil:
+				return err
+			case there:
 				a.result(d, Kept, "what it signs is there")
+			default:
+				signatures = append(signatures, d)
 			}
 		}
 	}
 	return a.delete(ctx, signatures)
+}
+
+// there reports whether what is signed was not removed, has another tag, or is there again: whoever put it back saw its
+// signatures there.
+func (a *applier) there(ctx context.Context, d registry.Deletion) (bool, error) {
+	foreign, err := a.foreignTags(ctx, d.Repository)
+	if err != nil {
+		return false, err
+	}
+	if !a.gone[d] || foreign[d.Digest] != "" {
+		return true, nil
+	}
+	now, err := a.store.Resolve(ctx, d.Repository, d.Tag)
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return false, nil
+	case errors.Is(err, registry.ErrPolicy): // nobody may read it as yet
+		return true, nil
+	}
+	return now.Digest == d.Digest, err
 }
 
 // delete removes tags, tells what became of them and records which are gone.
@@ -144,7 +168,8 @@ func (a *applier) unchanged(ctx context.Context, r Removal) (bool, error) {
 		return false, err
 	}
 	for _, d := range append(r.companions(), r.deletion()) {
-		if tag := foreign[d.Digest]; tag != "" {
+		// A layout removes tags, and not what another one names.
+		if tag := foreign[d.Digest]; tag != "" && !a.store.IsLayout() {
 			a.stays(r, Shared, fmt.Sprintf("the tag %s names what %s does: remove it first, or leave the version", tag, d.Tag))
 			return false, nil
 		}
@@ -168,11 +193,10 @@ func (a *applier) stays(r Removal, o Outcome, reason string) {
 	}
 }
 
-// foreignTags returns the tags of a repository that are none of modferry's, by the manifest that they name. A layout
-// removes tags, and not what another one names: there they do not matter.
+// foreignTags returns the tags of a repository that are none of modferry's, by the manifest that they name.
 func (a *applier) foreignTags(ctx context.Context, repo string) (map[digest.Digest]string, error) {
 	found, known := a.foreign[repo]
-	if known || a.store.IsLayout() {
+	if known {
 		return found, nil
 	}
 	found = make(map[digest.Digest]string)
@@ -260,31 +284,4 @@ func (a *applier) tagsOf(ctx context.Context, repo string) (map[string]bool, err
 	}
 	a.tags[repo] = tags
 	return tags, nil
-}
-
-// Emptied returns the paths of the modules in the plan of which the store has no version any more, as far as their
-// repositories' names tell.
-func (p *Plan) Emptied(ctx context.Context, store *registry.Store) (paths []string, err error) {
-	a := applier{store: store, tags: make(map[string]map[string]bool)}
-	last := ""
-	for _, r := range p.Removals {
-		path, err := artifact.ModulePath(r.Repository)
-		if r.Repository == last || err != nil {
-			continue
-		}
-		last = r.Repository
-		tags, err := a.tagsOf(ctx, r.Repository)
-		if err != nil {
-			return nil, err
-		}
-		empty := true
-		for tag := range tags {
-			_, _, version := artifact.ParseTag(tag)
-			empty = empty && !version
-		}
-		if empty {
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/mod/module"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
@@ -399,7 +400,8 @@ func TestWhatChangedSinceThePlanStays(t *testing.T) {
 	})
 }
 
-// A registry removes a manifest with all its tags, whoever put them there.
+// A registry removes a manifest with all its tags, whoever put them there. In a layout the other tag keeps what it names,
+// and the signature of that.
 func TestWhatAnotherToolTaggedStays(t *testing.T) {
 	each(t, func(t *testing.T, s *registry.Store) {
 		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib@<v1.2.0", "")}})
@@ -407,11 +409,14 @@ func TestWhatAnotherToolTaggedStays(t *testing.T) {
 		must(t, err)
 		must(t, s.PushManifest(t.Context(), "example.com/lib", d, raw, "approved"))
 		o := apply(t, s, p)
-		if want := map[prune.Outcome]int{prune.Removed: 6, prune.Shared: 2}; !s.IsLayout() && fmt.Sprint(o) != fmt.Sprint(want) || s.IsLayout() && o[prune.Removed] != 8 {
+		if want := map[prune.Outcome]int{prune.Removed: 6, prune.Shared: 2}; !s.IsLayout() && fmt.Sprint(o) != fmt.Sprint(want) || s.IsLayout() && (o[prune.Removed] != 7 || o[prune.Kept] != 1) {
 			t.Errorf("%v", o)
 		}
 		if now, _, err := s.Manifest(t.Context(), "example.com/lib", "approved"); err != nil || now.Digest != d.Digest {
 			t.Errorf("the other tag: %v", err)
+		}
+		if _, err := s.Verify(t.Context(), &registry.Module{Manifest: &artifact.Manifest{}, Repository: "example.com/lib", Descriptor: d}, signtest.Signer(t, 0).Verifier()); err != nil {
+			t.Error(err)
 		}
 		m, err := artifact.ParseManifest(raw)
 		must(t, err)
@@ -525,6 +530,43 @@ func TestAnInterruptedRunGoesOn(t *testing.T) {
 	wantSigned(t, s)
 }
 
+// deleted is a store in which something happens after the versions were deleted, and before the signatures are.
+type deleted struct {
+	registry.Backend
+	calls int
+	then  func()
+}
+
+func (d *deleted) Delete(ctx context.Context, list []registry.Deletion, done func(registry.Deletion, error)) error {
+	err := d.Backend.(registry.Deleter).Delete(ctx, list, done)
+	if d.calls++; d.calls == 2 {
+		d.then()
+	}
+	return err
+}
+
+// Whoever publishes a version again finds its signatures there, and adds none.
+func TestWhatIsPublishedAgainMeanwhileKeepsItsSignatures(t *testing.T) {
+	each(t, func(t *testing.T, s *registry.Store) {
+		signer := signtest.Signer(t, 0)
+		p := planFor(t, s, prune.Rules{Keep: 1})
+		const repo, tag = "example.com/lib", "v1.1.0"
+		m := version(repo + "@" + tag)
+		gomod := "module " + m.Path + "\nrequire example.com/dep v1.1.0\n"
+		a := artifacttest.Build(t, artifact.Files{Module: m, Info: artifacttest.Info(m), GoMod: []byte(gomod), ZipFile: zipFile(t, m, gomod)})
+		meanwhile := &deleted{Backend: s.Backend, then: func() { storetest.Publish(t, s, a, signer) }}
+		apply(t, registry.New(meanwhile), p)
+		found, err := s.Find(t.Context(), m)
+		must(t, err)
+		if found.Descriptor.Digest != a.Descriptor.Digest {
+			t.Fatal("the test publishes another manifest")
+		}
+		if _, err := s.Verify(t.Context(), found, signer.Verifier()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAPlanIsForOneStore(t *testing.T) {
 	one, two := open(t, "oci:"+t.TempDir()), open(t, "oci:"+t.TempDir())
 	fill(t, one)
@@ -548,6 +590,42 @@ func TestWithoutAllOfTheStoreThereIsNoPlan(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// indexed is a store in which something happens right before an index is replaced.
+type indexed struct {
+	registry.Backend
+	then func()
+}
+
+func (i *indexed) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
+	if then := i.then; then != nil && artifact.IsIndexTag(tag) {
+		i.then = nil
+		then()
+	}
+	return i.Backend.PushManifest(ctx, repo, d, raw, tag)
+}
+
+// Whoever publishes to a module that the index is to forget sees it there as yet, and does not add it.
+func TestTheIndexRemembersAModuleThatIsPublishedMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, s *registry.Store) {
+		signer := signtest.Signer(t, 0)
+		p := planFor(t, s, prune.Rules{Keep: -1, Drop: []prune.Drop{pattern(t, "example.com/lib", ""), pattern(t, "example.com/dep", "")}})
+		apply(t, s, p)
+		emptied, err := p.Emptied(t.Context(), s)
+		must(t, err)
+		meanwhile := registry.New(&indexed{Backend: s.Backend, then: func() {
+			publish(t, s, "example.com/lib@v1.9.0.mod")
+			must(t, s.PublishIndex(t.Context(), []string{"example.com/lib"}, signer))
+		}})
+		n, err := p.Forget(t.Context(), meanwhile, emptied, signer)
+		if err != nil || n != 1 {
+			t.Errorf("%d, %v", n, err)
+		}
+		if paths, err := s.Index(t.Context(), signer.Verifier()); err != nil || !slices.Equal(paths, []string{"example.com/base", "example.com/lib"}) {
+			t.Errorf("%v, %v", paths, err)
+		}
+	})
 }
 
 func TestTheIndexForgetsModulesOfWhichNothingIsLeft(t *testing.T) {

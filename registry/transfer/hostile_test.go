@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -244,6 +246,31 @@ func TestWhatTheLogContradictsIsRefused(t *testing.T) {
 }
 
 // Indexes are merged without their signer's key: none that names more is replaced.
+// An index that the policy accepts crosses with what of its signatures can be read, as versions do.
+func TestABrokenSignatureHidesNoIndex(t *testing.T) {
+	signer := *signtest.Signer(t, 0)
+	signer.Format = []sign.Format{sign.Classic, sign.Bundle}
+	dir := t.TempDir()
+	from, to, log := open(t, nil, "oci:"+dir), newLayout(t), transfertest.NewLog(t)
+	must(t, from.PublishIndex(t.Context(), []string{"corp.example/a"}, &signer))
+	must(t, from.PublishTileIndex(t.Context(), log.Log, map[int64]module.Version{1: {Path: "corp.example/a", Version: "v1.0.0"}}, &signer))
+	for _, it := range []transfer.Item{
+		{Repository: artifact.IndexRepository, Tag: artifact.IndexTag(signer.KeyID())},
+		{Repository: log.Repository(), Tag: sumdb.TileIndexTag(signer.KeyID())},
+	} {
+		d, _, err := from.Manifest(t.Context(), it.Repository, it.Tag)
+		must(t, err)
+		referrers, err := from.Referrers(t.Context(), it.Repository, d.Digest)
+		must(t, err)
+		file := filepath.Join(dir, "blobs", "sha256", referrers[0].Digest.Encoded())
+		must(t, os.Chmod(file, 0o666))
+		must(t, os.WriteFile(file, make([]byte, referrers[0].Size), 0o666))
+		if e := newCopier(from, to, log, signer.Verifier()).Copy(t.Context(), it); e.Err != nil {
+			t.Errorf("%v: %v", it, e.Err)
+		}
+	}
+}
+
 func TestIndexesNeverShrink(t *testing.T) {
 	signer := signtest.Signer(t, 0)
 	names := func(s *registry.Store, paths ...string) {

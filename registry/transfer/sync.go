@@ -114,12 +114,8 @@ func (s *Sync) lacking(ctx context.Context, repo string) (items []Item, same int
 	if err != nil {
 		return nil, 0, err
 	}
-	selected, err := s.selected(ctx, repo, source)
-	if err != nil {
-		return nil, 0, err
-	}
 	var both []Item
-	for _, it := range selected {
+	for _, it := range s.selected(ctx, repo, source) {
 		if destination[it.Tag] {
 			both = append(both, it)
 		} else {
@@ -149,7 +145,7 @@ func list(ctx context.Context, s *registry.Store, repo string) (map[string]bool,
 }
 
 // selected returns the items among the tags of a repository that are to be at the destination.
-func (s *Sync) selected(ctx context.Context, repo string, tags map[string]bool) (items []Item, err error) {
+func (s *Sync) selected(ctx context.Context, repo string, tags map[string]bool) (items []Item) {
 	path, _ := artifact.ModulePath(repo)
 	for tag := range tags {
 		it := Item{Repository: repo, Tag: tag}
@@ -158,42 +154,46 @@ func (s *Sync) selected(ctx context.Context, repo string, tags map[string]bool) 
 			continue
 		}
 		if s.Match != nil && kind != Snapshot && kind != Index {
-			if path == "" {
-				if path, err = s.longPath(ctx, it); err != nil {
-					return nil, err
-				}
+			var err error
+			m := module.Version{Path: path, Version: it.Version()}
+			if path == "" || kind == Revision {
+				m, err = s.about(ctx, it)
 			}
-			if !s.Match(module.Version{Path: path, Version: it.Version()}) {
+			if err == nil && !s.Match(m) { // else copying it says what is wrong with it
 				continue
 			}
 		}
 		items = append(items, it)
 	}
-	return items, nil
+	return items
 }
 
-// longPath returns the module path of a repository that is named by its hash, as an item of it tells it.
-func (s *Sync) longPath(ctx context.Context, it Item) (string, error) {
+// about returns the module version that an item is about, or means, as its manifest tells: neither the names of long
+// paths' repositories nor the tags of revisions do.
+func (s *Sync) about(ctx context.Context, it Item) (about module.Version, err error) {
 	_, raw, err := s.Copier.Source.Manifest(ctx, it.Repository, it.Tag)
 	if err != nil {
-		return "", err
+		return about, err
 	}
 	var m ocispec.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return "", fmt.Errorf("%s: %w: %w", s.Copier.Source.Reference(it.Repository, it.Tag), artifact.ErrNotModule, err)
+		return about, fmt.Errorf("%s: %w: %w", s.Copier.Source.Reference(it.Repository, it.Tag), artifact.ErrNotModule, err)
 	}
-	return m.Annotations[artifact.AnnotationModule], nil
+	return module.Version{Path: m.Annotations[artifact.AnnotationModule], Version: m.Annotations[artifact.AnnotationVersion]}, nil
 }
 
 // differing returns those items of both stores that may not be the same. Signatures have their tag by the digest of what
 // is signed: where all those of the source are at the destination, so is what they sign. Otherwise the source is asked
-// for the digest of each item. What moves is always compared.
+// for the digest of each item. What moves is always compared. So is what has bundles, where the source tags the lists of
+// these and the destination does not: it may lack them, or keep such lists elsewhere.
 func (s *Sync) differing(ctx context.Context, both []Item, source, destination map[string]bool) (differ []Item, err error) {
-	unsigned, unknown := 0, false // items without signatures, signatures of what the destination does not have
+	unsigned, unknown := 0, false // items without classic signatures; signatures whose tag the destination does not have
 	for tag := range source {
 		switch {
 		case strings.HasSuffix(tag, ".sig"):
 			unsigned--
+			unknown = unknown || !destination[tag]
+		case strings.HasPrefix(tag, "sha256-"): // the list of referrers of something
 			unknown = unknown || !destination[tag]
 		case (Item{Repository: both[0].Repository, Tag: tag}).Kind() != None:
 			unsigned++
@@ -210,8 +210,8 @@ func (s *Sync) differing(ctx context.Context, both []Item, source, destination m
 			if err != nil {
 				return nil, err
 			}
-			tag := sign.Tag(d.Digest)
-			same = source[tag] && destination[tag]
+			tag, list := sign.Tag(d.Digest), registry.ReferrersTag(d.Digest)
+			same = source[tag] && destination[tag] && (!source[list] || destination[list])
 		}
 		if !same {
 			differ = append(differ, it)

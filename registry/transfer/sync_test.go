@@ -147,6 +147,24 @@ func TestSyncCopiesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A version that both have, and of which the destination lacks the signature that is a sigstore bundle, is not the same.
+func TestSyncNoticesThatABundleIsMissing(t *testing.T) {
+	classic, other := signtest.Signer(t, 0), *signtest.Signer(t, 1)
+	other.Format = []sign.Format{sign.Bundle}
+	from, to, log := newLayout(t), newLayout(t), transfertest.NewLog(t)
+	a := artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.5.0"))
+	storetest.Publish(t, from, a, classic)
+	must(t, from.PublishIndex(t.Context(), []string{artifacttest.Version.Path}, classic))
+	s := transfer.Sync{Copier: newCopier(from, to, log, classic.Verifier())}
+	syncAll(t, s)
+	storetest.Publish(t, from, a, &other)
+	syncAll(t, s).wants(t, 0, map[registry.Outcome]int{registry.SignatureAdded: 1, registry.Exists: 1})
+	if _, _, err := load(t, to, a.Manifest.Module, other.Verifier()); err != nil {
+		t.Error(err)
+	}
+	syncAll(t, s).wants(t, 1, map[registry.Outcome]int{registry.Exists: 1})
+}
+
 // Other content under the same version is never overwritten, and never taken for the same.
 func TestSyncNamesConflicts(t *testing.T) {
 	signer := signtest.Signer(t, 0)
@@ -193,6 +211,23 @@ func TestSyncFollowsARevisionForward(t *testing.T) {
 		r, err := to.Revision(t.Context(), artifacttest.Version.Path, "main", signer.Verifier())
 		if err != nil || r.Version != test.want {
 			t.Errorf("main means %s at the source, %+v, %v here; want %s", test.source, r, err, test.want)
+		}
+	}
+}
+
+// A revision belongs to the version that it means, as in a bundle.
+func TestSyncTakesTheRevisionsOfWhatMatches(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	from, log := newLayout(t), transfertest.NewLog(t)
+	transfertest.Everything(t, from, log, signer)
+	for version, want := range map[string]bool{"v1.2.3": true, "v1.0.0": false} {
+		to := newLayout(t)
+		s := transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}
+		s.Match = func(m module.Version) bool { return m.Version == version }
+		syncAll(t, s)
+		_, err := to.Revision(t.Context(), artifacttest.Version.Path, "main", signer.Verifier())
+		if (err == nil) != want || err != nil && !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("with %s: %v", version, err)
 		}
 	}
 }

@@ -59,6 +59,9 @@ func TestATileIndexIsCopiedAndNothingOfOthersIsLost(t *testing.T) {
 	want("when the destination has one more", registry.Exists, 1, 1, 2, 3, 9)
 	publish(from, map[int64]module.Version{4: m("example.com/d")})
 	want("when each has one more", registry.Published, 2, 1, 2, 3, 4, 9)
+	want("and again", registry.Exists, 2, 1, 2, 3, 4, 9)
+	publish(from, map[int64]module.Version{5: m("example.com/e")})
+	want("which takes no third index", registry.Published, 2, 1, 2, 3, 4, 5, 9)
 
 	stranger := signtest.Signer(t, 1)
 	if got := newCopier(from, to, log, stranger.Verifier()).Copy(t.Context(), item); !errors.Is(got.Err, sign.ErrUntrusted) {

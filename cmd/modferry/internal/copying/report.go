@@ -27,6 +27,8 @@ type Report struct {
 	Loads    bool // say "loaded" for "copied"
 
 	Counts Counts
+
+	waiting map[string]bool // items that wait for other volumes
 }
 
 // Counts is how many items ended how.
@@ -105,6 +107,8 @@ func (r *Report) count(e transfer.Event) string {
 	c := &r.Counts
 	c.BytesSent += e.Sent
 	c.BytesMount += e.Mounted
+	delete(r.waiting, e.Item.String())
+	c.Waiting = len(r.waiting)
 	foreign := errors.Is(e.Err, sign.ErrUntrusted) || errors.Is(e.Err, sign.ErrUnsigned)
 	switch {
 	case foreign && e.Item.Kind() == transfer.Index: // what others say there is need not concern us

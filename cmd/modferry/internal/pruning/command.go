@@ -232,7 +232,7 @@ func (a app) forget(c *cli.Context, plan *prune.Plan, store *registry.Store, sig
 		fmt.Fprintf(a.Err, "the index still names %d modules of which nothing is left; --%s takes them out of it\n", len(paths), command.FlagSignKey)
 		return nil
 	}
-	n, err := store.ForgetModules(c.Context, paths, signer)
+	n, err := plan.Forget(c.Context, store, paths, signer)
 	if err == nil {
 		fmt.Fprintf(a.Err, "%d modules of which nothing is left were taken out of the index\n", n)
 	}
