@@ -98,7 +98,7 @@ func (a *app) bundleCreate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := a.OpenSource(c, "written")
+	store, err := a.OpenStore(c)
 	if err != nil {
 		return err
 	}
@@ -196,6 +196,9 @@ func (a *app) selectItems(c *cli.Context, store *registry.Store, jobs int) ([]tr
 	}
 	log, err := command.ChecksumLog(c)
 	if err != nil {
+		return nil, err
+	}
+	if err := command.Answers(c.Context, store, "written"); err != nil {
 		return nil, err
 	}
 	selected := selection.Selection{Store: store, Log: log, Jobs: jobs, NoIndex: c.Bool(flagNoIndex)}

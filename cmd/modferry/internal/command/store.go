@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -106,11 +107,15 @@ func (a *App) OpenSource(c *cli.Context, done string) (*registry.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = contact.Stores(c.Context, []*registry.Store{store}, done, registry.ErrUnreachable, registry.ErrUnauthorized, registry.ErrNoLayout)
-	if err != nil {
+	if err := Answers(c.Context, store, done); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return store, nil
+}
+
+// Answers returns why a store that is to be read does not answer, or not to us; nil if it does.
+func Answers(ctx context.Context, store *registry.Store, done string) error {
+	return contact.Stores(ctx, []*registry.Store{store}, done, registry.ErrUnreachable, registry.ErrUnauthorized, registry.ErrNoLayout)
 }
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
