@@ -19,7 +19,7 @@ const scanPoll = 2 * time.Second
 type scanned struct {
 	Event
 	store *registry.Store
-	held  string // what the registry said last; "" = it was not asked as yet
+	held  string // what the registry said last
 }
 
 // expectScan remembers a version that is in a registry now, for [runner.awaitScans]. Call it with r.mu held.
@@ -35,8 +35,10 @@ func (r *runner) expectScan(j *job) {
 func (r *runner) awaitScans(ctx context.Context) {
 	waiting, cancel := context.WithTimeout(ctx, r.WaitForScan)
 	defer cancel()
+	asking := ctx // at least once, however short the wait is: what is reported is what the registry says
 	for left, told := r.scans, 0; len(left) > 0; {
-		left = r.askForScans(waiting, left)
+		left = r.askForScans(asking, left)
+		asking = waiting
 		if len(left) == 0 || ctx.Err() != nil {
 			return
 		}
@@ -90,7 +92,7 @@ func (r *runner) askForScans(ctx context.Context, list []*scanned) (left []*scan
 
 // reportHeld reports a version that is there and that the registry does not let through.
 func (r *runner) reportHeld(s *scanned) {
-	s.Status, s.HeldBack = HeldBack, cmp.Or(s.held, "it was not asked in time")
+	s.Status, s.HeldBack = HeldBack, s.held
 	if s.Err != nil {
 		s.Status, s.HeldBack = Failed, ""
 	}
