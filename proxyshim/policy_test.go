@@ -208,35 +208,44 @@ func TestARevokedRecordOfARevisionCountsNoMore(t *testing.T) {
 }
 
 func TestWhatIsOnItsWayWhileThePolicyChangesIsDecidedAnew(t *testing.T) {
-	e := newPolicyEnv(t, byFirst)
-	e.publish(content{m: lib})
-	arrived, proceed := make(chan struct{}), make(chan struct{})
-	e.transport.inject(func(r *http.Request) (*http.Response, error) {
-		if strings.HasSuffix(r.URL.Path, ".sig") {
-			e.transport.inject(nil)
-			close(arrived)
-			<-proceed
-		}
-		return nil, nil
-	})
-	first := make(chan int)
-	go func() {
-		resp, err := http.Get(e.url + libURL + ".info")
-		if err != nil {
-			first <- 0
-			return
-		}
-		_ = resp.Body.Close()
-		first <- resp.StatusCode
-	}()
-	<-arrived
-	e.setPolicy(policyKeys + strings.Replace(byFirst, "[first]", "[second]", 1))
-	e.want(libURL+".info", http.StatusForbidden, "by first, which the rule does not name")
-	close(proceed)
-	if status := <-first; status != http.StatusOK { // it was asked for under the policy before
-		t.Errorf("the request on its way: %d", status)
+	l := loggedLog(t)
+	for name, path := range map[string]string{"a version": libURL + ".info", "the snapshot": logURL + "latest"} {
+		t.Run(name, func(t *testing.T) {
+			e := newPolicyEnv(t, byFirst, withLog(l))
+			if path == libURL+".info" {
+				e.publish(content{m: lib})
+			} else {
+				e.publishSnapshot(l.snapshot(nil))
+			}
+			arrived, proceed := make(chan struct{}), make(chan struct{})
+			e.transport.inject(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, ".sig") {
+					e.transport.inject(nil)
+					close(arrived)
+					<-proceed
+				}
+				return nil, nil
+			})
+			first := make(chan int)
+			go func() {
+				resp, err := http.Get(e.url + path)
+				if err != nil {
+					first <- 0
+					return
+				}
+				_ = resp.Body.Close()
+				first <- resp.StatusCode
+			}()
+			<-arrived
+			e.setPolicy(policyKeys + strings.Replace(byFirst, "[first]", "[second]", 1))
+			e.want(path, http.StatusForbidden, "by first, which the rule does not name")
+			close(proceed)
+			if status := <-first; status != http.StatusOK { // it was asked for under the policy before
+				t.Errorf("the request on its way: %d", status)
+			}
+			e.want(path, http.StatusForbidden, "by first, which the rule does not name")
+		})
 	}
-	e.want(libURL+".info", http.StatusForbidden, "by first, which the rule does not name")
 }
 
 func TestABrokenPolicyIsToldAndTheOneBeforeStaysInForce(t *testing.T) {

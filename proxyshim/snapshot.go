@@ -66,7 +66,8 @@ func (h *Handler) newest(ctx context.Context, early bool) (*snapshots.Found, err
 	if n := h.sums.now.Load(); n != nil && !h.stale(n, early) {
 		return n, nil
 	}
-	return share(ctx, h, "checksum snapshot", func(ctx context.Context) (*snapshots.Found, error) {
+	flight := "checksum snapshot " + h.snapshotFingerprint(h.policy()) // what another policy accepts is no answer
+	return share(ctx, h, flight, func(ctx context.Context) (*snapshots.Found, error) {
 		return h.refreshSnapshot(ctx, early)
 	})
 }
