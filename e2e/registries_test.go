@@ -45,11 +45,12 @@ func TestRegistries(t *testing.T) {
 			runScripts(t, k, filepath.Join("testdata", "registries"))
 		})
 	}
-	t.Run("cache of distribution-2", func(t *testing.T) { // make e2e has that of 3
-		t.Parallel()
-		behind := startRegistry(t, registryOptions{bin: second})
-		runScripts(t, storeKind{"cache", behind.openCache}, filepath.Join("testdata", "cache"))
-	})
+	for name, o := range map[string]registryOptions{"cache of distribution-2": {bin: second}, "cache of distribution-3": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runScripts(t, storeKind{"cache", startRegistry(t, o).openCache}, filepath.Join("testdata", "cache"))
+		})
+	}
 }
 
 // openAddress tells a script about a registry.

@@ -114,3 +114,12 @@ func TestTheAuditLogOfRunIsAFile(t *testing.T) {
 	b.run("run", "--key", public, "--audit-log", b.path("no", "such.log"), "--", "true").exits(command.ExitFailed).complains("opening the audit log", "a directory that is there")
 	b.run("run", "--key", public, "--audit-log", b.path("audit.log"), "--", "true").exits(command.ExitOK)
 }
+
+func TestTheAuditLogOfServeCanBeStandardOutput(t *testing.T) {
+	b, public := mirrored(t)
+	s := b.serve("--key", public, "--audit-log", "-")
+	resp, err := http.Get(s.url + "/example.com/none/@v/v1.0.0.info")
+	must(t, err)
+	resp.Body.Close()
+	s.stop().exits(command.ExitOK).says(`"module":"example.com/none","version":"v1.0.0"`)
+}

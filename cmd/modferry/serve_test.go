@@ -40,7 +40,8 @@ func (b *bench) serve(args ...string) serving {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	r, w := io.Pipe()
 	done := make(chan int, 1)
-	s := command.Streams{In: strings.NewReader(""), Out: io.Discard, Err: w, Env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
+	var out lockedBuffer
+	s := command.Streams{In: strings.NewReader(""), Out: &out, Err: w, Env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)
 	go func() {
 		done <- execute(ctx, s, args)
@@ -67,7 +68,7 @@ func (b *bench) serve(args ...string) serving {
 	wait := sync.OnceValue(func() result {
 		cancel()
 		<-read
-		return result{b.t, strings.Join(args, " "), <-done, "", log.String()}
+		return result{b.t, strings.Join(args, " "), <-done, out.String(), log.String()}
 	})
 	b.t.Cleanup(func() { wait() })
 	url, ok := <-ready
