@@ -126,7 +126,7 @@ func (s *Selection) of(ctx context.Context, repo string, wanted map[module.Versi
 
 // selects reports whether an item is selected; of snapshots, all.
 func (s *Selection) selects(ctx context.Context, it transfer.Item, path string, wanted map[module.Version]bool) (bool, error) {
-	m := module.Version{Path: path, Version: versionOf(it)}
+	m := module.Version{Path: path, Version: it.Version()}
 	switch kind := it.Kind(); {
 	case kind == transfer.Snapshot:
 		return true, nil
@@ -143,15 +143,6 @@ func (s *Selection) selects(ctx context.Context, it transfer.Item, path string, 
 		}
 	}
 	return wanted[m] || s.Match != nil && s.Match(m), nil
-}
-
-// versionOf returns the version that a version's tag, or that of its evidence, is about.
-func versionOf(it transfer.Item) string {
-	if v, ok := artifact.ParseEvidenceTag(it.Tag); ok {
-		return v
-	}
-	v, _, _ := artifact.ParseTag(it.Tag)
-	return v
 }
 
 // read returns the module version that an item's manifest says it is about.
