@@ -158,3 +158,9 @@ func orNone(sum string) string {
 	}
 	return sum
 }
+
+// IsAbsent reports whether an error says that something is not there as yet, [ErrNotFound], perhaps because nothing was
+// ever published to the layout, [ErrNoLayout].
+func IsAbsent(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoLayout)
+}

@@ -83,7 +83,7 @@ func (s *Store) publishEvidence(ctx context.Context, e artifact.Evidence, signer
 	switch {
 	case err == nil:
 		return s.confirmEvidence(ctx, repo, c, e, signer)
-	case !absent(err):
+	case !IsAbsent(err):
 		return err
 	}
 	image, err := artifact.BuildEvidence(e)

@@ -18,7 +18,7 @@ func (s *Store) Existing(ctx context.Context, a *artifact.Artifact, o PublishOpt
 	}
 	p := publisher{Store: s, PublishOptions: o, a: a, repo: repo, tag: tag}
 	outcome, err := p.existing(ctx)
-	if absent(err) {
+	if IsAbsent(err) {
 		return 0, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	return outcome, err

@@ -30,7 +30,7 @@ func (s *Store) forgetModules(ctx context.Context, paths []string, signer *sign.
 	const repo = artifact.IndexRepository
 	tag := artifact.IndexTag(signer.KeyID())
 	have, old, err := s.ReadIndex(ctx, tag, signer.Verifier())
-	if absent(err) {
+	if IsAbsent(err) {
 		return 0, true, nil
 	}
 	if err != nil {

@@ -98,7 +98,7 @@ const (
 func (s *Store) imported(ctx context.Context, x Import, older func(raw []byte) (bool, error)) (presence, Outcome, error) {
 	d, raw, err := s.Manifest(ctx, x.Repository, x.Tag)
 	switch {
-	case absent(err):
+	case IsAbsent(err):
 		return missing, Published, nil
 	case err != nil:
 		return current, 0, err
@@ -173,7 +173,7 @@ func (s *Store) indexTag(ctx context.Context, x Import, v sign.Verifier, paths [
 	all := make(map[string]bool)
 	taken := false
 	for there, err := range s.Tags(ctx, x.Repository) {
-		if absent(err) {
+		if IsAbsent(err) {
 			break
 		}
 		if err != nil {

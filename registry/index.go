@@ -138,7 +138,7 @@ func (s *Store) publishIndex(ctx context.Context, paths []string, signer *sign.S
 		if have, known, err = s.cataloged(ctx); err != nil {
 			return false, err
 		}
-		if !known && !absent(fault) {
+		if !known && !IsAbsent(fault) {
 			lost = fmt.Errorf("%w: %w", ErrIndexLost, fault)
 		}
 	case containsAll(have, paths):
@@ -185,7 +185,7 @@ func (s *Store) cataloged(ctx context.Context) (paths []string, known bool, err 
 		case err == nil:
 			paths = append(paths, path)
 		case errors.Is(err, ErrNoPath) && ctx.Err() == nil:
-		case absent(err), errors.Is(err, ErrUnsupported), errors.Is(err, ErrDenied):
+		case IsAbsent(err), errors.Is(err, ErrUnsupported), errors.Is(err, ErrDenied):
 			return nil, false, nil
 		default:
 			return nil, false, err

@@ -66,9 +66,9 @@ func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOpti
 		outcome, err = p.existing(ctx)
 	}
 	switch {
-	case absent(err) && o.DryRun:
+	case IsAbsent(err) && o.DryRun:
 		outcome, err = Published, nil
-	case absent(err):
+	case IsAbsent(err):
 		outcome, err = p.push(ctx)
 	}
 	var conflict *ConflictError
@@ -84,7 +84,7 @@ func (s *Store) Publish(ctx context.Context, a *artifact.Artifact, o PublishOpti
 // version is not there.
 func (s *Store) Confirm(ctx context.Context, v module.Version, modOnly bool, signer *sign.Signer) (m *Module, done bool, err error) {
 	m, err = s.FindKind(ctx, v, modOnly)
-	if absent(err) {
+	if IsAbsent(err) {
 		return nil, false, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	if err == nil {
@@ -95,11 +95,6 @@ func (s *Store) Confirm(ctx context.Context, v module.Version, modOnly bool, sig
 	}
 	l, err := s.lacks(ctx, m.Repository, m.Module, m.Descriptor, signer)
 	return m, err == nil && l.none(), err
-}
-
-// absent reports whether a version is not there as yet, perhaps because nothing was ever published to the layout.
-func absent(err error) bool {
-	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoLayout)
 }
 
 // publisher is one call of Publish.

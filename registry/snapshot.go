@@ -125,7 +125,7 @@ func (s *Store) PublishSnapshot(ctx context.Context, img *artifact.Image, log *s
 func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb.Log, n int64, have *sumdb.Manifest, by signing) error {
 	repo, tag, d := log.Repository(), sumdb.HeadTag(n), img.Descriptor
 	tagged, _, err := s.Manifest(ctx, repo, tag)
-	if err != nil && !absent(err) && !errors.Is(err, ErrPolicy) { // which holds back what was not scanned yet
+	if err != nil && !IsAbsent(err) && !errors.Is(err, ErrPolicy) { // which holds back what was not scanned yet
 		return err
 	}
 	if tagged.Digest != d.Digest {
@@ -140,7 +140,7 @@ func (s *Store) publishHead(ctx context.Context, img *artifact.Image, log *sumdb
 	if signErr := s.ensureSigned(ctx, repo, SnapshotSubject(log, "").Module, d, by); signErr != nil {
 		return signErr
 	}
-	if !absent(err) {
+	if !IsAbsent(err) {
 		return nil
 	}
 	err = s.CreateTag(ctx, repo, d, img.Raw, tag, false)

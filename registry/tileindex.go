@@ -126,7 +126,7 @@ func (s *Store) tileIndexTag(ctx context.Context, x Import, log *sumdb.Log, v si
 	all := make(map[int64]module.Version)
 	taken := false
 	for there, err := range s.Tags(ctx, log.Repository()) {
-		if absent(err) {
+		if IsAbsent(err) {
 			break
 		}
 		if err != nil {

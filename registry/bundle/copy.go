@@ -100,6 +100,7 @@ func (d *download) reopen() error {
 	return err
 }
 
+// Read reads on where a broken download ended, until there were too many.
 func (d *download) Read(p []byte) (int, error) {
 	n, err := d.now.Read(p)
 	d.at += int64(n)
@@ -116,6 +117,7 @@ func isBroken(err error) bool {
 	return errors.Is(err, registry.ErrUnavailable) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// Close ends the download that is under way, if one is.
 func (d *download) Close() error {
 	if d.now == nil {
 		return nil

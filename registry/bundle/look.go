@@ -131,18 +131,9 @@ func (i *Item) add(tag string, d ocispec.Descriptor, raw []byte) error {
 	}
 	i.Manifests = append(i.Manifests, Manifest{Tag: tag, MediaType: d.MediaType, File: f})
 	for _, b := range blobs {
-		if !i.lists(b) {
+		if !slices.ContainsFunc(i.Blobs, func(there Blob) bool { return there.Digest == b.Digest }) {
 			i.Blobs = append(i.Blobs, Blob{File: b})
 		}
 	}
 	return nil
-}
-
-func (i *Item) lists(f File) bool {
-	for _, b := range i.Blobs {
-		if b.Digest == f.Digest {
-			return true
-		}
-	}
-	return false
 }

@@ -62,6 +62,7 @@ type counter struct {
 	n int64
 }
 
+// Read counts what r gives.
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)

@@ -42,8 +42,10 @@ func lineSize(value any) int64 {
 	return int64(n)
 }
 
+// sizeOnly counts what is written.
 type sizeOnly int64
 
+// Write counts p, and never fails.
 func (n *sizeOnly) Write(p []byte) (int, error) {
 	*n += sizeOnly(len(p))
 	return len(p), nil

@@ -123,6 +123,7 @@ type joined struct {
 	now   io.ReadCloser
 }
 
+// Read goes from the end of a part to the next.
 func (j *joined) Read(p []byte) (int, error) {
 	for {
 		if j.now != nil {
@@ -149,6 +150,7 @@ func (j *joined) Read(p []byte) (int, error) {
 	}
 }
 
+// Close closes the part that is being read, if one is.
 func (j *joined) Close() error {
 	if j.now == nil {
 		return nil

@@ -117,7 +117,7 @@ func (l *Loader) checkBase(ctx context.Context, v *bundle.Volume) error {
 	for n, it := range omitted {
 		g.Go(func() error {
 			d, err := l.Destination.Resolve(groupCtx, it.Repository, it.Tag)
-			absent := errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrNoLayout)
+			absent := registry.IsAbsent(err)
 			lacks[n] = absent || err == nil && d.Digest != it.Descriptor.Digest && !moves(it)
 			if absent {
 				return nil

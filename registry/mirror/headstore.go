@@ -23,7 +23,7 @@ type headStore struct {
 func (p *treeHead) findSnapshot(ctx context.Context, s *registry.Store) (*headStore, error) {
 	found, err := s.FindSnapshot(ctx, p.sums.Log, sumdb.LatestTag)
 	switch {
-	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrNoLayout):
+	case registry.IsAbsent(err):
 		return &headStore{Store: s}, nil
 	case isDamage(err):
 		p.ignore(s, err)
@@ -79,7 +79,7 @@ func (p *treeHead) earlier(ctx context.Context) ([]sumdb.Head, error) {
 	var heads []sumdb.Head
 	for _, s := range p.stores {
 		sizes, err := s.Heads(ctx, p.sums.Log)
-		if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrNoLayout) {
+		if err != nil && !registry.IsAbsent(err) {
 			return nil, err
 		}
 		for _, n := range sizes {

@@ -53,7 +53,7 @@ func (r *Rules) dropped(m module.Version) string {
 	return ""
 }
 
-// named reports whether a version is needed in full, or at least its go.mod.
+// named returns the versions that are needed in full, and those of which at least the go.mod is: all of them.
 func (r *Rules) named() (full, mod map[module.Version]bool) {
 	full, mod = make(map[module.Version]bool), make(map[module.Version]bool)
 	for _, n := range r.Needed {

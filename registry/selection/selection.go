@@ -46,9 +46,9 @@ func (s *Selection) List(ctx context.Context) (items []transfer.Item, missing []
 	if err != nil {
 		return nil, nil, err
 	}
-	wanted := make(map[module.Version]bool)
+	named := make(map[module.Version]bool)
 	for _, r := range s.Versions {
-		wanted[r.Module] = true
+		named[r.Module] = true
 	}
 	var mu sync.Mutex
 	var faults []error
@@ -56,7 +56,7 @@ func (s *Selection) List(ctx context.Context) (items []transfer.Item, missing []
 	g.SetLimit(cmp.Or(s.Jobs, 4))
 	for _, name := range names {
 		g.Go(func() error {
-			found, err := s.of(ctx, name, wanted)
+			found, err := s.of(ctx, name, named)
 			mu.Lock()
 			defer mu.Unlock()
 			items, faults = append(items, found...), append(faults, err)
@@ -95,7 +95,7 @@ func (s *Selection) repositories(ctx context.Context) ([]string, error) {
 }
 
 // of returns the items of a repository that are selected; none if there is no such repository.
-func (s *Selection) of(ctx context.Context, repo string, wanted map[module.Version]bool) (items []transfer.Item, err error) {
+func (s *Selection) of(ctx context.Context, repo string, named map[module.Version]bool) (items []transfer.Item, err error) {
 	path, _ := artifact.ModulePath(repo)
 	for tag, err := range s.Store.Tags(ctx, repo) {
 		if errors.Is(err, registry.ErrNotFound) {
@@ -113,7 +113,7 @@ func (s *Selection) of(ctx context.Context, repo string, wanted map[module.Versi
 	}
 	var selected []transfer.Item
 	for _, it := range items {
-		is, err := s.selects(ctx, it, path, wanted)
+		is, err := s.selects(ctx, it, path, named)
 		if err != nil {
 			return nil, err
 		}
@@ -125,8 +125,8 @@ func (s *Selection) of(ctx context.Context, repo string, wanted map[module.Versi
 }
 
 // selects reports whether an item is selected; of snapshots, all.
-func (s *Selection) selects(ctx context.Context, it transfer.Item, path string, wanted map[module.Version]bool) (bool, error) {
-	m := module.Version{Path: path, Version: versionOf(it)}
+func (s *Selection) selects(ctx context.Context, it transfer.Item, path string, named map[module.Version]bool) (bool, error) {
+	m := module.Version{Path: path, Version: it.Version()}
 	switch kind := it.Kind(); {
 	case kind == transfer.Snapshot:
 		return true, nil
@@ -142,16 +142,7 @@ func (s *Selection) selects(ctx context.Context, it transfer.Item, path string, 
 			m.Version = about.Version
 		}
 	}
-	return wanted[m] || s.Match != nil && s.Match(m), nil
-}
-
-// versionOf returns the version that a version's tag, or that of its evidence, is about.
-func versionOf(it transfer.Item) string {
-	if v, ok := artifact.ParseEvidenceTag(it.Tag); ok {
-		return v
-	}
-	v, _, _ := artifact.ParseTag(it.Tag)
-	return v
+	return named[m] || s.Match != nil && s.Match(m), nil
 }
 
 // read returns the module version that an item's manifest says it is about.

@@ -60,7 +60,7 @@ func (s *spool) Manifest(ctx context.Context, repo, ref string) (ocispec.Descrip
 		return m.d, m.raw, nil
 	}
 	d, raw, err := s.Backend.Manifest(ctx, repo, ref)
-	if isAbsent(err) && vouches(repo, ref) {
+	if registry.IsAbsent(err) && vouches(repo, ref) {
 		if d, raw, err := s.there.Manifest(ctx, repo, ref); err == nil {
 			return d, raw, nil
 		}

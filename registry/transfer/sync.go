@@ -133,7 +133,7 @@ func (s *Sync) lacking(ctx context.Context, repo string) (items []Item, same int
 func list(ctx context.Context, s *registry.Store, repo string) (map[string]bool, error) {
 	tags := make(map[string]bool)
 	for tag, err := range s.Tags(ctx, repo) {
-		if errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrNoLayout) {
+		if registry.IsAbsent(err) {
 			return nil, nil
 		}
 		if err != nil {

@@ -71,11 +71,6 @@ func (x *copying) check(ctx context.Context, mod *registry.Module) error {
 	return verify.Zip(ctx, x.from, mod, f)
 }
 
-// isAbsent reports whether there is no such thing in a store, which may not even be one as yet.
-func isAbsent(err error) bool {
-	return errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrNoLayout)
-}
-
 // evidence copies checksum database evidence that is stored apart from its version, which is at the source or at the
 // destination.
 func (x *copying) evidence(ctx context.Context) (registry.Outcome, error) {
@@ -96,10 +91,10 @@ func (x *copying) evidence(ctx context.Context) (registry.Outcome, error) {
 		return 0, fmt.Errorf("%v: checksum database evidence: %w", e.Module, err)
 	}
 	mod, err := x.from.Find(ctx, e.Module)
-	if isAbsent(err) {
+	if registry.IsAbsent(err) {
 		mod, err = x.to.Find(ctx, e.Module)
 	}
-	if err != nil && !(isAbsent(err) && x.Ahead) {
+	if err != nil && !(registry.IsAbsent(err) && x.Ahead) {
 		return 0, fmt.Errorf("checksum database evidence: %w", err)
 	}
 	c := x.Checker

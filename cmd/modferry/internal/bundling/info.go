@@ -69,11 +69,11 @@ func (in *Inspector) Inspect(ctx context.Context, path string, each func(*bundle
 		return info, errors.Join(err, v.Close())
 	}
 	v, err := bundle.Open(path, bundle.Options{})
-	said := ""
+	repair := ""
 	if err != nil || in.Check {
 		m := parity.Mend(ctx, path, "")
 		defer m.Close()
-		if said = saidOf(m); m.Repaired() {
+		if repair = repairOf(m); m.Repaired() {
 			if err == nil {
 				v.Close()
 			}
@@ -85,13 +85,13 @@ func (in *Inspector) Inspect(ctx context.Context, path string, each func(*bundle
 	}
 	info, err := in.inspect(ctx, path, v, each)
 	if info != nil {
-		info.Parity = said
+		info.Parity = repair
 	}
 	return info, errors.Join(err, v.Close())
 }
 
-// saidOf says what the parity of a volume was good for; "" if there is none.
-func saidOf(m *parity.Mended) string {
+// repairOf says what the parity of a volume was good for; "" if there is none.
+func repairOf(m *parity.Mended) string {
 	switch {
 	case m.Err != nil:
 		return redact.Text(m.Err.Error())
@@ -104,12 +104,12 @@ func saidOf(m *parity.Mended) string {
 }
 
 func (in *Inspector) inspect(ctx context.Context, path string, v *bundle.Volume, each func(*bundle.Volume) error) (*VolumeInfo, error) {
-	said := v.Info()
-	own := said.Volumes[said.Volume-1]
+	i := v.Info()
+	own := i.Volumes[i.Volume-1]
 	info := &VolumeInfo{
-		File: path, Bundle: said.Bundle, Volume: said.Volume, Volumes: len(said.Volumes), Source: said.Source,
-		Items: own.Items, Files: own.Files, Bytes: own.Size, Base: said.Base, Omitted: said.Omitted,
-		Signed: said.Signed, CutOff: v.Missing(), checked: in.Trust != nil,
+		File: path, Bundle: i.Bundle, Volume: i.Volume, Volumes: len(i.Volumes), Source: i.Source,
+		Items: own.Items, Files: own.Files, Bytes: own.Size, Base: i.Base, Omitted: i.Omitted,
+		Signed: i.Signed, CutOff: v.Missing(), checked: in.Trust != nil,
 	}
 	if in.Trust != nil {
 		keys, err := v.Verify(ctx, in.Trust)

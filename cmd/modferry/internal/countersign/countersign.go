@@ -171,7 +171,7 @@ func (r *Run) snapshots(ctx context.Context, store *registry.Store, log *sumdb.L
 	name := store.Reference(log.Repository(), "")
 	heads, err := store.Heads(ctx, log)
 	switch {
-	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrNoLayout):
+	case registry.IsAbsent(err):
 		return nil
 	case err != nil:
 		return []Result{r.result("snapshot", name, false, err)}

@@ -195,16 +195,16 @@ func (a app) pruneApply(c *cli.Context) error {
 		return err
 	}
 	defer store.Close()
-	said := &report{out: a.Out, json: c.Bool(command.FlagJSON)}
-	if err := plan.Apply(c.Context, store, said.tell); err != nil {
+	r := &report{out: a.Out, json: c.Bool(command.FlagJSON)}
+	if err := plan.Apply(c.Context, store, r.tell); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.Err, said)
+	fmt.Fprintln(a.Err, r)
 	if err := a.forget(c, plan, store, signer); err != nil {
 		return err
 	}
-	if said.failed > 0 {
-		return command.ItemsFailed(said.failed, "tags were not removed")
+	if r.failed > 0 {
+		return command.ItemsFailed(r.failed, "tags were not removed")
 	}
 	return nil
 }
