@@ -59,7 +59,7 @@ func (h *Handler) Describe(ctx context.Context, m module.Version) (*Description,
 		}
 		return nil, err
 	}
-	h.record(event, e, false)
+	h.record(event, h.policy(), e, false)
 	return h.description(e), nil
 }
 
@@ -78,9 +78,10 @@ func (h *Handler) Known(m module.Version) *Description {
 }
 
 func (h *Handler) description(e *cache.Entry) *Description {
+	policy := h.policy()
 	d := &Description{
 		Module: e.Module, ModOnly: e.ZipLayer == nil, Manifest: e.Manifest.Digest, Sum: e.Sum, GoModSum: e.GoModSum,
-		Keys: e.Keys, Rule: h.policy().Rule(e.Module.Path).Name, Record: -1, Private: h.isPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
+		Keys: e.Keys, Rule: policy.Rule(e.Module.Path).Name, Record: -1, Private: h.checker(policy).IsPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
 	}
 	if e.ZipLayer != nil {
 		d.Size = e.ZipLayer.Size
