@@ -71,7 +71,7 @@ func (h *Handler) Known(m module.Version) *Description {
 	}
 	policy := h.policy()
 	e := h.cache.Find(m, store.String(), h.versions.fingerprint(policy, m.Path))
-	if e == nil || h.lacksRecord(e) || policy.Deny(e.Subject()) != nil {
+	if e == nil || h.lacksRecord(policy, e) || policy.Deny(e.Subject()) != nil {
 		return nil
 	}
 	return h.description(e)

@@ -96,8 +96,9 @@ func (h *Handler) isCached(m module.Version, k kind) bool {
 	if err != nil {
 		return false
 	}
-	e := h.cache.Find(m, store.String(), h.versions.fingerprint(h.policy(), m.Path))
-	return h.versions.usable(e) && (k != kindZip || e.HasZip())
+	policy := h.policy()
+	e := h.cache.Find(m, store.String(), h.versions.fingerprint(policy, m.Path))
+	return h.versions.usable(policy, e) && (k != kindZip || e.HasZip())
 }
 
 // record records the version that a request is answered with, and the rule of the policy by which it is.
