@@ -28,9 +28,9 @@ type confirmed interface {
 // source is where answers of one kind come from: from the cache, and from a store when they are not there or old.
 // They are good for as long as the store does not answer.
 type source[T confirmed] struct {
-	kind   string       // in flights and log records
-	anyone bool         // nobody has to accept them, for what they lead to is verified
-	lacks  func(T) bool // whether it would not be accepted as it is now; nil: never
+	kind   string                               // in flights and log records
+	anyone bool                                 // nobody has to accept them, for what they lead to is verified
+	lacks  func(policy sign.Verifier, v T) bool // whether a policy would not accept it as it is now; nil: never
 	fetch  func(ctx context.Context, policy sign.Verifier, store *registry.Store, m module.Version, old T) (T, error)
 	cache  interface {
 		Get(m module.Version) T
@@ -51,17 +51,17 @@ func (s *source[T]) fingerprint(policy sign.Verifier, path string) string {
 // fresh returns the answer about m that is in memory, if it can be used without asking, or nil.
 func fresh[T confirmed](h *Handler, s *source[T], policy sign.Verifier, m module.Version, maxAge time.Duration) (none T) {
 	v := s.cache.Get(m)
-	if s.usable(v) && h.age(v.Confirmed().Checked) < maxAge &&
+	if s.usable(policy, v) && h.age(v.Confirmed().Checked) < maxAge &&
 		v.Confirmed().Verifier == s.fingerprint(policy, m.Path) && policy.Deny(v.Subject()) == nil {
 		return v
 	}
 	return none
 }
 
-// usable reports whether v can be used if its store does not answer.
-func (s *source[T]) usable(v T) bool {
+// usable reports whether v can be used if its store does not answer. The policy says only whether it lacks a record.
+func (s *source[T]) usable(policy sign.Verifier, v T) bool {
 	var none T
-	return v != none && !v.Confirmed().Withheld && (s.lacks == nil || !s.lacks(v))
+	return v != none && !v.Confirmed().Withheld && (s.lacks == nil || !s.lacks(policy, v))
 }
 
 // ask returns the answer about m, which a store confirmed less than maxAge ago, unless that does not answer. If anew
@@ -114,7 +114,7 @@ func refresh[T confirmed](
 		return none, err
 	}
 	old := s.cache.Find(m, store.String(), s.fingerprint(policy, m.Path))
-	usable := s.usable(old)
+	usable := s.usable(policy, old)
 	if usable {
 		if h.age(old.Confirmed().Checked) < maxAge || !anew && h.outages.holds(store.String()) {
 			return old, nil

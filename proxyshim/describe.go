@@ -59,7 +59,7 @@ func (h *Handler) Describe(ctx context.Context, m module.Version) (*Description,
 		}
 		return nil, err
 	}
-	h.record(event, e, false)
+	h.record(event, h.policy(), e, false)
 	return h.description(e), nil
 }
 
@@ -71,16 +71,17 @@ func (h *Handler) Known(m module.Version) *Description {
 	}
 	policy := h.policy()
 	e := h.cache.Find(m, store.String(), h.versions.fingerprint(policy, m.Path))
-	if e == nil || h.lacksRecord(e) || policy.Deny(e.Subject()) != nil {
+	if e == nil || h.lacksRecord(policy, e) || policy.Deny(e.Subject()) != nil {
 		return nil
 	}
 	return h.description(e)
 }
 
 func (h *Handler) description(e *cache.Entry) *Description {
+	policy := h.policy()
 	d := &Description{
 		Module: e.Module, ModOnly: e.ZipLayer == nil, Manifest: e.Manifest.Digest, Sum: e.Sum, GoModSum: e.GoModSum,
-		Keys: e.Keys, Rule: h.policy().Rule(e.Module.Path).Name, Record: -1, Private: h.isPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
+		Keys: e.Keys, Rule: policy.Rule(e.Module.Path).Name, Record: -1, Private: h.checker(policy).IsPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
 	}
 	if e.ZipLayer != nil {
 		d.Size = e.ZipLayer.Size

@@ -113,7 +113,7 @@ func (h *Handler) dropForeign(ctx context.Context, store *registry.Store, path s
 // listing returns the listing of a module. If anew is set, something was not in the one that is kept.
 func (h *Handler) listing(ctx context.Context, path string, anew bool) (*cache.Answer[listing], error) {
 	m, event := module.Version{Path: path}, events.Of(ctx)
-	cached := fresh(h, h.listings, h.policy(), m, h.maxAge(anew)) != nil
+	cached := event != nil && fresh(h, h.listings, h.policy(), m, h.maxAge(anew)) != nil
 	l, err := ask(ctx, h, h.listings, m, h.maxAge(anew), anew)
 	if event != nil {
 		event.Cached = cached

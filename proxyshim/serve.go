@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/proxyshim/cache"
 	"github.com/modferry/modferry/proxyshim/events"
 )
@@ -57,9 +58,10 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, m module.Ver
 // open opens a file of m that was verified and is still the one that was, and returns when it was written.
 func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSeekCloser, time.Time, error) {
 	event := events.Of(ctx)
-	if e := fresh(h, h.versions, h.policy(), m, h.recheck); e != nil {
+	policy := h.policy()
+	if e := fresh(h, h.versions, policy, m, h.recheck); e != nil {
 		if f, written, err := h.cache.Open(e, k); err == nil {
-			h.record(event, e, true)
+			h.record(event, policy, e, true)
 			return f, written, nil
 		}
 	}
@@ -68,7 +70,7 @@ func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSe
 	for range openings {
 		e, err := h.version(ctx, m)
 		if err == nil {
-			h.record(event, e, cached)
+			h.record(event, h.policy(), e, cached)
 		}
 		if err == nil && k == kindZip {
 			e, err = h.withZip(ctx, e)
@@ -94,18 +96,19 @@ func (h *Handler) isCached(m module.Version, k kind) bool {
 	if err != nil {
 		return false
 	}
-	e := h.cache.Find(m, store.String(), h.versions.fingerprint(h.policy(), m.Path))
-	return h.versions.usable(e) && (k != kindZip || e.HasZip())
+	policy := h.policy()
+	e := h.cache.Find(m, store.String(), h.versions.fingerprint(policy, m.Path))
+	return h.versions.usable(policy, e) && (k != kindZip || e.HasZip())
 }
 
-// record records the version that a request is answered with.
-func (h *Handler) record(event *events.Event, v *cache.Entry, cached bool) {
+// record records the version that a request is answered with, and the rule of the policy by which it is.
+func (h *Handler) record(event *events.Event, policy sign.Verifier, v *cache.Entry, cached bool) {
 	if event == nil {
 		return
 	}
 	event.Version(v, cached)
-	event.Rule = h.policy().Rule(v.Module.Path).Name
-	if n := h.sums.now.Load(); n != nil && !h.isPrivate(v.Module.Path) {
+	event.Rule = policy.Rule(v.Module.Path).Name
+	if n := h.sums.now.Load(); n != nil && !h.checker(policy).IsPrivate(v.Module.Path) {
 		event.Snapshot(n.Snapshot)
 	}
 }

@@ -164,13 +164,12 @@ func (h *Handler) logSnapshot(old, next *snapshots.Found) {
 	}
 }
 
-// lacksRecord reports whether e was accepted without a record, but would not be now: before there was a snapshot, or
-// by other options.
-func (h *Handler) lacksRecord(e *cache.Entry) bool {
+// lacksRecord reports whether e was accepted without a record, but would not be by a policy now: before there was a
+// snapshot, or by other options.
+func (h *Handler) lacksRecord(policy sign.Verifier, e *cache.Entry) bool {
 	if h.sums.record(e) != nil {
 		return false
 	}
-	policy := h.policy()
 	switch h.checker(policy).Records(e.Module.Path) {
 	case sign.RecordsNone, sign.RecordsDefault:
 		return false

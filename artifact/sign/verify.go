@@ -36,16 +36,14 @@ func (k *Keys) Verify(ctx context.Context, s Subject, sigs []Signature) ([]strin
 	if len(sigs) == 0 {
 		return nil, fmt.Errorf("%s is %w", s.Digest, ErrUnsigned)
 	}
-	valid := make(map[string][]string, len(k.list)) // signers by the ID of a key
+	valid := make(signers)
 	var reasons []error
 	for _, sig := range sigs {
 		by, err := k.check(ctx, s, sig)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		for _, id := range by.ids {
-			valid[id] = append(valid[id], by.signer)
-		}
+		valid.add(by)
 		if err != nil {
 			reasons = append(reasons, err)
 		}

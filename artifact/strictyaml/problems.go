@@ -29,7 +29,10 @@ type problem struct {
 // hidden is an error whose text shows no credentials of URLs.
 type hidden struct{ err error }
 
+// Error returns the text of the error without credentials.
 func (e hidden) Error() string { return redact.Text(e.err.Error()) }
+
+// Unwrap returns the error, whose text shows them.
 func (e hidden) Unwrap() error { return e.err }
 
 // Add adds a problem, unless there are very many.

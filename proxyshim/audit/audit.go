@@ -141,7 +141,7 @@ type record struct {
 	Error    string   `json:"error,omitempty"`
 	Registry string   `json:"registry,omitempty"`
 	Manifest string   `json:"manifest,omitempty"` // digest
-	Keys     []string `json:"keys,omitempty"`     // digests of the public keys that signed it and are trusted
+	Keys     []string `json:"keys,omitempty"`     // that signed it and are trusted: names in the policy, else digests or identities
 	Rule     string   `json:"rule,omitempty"`     // of the policy
 	Snapshot *head    `json:"snapshot,omitempty"` // of the checksum database
 	Cached   bool     `json:"cached"`

@@ -43,7 +43,7 @@ type Event struct {
 
 	// Of the version that was answered with or refused, as far as it came to that.
 	Manifest digest.Digest
-	Keys     []string  // who signed it and is trusted: sha256 digests of public keys
+	Keys     []string  // who signed it and is trusted, as sign.Verifier has it
 	Rule     string    // of the policy, by which it counts: the pattern that covers the module; "" without a policy
 	Cached   bool      // it, or the list, was there before; the store may have been asked whether it still stands
 	Head     tlog.Tree // of the checksum snapshot in force; zero for a private module, and without a snapshot

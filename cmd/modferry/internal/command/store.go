@@ -130,7 +130,7 @@ func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
-	keys, err := trusted(c)
+	keys, err := OptionalKeys(c)
 	if err != nil {
 		return nil, err
 	}
@@ -140,9 +140,6 @@ func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
 	}
 	return keys, nil
 }
-
-// OptionalKeys are those that --key and --trusted-root name, of a command that works without any: nil then.
-func OptionalKeys(c *cli.Context) (*sign.Keys, error) { return trusted(c) }
 
 // ParseVersion reads module@version, where the version is one a store can have: canonical, no query.
 func ParseVersion(arg string) (module.Version, error) {

@@ -28,8 +28,8 @@ func identityFlags() []cli.Flag {
 	}
 }
 
-// trusted is what --key and --trusted-root name: nil if nothing does.
-func trusted(c *cli.Context) (*sign.Keys, error) {
+// OptionalKeys are those that --key and --trusted-root name, of a command that works without any: nil then.
+func OptionalKeys(c *cli.Context) (*sign.Keys, error) {
 	var all []*sign.Keys
 	for _, name := range c.StringSlice(trustKeyFlag(c.Command)) {
 		keys, err := loadKey(c.Context, name)
