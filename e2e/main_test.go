@@ -88,6 +88,9 @@ func TestTools(t *testing.T) {
 	}
 	plain := startRegistry(t, registryOptions{})
 	runScripts(t, storeKind{"registry", plain.open}, filepath.Join("testdata", "tools"))
+	if os.Getenv(envNetwork) != "" {
+		runScripts(t, storeKind{"registry", plain.open}, filepath.Join("testdata", "tools", "network"))
+	}
 }
 
 // TestNetwork mirrors real modules from the configured GOPROXY.
