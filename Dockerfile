@@ -1,5 +1,7 @@
 # The shim as a container: static binary, no shell, not root. Built anywhere Go modules can be fetched:
 #   docker build --build-arg GOPROXY="$(go env GOPROXY)" -t modferry .
+# And for the mirror job, with a go command and git, which it takes to find out what projects and modules need:
+#   docker build --build-arg GOPROXY="$(go env GOPROXY)" --target mirror -t modferry-mirror .
 FROM golang:1.26 AS build
 ARG GOPROXY
 ARG VERSION=devel
@@ -12,6 +14,15 @@ COPY registry registry
 COPY proxyshim proxyshim
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/modferry/modferry/cmd/modferry/internal/command.version=${VERSION}" -o /out/modferry ./cmd/modferry \
  && mkdir -p /out/cache
+
+FROM golang:1.26 AS mirror
+COPY --from=build /out/modferry /usr/local/bin/modferry
+USER 65532:65532
+WORKDIR /work
+ENV HOME=/work \
+    GOPATH=/work/go
+ENTRYPOINT ["/usr/local/bin/modferry"]
+CMD ["help"]
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -24,7 +24,7 @@ REGCTL      := $(TOOLS)/regctl@v0.11.7/regctl
 SYFT        := $(TOOLS)/syft@v1.57.1/syft
 TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 
-.PHONY: build test unit e2e registries page alerts tools interop lint fmt bench bench-real demo clean
+.PHONY: build test unit e2e registries page alerts chart manifests tools interop lint fmt bench bench-real demo clean
 
 build: ## the modferry binary, static, in this directory
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/modferry/modferry/cmd/modferry/internal/command.version=$(VERSION)' -o modferry ./cmd/modferry
@@ -48,6 +48,12 @@ page: build ## the pages of the shim in a real browser: Debian's chromium, or CH
 
 alerts: ## Prometheus' own engine: do the alerts fire when they should, and does the dashboard find what it asks for?
 	cd deploy/prometheus && $(TEST) -v .
+
+chart: build ## the Helm chart and the manifests: helm's library, Kubernetes' own validation and the kubelet's volumes, this binary
+	cd deploy/helm && MODFERRY_BIN=$(CURDIR)/modferry $(TEST) -count=1 .
+
+manifests: ## deploy/kubernetes, made from the chart
+	cd deploy/helm && $(GO) test -run TestManifestsAreUpToDate . -update
 
 interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \

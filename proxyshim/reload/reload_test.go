@@ -2,6 +2,7 @@ package reload
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -99,6 +100,67 @@ func TestAFileOfTheSameSizeAndTimeIsReadAgain(t *testing.T) {
 	if got := v.Get(); got != "2" {
 		t.Errorf("it is %s still", got)
 	}
+}
+
+// A volume of Kubernetes is replaced whole: its files are links through ..data, which is moved to another directory.
+func TestAVolumeOfKubernetesIsReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	replace := func(version string) {
+		t.Helper()
+		err := os.Mkdir(filepath.Join(dir, ".."+version), 0o755)
+		for _, name := range []string{"cert", "key"} {
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, ".."+version, name), []byte(version), 0o440)
+			}
+		}
+		if err == nil {
+			err = os.Symlink(".."+version, filepath.Join(dir, "..data_tmp"))
+		}
+		if err == nil {
+			err = os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace("1")
+	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	for _, file := range []string{cert, key} {
+		if err := os.Symlink(filepath.Join("..data", filepath.Base(file)), file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	meanwhile := func() {} // between the files of a pair
+	v, err := New(slog.New(slog.DiscardHandler), func() (string, error) {
+		a, err := os.ReadFile(cert)
+		meanwhile()
+		b, err2 := os.ReadFile(key)
+		if err == nil && err2 == nil && !bytes.Equal(a, b) {
+			err = errors.New("they do not fit")
+		}
+		return string(a), errors.Join(err, err2)
+	}, cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	v.now = func() time.Time { now = now.Add(time.Minute); return now }
+	want := func(value string, broken bool) {
+		t.Helper()
+		if got := v.Get(); got != value || (v.err != nil) != broken {
+			t.Errorf("it is %s, %v", got, v.err)
+		}
+	}
+	want("1", false)
+	replace("2")
+	if err := os.RemoveAll(filepath.Join(dir, "..1")); err != nil {
+		t.Fatal(err)
+	}
+	want("2", false)
+	replace("3")
+	meanwhile = func() { replace("4"); meanwhile = func() {} }
+	want("2", true) // a pair of two versions is none
+	want("4", false)
 }
 
 func TestAValueThatCannotBeReadAtFirstIsAnError(t *testing.T) {
