@@ -36,6 +36,11 @@ func newNode(t *testing.T) *node {
 	t.Helper()
 	root := t.TempDir()
 	n := &node{t: t, root: root}
+	for _, home := range []string{root, n.dir("work"), n.dir("tmp")} { // else the go command leaves processes that write there
+		mode := filepath.Join(home, ".config/go/telemetry/mode")
+		n.check(os.MkdirAll(filepath.Dir(mode), 0o755))
+		n.check(os.WriteFile(mode, []byte("off"), 0o644))
+	}
 	upstream := filepath.Join(root, "upstream")
 	n.instead = strings.NewReplacer(
 		"corp.example=registry.example:8443/private,registry.example/golang", "oci:"+root+"/inside",
