@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var update = flag.Bool("update", false, "write deploy/kubernetes anew, and the chart's copy of the alerts")
+var update = flag.Bool("update", false, "write deploy/kubernetes anew, and the chart's copies of the alerts and the dashboard")
 
 const manifestsDir = "../kubernetes"
 
@@ -43,12 +43,14 @@ var blank = regexp.MustCompile(`(?m)^\s*\n`)
 
 func TestManifestsAreUpToDate(t *testing.T) {
 	if *update {
-		alerts, err := os.ReadFile("../prometheus/modferry.rules.yaml")
-		if err == nil {
-			err = os.WriteFile(chartDir+"/files/modferry.rules.yaml", alerts, 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
+		for _, file := range []string{"../prometheus/modferry.rules.yaml", "../grafana/modferry.json"} {
+			data, err := os.ReadFile(file)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(chartDir, "files", filepath.Base(file)), data, 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for name, text := range manifests(t) {

@@ -264,6 +264,22 @@ func TestTheAlertsAreThoseOfPrometheus(t *testing.T) {
 	}
 }
 
+func TestTheDashboardIsThatOfGrafana(t *testing.T) {
+	want, err := os.ReadFile("../grafana/modferry.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range find[*corev1.ConfigMap](objects(t, mustRender(t, readValues(t, chartDir+"/ci/everything-values.yaml")))) {
+		if c.Name == "release-name-proxy-dashboard" {
+			if strings.TrimSpace(c.Data["modferry.json"]) != strings.TrimSpace(string(want)) {
+				t.Error("not deploy/grafana/modferry.json: run make manifests")
+			}
+			return
+		}
+	}
+	t.Error("no dashboard")
+}
+
 func asJSON(t *testing.T, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)

@@ -53,6 +53,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"a kind of cache that is none":          {"shim.cache.type=hostPath", "shim/cache/type"},
 		"a duration that is none":               {"shim.recheck=1 hour", "shim/recheck"},
 		"a budget that keeps all pods":          {"shim.podDisruptionBudget.maxUnavailable=0", "maxUnavailable"},
+		"a label that pods are selected by":     {"shim.podLabels.app\\.kubernetes\\.io/component=x", "shim/podLabels"},
 		"an argument that is no option":         {"shim.extraArgs={serve}", "shim/extraArgs/0"},
 		"a schedule that is none":               {"sync.schedule=hourly", "sync/schedule"},
 		"a port that is none":                   {"networkPolicy.registry.ports={65536}", "registry/ports/0"},
