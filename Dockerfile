@@ -33,6 +33,8 @@ ENV MODFERRY_CACHE=/var/cache/modferry \
     MODFERRY_LISTEN=:7070
 VOLUME /var/cache/modferry
 EXPOSE 7070
+# For docker and what builds on it; Kubernetes has probes of its own.
+HEALTHCHECK --interval=5s --start-period=1m CMD ["/usr/local/bin/modferry", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/modferry"]
 # A container's network is its own: publish the port to hosts you trust, or give --tls-cert and --tls-key.
 CMD ["serve", "--allow-remote"]

@@ -136,6 +136,8 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"scratch":     cmdScratch,
 			"exits":       cmdExits,
 			"faulty":      cmdFaulty,
+			"terminal":    cmdTerminal,
+			"paste":       cmdPaste,
 
 			"restart":        cmdRestart,
 			"collectgarbage": cmdCollectGarbage,
@@ -166,6 +168,7 @@ func condition(kind string) func(string) (bool, error) {
 func setup(env *testscript.Env, network bool) error {
 	env.Values[shimKey{}] = &shim{}
 	env.Values[logKey{}] = &sumLog{}
+	env.Values[terminalKey{}] = &terminal{}
 	env.Values[outsideKey{}] = &outside{}
 	bin := filepath.Join(env.WorkDir, ".bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {

@@ -42,7 +42,7 @@ type key struct {
 }
 
 // LoadKeys reads public keys from PEM files like cosign.pub, each with one or more
-// keys. A file without a key is an error, as is anything in a file that is not an
+// keys. env://NAME is what the environment variable NAME holds, as cosign has it. A file without a key is an error, as is anything in a file that is not an
 // ECDSA P-256 public key: a key that cannot be used is never passed over.
 func LoadKeys(files ...string) (*Keys, error) {
 	if len(files) == 0 {
@@ -155,8 +155,18 @@ func newKey(pub crypto.PublicKey) (key, error) {
 	return key{id: id, name: id, verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
 }
 
-// readKeyFile reads a file of bounded size. Its errors name the file.
+// environment is what precedes the name of an environment variable that holds a key, as cosign has it.
+const environment = "env://"
+
+// readKeyFile reads a file of bounded size, or an environment variable. Its errors name it.
 func readKeyFile(file string) ([]byte, error) {
+	if name, ok := strings.CutPrefix(file, environment); ok {
+		value := os.Getenv(name)
+		if value == "" {
+			return nil, fmt.Errorf("the environment variable %s is not set, or empty", name)
+		}
+		return []byte(value), nil
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,38 @@ func TestLoadKeysNamesTheFile(t *testing.T) {
 	}
 }
 
+func TestKeysInTheEnvironmentAreNamedAsCosignNamesThem(t *testing.T) {
+	private, public, err := Generate([]byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("COSIGN_PRIVATE_KEY", string(private))
+	t.Setenv("COSIGN_PUBLIC_KEY", string(public))
+	s, err := LoadSigner("env://COSIGN_PRIVATE_KEY", func() ([]byte, error) { return []byte("secret"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := LoadKeys("env://COSIGN_PUBLIC_KEY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Verify(t.Context(), subject, []Signature{mustSign(t, s)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"env://", "env://NOT_SET_ANYWHERE"} {
+		if _, err := LoadKeys(name); err == nil || !strings.Contains(err.Error(), "is not set, or empty") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	t.Setenv("COSIGN_PUBLIC_KEY", "LS0tLS1CRUdJTg==") // as base64, which is how some pass files on
+	if _, err := LoadKeys("env://COSIGN_PUBLIC_KEY"); err == nil || strings.Contains(err.Error(), "LS0t") {
+		t.Errorf("%v", err)
+	}
+	if IsKMS("env://COSIGN_PUBLIC_KEY") || !IsKMS("awskms://alias/key") {
+		t.Error("what is in the environment is asked of a key management service")
+	}
+}
+
 func TestParseKeysRefusesWhatItCannotUse(t *testing.T) {
 	good := string(testSigner(t).PublicKey())
 	p384 := newECDSA(t, elliptic.P384())

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
+	"strings"
 
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin"
@@ -21,8 +22,8 @@ var errPlugin = errors.New("the plugin's answer is of no use")
 // kmsURI is what names a key in a key management service: the plugin's name, and what the plugin calls the key.
 var kmsURI = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://.`)
 
-// IsKMS reports whether a key is named by the URI of a key management service and not by a file.
-func IsKMS(key string) bool { return kmsURI.MatchString(key) }
+// IsKMS reports whether a key is named by the URI of a key management service, and is not in a file or the environment.
+func IsKMS(key string) bool { return kmsURI.MatchString(key) && !strings.HasPrefix(key, environment) }
 
 // LoadKMSSigner returns a signer whose key stays in a key management service: for NAME://KEY, the program sigstore-kms-NAME
 // in the search path signs with KEY, as it does for cosign v3 (github.com/sigstore/sigstore, package cliplugin). It is run

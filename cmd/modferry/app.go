@@ -58,7 +58,7 @@ func newApp(s command.Streams) *cli.App {
 			inventorying.Command(&a.App),
 			pruning.Command(&a.App),
 			policies.Command(&a.App),
-			a.doctorCommand(), a.versionCommand(),
+			a.healthcheckCommand(), a.doctorCommand(), a.versionCommand(),
 		},
 	}
 	a.complete(c.Commands)

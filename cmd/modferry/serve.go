@@ -42,11 +42,11 @@ the name on. Other addresses need TLS (--tls-cert, --tls-key) or --allow-remote;
 it), sha256- and the digest of a token in hexadecimal, or the word certificate for who shows one with that common name
 (--client-ca); *::prefixes is for who shows none. The prefixes of module paths, with commas between them, are what the
 client may read, and * what no line names otherwise; so naming one anywhere closes it to all others.
-Without prefixes it is *. What may not be read is answered with 401 or 403, be it there or not.
+Without prefixes it is *, and none is metrics and no module. What may not be read is answered with 401 or 403, be it there or not.
 
 A browser is shown at / what there is and what is missing. It stops on SIGINT, SIGTERM and SIGHUP after answering what is
-in flight. GET /-/healthz and /-/readyz are for supervisors, and /-/metrics for Prometheus. What was asked for and missing is written to --wishlist, with counts and times, a file that mirror reads;
-delete the file once its modules are mirrored. Several commands may add to it, by way of the lock file .FILE.lock beside it.
+in flight. GET /-/healthz and /-/readyz are for supervisors ("modferry healthcheck" asks, too), and /-/metrics for Prometheus.
+What was asked for and missing is written to --wishlist, with counts and times, a file that mirror reads; delete the file once its modules are mirrored. Several commands may add to it, by way of the lock file .FILE.lock beside it.
 --audit-log has a line of JSON for each request: who asked for what, what became of it and why, and of the version the
 digest of its manifest, whose signatures counted, and the checksum snapshot in force. What the user of the go command is
 shown names the request by its id. The file may be moved away at any time: it is created again with the next line.
@@ -117,8 +117,14 @@ func (a *app) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.banner(scheme, addr.String(), s.stores.String(), s.private); err != nil {
+	url, err := listen.URL(scheme, addr.String())
+	if err != nil {
 		return errors.Join(err, l.Close())
+	}
+	if c.String(flagLogFormat) == "json" { // each line is, for what reads it
+		log.Info("serving", "version", command.BuildVersion(), "store", s.stores.String(), "url", url)
+	} else {
+		a.banner(url, s.stores.String(), s.private)
 	}
 	var look sync.WaitGroup
 	look.Go(func() { contact.Log(c.Context, s.stores, o.SumDB, log) })
@@ -143,18 +149,13 @@ func (a *app) newLog(format string) (*slog.Logger, error) {
 	return nil, command.UsageErrorf("--%s %q: known are text and json", flagLogFormat, format)
 }
 
-// banner tells a person what to do with the shim.
-func (a *app) banner(scheme, addr, stores, private string) error {
-	url, err := listen.URL(scheme, addr)
-	if err != nil {
-		return err
-	}
+// banner tells a person what to do with the shim at a URL.
+func (a *app) banner(url, stores, private string) {
 	fmt.Fprintf(a.Err, "modferry %s serves %s at %s\n\n", command.BuildVersion(), stores, url)
 	for _, v := range goSettings(url, private) {
 		fmt.Fprintf(a.Err, "    export %s=%s\n", v.Name, shell.Quote(v.Value))
 	}
-	_, err = fmt.Fprint(a.Err, bannerText)
-	return err
+	fmt.Fprint(a.Err, bannerText)
 }
 
 const bannerText = `

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -33,6 +34,9 @@ type serving struct {
 	stop func() result
 	logs func(want string) // returns once that is in the log
 }
+
+// serves finds the shim's address in the banner, or in its first line of JSON.
+var serves = regexp.MustCompile(`^(?:    export GOPROXY=|.*"msg":"serving".*"url":")([^"]+)`)
 
 // serve starts the serve command and returns once it has printed its banner.
 func (b *bench) serve(args ...string) serving {
@@ -60,8 +64,8 @@ func (b *bench) serve(args ...string) serving {
 			case line <- struct{}{}:
 			default: // somebody is yet to look at what is there
 			}
-			if url, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "export GOPROXY="); ok {
-				ready <- url
+			if m := serves.FindStringSubmatch(lines.Text()); m != nil {
+				ready <- m[1]
 			}
 		}
 	}()
@@ -148,7 +152,11 @@ func TestServeOverTLS(t *testing.T) {
 	if code, _ := get(t, c, s.url+"/example.com/a/@v/v1.0.0.info"); code != 200 {
 		t.Errorf("got %d", code)
 	}
-	s.stop().exits(command.ExitOK).complains(`"msg":"shim stopping"`)
+	for line := range strings.Lines(s.stop().exits(command.ExitOK).complains(`"msg":"shim stopping"`).err) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("this is no JSON: %s", line)
+		}
+	}
 }
 
 func TestServeAnswersWhoMayReadWhatTheyMay(t *testing.T) {

@@ -85,6 +85,7 @@ func TestWhoMayReadWhat(t *testing.T) {
 		"bob:"+hash(t, "builder"),
 		"ci:"+digest("t0ken")+":corp.example/pay/web",
 		"sidecar:certificate:*, corp.example/pay/web",
+		"prometheus:"+digest("of-metrics")+":none",
 		"*::golang.org",
 	)
 	alice, bob, ci := basic("alice", "wonder"), basic("bob", "builder"), header("Bearer t0ken")
@@ -108,6 +109,8 @@ func TestWhoMayReadWhat(t *testing.T) {
 		{"not even what is around it", "corp.example/pay", ci, 403},
 		{"a token as the password of its name", "corp.example/pay/web", basic("ci", "t0ken"), 200},
 		{"not of another name", "corp.example/pay/web", basic("alice", "t0ken"), 401},
+		{"none is no module", "github.com/a/b", header("Bearer of-metrics"), 403},
+		{"not one of that name either", "none", header("Bearer of-metrics"), 403},
 		{"a certificate", "corp.example/pay/web", showing("sidecar"), 200},
 		{"one that nobody has a line for", "golang.org/x/mod", showing("stranger"), 200},
 		{"reads what everybody does", "github.com/a/b", showing("stranger"), 401},

@@ -19,7 +19,7 @@ import (
 //	         | "sha256-" hex                                a token with that digest, or as the password of the name
 //	         | "certificate"                                whose certificate has the name as its common name
 //	         | ""                                           with the name "*": who shows no credential
-//	prefixes = prefix { "," prefix }
+//	prefixes = prefix { "," prefix } | "none"               no module: who asks for metrics alone
 //	prefix   = a module path prefix of whole elements       what is at it and below
 //	         | "*"                                          what no prefix in the file is a longer one of
 //
@@ -42,6 +42,7 @@ const (
 	certificate = "certificate"
 	tokenPrefix = "sha256-"
 	everything  = "*"
+	nothing     = "none"
 )
 
 // maxCost bounds what a password costs to check: each step doubles it, and 14 take about a second.
@@ -130,6 +131,9 @@ func (f *File) addSecret(c *Client, secret string) error {
 
 // parsePrefixes parses what a client may read. The prefix of everything is "".
 func parsePrefixes(s string) (prefixes []string, err error) {
+	if strings.TrimSpace(s) == nothing {
+		return nil, nil
+	}
 	for p := range strings.SplitSeq(s, ",") {
 		p = strings.TrimSpace(p)
 		switch {

@@ -78,7 +78,7 @@ func KeysFlags(check string) []cli.Flag { return keysFlags(flagKey, check) }
 func KeyFlag(check string) cli.Flag { return publicKeyFlag(flagKey, check) }
 
 func publicKeyFlag(name, check string) cli.Flag {
-	return &cli.StringSliceFlag{Name: name, Usage: check + " the public key in `FILE` (cosign.pub), or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"}
+	return &cli.StringSliceFlag{Name: name, Usage: check + " the public key in `FILE` (cosign.pub), of the environment as env://NAME, or of NAME://KEY in a KMS; repeat it, or separate with commas, for several"}
 }
 
 // VerifyKeysFlags are [KeysFlags] for the commands that sign with --key.

@@ -30,7 +30,7 @@ func SignKeyFlags() []cli.Flag {
 
 // SignKeyFlag says with which key to sign.
 func SignKeyFlag() cli.Flag {
-	return &cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"}
+	return &cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, with that in env://NAME, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"}
 }
 
 // Signer loads the key to sign with. Not to sign has to be asked for: consumers refuse what is unsigned.

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/safetext"
 )
 
 // probeTime is how long doctor waits for the shim.
@@ -101,6 +103,23 @@ func (e *examination) probe(ctx context.Context, u *url.URL, mend string) Findin
 		return wrong("it is a proxy, and not a modferry shim", mend)
 	}
 	return ok("")
+}
+
+// Ready asks the shim at a URL whether it is ready, and returns what it says, a line for each condition. What it says when
+// it is not is in the error.
+func Ready(ctx context.Context, shim string) (string, error) {
+	u, err := url.Parse(shim)
+	if err != nil {
+		return "", err
+	}
+	status, body, err := ask(ctx, u.JoinPath("-", "readyz"))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the shim at %s does not answer: %w", shim, errors.Unwrap(err)) // the URL need not be named twice
+	case status != http.StatusOK:
+		return "", fmt.Errorf("the shim at %s is not ready, %d: %s", shim, status, safetext.Lines(body))
+	}
+	return string(body), nil
 }
 
 // ask makes one request and returns the answer, of which a few kilobytes are of interest.
