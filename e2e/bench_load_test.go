@@ -313,12 +313,3 @@ func BenchmarkSync(b *testing.B) {
 		})
 	}
 }
-
-func BenchmarkProfileLoad(b *testing.B) {
-	volume, checker := benchVolume(b, 500, 10<<10)
-	for b.Loop() {
-		dir, _ := os.MkdirTemp("", "bench-*")
-		loadVolume(b, volume, dir, checker)
-		os.RemoveAll(dir)
-	}
-}
