@@ -89,18 +89,27 @@ func (f *framer) frameBlock() error {
 	f.left -= int64(len(content))
 	f.crc = crc32.Update(f.crc, crc32.IEEETable, content)
 	f.done = f.left == 0
-	b[0] = 0
+	appendBlockHeader(b[:0], len(content), f.done)
 	if f.done {
-		b[0] = 1 // final
-	}
-	binary.LittleEndian.PutUint16(b[1:], uint16(len(content)))
-	binary.LittleEndian.PutUint16(b[3:], ^uint16(len(content)))
-	if f.done {
-		b = binary.LittleEndian.AppendUint32(b, f.crc)
-		b = binary.LittleEndian.AppendUint32(b, uint32(f.size))
+		b = appendTrailer(b, f.crc, f.size)
 	}
 	f.pending = b
 	return nil
+}
+
+// appendBlockHeader appends what is before the n bytes of a block.
+func appendBlockHeader(b []byte, n int, final bool) []byte {
+	first := byte(0)
+	if final {
+		first = 1
+	}
+	b = binary.LittleEndian.AppendUint16(append(b, first), uint16(n))
+	return binary.LittleEndian.AppendUint16(b, ^uint16(n))
+}
+
+// appendTrailer appends what is after the last block of a tar.
+func appendTrailer(b []byte, crc uint32, size int64) []byte {
+	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(b, crc), uint32(size))
 }
 
 // A tarFile is an entry of a layer.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -33,20 +34,72 @@ type checkedZip struct {
 // checkZip checks that the named zip is well formed for m, within the limits of [modzip], and computes its sum. A zip
 // that is not has an error that matches ErrCorrupt or ErrLimit.
 func checkZip(m module.Version, file string) (checkedZip, error) {
-	var c checkedZip
 	// The sizes declared in the zip are checked first: archive/zip then reads no more than they say.
-	if cf, err := modzip.CheckZip(m, file); err != nil {
-		if cf.SizeError != nil {
-			return c, fmt.Errorf("%w: %w", ErrLimit, err)
-		}
-		return c, corruptZip(err)
+	if err := checkDeclared(m, file); err != nil {
+		return checkedZip{}, err
 	}
 	z, err := zip.OpenReader(file)
 	if err != nil {
-		return c, corruptZip(err)
+		return checkedZip{}, corruptZip(err)
 	}
 	defer z.Close()
-	if c.sum, err = hashZip(&z.Reader); err != nil {
+	return readZip(m, &z.Reader)
+}
+
+// checkZipAt is checkZip of a zip that is no file by itself. What archive/zip reads to find out what is in it, and
+// nothing else, is copied to a sparse file in dir, which is all that [modzip.CheckZip] reads of one.
+func checkZipAt(m module.Version, r *io.SectionReader, dir string) (c checkedZip, err error) {
+	f, err := os.CreateTemp(dir, "modferry-*.zip")
+	if err != nil {
+		return c, err
+	}
+	defer os.Remove(f.Name())
+	directory := &directoryCopier{r: r, to: f}
+	z, err := zip.NewReader(directory, r.Size())
+	if err == nil {
+		err = f.Truncate(r.Size())
+	}
+	if err := errors.Join(directory.err, f.Close(), err); err != nil {
+		return c, corruptZip(err)
+	}
+	if err := checkDeclared(m, f.Name()); err != nil {
+		return c, err
+	}
+	directory.to = nil
+	return readZip(m, z)
+}
+
+// A directoryCopier writes what is read of r to where it is in r.
+type directoryCopier struct {
+	r   io.ReaderAt
+	to  io.WriterAt // nil = not any more
+	err error       // of writing
+}
+
+// ReadAt implements io.ReaderAt. Until to is nil it must not be called concurrently.
+func (d *directoryCopier) ReadAt(p []byte, off int64) (n int, err error) {
+	n, err = d.r.ReadAt(p, off)
+	if d.to != nil && n > 0 && d.err == nil {
+		_, d.err = d.to.WriteAt(p[:n], off)
+	}
+	return n, err
+}
+
+// checkDeclared checks what the named zip says is in it.
+func checkDeclared(m module.Version, file string) error {
+	cf, err := modzip.CheckZip(m, file)
+	switch {
+	case err != nil && cf.SizeError != nil:
+		return fmt.Errorf("%w: %w", ErrLimit, err)
+	case err != nil:
+		return corruptZip(err)
+	}
+	return nil
+}
+
+// readZip reads a zip of m whose declarations were checked.
+func readZip(m module.Version, z *zip.Reader) (c checkedZip, err error) {
+	if c.sum, err = hashZip(z); err != nil {
 		return c, corruptZip(err)
 	}
 	root := func(f *zip.File) bool { return f.Name == m.String()+"/go.mod" }

@@ -67,6 +67,10 @@ func (m *Manifest) CheckZipFile(name string) error {
 	if err != nil {
 		return err
 	}
+	return m.checkSum(z)
+}
+
+func (m *Manifest) checkSum(z checkedZip) error {
 	if z.sum != m.Sum {
 		return fmt.Errorf("module zip: %w: it has the sum %s instead of %s", ErrCorrupt, z.sum, m.Sum)
 	}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package e2e
 
 import (
@@ -6,15 +8,21 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/module"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/artifact/sumdb"
@@ -27,8 +35,9 @@ import (
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// BenchmarkLoad loads a bundle of 500 versions into a directory. Its limit is raw: the same tar is unpacked, and what is
-// in it is hashed. A store promises more than tar does: that what it has survives a crash. What that costs, raw-fsync tells.
+// BenchmarkLoad loads a bundle of 500 versions into a directory, in turns with what it is held against: the same tar
+// unpacked, and what is in it hashed, without and with what makes files survive a crash; and, piece by piece, what no
+// loader can leave out, on all cores and with nothing else. It prints a table of the medians, of time and of CPU.
 func BenchmarkLoad(b *testing.B) {
 	for _, size := range []int{10 << 10, 2 << 20} { // of a zip
 		b.Run(fmt.Sprintf("%dkB", size>>10), func(b *testing.B) { benchLoad(b, size) })
@@ -39,30 +48,162 @@ func benchLoad(b *testing.B, size int) {
 	volume, checker := benchVolume(b, 500, size)
 	info, err := os.Stat(volume)
 	must(b, err)
-	for _, fsync := range []bool{false, true} {
-		name := "raw"
-		if fsync {
-			name = "raw-fsync"
+	b.SetBytes(info.Size())
+	entries := readEntries(b, volume)
+	table := []*contender{
+		{name: "tar, sha256", run: func(dir string) { untar(b, volume, dir, false) }},
+		{name: "tar, sha256, fsync", run: func(dir string) { untar(b, volume, dir, true) }},
+		{name: "floor: read", run: func(dir string) { entries.pass(b, pass{}, dir) }},
+		{name: "floor: + sha256", run: func(dir string) { entries.pass(b, pass{hash: true}, dir) }},
+		{name: "floor: + sums of zips", run: func(dir string) { entries.pass(b, pass{hash: true, sums: true}, dir) }},
+		{name: "floor: + write", run: func(dir string) { entries.pass(b, pass{hash: true, sums: true, write: true}, dir) }},
+		{name: "floor: + fsync", run: func(dir string) { entries.pass(b, pass{hash: true, sums: true, write: true, sync: true}, dir) }},
+		{name: "modferry", run: func(dir string) { loadVolume(b, volume, dir, checker) }},
+	}
+	for b.Loop() {
+		for _, c := range table {
+			c.measure(b)
 		}
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(info.Size())
-			for b.Loop() {
-				untar(b, volume, b.TempDir(), fsync)
+	}
+	var lines strings.Builder
+	for _, c := range table {
+		wall, cpu := median(c.wall), median(c.cpu)
+		fmt.Fprintf(&lines, "%-22s %8.3f s %5.2f×   CPU %7.3f s %5.2f×\n", c.name,
+			wall.Seconds(), float64(wall)/float64(median(table[0].wall)), cpu.Seconds(), float64(cpu)/float64(median(table[0].cpu)))
+	}
+	b.Log("\n" + lines.String())
+	last := table[len(table)-1]
+	b.ReportMetric(float64(median(last.wall))/float64(median(table[0].wall)), "×tar")
+	b.ReportMetric(float64(median(last.cpu))/float64(median(table[0].cpu)), "×tar-CPU")
+}
+
+// A contender does something to a volume.
+type contender struct {
+	name      string
+	run       func(dir string)
+	wall, cpu []time.Duration
+}
+
+func (c *contender) measure(b *testing.B) {
+	b.Helper()
+	dir, err := os.MkdirTemp("", "bench-*")
+	must(b, err)
+	runtime.GC()
+	start, cpu := time.Now(), ownCPU(b)
+	c.run(dir)
+	c.wall, c.cpu = append(c.wall, time.Since(start)), append(c.cpu, ownCPU(b)-cpu)
+	must(b, os.RemoveAll(dir))
+}
+
+func median(list []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(list))[len(list)/2]
+}
+
+// entries are the blobs in a volume.
+type entries struct {
+	file  *os.File
+	blobs []blob
+}
+
+type blob struct {
+	digest   string // in hexadecimal
+	at, size int64
+	zip      *artifact.Manifest // of the version whose zip layer it is, or nil
+}
+
+func readEntries(b *testing.B, volume string) *entries {
+	b.Helper()
+	f, err := os.Open(volume)
+	must(b, err)
+	b.Cleanup(func() { f.Close() })
+	e, zips := &entries{file: f}, make(map[string]*artifact.Manifest)
+	for t := tar.NewReader(f); ; {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(b, err)
+		at, err := f.Seek(0, io.SeekCurrent)
+		must(b, err)
+		if filepath.Base(filepath.Dir(h.Name)) != "sha256" {
+			continue
+		}
+		e.blobs = append(e.blobs, blob{digest: filepath.Base(h.Name), at: at, size: h.Size})
+		if h.Size <= artifact.MaxManifest {
+			raw, err := io.ReadAll(t)
+			must(b, err)
+			if m, err := artifact.ParseManifest(raw); err == nil && m.Zip != nil {
+				zips[m.Zip.Digest.Encoded()] = m
 			}
+		}
+	}
+	for i := range e.blobs {
+		e.blobs[i].zip = zips[e.blobs[i].digest]
+	}
+	return e
+}
+
+// A pass says what is done with each blob beside reading it.
+type pass struct{ hash, sums, write, sync bool }
+
+func (e *entries) pass(b *testing.B, p pass, dir string) {
+	b.Helper()
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, x := range e.blobs {
+		g.Go(func() error { return e.do(x, p, dir) })
+	}
+	must(b, g.Wait())
+	if !p.sync {
+		return
+	}
+	g.SetLimit(16)
+	for _, x := range append(e.blobs, blob{digest: "."}) {
+		g.Go(func() error {
+			f, err := os.Open(filepath.Join(dir, x.digest))
+			if err != nil {
+				return err
+			}
+			return errors.Join(f.Sync(), f.Close())
 		})
 	}
-	b.Run("modferry", func(b *testing.B) {
-		b.SetBytes(info.Size())
-		for b.Loop() {
-			loadVolume(b, volume, checker)
+	must(b, g.Wait())
+}
+
+func (e *entries) do(x blob, p pass, dir string) error {
+	content := io.NewSectionReader(e.file, x.at, x.size)
+	var to []io.Writer
+	var sum hash.Hash
+	if p.hash {
+		sum = sha256.New()
+		to = append(to, sum)
+	}
+	if p.write {
+		f, err := os.Create(filepath.Join(dir, x.digest))
+		if err != nil {
+			return err
 		}
-	})
+		defer f.Close()
+		to = append(to, f)
+	}
+	buf := make([]byte, min(x.size+1, 64<<10))
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(to...)}, struct{ io.Reader }{content}, buf); err != nil {
+		return err
+	}
+	if p.hash && hex.EncodeToString(sum.Sum(nil)) != x.digest {
+		return fmt.Errorf("%s has another digest", x.digest)
+	}
+	if p.sums && x.zip != nil {
+		return x.zip.CheckZipLayer(content, "")
+	}
+	return nil
 }
 
 // benchVolume writes a bundle of so many versions, whose zips have that size, to a tar.
 func benchVolume(b *testing.B, versions, size int) (volume string, checker verify.Checker) {
 	b.Helper()
-	store, err := ocilayout.Open(filepath.Join(b.TempDir(), "store"))
+	dir := filepath.Join(b.TempDir(), "store")
+	store, err := ocilayout.Open(dir)
 	must(b, err)
 	signer := signtest.Signer(b, 0)
 	random, text := rand.New(rand.NewSource(1)), make([]byte, size)
@@ -78,18 +219,18 @@ func benchVolume(b *testing.B, versions, size int) (volume string, checker verif
 	must(b, err)
 	volume = filepath.Join(b.TempDir(), "bundle.tar")
 	must(b, p.Create(b.Context(), volume, bundle.WriteOptions{Signer: signer}, func(string) {}))
-	must(b, store.Close())
+	must(b, errors.Join(store.Close(), os.RemoveAll(dir)))
 	log, err := sumdb.ParseLog(sumdb.DefaultLog)
 	must(b, err)
 	return volume, verify.Checker{Verifier: signer.Verifier(), Log: log, Private: "example.com"}
 }
 
-func loadVolume(b *testing.B, volume string, checker verify.Checker) {
+func loadVolume(b *testing.B, volume, dir string, checker verify.Checker) {
 	b.Helper()
-	to, err := ocilayout.Open(filepath.Join(b.TempDir(), "store"))
+	to, err := ocilayout.Open(filepath.Join(dir, "store"))
 	must(b, err)
 	loaded := 0
-	l := load.Loader{Destination: to, Checker: checker, TempDir: b.TempDir(), Opened: func(string, bundle.Info, []string, error) {}}
+	l := load.Loader{Destination: to, Checker: checker, TempDir: dir, Opened: func(string, bundle.Info, []string, error) {}}
 	l.Report = func(e transfer.Event) {
 		must(b, e.Err)
 		if e.Outcome == registry.Published {

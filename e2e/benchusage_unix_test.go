@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"syscall"
+	"testing"
+	"time"
 )
 
 // usage is what a process took in its life.
@@ -35,4 +37,14 @@ func (b *realBench) stop(p *process) usage {
 		u.peak = kib * 1024 / 1e6
 	}
 	return u
+}
+
+// ownCPU returns the CPU time that this process has taken.
+func ownCPU(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

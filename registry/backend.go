@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"os"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -26,7 +27,8 @@ type Backend interface {
 	Reference(repo, ref string) string
 	// SignedName returns the name of a repository that signatures put on its manifests carry.
 	SignedName(repo string) string
-	// Close releases what is held and brings a layout's index up to date. Content pushed to a layout is durable before.
+	// Close releases what is held and brings a layout's index up to date. Of a layout, what has a tag is durable before, and
+	// what has none is then.
 	Close() error
 }
 
@@ -71,6 +73,15 @@ type Mounter interface {
 	// MountBlob is PushBlob of a blob that repository fromRepo of from has; sent is true if it had to be sent nevertheless.
 	// It is ErrUnsupported, and nothing was done, if that is no repository of the same registry.
 	MountBlob(ctx context.Context, repo string, b artifact.Blob, from Backend, fromRepo string) (sent bool, err error)
+}
+
+// A Stager is a backend that takes a blob from a file of its own, without copying it.
+type Stager interface {
+	// Stage returns a new file to write a blob to, or nil if there can be none as yet. Who asked for it removes it,
+	// unless PushStaged has taken it.
+	Stage() (*os.File, error)
+	// PushStaged is PushBlob of what is in a file of Stage, which must be what d describes: that is not looked at.
+	PushStaged(ctx context.Context, repo string, d ocispec.Descriptor, file string) error
 }
 
 // Lister lists what a backend has. An error ends a listing.

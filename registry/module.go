@@ -190,15 +190,24 @@ func (s *Store) Meta(ctx context.Context, m *Module) (*artifact.Meta, error) {
 	return meta, nil
 }
 
+// ZipLayer opens the layer with the module's zip, with one request. It is not verified.
+func (s *Store) ZipLayer(ctx context.Context, m *Module) (io.ReadCloser, error) {
+	if m.ModOnly() {
+		return nil, fmt.Errorf("%v: %s has only go.mod, no zip: %w", m.Module, s.Reference(m.Repository, ""), ErrNotFound)
+	}
+	rc, err := part(s.Backend.Blob(ctx, m.Repository, *m.Manifest.Zip))
+	if err != nil {
+		return nil, damage(m, err)
+	}
+	return rc, nil
+}
+
 // Zip streams the module's zip to dst, with one request. The layer is checked against its digest; the caller checks
 // the zip itself, with m.CheckZipFile. After an error dst holds a useless part.
 func (s *Store) Zip(ctx context.Context, m *Module, dst io.Writer) error {
-	if m.ModOnly() {
-		return fmt.Errorf("%v: %s has only go.mod, no zip: %w", m.Module, s.Reference(m.Repository, ""), ErrNotFound)
-	}
-	rc, err := part(s.Backend.Blob(ctx, m.Repository, *m.Manifest.Zip)) // ExtractZip checks it
+	rc, err := s.ZipLayer(ctx, m) // ExtractZip checks it
 	if err != nil {
-		return damage(m, err)
+		return err
 	}
 	defer rc.Close()
 	if err := m.ExtractZip(dst, rc); err != nil {

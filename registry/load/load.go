@@ -25,7 +25,7 @@ import (
 type Loader struct {
 	Destination *registry.Store
 	Checker     verify.Checker
-	Jobs        int  // items at a time; 0 = 4
+	Jobs        int  // items at a time; 0 = as many as [transfer.Copier.CopyAll] takes
 	DryRun      bool // verify, and write nothing
 
 	// WorkDir keeps parts of files that are cut, until the volumes with the others come; "" = such files are not loaded.
@@ -173,11 +173,8 @@ type loading struct {
 	evidence []int // that was copied, and that the version after it is confirmed with
 }
 
-// batch is how many items are copied before files are let go.
-const batch = 64
-
 func (l *loading) run(ctx context.Context) error {
-	size, jobs := batch, cmp.Or(l.Jobs, 4)
+	size, jobs := max(len(l.items), 1), l.Jobs
 	if l.pipe {
 		size, jobs = 1, 1 // in the order of its bytes, with room for one
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -16,28 +17,38 @@ const staleAfter = 24 * time.Hour
 
 // writeFile replaces a file of the layout's directory, durably.
 func (l *layout) writeFile(name string, write func(io.Writer) error) error {
-	if err := l.replaceFile(l.path(name), 0o666, write); err != nil {
+	if err := l.replaceFile(l.path(name), 0o666, true, write); err != nil {
 		return err
 	}
-	return syncDir(l.dir)
+	return syncFile(l.dir)
 }
 
-// replaceFile writes target by way of a temporary file of the layout, so that target is there whole or not at all. The
-// name is durable once its directory is synced. (renameio does the same, but has no build for Windows.)
-func (l *layout) replaceFile(target string, perm fs.FileMode, write func(io.Writer) error) error {
-	f, err := os.OpenFile(filepath.Join(l.dir, tmpDir, rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+// syncsLater is whether a file can be made durable by who has not opened it to write.
+const syncsLater = runtime.GOOS != "windows"
+
+// replaceFile writes target by way of a temporary file of the layout, so that target is there whole or not at all. What
+// is durable has its name once its directory is synced. (renameio does the same, but has no build for Windows.)
+func (l *layout) replaceFile(target string, perm fs.FileMode, durable bool, write func(io.Writer) error) error {
+	f, err := l.createTemp(perm)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // it has another name if all goes well
-	defer f.Close()
-	if err := write(f); err != nil {
-		return err
+	err = write(f)
+	if err == nil && (durable || !syncsLater) {
+		err = f.Sync()
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), target)
 	}
-	return os.Rename(f.Name(), target)
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+func (l *layout) createTemp(perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(filepath.Join(l.dir, tmpDir, rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 }
 
 // sweep removes temporary files that killed processes left. Errors do not matter.
@@ -50,12 +61,15 @@ func sweep(tmp string) {
 	}
 }
 
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// syncFile makes the content of a file durable, or the names in a directory.
+func syncFile(name string) error {
+	if !syncsLater {
+		return nil
+	}
+	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	defer f.Close()
+	return f.Sync()
 }

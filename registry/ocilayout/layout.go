@@ -27,9 +27,10 @@ var errDamaged = fmt.Errorf("the layout is damaged: %w", artifact.ErrCorrupt)
 
 // layout is a [registry.Backend] in a directory.
 type layout struct {
-	name string // the directory as the user wrote it
-	dir  string
-	view view
+	name    string // the directory as the user wrote it
+	dir     string
+	view    view
+	commits commits
 
 	mu       sync.Mutex
 	prepared bool // to be pushed to
@@ -53,7 +54,7 @@ func newLayout(dir string) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oci:%s: %w", dir, err)
 	}
-	l := &layout{name: dir, dir: abs}
+	l := &layout{name: dir, dir: abs, commits: newCommits()}
 	l.view = view{dir: abs, identify: func(x *index) { x.identify(l) }}
 	return l, nil
 }

@@ -437,14 +437,14 @@ func TestReplaceFileLeavesNothingHalf(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &layout{dir: dir}
-	err := l.replaceFile(target, 0o666, func(w io.Writer) error {
+	err := l.replaceFile(target, 0o666, true, func(w io.Writer) error {
 		_, err := io.Copy(w, &brokenReader{5000})
 		return err
 	})
 	if !errors.Is(err, errBroken) || fileText(t, dir, "target") != "old" {
 		t.Errorf("%v, %q", err, fileText(t, dir, "target"))
 	}
-	err = l.replaceFile(filepath.Join(dir, "no", "such", "directory"), 0o666, func(io.Writer) error { return nil })
+	err = l.replaceFile(filepath.Join(dir, "no", "such", "directory"), 0o666, true, func(io.Writer) error { return nil })
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,7 +22,7 @@ import (
 func (l *layout) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	err := l.prepare(ctx)
 	if err == nil {
-		err = l.putBlob(ctx, b)
+		err = l.putBlob(ctx, b, false)
 	}
 	return l.fail("pushing blob", repo, string(b.Descriptor.Digest), err)
 }
@@ -40,38 +42,70 @@ func (l *layout) push(ctx context.Context, repo string, d ocispec.Descriptor, ra
 	if err == nil {
 		err = l.prepare(ctx)
 	}
+	var m links
 	if err == nil {
-		err = l.putManifest(ctx, d, raw)
+		m, err = l.putManifest(ctx, d, raw, false)
 	}
-	if subject, referrer := registry.Referrer(d, raw); err == nil && subject != nil {
-		err = l.listReferrer(ctx, repo, subject.Digest, referrer)
+	if err == nil && m.Subject != nil {
+		err = l.listReferrer(ctx, repo, d, raw, m)
 	}
 	if err == nil && tag != "" {
-		err = l.putTag(ctx, repo, tag, d, create)
+		err = l.putTag(ctx, repo, tag, d, m, create)
 	}
 	return l.fail("pushing manifest", repo, ref, err)
 }
 
-// putBlob stores a blob unless it is there, which is not taken on trust: the push of a damaged blob mends it.
-func (l *layout) putBlob(ctx context.Context, b artifact.Blob) error {
+// putBlob stores a blob unless it is there, which is not taken on trust: the push of a damaged blob mends it. Unless it
+// is to be durable at once, it is when a tag needs it, or on Close.
+func (l *layout) putBlob(ctx context.Context, b artifact.Blob, durable bool) error {
 	d := b.Descriptor
-	if err := cmp.Or(ctx.Err(), d.Digest.Validate()); err != nil {
+	if there, err := l.hasBlob(ctx, d); there || err != nil {
 		return err
-	}
-	if d.Digest.Algorithm() != digest.SHA256 {
-		return fmt.Errorf("digest %s: %w", d.Digest, registry.ErrUnsupported)
-	}
-	if l.intact(ctx, d) {
-		return nil
 	}
 	r, err := b.Open()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return l.replaceFile(l.blobPath(d.Digest), 0o444, func(w io.Writer) error {
-		return copyVerified(w, r, d)
-	})
+	err = l.replaceFile(l.blobPath(d.Digest), 0o444, durable, func(w io.Writer) error { return copyVerified(w, r, d) })
+	if err == nil && !durable {
+		l.commits.written(d.Digest)
+	}
+	return err
+}
+
+// hasBlob reports whether a blob that can be stored need not be.
+func (l *layout) hasBlob(ctx context.Context, d ocispec.Descriptor) (bool, error) {
+	if err := cmp.Or(ctx.Err(), d.Digest.Validate()); err != nil {
+		return false, err
+	}
+	if d.Digest.Algorithm() != digest.SHA256 {
+		return false, fmt.Errorf("digest %s: %w", d.Digest, registry.ErrUnsupported)
+	}
+	return l.intact(ctx, d), nil
+}
+
+// Stage implements registry.Stager. A layout that nothing was pushed to as yet is not made for it.
+func (l *layout) Stage() (*os.File, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.prepared {
+		return nil, nil
+	}
+	return l.createTemp(0o444)
+}
+
+// PushStaged implements registry.Stager.
+func (l *layout) PushStaged(ctx context.Context, repo string, d ocispec.Descriptor, file string) error {
+	there, err := l.hasBlob(ctx, d)
+	if err == nil && there {
+		err = os.Remove(file)
+	} else if err == nil {
+		if err = os.Rename(file, l.blobPath(d.Digest)); err == nil {
+			l.commits.written(d.Digest)
+		}
+	}
+	return l.fail("pushing blob", repo, string(d.Digest), err)
 }
 
 // intact reports whether the layout has d's content.
@@ -88,27 +122,26 @@ func copyVerified(w io.Writer, r io.Reader, d ocispec.Descriptor) error {
 	return corrupt(vr.Verify())
 }
 
-// putManifest stores a manifest whose blobs are all there, as a registry does.
-func (l *layout) putManifest(ctx context.Context, d ocispec.Descriptor, raw []byte) error {
+// putManifest stores a manifest whose blobs are all there, as a registry does, and returns what it refers to.
+func (l *layout) putManifest(ctx context.Context, d ocispec.Descriptor, raw []byte, durable bool) (m links, err error) {
 	if len(raw) > artifact.MaxManifest {
-		return fmt.Errorf("manifest of %d bytes: %w", len(raw), artifact.ErrLimit)
+		return m, fmt.Errorf("manifest of %d bytes: %w", len(raw), artifact.ErrLimit)
 	}
 	b := artifact.NewBlob(d.MediaType, raw)
 	if b.Descriptor.Digest != d.Digest || b.Descriptor.Size != d.Size {
-		return fmt.Errorf("%w: the manifest is %s, not %s", artifact.ErrCorrupt, b.Descriptor.Digest, d.Digest)
+		return m, fmt.Errorf("%w: the manifest is %s, not %s", artifact.ErrCorrupt, b.Descriptor.Digest, d.Digest)
 	}
-	if err := l.checkLinks(raw); err != nil {
-		return err
+	if m, err = parseLinks(raw); err == nil {
+		err = l.checkLinks(m)
 	}
-	return l.putBlob(ctx, b)
+	if err == nil {
+		err = l.putBlob(ctx, b, durable)
+	}
+	return m, err
 }
 
 // checkLinks is an error unless all that a manifest lists is there.
-func (l *layout) checkLinks(raw []byte) error {
-	m, err := parseLinks(raw)
-	if err != nil {
-		return err
-	}
+func (l *layout) checkLinks(m links) error {
 	for _, link := range m.all() {
 		switch err := l.checkBlob(link); {
 		case len(link.URLs) > 0: // may live elsewhere
@@ -127,6 +160,7 @@ type links struct {
 	Config    *ocispec.Descriptor  `json:"config"`
 	Layers    []ocispec.Descriptor `json:"layers"`
 	Manifests []ocispec.Descriptor `json:"manifests"`
+	Subject   *ocispec.Descriptor  `json:"subject"`
 }
 
 func parseLinks(raw []byte) (m links, err error) {
@@ -136,8 +170,9 @@ func parseLinks(raw []byte) (m links, err error) {
 	return m, nil
 }
 
+// all returns what has to be there with the manifest: its subject need not.
 func (m links) all() []ocispec.Descriptor {
-	all := append(m.Layers, m.Manifests...)
+	all := slices.Concat(m.Layers, m.Manifests)
 	if m.Config != nil {
 		all = append(all, *m.Config)
 	}

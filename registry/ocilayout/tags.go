@@ -3,29 +3,28 @@ package ocilayout
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/gofrs/flock"
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/registry"
 )
 
 // putTag points tag at d, and returns when that is durable. A tag to create must not name another manifest.
-func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descriptor, create bool) error {
-	return l.changeTag(ctx, repo, tag, func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
+func (l *layout) putTag(ctx context.Context, repo, tag string, d ocispec.Descriptor, m links, create bool) error {
+	return l.changeTag(ctx, &tagging{repo: repo, tag: tag, pushed: d, links: m, change: func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
 		if create && now.Digest != "" && now.Digest != d.Digest {
 			return d, registry.ErrTagExists
 		}
 		return d, nil
-	})
+	}})
 }
 
 // listReferrer sees that a manifest that was pushed is in the list of its subject's referrers.
-func (l *layout) listReferrer(ctx context.Context, repo string, subject digest.Digest, referrer ocispec.Descriptor) error {
-	return l.changeTag(ctx, repo, registry.ReferrersTag(subject), func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
+func (l *layout) listReferrer(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, m links) error {
+	subject, referrer := registry.Referrer(d, raw)
+	change := func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
 		var index []byte
 		var err error
 		if now.Digest != "" {
@@ -37,63 +36,17 @@ func (l *layout) listReferrer(ctx context.Context, repo string, subject digest.D
 		if err != nil || !added {
 			return now, err
 		}
-		if err := l.putManifest(ctx, list.Descriptor, list.Raw); err != nil {
+		if _, err := l.putManifest(ctx, list.Descriptor, list.Raw, true); err != nil {
 			return now, err
 		}
-		return list.Descriptor, syncDir(l.path(blobsDir))
-	})
+		return list.Descriptor, syncFile(l.path(blobsDir))
+	}
+	return l.changeTag(ctx, &tagging{repo: repo, tag: registry.ReferrersTag(subject.Digest), pushed: d, links: m, change: change})
 }
 
-// changeTag points a tag at what change makes of what it names now, the zero value for nothing, and returns when that is
-// durable. Nobody else changes it meanwhile.
-func (l *layout) changeTag(ctx context.Context, repo, tag string, change func(now ocispec.Descriptor) (ocispec.Descriptor, error)) error {
-	if err := syncDir(l.path(blobsDir)); err != nil { // not under the lock, where others would wait for it
-		return err
-	}
-	unlock, err := l.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	var now entry
-	var end int64
-	err = l.view.read(func(x *index) {
-		now, _ = x.find(repo, tag)
-		end = l.view.end
-	})
-	if err != nil {
-		return err
-	}
-	d, err := change(now.descriptor())
-	if err != nil {
-		return err
-	}
-	e, err := newEntry(repo, tag, d)
-	if err != nil || now == e {
-		return err
-	}
-	if err := l.stillThere(ctx, d); err != nil {
-		return err
-	}
-	return l.appendJournal(end, e.line()+"\n")
-}
-
-// stillThere is an error unless a manifest is there with all that it lists. Somebody may have removed what was pushed
-// before it had a tag: see [layout.Delete]. The lock must be held.
-func (l *layout) stillThere(ctx context.Context, d ocispec.Descriptor) error {
-	raw, err := l.readManifest(ctx, d)
-	if err == nil {
-		err = l.checkLinks(raw)
-	}
-	if err != nil {
-		return fmt.Errorf("it was removed again before it was tagged: push it once more: %w", err)
-	}
-	return nil
-}
-
-// appendJournal writes a line at end, where a torn one may be. Nothing is taken
-// back after an error: readers may have seen it, and all it names is there.
-func (l *layout) appendJournal(end int64, line string) error {
+// appendJournal writes lines at end, where a torn one may be. Nothing is taken back after an error: readers may have
+// seen them, and all they name is there.
+func (l *layout) appendJournal(end int64, lines string) error {
 	f, err := os.OpenFile(l.path(journalFile), os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return err
@@ -102,14 +55,14 @@ func (l *layout) appendJournal(end int64, line string) error {
 	if err := f.Truncate(end); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt([]byte(line), end); err != nil {
+	if _, err := f.WriteAt([]byte(lines), end); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
 	if end == 0 {
-		return syncDir(l.path(ownDir))
+		return syncFile(l.path(ownDir))
 	}
 	return nil
 }
@@ -136,7 +89,11 @@ func (l *layout) Close() error {
 	if !l.prepared {
 		return nil
 	}
-	unlock, err := l.lock(context.Background())
+	err := l.syncBlobs(l.commits.unsynced())
+	var unlock func()
+	if err == nil {
+		unlock, err = l.lock(context.Background())
+	}
 	if err == nil {
 		defer unlock()
 		err = l.fold()

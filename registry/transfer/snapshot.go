@@ -47,7 +47,7 @@ func (x *copying) snapshot(ctx context.Context) (registry.Outcome, error) {
 	}
 	x.history.mu.Lock()
 	defer x.history.mu.Unlock()
-	sigs, err := x.signed(ctx, registry.SnapshotSubject(log, found.Descriptor.Digest))
+	sigs, err := x.signed(ctx, registry.SnapshotSubject(log, found.Descriptor.Digest), x.Checker.Verifier)
 	if err != nil {
 		return 0, x.conclude(err)
 	}

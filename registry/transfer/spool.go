@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -22,9 +23,11 @@ const inMemory = 256 << 10
 // reads it first, and then the destination gets the very same bytes.
 type spool struct {
 	registry.Backend
-	there   registry.Backend // the destination
-	dir     string           // for blobs on their way; "" = they are read again, and not kept
-	limiter *rate.Limiter
+	there  registry.Backend // the destination
+	stager registry.Stager  // the destination, if it takes files
+	dir    string           // for other files
+	rate   *rate.Limiter    // of what is read; nil = none
+	staged *rate.Limiter    // of what is written for the stager
 
 	mu        sync.Mutex
 	manifests map[string]manifest
@@ -38,16 +41,39 @@ type manifest struct {
 
 // kept is a blob that was verified.
 type kept struct {
-	mu   sync.Mutex // held while it is fetched
-	data []byte
-	file string // if it is not in data
+	mu     sync.Mutex // held while it is fetched
+	data   []byte
+	file   string // if it is not in data
+	staged bool   // the file is one of the stager's
 }
 
-func newSpool(b, there registry.Backend, dir string, limiter *rate.Limiter) *spool {
-	return &spool{
-		Backend: b, there: there, dir: dir, limiter: limiter,
+// content is a blob that is kept.
+type content interface {
+	io.ReadCloser
+	io.ReaderAt
+}
+
+// memory is a small blob.
+type memory struct{ *bytes.Reader }
+
+// Close does nothing.
+func (memory) Close() error { return nil }
+
+// newSpool returns the spool of an item that is copied.
+func (c *Copier) newSpool() *spool {
+	s := &spool{
+		Backend: c.Source.Backend, there: c.Destination.Backend, dir: c.TempDir,
 		manifests: make(map[string]manifest), blobs: make(map[digest.Digest]*kept),
 	}
+	if c.Local {
+		s.staged = c.Rate
+	} else {
+		s.rate = c.Rate
+	}
+	if stager, ok := s.there.(registry.Stager); ok && !c.DryRun {
+		s.stager = stager
+	}
+	return s
 }
 
 // Manifest remembers what is there, and asks anew for what was not.
@@ -79,10 +105,8 @@ func vouches(repo, tag string) bool {
 	return strings.HasSuffix(tag, ".sig") || Item{Repository: repo, Tag: tag}.Kind() == Evidence
 }
 
+// Blob returns a content.
 func (s *spool) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
-	if s.dir == "" {
-		return s.Backend.Blob(ctx, repo, d)
-	}
 	s.mu.Lock()
 	k := s.blobs[d.Digest]
 	if k == nil {
@@ -100,7 +124,7 @@ func (s *spool) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io
 	if k.file != "" {
 		return os.Open(k.file)
 	}
-	return io.NopCloser(bytes.NewReader(k.data)), nil
+	return memory{bytes.NewReader(k.data)}, nil
 }
 
 // fetch reads a blob, whose size its manifest limits, and verifies its digest.
@@ -110,25 +134,56 @@ func (s *spool) fetch(ctx context.Context, repo string, d ocispec.Descriptor, k 
 		return err
 	}
 	defer rc.Close()
-	content := limit(ctx, rc, s.limiter)
+	content := limit(ctx, rc, s.rate)
 	if d.Size <= inMemory {
-		k.data, err = io.ReadAll(content)
-		if err != nil {
-			k.data = nil
+		data := bytes.NewBuffer(make([]byte, 0, d.Size+bytes.MinRead))
+		if _, err = data.ReadFrom(content); err == nil {
+			k.data = data.Bytes()
 		}
 		return err
 	}
-	f, err := os.CreateTemp(s.dir, "modferry-copy-*")
+	f, err := s.create(k)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if _, err := io.Copy(f, content); err != nil {
+	if k.staged {
+		content = limit(ctx, content, s.staged)
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, content, make([]byte, 128<<10))
+	if err = errors.Join(err, f.Close()); err != nil {
 		os.Remove(f.Name())
 		return err
 	}
 	k.file = f.Name()
-	return f.Close()
+	return nil
+}
+
+// create makes a file for a blob.
+func (s *spool) create(k *kept) (f *os.File, err error) {
+	if s.stager != nil {
+		f, err = s.stager.Stage()
+	}
+	if k.staged = f != nil; f != nil || err != nil {
+		return f, err
+	}
+	return os.CreateTemp(s.dir, "modferry-copy-*")
+}
+
+// take returns the file of a blob that the stager is to take, if that is where it is.
+func (s *spool) take(d digest.Digest) (file string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.blobs[d]
+	if k == nil {
+		return "", false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	file, ok = k.file, k.staged && k.file != ""
+	if ok {
+		k.file = ""
+	}
+	return file, ok
 }
 
 // discard removes what was kept.

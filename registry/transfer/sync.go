@@ -24,7 +24,7 @@ import (
 // A Sync copies what the source of a Copier holds and its destination lacks.
 type Sync struct {
 	Copier *Copier
-	Jobs   int // items at a time; 0 = 4
+	Jobs   int // items at a time; 0 = as many as [Copier.CopyAll] takes
 
 	// Match selects module versions, and what belongs to them; nil = all. Snapshots and indexes always go along.
 	Match func(module.Version) bool
@@ -57,10 +57,10 @@ func (s *Sync) Run(ctx context.Context) (sum Summary, broken []error, err error)
 	// Snapshots confirm versions, and indexes name what is there.
 	first, rest := split(names, func(name string) bool { return strings.HasPrefix(name, sumdb.RepositoryPrefix) })
 	last, modules := split(rest, func(name string) bool { return name == artifact.IndexRepository })
-	r := &run{Copier: s.Copier, jobs: cmp.Or(s.Jobs, 4), report: s.Report}
+	r := s.Copier.newRun(s.Jobs, s.Report)
 	for _, group := range [][]string{first, modules, last} {
 		for names := range slices.Chunk(group, batch) {
-			items, same, faults := s.look(ctx, names, r.jobs)
+			items, same, faults := s.look(ctx, names, cmp.Or(s.Jobs, registryJobs))
 			sum.Same += same
 			broken = append(broken, faults...)
 			if err := errors.Join(context.Cause(ctx), r.all(ctx, items)); err != nil {

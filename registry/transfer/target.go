@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -18,7 +19,7 @@ const checkFirst = 1 << 20
 // sent a large one that it has.
 type target struct {
 	registry.Backend
-	source  registry.Backend
+	source  *spool
 	limiter *rate.Limiter // of what is sent; nil = none
 
 	sent, mounted atomic.Int64 // bytes of blobs
@@ -26,7 +27,7 @@ type target struct {
 
 func (t *target) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	if m, ok := t.Backend.(registry.Mounter); ok {
-		sent, err := m.MountBlob(ctx, repo, b, t.source, repo)
+		sent, err := m.MountBlob(ctx, repo, b, t.source.Backend, repo)
 		switch {
 		case err == nil && sent:
 			t.sent.Add(b.Descriptor.Size)
@@ -40,6 +41,14 @@ func (t *target) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 		// Another registry, or one that does not mount for this account.
 	}
 	if b.Descriptor.Size >= checkFirst && t.CheckBlob(ctx, repo, b.Descriptor) == nil {
+		return nil
+	}
+	if file, ok := t.source.take(b.Descriptor.Digest); ok {
+		if err := t.source.stager.PushStaged(ctx, repo, b.Descriptor, file); err != nil {
+			os.Remove(file)
+			return err
+		}
+		t.sent.Add(b.Descriptor.Size)
 		return nil
 	}
 	if t.limiter != nil {

@@ -4,13 +4,11 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -32,9 +30,9 @@ type Copier struct {
 	// source and destination.
 	Checker verify.Checker
 
-	// Local says that the source is on a disk: its blobs are read as often as needed. Those of another source are kept in
-	// TempDir (empty = the system's) until the item is copied, so that they come over the network once.
-	Local   bool
+	// Local says that the source is on a disk: Rate is for what is sent, and a dry run reads blobs.
+	Local bool
+	// TempDir is where large blobs are kept until the item is copied, unless the destination takes files; "" = the system's.
 	TempDir string
 
 	// Ahead says that other volumes of a bundle bring what is missing here, perhaps later: the version that evidence or a
@@ -59,13 +57,12 @@ var ErrUnknown = errors.New("neither a module version, nor evidence, a recorded 
 // snapshot, an index or a recorded revision is only replaced by one that goes on from it. [verify.Classify] says what
 // other errors of the event mean for the item.
 func (c *Copier) Copy(ctx context.Context, it Item) (e Event) {
-	dir := ""
-	if !c.Local {
-		dir = cmp.Or(c.TempDir, os.TempDir())
-	}
-	source := newSpool(c.Source.Backend, c.Destination.Backend, dir, c.limitOf(!c.Local))
+	source := c.newSpool()
 	defer source.discard()
-	destination := &target{Backend: c.Destination.Backend, source: c.Source.Backend, limiter: c.limitOf(c.Local)}
+	destination := &target{Backend: c.Destination.Backend, source: source}
+	if c.Local {
+		destination.limiter = c.Rate
+	}
 	x := &copying{Copier: c, Item: it, from: registry.New(source), to: registry.New(destination)}
 	copyKind, ok := map[Kind]func(context.Context) (registry.Outcome, error){
 		Snapshot: x.snapshot, Evidence: x.evidence, Version: x.version, Revision: x.revision, Index: x.index,
@@ -79,14 +76,6 @@ func (c *Copier) Copy(ctx context.Context, it Item) (e Event) {
 	e.Item.Descriptor, e.Module = x.found, x.about
 	e.Sent, e.Mounted = destination.sent.Load(), destination.mounted.Load()
 	return e
-}
-
-// limitOf returns the limiter for one of the two ends, which the other one need not heed.
-func (c *Copier) limitOf(here bool) *rate.Limiter {
-	if here {
-		return c.Rate
-	}
-	return nil
 }
 
 // copying is one call of Copy.
@@ -147,9 +136,9 @@ func (x *copying) blob(ctx context.Context, d ocispec.Descriptor) artifact.Blob 
 	return artifact.BlobFrom(d, func() (io.ReadCloser, error) { return x.from.Backend.Blob(ctx, x.Repository, d) })
 }
 
-// signed returns the signatures at the source, if they are accepted.
-func (x *copying) signed(ctx context.Context, subject sign.Subject) ([]sign.Signature, error) {
-	if _, err := x.from.VerifyManifest(ctx, x.Repository, subject, x.Checker.Verifier); err != nil {
+// signed returns the signatures at the source, if v accepts them.
+func (x *copying) signed(ctx context.Context, subject sign.Subject, v sign.Verifier) ([]sign.Signature, error) {
+	if _, err := x.from.VerifyManifest(ctx, x.Repository, subject, v); err != nil {
 		return nil, err
 	}
 	sigs, _ := x.from.Signatures(ctx, x.Repository, subject.Digest) // what of them cannot be read was not needed

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
@@ -34,25 +34,47 @@ func (x *copying) version(ctx context.Context) (registry.Outcome, error) {
 	subject := sign.Subject{Module: m.Module, Digest: d.Digest}
 	a := &artifact.Artifact{Image: image, Manifest: m}
 	o := registry.PublishOptions{DryRun: x.DryRun}
-	o.OtherSignatures, _ = x.signed(ctx, subject) // what is there already needs no others
+	verifier := &remembering{Verifier: x.Checker.Verifier}
+	o.OtherSignatures, _ = x.signed(ctx, subject, verifier) // what is there already needs no others
 	outcome, err := x.to.Existing(ctx, a, o)
 	if !errors.Is(err, registry.ErrNotFound) {
 		return outcome, err
 	}
-	if err := x.check(ctx, mod); err != nil {
+	if err := x.check(ctx, mod, verifier); err != nil {
 		return 0, err
 	}
-	if o.OtherSignatures, err = x.signed(ctx, subject); err != nil {
-		return 0, err
+	if o.OtherSignatures == nil { // they have come meanwhile
+		if o.OtherSignatures, err = x.signed(ctx, subject, verifier); err != nil {
+			return 0, err
+		}
 	}
 	o.Absent = true
 	return x.to.Publish(ctx, a, o)
 }
 
+// remembering is a verifier for one manifest, which it accepts once.
+type remembering struct {
+	sign.Verifier
+	accepted sign.Subject
+	keys     []string
+}
+
+// Verify asks the verifier again as long as it does not accept the subject.
+func (r *remembering) Verify(ctx context.Context, s sign.Subject, sigs []sign.Signature) (keys []string, err error) {
+	if s.Digest != "" && s == r.accepted {
+		return r.keys, nil
+	}
+	if keys, err = r.Verifier.Verify(ctx, s, sigs); err == nil {
+		r.accepted, r.keys = s, keys
+	}
+	return keys, err
+}
+
 // check verifies a version at the source.
-func (x *copying) check(ctx context.Context, mod *registry.Module) error {
+func (x *copying) check(ctx context.Context, mod *registry.Module, v sign.Verifier) error {
 	c := x.Checker
 	read := x.Local || !x.DryRun
+	c.Verifier = v
 	c.Thorough = read
 	c.Snapshot = x.confirming
 	found, err := c.Check(ctx, x.from, mod, verify.Known{})
@@ -62,13 +84,24 @@ func (x *copying) check(ctx context.Context, mod *registry.Module) error {
 	if mod.ModOnly() || !read {
 		return nil
 	}
-	f, err := os.CreateTemp(x.TempDir, "modferry-copy-*.zip")
+	return x.checkZip(ctx, mod)
+}
+
+// checkZip verifies the zip of a version in its layer, which is kept.
+func (x *copying) checkZip(ctx context.Context, mod *registry.Module) error {
+	var layer io.ReadCloser
+	err := verify.Repeat(ctx, func() (err error) {
+		layer, err = x.from.ZipLayer(ctx, mod)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	return verify.Zip(ctx, x.from, mod, f)
+	defer layer.Close()
+	if err := mod.CheckZipLayer(layer.(content), x.TempDir); err != nil {
+		return fmt.Errorf("%v: %w", mod.Module, err)
+	}
+	return nil
 }
 
 // evidence copies checksum database evidence that is stored apart from its version, which is at the source or at the
@@ -86,7 +119,7 @@ func (x *copying) evidence(ctx context.Context) (registry.Outcome, error) {
 	if err := x.isAt(e.Module, tag, err); err != nil {
 		return 0, err
 	}
-	sigs, err := x.signed(ctx, sign.Subject{Module: e.Module, Digest: d.Digest})
+	sigs, err := x.signed(ctx, sign.Subject{Module: e.Module, Digest: d.Digest}, x.Checker.Verifier)
 	if err != nil {
 		return 0, fmt.Errorf("%v: checksum database evidence: %w", e.Module, err)
 	}
@@ -127,7 +160,7 @@ func (x *copying) revision(ctx context.Context) (registry.Outcome, error) {
 	if err := x.isAt(r.Query(), tag, err); err != nil {
 		return 0, err
 	}
-	sigs, err := x.signed(ctx, sign.Subject{Module: r.Module(), Digest: d.Digest})
+	sigs, err := x.signed(ctx, sign.Subject{Module: r.Module(), Digest: d.Digest}, x.Checker.Verifier)
 	if err != nil {
 		return 0, fmt.Errorf("%s: recorded revision: %w", r.Query(), err)
 	}
