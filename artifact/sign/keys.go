@@ -9,8 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +18,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
+
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // maxKeyFile bounds a file of keys, in bytes.
@@ -50,7 +50,7 @@ func LoadKeys(files ...string) (*Keys, error) {
 	}
 	all := new(Keys)
 	for _, file := range files {
-		data, err := readKeyFile(file)
+		data, err := userfile.ReadAny(file, maxKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("public key: %w", err)
 		}
@@ -153,18 +153,4 @@ func newKey(pub crypto.PublicKey) (key, error) {
 	}
 	id := digest.FromBytes(der).String()
 	return key{id: id, name: id, verifier: verifier, bundles: bundles, policy: verify.WithKey()}, nil
-}
-
-// readKeyFile reads a file of bounded size. Its errors name the file.
-func readKeyFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err == nil && len(data) > maxKeyFile {
-		err = fmt.Errorf("%s is too large for a key, over %d bytes", file, maxKeyFile)
-	}
-	return data, err
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
+
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // A Signer signs with a private key. It may be used concurrently.
@@ -30,7 +32,7 @@ type Signer struct {
 // file holds an encrypted key; a nil function stands for the empty password. An error that matches [ErrPassword]
 // means that the password does not fit or that the file is damaged: the encryption cannot tell the two apart.
 func LoadSigner(file string, password func() ([]byte, error)) (*Signer, error) {
-	data, err := readKeyFile(file)
+	data, err := userfile.ReadAny(file, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("private key: %w", err)
 	}
