@@ -108,7 +108,7 @@ func (p *Policy) verdict(s Subject, r *rule, e *Explanation, n int) error {
 		return e.Denied
 	}
 	if r == nil {
-		return fmt.Errorf("%w %s: no rule of it covers %s\n%s", ErrForbidden, p.name, s.Module.Path, adviceRule)
+		return fmt.Errorf("%w %s: no rule of it covers %s%s\n%s", ErrForbidden, p.name, s.Module.Path, p.caseOnly(s.Module.Path), adviceRule)
 	}
 	needs := fmt.Sprintf("the rule for %s (%s:%d) needs %s", e.Rule.Name, p.name, r.line, r.needs())
 	if r.line == 0 {
@@ -127,7 +127,17 @@ func (p *Policy) verdict(s Subject, r *rule, e *Explanation, n int) error {
 	if n > 0 {
 		has = "only " + strings.Join(e.Keys, ", ") + " counts"
 	}
-	return fmt.Errorf("%w: %s; of %d, %s\n%s%s", ErrUntrusted, needs, len(e.Signatures), has, adviceSigned, e.others())
+	return fmt.Errorf("%w: %s; of %d, %s%s\n%s%s",
+		ErrUntrusted, needs, len(e.Signatures), has, p.caseOnly(s.Module.Path), adviceSigned, e.others())
+}
+
+// caseOnly says of a module that a rule does not cover it for upper and lower case only, "" if none does.
+func (p *Policy) caseOnly(path string) string {
+	pattern := p.OtherCase(path)
+	if pattern == "" {
+		return ""
+	}
+	return "; the rule for " + pattern + " is for another module: upper and lower case differ"
 }
 
 // others says why signatures do not count, up to a bound.
