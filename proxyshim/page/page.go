@@ -37,11 +37,11 @@ var static embed.FS
 // Options configures a Handler. Shim, Names, Setup and Mirror are required.
 type Options struct {
 	Shim   *proxyshim.Handler
-	Names  func(context.Context) (Names, error) // what is in the stores; asked at most once in five minutes
-	Setup  func(shim string) []Snippet          // how to have the go command use the shim at a URL
-	Mirror func(proxyshim.Miss) string          // the command line that mirrors what is missing, quoted for sh
-	Now    func() time.Time                     // nil = time.Now
-	Log    *slog.Logger                         // nil = discard
+	Names  func(context.Context) (Names, error)                    // what is in the stores; asked at most once in five minutes
+	Setup  func(shim string, who *access.Client) []Snippet         // how to have the go command of a client use the shim at a URL
+	Mirror func(missing proxyshim.Miss, who *access.Client) string // the command line, for a client, that mirrors it, quoted for sh
+	Now    func() time.Time                                        // nil = time.Now
+	Log    *slog.Logger                                            // nil = discard
 }
 
 // Snippet is something to copy.

@@ -67,8 +67,8 @@ func newEnv(t *testing.T) *env {
 			}
 			return Names{Paths: e.names}, nil
 		},
-		Setup:  func(shim string) []Snippet { return []Snippet{{"sh", "export GOPROXY=" + shim}} },
-		Mirror: func(m proxyshim.Miss) string { return "mirror " + m.Module.String() + m.Query },
+		Setup:  func(shim string, _ *access.Client) []Snippet { return []Snippet{{"sh", "export GOPROXY=" + shim}} },
+		Mirror: func(m proxyshim.Miss, _ *access.Client) string { return "mirror " + m.Module.String() + m.Query },
 	})
 	check(t, err)
 	t.Cleanup(func() { e.pages.Close(); check(t, errors.Join(e.shim.Close(), router.Close())) })

@@ -126,7 +126,7 @@ func (h *Handler) wishes(r *http.Request) *wishesPage {
 			query = miss.Query
 		}
 		p.Wishes = append(p.Wishes, wish{
-			Module: miss.Module.Path, Query: query, Count: miss.Count, First: miss.First, Last: miss.Last, Command: h.Mirror(miss),
+			Module: miss.Module.Path, Query: query, Count: miss.Count, First: miss.First, Last: miss.Last, Command: h.Mirror(miss, access.From(r.Context())),
 		})
 	}
 	return p

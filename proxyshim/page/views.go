@@ -86,10 +86,10 @@ type homePage struct {
 func (h *Handler) home(r *http.Request) *homePage {
 	p := &homePage{base: h.base(r, "")}
 	p.base.Query = strings.TrimSpace(r.FormValue("q"))
-	p.Setup = h.Setup(p.Shim)
+	client := access.From(r.Context())
+	p.Setup = h.Setup(p.Shim, client)
 	p.Snapshot = h.snapshot(r)
 	p.Found = h.search(r, p.base.Query)
-	client := access.From(r.Context())
 	if q := p.base.Query; module.CheckPath(q) == nil && !slices.Contains(p.Found.Modules, q) && client.MayRead(q) {
 		p.Exact = q
 	}
