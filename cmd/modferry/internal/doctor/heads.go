@@ -38,6 +38,23 @@ func (e *examination) store(ctx context.Context) Finding {
 	return f
 }
 
+// push says whether the store takes content of this account.
+func (e *examination) push(ctx context.Context) Finding {
+	var f Finding
+	switch left, err := e.Push(ctx); {
+	case errors.Is(err, registry.ErrUnauthorized):
+		f = wrong(err.Error(), "docker login "+registryHost(err))
+	case err != nil:
+		f = wrong(err.Error(), "")
+	case left:
+		f = note("it takes content; the upload that was begun to find out, with nothing in it, could not be cancelled, and stays until the registry drops it")
+	default:
+		f = ok("it takes content; whether a quota suffices only pushing tells")
+	}
+	f.Check, f.Value = "push", e.Store
+	return f
+}
+
 // snapshot says what reading the newest snapshot came to.
 func (e *examination) snapshot(s *sumdb.Snapshot, err error) Finding {
 	var f Finding
