@@ -86,6 +86,7 @@ func (h *Handler) functions() template.FuncMap {
 		"join":  strings.Join,
 		"brief": brief,
 		"get":   goGet,
+		"link":  link,
 	}
 }
 

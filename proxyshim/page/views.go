@@ -128,20 +128,15 @@ func part(r *http.Request, all, none []string) (page, pages int, list []string) 
 
 // snapshot is the state of the checksum database.
 type snapshot struct {
-	Log      string    `json:"log"`
-	Records  int64     `json:"records"` // of the tree head; 0: none
-	Captured time.Time `json:"captured,omitzero"`
-	Store    string    `json:"store,omitempty"`
-	Checked  time.Time `json:"checked,omitzero"`
-	Faults   []string  `json:"faults,omitempty"`
+	proxyshim.SnapshotState
+	Faults []string `json:"faults,omitempty"`
 }
 
 func (h *Handler) snapshot(r *http.Request) snapshot {
 	ctx, cancel := context.WithTimeout(r.Context(), snapshotPatience)
 	defer cancel()
-	state := h.Shim.Snapshot(ctx)
-	s := snapshot{Log: state.Log, Records: state.Records, Captured: state.Captured, Store: state.Store, Checked: state.Checked}
-	for _, fault := range state.Faults {
+	s := snapshot{SnapshotState: h.Shim.Snapshot(ctx)}
+	for _, fault := range s.SnapshotState.Faults {
 		_, text := proxyshim.Explain(module.Version{}, fault)
 		s.Faults = append(s.Faults, text)
 	}
@@ -178,11 +173,7 @@ func (h *Handler) module(r *http.Request, path string) (*modulePage, *problem) {
 	p.Page, p.Pages, names = part(r, newest, nil)
 	for _, name := range names {
 		m := module.Version{Path: path, Version: name}
-		v := version{Module: path, Version: name, Command: goGet(path, name)}
-		if d := h.Shim.Known(m); d != nil {
-			v.describe(d)
-		}
-		p.Versions = append(p.Versions, v)
+		p.Versions = append(p.Versions, version{Module: path, Version: name, Command: goGet(path, name), Description: h.Shim.Known(m)})
 	}
 	p.ModOnly = slices.Clone(modOnly)
 	slices.Reverse(p.ModOnly)
