@@ -354,9 +354,9 @@ func TestExplanationSaysWhatEachSignatureCountsFor(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	want := []Finding{
-		{Signer: b.a.KeyID(), Keys: []string{"a", "again"}, Counts: true},
-		{Signer: b.c.KeyID(), Keys: []string{"c"}, Why: "by c, which is revoked"},
-		{Why: "broken: cracked"},
+		{Format: "classic", Signer: b.a.KeyID(), Keys: []string{"a", "again"}, Counts: true},
+		{Format: "classic", Signer: b.c.KeyID(), Keys: []string{"c"}, Why: "by c, which is revoked"},
+		{Format: "classic", Why: "broken: cracked"},
 	}
 	if fmt.Sprint(e.Signatures) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", e.Signatures, want)

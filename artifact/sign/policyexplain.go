@@ -22,11 +22,11 @@ type Explanation struct {
 
 // Finding is what a policy makes of one signature.
 type Finding struct {
-	Format Format
-	Signer string   // who made it, as of [Keys.Verify]; "" = nobody known, or it is broken
-	Keys   []string // the names of the keys that made it; none = no Signer
-	Counts bool
-	Why    string // it does not count; "" if it does
+	Format string   `json:"format"`           // its name
+	Signer string   `json:"signer,omitempty"` // who made it, as of [Keys.Verify]; "" = nobody known, or it is broken
+	Keys   []string `json:"keys,omitempty"`   // the names of the keys that made it; none = no Signer
+	Counts bool     `json:"counts"`
+	Why    string   `json:"why,omitempty"` // it does not count; "" if it does
 }
 
 // Explain decides about a subject, all signatures looked at. The error is that of a cancelled context.
@@ -39,12 +39,12 @@ func (p *Policy) Explain(ctx context.Context, s Subject, sigs []Signature) (*Exp
 	}
 	counted := make(signers)
 	for _, sig := range sigs {
-		by, err := p.all.check(ctx, s, sig)
+		by, err := p.all.check(s, sig)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		f := p.finding(r, by, err, now)
-		if f.Format = sig.Format; f.Counts {
+		if f.Format = sig.Format.String(); f.Counts {
 			counted.add(by)
 		}
 		e.Signatures = append(e.Signatures, f)

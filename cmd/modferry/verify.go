@@ -15,7 +15,6 @@ import (
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/upstream"
-	"github.com/modferry/modferry/registry/verify"
 )
 
 const (
@@ -76,15 +75,11 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := command.ChecksumLog(c)
-	if err != nil {
-		return err
-	}
 	list, err := a.Requirements(c.Args().Slice())
 	if err != nil {
 		return err
 	}
-	v, err := a.Verifier(c)
+	checker, err := a.Checker(c)
 	if err != nil {
 		return err
 	}
@@ -98,7 +93,7 @@ func (a *app) verify(c *cli.Context) error {
 	}
 	var broken []error
 	if c.Bool(flagAll) {
-		if list, broken, err = a.Everything(c, stores, v); err != nil {
+		if list, broken, err = a.Everything(c, stores, checker.Verifier); err != nil {
 			a.NameBroken(broken)
 			return err
 		}
@@ -110,10 +105,8 @@ func (a *app) verify(c *cli.Context) error {
 	default:
 		return fmt.Errorf("nothing was verified: %s names no module version", strings.Join(c.Args().Slice(), ", "))
 	}
-	ch := &audit.Checker{Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
-		Verifier: v, Log: log, Thorough: true, Private: a.PrivatePatterns(c), AllowUnrecorded: c.Bool(command.FlagUnrecorded), Patience: verify.NewPatience(),
-		Snapshot: a.SnapshotOnce(c.Context, stores, log, v),
-	}}
+	checker.Snapshot = a.SnapshotOnce(c.Context, stores, checker.Log, checker.Verifier)
+	ch := &audit.Checker{Checker: checker, Stores: stores, Jobs: n, Listed: c.Bool(flagAll)}
 	if c.Bool(flagRepair) {
 		up, err := a.repairSource(c)
 		if err != nil {

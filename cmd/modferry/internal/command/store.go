@@ -120,25 +120,18 @@ func Answers(ctx context.Context, store *registry.Store, done string) error {
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
-	if err := checkTrust(c); err != nil {
+	v, err := OptionalVerifier(c)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if file := c.String(FlagPolicy); file != "" {
-		return sign.LoadPolicy(file, nil)
-	}
-	if c.Bool(flagSkipVerify) {
+	case v != nil:
+		return v, nil
+	case c.Bool(flagSkipVerify):
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
-	keys, err := OptionalKeys(c)
-	if err != nil {
-		return nil, err
-	}
-	if keys == nil {
-		return nil, WithHint(UsageErrorf("--%s is needed, or --%s: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
-			"--"+trustKeyFlag(c.Command)+" cosign.pub, the public half of the key that mirror signs with")
-	}
-	return keys, nil
+	return nil, WithHint(UsageErrorf("--%s is needed, or --%s: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
+		"--"+trustKeyFlag(c.Command)+" cosign.pub, the public half of the key that mirror signs with")
 }
 
 // ParseVersion reads module@version, where the version is one a store can have: canonical, no query.
