@@ -76,7 +76,7 @@ func (a *app) doctor(c *cli.Context) error {
 	case isPolicy:
 		policy.Summary, private = p.Summary(), command.JoinPatterns(private, p.Private())
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenStores(c)
 	if err != nil {
 		return err
 	}

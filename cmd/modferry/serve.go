@@ -94,7 +94,7 @@ func (a *app) serve(c *cli.Context) error {
 	}
 	o.Conditions = how.Conditions
 	counts := metrics.New(command.BuildVersion())
-	s, err := a.newTimedShim(c, log, o, counts.RegistryRequest)
+	s, err := a.newShim(c, log, o, counts.RegistryRequest)
 	if err != nil {
 		return err
 	}

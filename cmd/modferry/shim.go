@@ -49,13 +49,9 @@ func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
 // a tenth more CPU.
 const gcPercent = 60
 
-// newShim builds the shim that o and the options of [app.shimFlags] describe.
-func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
-	return a.newTimedShim(c, log, o, nil)
-}
-
-// newTimedShim is newShim, and has requested told of each request to a registry, as [remote.ClientOptions] has it.
-func (a *app) newTimedShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
+// newShim builds the shim that o and the options of [command.App.ShimFlags] describe. requested is told of each request to a
+// registry, as [remote.ClientOptions] has it; it may be nil.
+func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

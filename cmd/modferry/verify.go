@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/mirror"
@@ -83,14 +81,11 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenAnswering(c, "verified", registry.ErrUnreachable, registry.ErrNoLayout)
 	if err != nil {
 		return err
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "verified", registry.ErrUnreachable, registry.ErrNoLayout); err != nil {
-		return err
-	}
 	var broken []error
 	if c.Bool(flagAll) {
 		if list, broken, err = a.Everything(c, stores, checker.Verifier); err != nil {
@@ -172,12 +167,8 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broke
 }
 
 func (a *app) printVerdict(c *cli.Context, v audit.Verdict) error {
-	if c.Bool(command.FlagJSON) {
-		return json.NewEncoder(a.Out).Encode(v)
-	}
-	if v.Error != "" {
+	if v.Error != "" && !c.Bool(command.FlagJSON) {
 		fmt.Fprintf(a.Err, "modferry: %s\n", v.Error)
 	}
-	_, err := fmt.Fprintln(a.Out, v)
-	return err
+	return a.Print(c, v, v.String())
 }

@@ -22,6 +22,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -133,12 +134,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Shim.ServeHTTP(w, r)
 	case path == "/" && wantsHTML(r):
 		h.show(w, "home", h.home(r))
-	case path == "/-/page.css":
-		h.asset(w, "text/css; charset=utf-8", "page.css")
-	case path == "/-/icon.svg":
-		h.asset(w, "image/svg+xml", "icon.svg")
-	case path == "/-/page.js":
-		h.asset(w, "text/javascript; charset=utf-8", "page.js")
+	case path == "/-/page.css", path == "/-/icon.svg", path == "/-/page.js":
+		h.asset(w, strings.TrimPrefix(path, "/-/"))
 	case path == "/-/wishes":
 		h.show(w, "wishes", h.wishes(r))
 	case path == apiPrefix+"modules":
@@ -228,13 +225,15 @@ func (h *Handler) render(w http.ResponseWriter, name string, page any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-func (h *Handler) asset(w http.ResponseWriter, contentType, name string) {
+func (h *Handler) asset(w http.ResponseWriter, name string) {
 	data, err := static.ReadFile("static/" + name)
 	if err != nil {
 		h.Log.Error("reading what is embedded", "error", err)
 	}
 	common(w.Header())
-	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Type", map[string]string{
+		".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8",
+	}[path.Ext(name)])
 	w.Header().Set("Cache-Control", "no-cache")
 	_, _ = w.Write(data)
 }

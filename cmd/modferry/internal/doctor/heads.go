@@ -84,12 +84,11 @@ func (e *examination) snapshot(s *sumdb.Snapshot, err error) Finding {
 
 // registryHost is the host to log in to.
 func registryHost(err error) string {
-	var e *registry.Error
-	if !errors.As(err, &e) {
-		return ""
+	if e, ok := errors.AsType[*registry.Error](err); ok {
+		host, _, _ := strings.Cut(e.Registry, "/")
+		return host
 	}
-	host, _, _ := strings.Cut(e.Registry, "/")
-	return host
+	return ""
 }
 
 // shimHead compares the snapshot that the shim serves with the newest one.

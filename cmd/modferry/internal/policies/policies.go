@@ -93,7 +93,7 @@ func (a app) check(c *cli.Context, file string) error {
 
 // otherCase names the modules in the store that a rule does not cover for upper and lower case only.
 func (a app) otherCase(c *cli.Context, p *sign.Policy) (warnings []string) {
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenStores(c)
 	if err != nil {
 		return []string{"the store was not looked at: " + err.Error()}
 	}
@@ -128,7 +128,7 @@ func (a app) explain(c *cli.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenStores(c)
 	if err != nil {
 		return err
 	}
