@@ -142,7 +142,7 @@ func packZip(f Files, mtime time.Time) (*packedZip, error) {
 		return nil, corruptZip(err)
 	}
 	defer r.Close()
-	z.licenses, err = findLicenses(&r.Reader, f.Module)
+	z.licenses, err = FindLicenses(&r.Reader, f.Module)
 	return &z, err
 }
 
@@ -198,7 +198,7 @@ func pack(f Files, info *info, zip *packedZip) (*Artifact, error) {
 	configType, layers, diffIDs := MediaTypeGoModConfig, []Blob{meta.blob}, []digest.Digest{meta.diffID}
 	if zip != nil {
 		annotations[AnnotationSum] = zip.sum
-		if expression := licenseExpression(licenses); expression != "" {
+		if expression := LicenseExpression(licenses); expression != "" {
 			annotations[ocispec.AnnotationLicenses] = expression
 		}
 		configType, layers, diffIDs = ocispec.MediaTypeImageConfig, append(layers, zip.blob), append(diffIDs, zip.diffID)

@@ -41,9 +41,9 @@ var licenseScanner = sync.OnceValues(func() (*licensecheck.Scanner, error) {
 	return licensecheck.NewScanner(all)
 })
 
-// findLicenses returns, sorted, the SPDX identifiers of the licences in the root of a module's zip. There is none, if a
+// FindLicenses returns, sorted, the SPDX identifiers of the licences in the root of a module's zip. There is none, if a
 // text is not recognised: half of the truth would pass for all of it.
-func findLicenses(z *zip.Reader, m module.Version) ([]string, error) {
+func FindLicenses(z *zip.Reader, m module.Version) ([]string, error) {
 	found := make(map[string]bool)
 	texts := 0
 	for _, f := range z.File {
@@ -83,5 +83,5 @@ func isLicenseName(name string) bool {
 	return slices.Contains(licenseNames, name)
 }
 
-// licenseExpression is the SPDX expression of licences that all apply; "" if none is known.
-func licenseExpression(ids []string) string { return strings.Join(ids, " AND ") }
+// LicenseExpression is the SPDX expression of licences that all apply; "" if none is known.
+func LicenseExpression(ids []string) string { return strings.Join(ids, " AND ") }

@@ -120,7 +120,7 @@ func TestMoreTextsThanAModuleHasAreNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := findLicenses(z, f.Module); err != nil || got != nil {
+	if got, err := FindLicenses(z, f.Module); err != nil || got != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -183,11 +183,11 @@ func FuzzFindLicenses(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, err := findLicenses(z, m)
+		first, err := FindLicenses(z, m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, _ := findLicenses(z, m); !slices.Equal(first, again) {
+		if again, _ := FindLicenses(z, m); !slices.Equal(first, again) {
 			t.Errorf("%q, then %q", first, again)
 		}
 	})

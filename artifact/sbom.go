@@ -58,7 +58,7 @@ func component(m module.Version, licenses []string) cyclonedx.Component {
 	case 1:
 		c.Licenses = &cyclonedx.Licenses{{License: &cyclonedx.License{ID: licenses[0]}}}
 	default:
-		c.Licenses = &cyclonedx.Licenses{{Expression: licenseExpression(licenses)}}
+		c.Licenses = &cyclonedx.Licenses{{Expression: LicenseExpression(licenses)}}
 	}
 	return c
 }

@@ -33,8 +33,16 @@ const (
 	envScreens  = "SCREENS_DIR"
 )
 
-// mit is as much of a licence as it takes to recognise it.
-const mit = "Permission is hereby granted, free of charge, to any person … THE SOFTWARE IS PROVIDED \"AS IS\""
+const isc = `Copyright (c) 2026 Example
+
+Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted,
+provided that the above copyright notice and this permission notice appear in all copies.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED
+WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR
+CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT,
+NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
+`
 
 // patience ends a test that waits for what does not come.
 const patience = 5 * time.Minute
@@ -64,7 +72,7 @@ func TestPage(t *testing.T) {
 	t.Run("a version says who signed it, and its command can be copied", func(t *testing.T) {
 		b.run(t, chromedp.Navigate(b.shim+"/-/module/example.com/alpha@v1.2.0"), chromedp.WaitVisible("dl"),
 			chromedp.Click("button.copies"), chromedp.WaitVisible(chromedp.Search(`//button[.="Copied"]`)))
-		if got := b.text(t, "dl"); !strings.Contains(got, "accepted") || !strings.Contains(got, "sha256:") || !strings.Contains(got, "Licence\nMIT") {
+		if got := b.text(t, "dl"); !strings.Contains(got, "accepted") || !strings.Contains(got, "sha256:") || !strings.Contains(got, "Licence\nISC") {
 			t.Errorf("the version is described as %q", got)
 		}
 		if got := b.evaluate(t, "navigator.clipboard.readText()"); got != "go get example.com/alpha@v1.2.0" {
@@ -123,7 +131,7 @@ func servePages(t *testing.T) (shim string) {
 		}
 		write(t, filepath.Join(src, "go.mod"), "module "+path+"\n")
 		write(t, filepath.Join(src, "a.go"), "package a\n")
-		write(t, filepath.Join(src, "LICENSE"), mit)
+		write(t, filepath.Join(src, "LICENSE"), isc)
 		if err := addVersion(filepath.Join(dir, "up"), m, src); err != nil {
 			t.Fatal(err)
 		}

@@ -25,25 +25,29 @@ import (
 // Description is what the shim has found out about a version that it serves. Nothing in it is a judgement of its own: the
 // version was accepted by [verify.Checker], as every one that is served, and this is by whose word.
 type Description struct {
-	Module    module.Version
-	ModOnly   bool          // only its go.mod is in the store
-	Reference string        // of the manifest, as container tools take it
-	Manifest  digest.Digest // of the manifest
-	Size      int64         // bytes of the zip layer; 0 if ModOnly
-	Sum       string        // h1: of the zip; "" if ModOnly
-	GoModSum  string        // h1: of go.mod
-	Keys      []string      // who signed it, of those who are trusted; none: signatures are not verified
-	Rule      string        // of the trust policy, by which that counts; "" without a policy
-	Record    int64         // its record in the checksum database; -1: it was accepted without one
-	Private   bool          // the checksum database is not asked about it
-	Withheld  bool          // the store does not give it any more: not served
-	Checked   time.Time     // when the store last confirmed it
-	Time      time.Time     // of the version, as its .info has it; zero if unknown
-	Origin    Origin
+	ModOnly   bool          `json:"modOnly,omitempty"`  // only its go.mod is in the store
+	Withheld  bool          `json:"withheld,omitempty"` // the store does not give it any more: not served
+	Checked   time.Time     `json:"checked"`            // when the store last confirmed it
+	Time      time.Time     `json:"time,omitzero"`      // of the version, as its .info has it; zero if unknown
+	Size      int64         `json:"size,omitempty"`     // bytes of the zip layer; 0 if ModOnly
+	Keys      []string      `json:"signedBy"`           // who signed it, of those who are trusted; none: signatures are not verified
+	Rule      string        `json:"rule,omitempty"`     // of the trust policy, by which that counts; "" without a policy
+	Record    *int64        `json:"record,omitempty"`   // its record in the checksum database; nil: it was accepted without one
+	Private   bool          `json:"private,omitempty"`  // the checksum database is not asked about it
+	Reference string        `json:"reference"`          // of the manifest, as container tools take it
+	Manifest  digest.Digest `json:"digest"`             // of the manifest
+	Sum       string        `json:"sum,omitempty"`      // h1: of the zip; "" if ModOnly
+	GoModSum  string        `json:"goModSum"`           // h1: of go.mod
+	Origin    *Origin       `json:"origin,omitempty"`   // nil if unknown
 }
 
 // Origin is the commit that a version was made from, as its .info has it; each "" if unknown.
-type Origin struct{ VCS, URL, Ref, Hash string }
+type Origin struct {
+	VCS  string `json:"vcs,omitempty"`
+	URL  string `json:"url,omitempty"`
+	Ref  string `json:"ref,omitempty"`
+	Hash string `json:"hash,omitempty"`
+}
 
 // Describe describes a version, which is fetched and verified if need be, as for a request for its .info. Its errors are
 // for [Explain]. Nothing that is asked for so is a wish.
@@ -80,24 +84,26 @@ func (h *Handler) Known(m module.Version) *Description {
 func (h *Handler) description(e *cache.Entry) *Description {
 	policy := h.policy()
 	d := &Description{
-		Module: e.Module, ModOnly: e.ZipLayer == nil, Manifest: e.Manifest.Digest, Sum: e.Sum, GoModSum: e.GoModSum,
-		Keys: e.Keys, Rule: policy.Rule(e.Module.Path).Name, Record: -1, Private: h.checker(policy).IsPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
+		ModOnly: e.ZipLayer == nil, Manifest: e.Manifest.Digest, Sum: e.Sum, GoModSum: e.GoModSum,
+		Keys: append([]string{}, e.Keys...), Rule: policy.Rule(e.Module.Path).Name, Private: h.checker(policy).IsPrivate(e.Module.Path), Withheld: e.Withheld, Checked: e.Checked,
 	}
 	if e.ZipLayer != nil {
 		d.Size = e.ZipLayer.Size
 	}
 	if r, err := sumdb.ParseRecord(h.sums.record(e)); err == nil {
-		d.Record = r.ID
+		d.Record = &r.ID
 	}
 	d.Reference = h.reference(e)
 	if f, _, err := h.cache.Open(e, goproxy.Info); err == nil {
 		defer f.Close()
 		var info struct {
 			Time   time.Time
-			Origin Origin
+			Origin *Origin
 		}
 		if json.NewDecoder(f).Decode(&info) == nil {
 			d.Time, d.Origin = info.Time, info.Origin
+		}
+		if d.Origin != nil {
 			d.Origin.URL = redact.Text(d.Origin.URL)
 		}
 	}
@@ -167,12 +173,12 @@ func (h *Handler) Versions(ctx context.Context, path string) (full, modOnly []st
 
 // SnapshotState is what the shim has of the checksum database.
 type SnapshotState struct {
-	Log      string    // its name
-	Records  int64     // of the tree head; 0: there is no snapshot
-	Captured time.Time // the day, in UTC; zero if unknown
-	Store    string    // where it came from
-	Checked  time.Time // when the stores were last asked
-	Faults   []error   // what they failed with then
+	Log      string    `json:"log"`               // its name
+	Records  int64     `json:"records"`           // of the tree head; 0: there is no snapshot
+	Captured time.Time `json:"captured,omitzero"` // the day, in UTC; zero if unknown
+	Store    string    `json:"store,omitempty"`   // where it came from
+	Checked  time.Time `json:"checked,omitzero"`  // when the stores were last asked
+	Faults   []error   `json:"-"`                 // what they failed with then
 }
 
 // Snapshot returns the state of the checksum snapshot. The stores are asked if that is due, for as long as ctx lasts;

@@ -1,6 +1,8 @@
 package proxyshim
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/proxyshim/access"
 )
 
 // What the go command shows its user when the checksum database cannot be answered
@@ -48,11 +51,12 @@ func (h *Handler) noSnapshot() error {
 	return hint("no checksum snapshot of %s is in the store; run modferry mirror with any public module on the connected side", h.sums.log.Name())
 }
 
-func (h *Handler) privateModule(m module.Version) error {
+func (h *Handler) privateModule(ctx context.Context, m module.Version) error {
 	patterns := h.decision.Private
 	if rule := h.policy().Rule(m.Path); rule.Records == sign.RecordsNone {
 		patterns = strings.TrimSuffix(rule.Name, "/**")
 	}
+	patterns = cmp.Or(access.From(ctx).Patterns(patterns), m.Path)
 	return hint("%s is private here, so no checksum database is asked about it; set GONOSUMDB=%s for the go command", m, patterns)
 }
 

@@ -89,7 +89,7 @@ func (h *Handler) head(ctx context.Context) ([]byte, error) {
 // lookup answers with the record of m, which is verified each time.
 func (h *Handler) lookup(ctx context.Context, m module.Version) ([]byte, error) {
 	if h.isPrivate(m.Path) {
-		return nil, h.privateModule(m)
+		return nil, h.privateModule(ctx, m)
 	}
 	s, err := h.snapshot(ctx, false)
 	if err != nil {

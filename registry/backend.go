@@ -84,6 +84,15 @@ type Stager interface {
 	PushStaged(ctx context.Context, repo string, d ocispec.Descriptor, file string) error
 }
 
+// A Prober is a backend that can find out whether it would take content, without keeping any.
+type Prober interface {
+	// ProbePush finds out whether content can be pushed to a repository: of a registry whether it begins an upload, which is
+	// cancelled; of a layout whether files can be written, which are removed. left is true if a registry does not let the
+	// upload be cancelled, which has nothing in it, and ends it by itself some time. (Distribution keeps a directory without
+	// content of one that was cancelled.) Errors are those of a push. Whether a quota suffices only a push tells.
+	ProbePush(ctx context.Context, repo string) (left bool, err error)
+}
+
 // Lister lists what a backend has. An error ends a listing.
 type Lister interface {
 	// Tags lists the tags of a repository; ErrNotFound when there is no such repository.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,11 @@ var (
 	// reader it is an error, and never the absence of one module.
 	ErrNoLayout = errors.New("there is no OCI image layout yet")
 )
+
+// IsAny reports whether an error is one of some others, for errors.Is.
+func IsAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}
 
 // Error is what a store answered, or why it did not answer.
 type Error struct {

@@ -35,6 +35,16 @@ func (s *Store) Resolve(ctx context.Context, repo, ref string) (ocispec.Descript
 	return d, err
 }
 
+// ProbePush finds out whether content can be pushed to a repository: see [Prober]. It is ErrUnsupported if the store cannot
+// tell.
+func (s *Store) ProbePush(ctx context.Context, repo string) (left bool, err error) {
+	p, ok := s.Backend.(Prober)
+	if !ok {
+		return false, fmt.Errorf("pushing to %s: %w", s, ErrUnsupported)
+	}
+	return p.ProbePush(ctx, repo)
+}
+
 // Blob opens a blob. The reader ends with ErrCorrupt instead of io.EOF when the content does not match d's digest and
 // size, and with ErrUnavailable when it was cut short.
 func (s *Store) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {

@@ -16,8 +16,8 @@ func (k *Keys) Explain(ctx context.Context, s Subject, sigs []Signature) (*Expla
 	e := &Explanation{Rule: k.Rule(s.Module.Path), Needs: "one of the keys given"}
 	e.Keys, e.Err = k.Verify(ctx, s, sigs)
 	for _, sig := range sigs {
-		f := Finding{Format: sig.Format}
-		if by, err := k.check(ctx, s, sig); err == nil {
+		f := Finding{Format: sig.Format.String()}
+		if by, err := k.check(s, sig); err == nil {
 			f.Signer, f.Keys, f.Counts = by.signer, []string{by.signer}, true
 		} else {
 			f.Why = err.Error()

@@ -12,6 +12,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
 	"github.com/modferry/modferry/registry/safetext"
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // Identity is whose certificates count: of those that the authorities of a trusted root issued, the ones for a subject
@@ -31,7 +32,7 @@ type Identity struct {
 // if it names a certificate transparency log. All of it is checked offline. A root that names neither a log nor a timestamp
 // authority is an error: nothing would tell that a signature was made while its certificate was valid.
 func LoadIdentity(i Identity) (*Keys, error) {
-	data, err := readKeyFile(i.TrustedRoot)
+	data, err := userfile.ReadAny(i.TrustedRoot, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("trusted root: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +19,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
+
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // maxKeyFile bounds a file of keys, in bytes.
@@ -42,8 +43,8 @@ type key struct {
 }
 
 // LoadKeys reads public keys from PEM files like cosign.pub, each with one or more
-// keys. env://NAME is what the environment variable NAME holds, as cosign has it. A file without a key is an error, as is anything in a file that is not an
-// ECDSA P-256 public key: a key that cannot be used is never passed over.
+// keys. env://NAME is what the environment variable NAME holds, as cosign has it. A file without a key is an error, as is
+// anything in a file that is not an ECDSA P-256 public key: a key that cannot be used is never passed over.
 func LoadKeys(files ...string) (*Keys, error) {
 	if len(files) == 0 {
 		return nil, errors.New("no public key is given: nothing would be trusted")
@@ -160,21 +161,13 @@ const environment = "env://"
 
 // readKeyFile reads a file of bounded size, or an environment variable. Its errors name it.
 func readKeyFile(file string) ([]byte, error) {
-	if name, ok := strings.CutPrefix(file, environment); ok {
-		value := os.Getenv(name)
-		if value == "" {
-			return nil, fmt.Errorf("the environment variable %s is not set, or empty", name)
-		}
-		return []byte(value), nil
+	name, ok := strings.CutPrefix(file, environment)
+	if !ok {
+		return userfile.ReadAny(file, maxKeyFile)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
+	value := os.Getenv(name)
+	if value == "" {
+		return nil, fmt.Errorf("the environment variable %s is not set, or empty", name)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err == nil && len(data) > maxKeyFile {
-		err = fmt.Errorf("%s is too large for a key, over %d bytes", file, maxKeyFile)
-	}
-	return data, err
+	return []byte(value), nil
 }

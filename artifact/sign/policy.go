@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -21,7 +22,10 @@ type Policy struct {
 	keys    []*trusted // in the order of the file
 	all     *Keys      // of keys, those that do not count included: so that refusals can say whose signature it is
 	rules   []*rule
-	covers  map[string]*rule // by pattern: path | path "/**" | "**"
+	covers  map[string]*rule  // by pattern: path | path "/**" | "**"
+	folded  map[string]string // the first such pattern, by what it is in lower case
+	common  *rule             // for what is no module
+	head    *rule             // for a snapshot
 	denials []denial
 	digests map[digest.Digest]bool // that are revoked
 	now     func() time.Time
@@ -48,6 +52,34 @@ type rule struct {
 	of        []*trusted
 	records   Records
 	line      int // 0: the rule is not in the file
+
+	last atomic.Pointer[fingerprint] // that was asked for
+}
+
+// fingerprint is what [Rule] has, and stays the same after one moment and until another, of which zero is none.
+type fingerprint struct {
+	text         string
+	after, until time.Time
+}
+
+// fingerprint returns the fingerprint at a time. It is computed once for as long as no key expires.
+func (r *rule) fingerprint(now time.Time) string {
+	if f := r.last.Load(); f != nil && now.After(f.after) && (f.until.IsZero() || !now.After(f.until)) {
+		return f.text
+	}
+	var f fingerprint
+	for _, t := range r.of {
+		switch end := t.notAfter; {
+		case t.expired(now) && end.After(f.after):
+			f.after = end
+		case !t.expired(now) && !end.IsZero() && (f.until.IsZero() || end.Before(f.until)):
+			f.until = end
+		}
+	}
+	facts := append([]string{string(r.records), strconv.Itoa(r.threshold)}, r.counting(now)...)
+	f.text = "policy:" + digest.FromString(strings.Join(facts, "\n")).String()
+	r.last.Store(&f)
+	return f.text
 }
 
 // denial is an entry of deny.
@@ -68,32 +100,60 @@ const sumdbPrefix = "sumdb/"
 
 // rule returns the rule that covers a path, and the pattern by which it does: of those with the longest prefix. It is
 // nil if there is none.
-//
-// What is no module confirms or names modules, and is not used in their place. One key that some rule names is enough
-// for it; for a snapshot, which the log signed besides, one of those who deliver what the log knows.
 func (p *Policy) rule(path string) (r *rule, pattern string) {
-	if !isModule(path) {
-		common := &rule{threshold: 1, records: RecordsNone}
-		for _, r := range p.rules {
-			if r.records != RecordsNone || !strings.HasPrefix(path, sumdbPrefix) {
-				common.of = append(common.of, r.of...)
-			}
-		}
-		return common, path
+	switch {
+	case strings.HasPrefix(path, sumdbPrefix):
+		return p.head, path
+	case !isModule(path):
+		return p.common, path
 	}
-	if r := p.covers[path]; r != nil {
-		return r, path
+	return longest(path, func(pattern string) (*rule, bool) { r := p.covers[pattern]; return r, r != nil })
+}
+
+// longest looks for the patterns that cover a path, the longest first, until there is one.
+func longest[T any](path string, find func(pattern string) (T, bool)) (found T, pattern string) {
+	if found, ok := find(path); ok {
+		return found, path
 	}
 	for prefix := path; ; {
 		pattern := prefix + "/**"
-		if r := p.covers[pattern]; r != nil {
-			return r, pattern
+		if found, ok := find(pattern); ok {
+			return found, pattern
 		}
 		i := strings.LastIndexByte(prefix, '/')
 		if i < 0 {
-			return p.covers["**"], "**"
+			found, _ = find("**")
+			return found, "**"
 		}
 		prefix = prefix[:i]
+	}
+}
+
+// OtherCase returns the pattern of the rule that would cover a module if upper and lower case were alike, and does not, "" if
+// there is none. To the go command, paths that differ in case are different modules, and so are they to rules: what one
+// of them grants is not granted to the other. But many a host has both at one place, so somebody may have meant both.
+func (p *Policy) OtherCase(path string) string {
+	if !isModule(path) {
+		return ""
+	}
+	_, pattern := p.rule(path)
+	meant, folded := longest(strings.ToLower(path), func(pattern string) (string, bool) { s, ok := p.folded[pattern]; return s, ok })
+	if strings.EqualFold(pattern, folded) {
+		return ""
+	}
+	return meant
+}
+
+// addCommon adds the rules for what is no module: it confirms or names modules, and is not used in their place. One key
+// that some rule names is enough for it; for a snapshot, which the log signed besides, one of those who deliver what the
+// log knows.
+func (p *Policy) addCommon() {
+	p.common, p.head = &rule{threshold: 1, records: RecordsNone}, &rule{threshold: 1, records: RecordsNone}
+	for _, r := range p.rules {
+		p.common.of = append(p.common.of, r.of...)
+		if r.records != RecordsNone {
+			p.head.of = append(p.head.of, r.of...)
+		}
 	}
 }
 
@@ -117,9 +177,7 @@ func (p *Policy) Rule(path string) Rule {
 	if r == nil {
 		return Rule{Records: RecordsRequired, Fingerprint: "policy: no rule"}
 	}
-	facts := append([]string{string(r.records), strconv.Itoa(r.threshold)}, r.counting(p.now())...)
-	sum := digest.FromString(strings.Join(facts, "\n"))
-	return Rule{Name: pattern, Records: r.records, Fingerprint: "policy:" + sum.String()}
+	return Rule{Name: pattern, Records: r.records, Fingerprint: r.fingerprint(p.now())}
 }
 
 // Deny implements [Verifier]: it knows what the policy denies and which digests it revokes. That no rule covers a

@@ -354,11 +354,64 @@ func TestExplanationSaysWhatEachSignatureCountsFor(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	want := []Finding{
-		{Signer: b.a.KeyID(), Keys: []string{"a", "again"}, Counts: true},
-		{Signer: b.c.KeyID(), Keys: []string{"c"}, Why: "by c, which is revoked"},
-		{Why: "broken: cracked"},
+		{Format: "classic", Signer: b.a.KeyID(), Keys: []string{"a", "again"}, Counts: true},
+		{Format: "classic", Signer: b.c.KeyID(), Keys: []string{"c"}, Why: "by c, which is revoked"},
+		{Format: "classic", Why: "broken: cracked"},
 	}
 	if fmt.Sprint(e.Signatures) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", e.Signatures, want)
+	}
+}
+
+// A shim asks for the rule of a module several times a request.
+func TestARuleIsHashedOnceUntilAKeyExpires(t *testing.T) {
+	b := newPolicyBench(t)
+	p := b.policy("rules: [{modules: [corp.example/lib], signedBy: {anyOf: [a, b, c]}}]")
+	before := p.Rule("corp.example/lib")
+	if n := testing.AllocsPerRun(100, func() { p.Rule("corp.example/lib") }); n > 0 {
+		t.Errorf("%v allocations to look a rule up", n)
+	}
+	b.now = time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)
+	if p.Rule("corp.example/lib") == before {
+		t.Error("the same fingerprint after a key has expired")
+	}
+	b.now = today // a clock that was wrong, and is put right
+	if p.Rule("corp.example/lib") != before {
+		t.Error("another fingerprint at the same time")
+	}
+}
+
+// Paths that differ in case are different modules: a rule grants nothing that it does not say. What is denied is denied
+// in any case, for many hosts have both in one place.
+func TestRulesTellUpperFromLowerCaseAndSayWhereThatDecides(t *testing.T) {
+	b := newPolicyBench(t)
+	p := b.policy(`rules: [{modules: [github.com/acme/**, github.com/Acme/own], signedBy: {anyOf: [a]}, checksumDatabase: none},
+  {modules: [github.com/acme/own, example.com/**], signedBy: {anyOf: [b]}}]
+deny: [{modules: [github.com/evil/**]}]`)
+	for path, want := range map[string]struct{ rule, other string }{
+		"github.com/acme/x":   {"github.com/acme/**", ""},
+		"github.com/Acme/x":   {"", "github.com/acme/**"},
+		"github.com/ACME/x/y": {"", "github.com/acme/**"},
+		"github.com/Acme/own": {"github.com/Acme/own", ""},
+		"github.com/acme/own": {"github.com/acme/own", ""},
+		"github.com/acme/Own": {"github.com/acme/**", "github.com/Acme/own"},
+		"example.com/X":       {"example.com/**", ""},
+		"other.example/x":     {"", ""},
+		"sumdb/log":           {"sumdb/log", ""},
+	} {
+		if got, other := p.Rule(path).Name, p.OtherCase(path); got != want.rule || other != want.other {
+			t.Errorf("%s: by %q, but for case by %q, want %+v", path, got, other, want)
+		}
+	}
+	_, err := b.verify(p, "github.com/Acme/x", "v1.0.0", b.a)
+	if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), "the rule for github.com/acme/** is for another module: upper and lower case differ") {
+		t.Error(err)
+	}
+	if err := p.Deny(Subject{Module: module.Version{Path: "github.com/EVIL/x"}}); !errors.Is(err, ErrForbidden) {
+		t.Errorf("denied in lower case only: %v", err)
+	}
+	want := "line 4: github.com/acme/own and github.com/Acme/own differ in upper and lower case only: they are rules for different modules"
+	if w := p.Summary().Warnings; !slices.Contains(w, want) {
+		t.Errorf("%q", w)
 	}
 }

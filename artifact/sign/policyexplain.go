@@ -22,11 +22,11 @@ type Explanation struct {
 
 // Finding is what a policy makes of one signature.
 type Finding struct {
-	Format Format
-	Signer string   // who made it, as of [Keys.Verify]; "" = nobody known, or it is broken
-	Keys   []string // the names of the keys that made it; none = no Signer
-	Counts bool
-	Why    string // it does not count; "" if it does
+	Format string   `json:"format"`           // its name
+	Signer string   `json:"signer,omitempty"` // who made it, as of [Keys.Verify]; "" = nobody known, or it is broken
+	Keys   []string `json:"keys,omitempty"`   // the names of the keys that made it; none = no Signer
+	Counts bool     `json:"counts"`
+	Why    string   `json:"why,omitempty"` // it does not count; "" if it does
 }
 
 // Explain decides about a subject, all signatures looked at. The error is that of a cancelled context.
@@ -39,12 +39,12 @@ func (p *Policy) Explain(ctx context.Context, s Subject, sigs []Signature) (*Exp
 	}
 	counted := make(signers)
 	for _, sig := range sigs {
-		by, err := p.all.check(ctx, s, sig)
+		by, err := p.all.check(s, sig)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		f := p.finding(r, by, err, now)
-		if f.Format = sig.Format; f.Counts {
+		if f.Format = sig.Format.String(); f.Counts {
 			counted.add(by)
 		}
 		e.Signatures = append(e.Signatures, f)
@@ -108,7 +108,7 @@ func (p *Policy) verdict(s Subject, r *rule, e *Explanation, n int) error {
 		return e.Denied
 	}
 	if r == nil {
-		return fmt.Errorf("%w %s: no rule of it covers %s\n%s", ErrForbidden, p.name, s.Module.Path, adviceRule)
+		return fmt.Errorf("%w %s: no rule of it covers %s%s\n%s", ErrForbidden, p.name, s.Module.Path, p.caseOnly(s.Module.Path), adviceRule)
 	}
 	needs := fmt.Sprintf("the rule for %s (%s:%d) needs %s", e.Rule.Name, p.name, r.line, r.needs())
 	if r.line == 0 {
@@ -127,7 +127,17 @@ func (p *Policy) verdict(s Subject, r *rule, e *Explanation, n int) error {
 	if n > 0 {
 		has = "only " + strings.Join(e.Keys, ", ") + " counts"
 	}
-	return fmt.Errorf("%w: %s; of %d, %s\n%s%s", ErrUntrusted, needs, len(e.Signatures), has, adviceSigned, e.others())
+	return fmt.Errorf("%w: %s; of %d, %s%s\n%s%s",
+		ErrUntrusted, needs, len(e.Signatures), has, p.caseOnly(s.Module.Path), adviceSigned, e.others())
+}
+
+// caseOnly says of a module that a rule does not cover it for upper and lower case only, "" if none does.
+func (p *Policy) caseOnly(path string) string {
+	pattern := p.OtherCase(path)
+	if pattern == "" {
+		return ""
+	}
+	return "; the rule for " + pattern + " is for another module: upper and lower case differ"
 }
 
 // others says why signatures do not count, up to a bound.

@@ -83,7 +83,7 @@ func TestPolicyExplainsWhoSigned(t *testing.T) {
 	if err != nil || e.Err != nil {
 		t.Fatal(err, e)
 	}
-	if f := e.Signatures[0]; f.Format != sign.Bundle || f.Signer != "intern@corp.example ("+issuer+")" || !slices.Equal(f.Keys, []string{"anybody"}) {
+	if f := e.Signatures[0]; f.Format != sign.Bundle.String() || f.Signer != "intern@corp.example ("+issuer+")" || !slices.Equal(f.Keys, []string{"anybody"}) {
 		t.Errorf("%+v", f)
 	}
 	if k := p.Summary().Keys[1]; k.ID != subject+" ("+issuer+")" || k.File != "trusted_root.json" {

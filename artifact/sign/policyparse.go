@@ -24,7 +24,7 @@ const MaxPolicy = 1 << 20
 //	  NAME: {file: FILE, notAfter: TIME}    # PEM, one key, relative to the policy; 2027-12-31 is to the end of that day, UTC
 //	  NAME: {trustedRoot: FILE, subject: TEXT, issuer: TEXT}  # or subjectPattern, issuerPattern, notAfter: see Identity
 //	rules:                                  # of those that cover a module, the longest pattern counts
-//	  - modules: [PATTERN, …]               # example.com/lib, example.com/** (that and all below it) or **
+//	  - modules: [PATTERN, …]               # example.com/lib, example.com/** (that and all below it) or **; upper and lower case differ
 //	    signedBy: {anyOf: [NAME, …]}        # or {threshold: N, of: [NAME, …]}: that many different keys
 //	    checksumDatabase: required          # the default, or ifPresent, or none: see Records
 //	deny:                                   # may be left out, as what follows
@@ -47,7 +47,8 @@ func ParsePolicy(
 	p := &policyReader{
 		Reader: strictyaml.NewReader(name), read: read, byName: make(map[string]*trusted),
 		policy: &Policy{
-			name: name, all: new(Keys), covers: make(map[string]*rule), digests: make(map[digest.Digest]bool), now: now,
+			name: name, all: new(Keys), covers: make(map[string]*rule), folded: make(map[string]string),
+			digests: make(map[digest.Digest]bool), now: now,
 		},
 	}
 	if root := p.Document(data, MaxPolicy); root != nil {
@@ -56,6 +57,7 @@ func ParsePolicy(
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
+	p.policy.addCommon()
 	return p.policy, nil
 }
 
@@ -133,6 +135,9 @@ func (p *policyReader) pattern(n *yaml.Node, r *rule) {
 		return
 	}
 	p.policy.covers[text] = r
+	if folded := strings.ToLower(text); p.policy.folded[folded] == "" {
+		p.policy.folded[folded] = text
+	}
 	r.modules = append(r.modules, text)
 }
 

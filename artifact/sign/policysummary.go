@@ -76,6 +76,12 @@ func (p *Policy) Summary() PolicySummary {
 		for _, t := range r.of {
 			named[t], sum.Keys = true, append(sum.Keys, t.name)
 		}
+		for _, pattern := range r.modules {
+			if first := p.folded[strings.ToLower(pattern)]; first != pattern {
+				s.Warnings = append(s.Warnings, fmt.Sprintf(
+					"line %d: %s and %s differ in upper and lower case only: they are rules for different modules", r.line, pattern, first))
+			}
+		}
 		if n := len(r.counting(now)); n < r.threshold {
 			s.Warnings = append(s.Warnings, fmt.Sprintf(
 				"line %d: nothing can meet the rule for %s: it needs %d keys, and %d count", r.line, r.modules[0], r.threshold, n))

@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -8,11 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
-	"github.com/sigstore/cosign/v2/pkg/cosign"
-	"github.com/sigstore/cosign/v2/pkg/oci"
-	"github.com/sigstore/cosign/v2/pkg/oci/static"
 
 	"github.com/modferry/modferry/registry/safetext"
 )
@@ -39,7 +36,7 @@ func (k *Keys) Verify(ctx context.Context, s Subject, sigs []Signature) ([]strin
 	valid := make(signers)
 	var reasons []error
 	for _, sig := range sigs {
-		by, err := k.check(ctx, s, sig)
+		by, err := k.check(s, sig)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -69,14 +66,14 @@ type maker struct {
 }
 
 // check returns who made the signature for the subject, or the reason why that is nobody who is trusted.
-func (k *Keys) check(ctx context.Context, s Subject, sig Signature) (maker, error) {
+func (k *Keys) check(s Subject, sig Signature) (maker, error) {
 	if err := checkForm(sig); err != nil {
 		return maker{}, err
 	}
 	var by maker
 	reason := errors.New("not by a trusted key")
 	for _, key := range k.list {
-		switch signer, err := key.check(ctx, sig, s.Digest); {
+		switch signer, err := key.check(sig, s.Digest); {
 		case err == nil:
 			by.signer, by.ids = signer, append(by.ids, key.id)
 		case signer != "":
@@ -120,42 +117,21 @@ func checkForm(sig Signature) error {
 
 // check verifies a signature with one key. It returns who made it if the key did, also with an error: then that is about
 // what the payload says.
-func (k key) check(ctx context.Context, sig Signature, d digest.Digest) (signer string, err error) {
+func (k key) check(sig Signature, d digest.Digest) (signer string, err error) {
 	switch {
 	case sig.Format == Bundle:
 		return k.checkBundle(sig.Payload, d)
 	case k.verifier == nil:
 		return k.checkCertificate(sig, d)
 	}
-	image, err := static.NewSignature(sig.Payload, sig.Base64)
+	raw, err := base64.StdEncoding.DecodeString(sig.Base64)
+	if err == nil {
+		err = k.verifier.VerifySignature(bytes.NewReader(raw), bytes.NewReader(sig.Payload))
+	}
 	if err != nil {
 		return "", err
 	}
-	return k.checkClassic(ctx, image, d)
-}
-
-// checkClassic lets cosign verify a signature.
-func (k key) checkClassic(ctx context.Context, sig oci.Signature, d digest.Digest) (signer string, err error) {
-	// Without a ClaimVerifier cosign would not compare the digest.
-	claims := func(sig oci.Signature, hash v1.Hash, annotations map[string]any) error {
-		signer = k.id
-		data, err := sig.Payload()
-		if err != nil {
-			return err
-		}
-		if err := checkPayload(data, d); err != nil {
-			return err
-		}
-		return cosign.SimpleClaimVerifier(sig, hash, annotations)
-	}
-	hash := v1.Hash{Algorithm: d.Algorithm().String(), Hex: d.Encoded()}
-	_, err = cosign.VerifyImageSignature(ctx, sig, hash, &cosign.CheckOpts{
-		SigVerifier:   k.verifier,
-		ClaimVerifier: claims,
-		IgnoreTlog:    true,
-		Offline:       true,
-	})
-	return signer, err
+	return k.id, checkPayload(sig.Payload, d)
 }
 
 // describe joins the reasons, equal ones once and not more than the bound.

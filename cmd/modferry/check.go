@@ -98,11 +98,11 @@ func (a *app) check(c *cli.Context) error {
 	}
 	unwritten := wishes.Add(report.Missing)
 	err = report.Verdict() // which names what is missing
-	var unproved *checkreport.Error
+	unproved, ok := errors.AsType[*checkreport.Error](err)
 	switch {
 	case unwritten != nil:
 		return fmt.Errorf("writing the wish list: %w", unwritten)
-	case errors.As(err, &unproved) && unproved.Refused:
+	case ok && unproved.Refused:
 		return &command.ExitError{Code: command.ExitRefused, Err: err}
 	case err != nil:
 		return &command.ExitError{Code: command.ExitItems, Err: err}
@@ -124,13 +124,13 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(cache)) }()
-	s, err := a.newShim(c, command.Warnings(a.Err), proxyshim.Options{CacheDir: cache, Recheck: command.DefaultRecheck, Failed: report.Failed, Exact: true})
+	s, err := a.newShim(c, command.Warnings(a.Err), proxyshim.Options{CacheDir: cache, Recheck: command.DefaultRecheck, Failed: report.Failed, Exact: true}, nil)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	report.Store = s.stores.String()
-	if err := contact.All(c.Context, s.stores, "checked",
+	if err := contact.Stores(c.Context, s.stores.Stores(), "checked",
 		registry.ErrUnavailable, registry.ErrNoLayout, registry.ErrUnauthorized, registry.ErrDenied); err != nil {
 		return err
 	}

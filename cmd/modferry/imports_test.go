@@ -15,7 +15,7 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "proxyshim/reload"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "registry/userfile"},
 	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb", "registry/bundle/ustar"},
 	{"registry", "registry/gocmd"},
@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"registry/load"},
 	{"registry/collect", "proxyshim/check", "proxyshim/audit", "proxyshim/page", "proxyshim/metrics"},
 	{"registry/mirror"},
-	{"cmd/modferry/internal/shell", "cmd/modferry/internal/userfile", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
+	{"cmd/modferry/internal/shell", "cmd/modferry/internal/listen", "cmd/modferry/internal/password", "cmd/modferry/internal/contact", "cmd/modferry/internal/progress"},
 	{"cmd/modferry/internal/audit", "cmd/modferry/internal/doctor", "cmd/modferry/internal/wishlist"},
 	{"cmd/modferry/internal/checkreport", "cmd/modferry/internal/command", "cmd/modferry/internal/webpage"},
 	{"cmd/modferry/internal/copying", "cmd/modferry/internal/countersign", "cmd/modferry/internal/inventorying", "cmd/modferry/internal/policies", "cmd/modferry/internal/pruning"},

@@ -7,7 +7,6 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -40,14 +39,11 @@ func (a *app) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenAnswering(c, "inspected", registry.ErrUnreachable, registry.ErrNoLayout)
 	if err != nil {
 		return err
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "inspected", registry.ErrUnreachable, registry.ErrNoLayout); err != nil {
-		return err
-	}
 	store, err := stores.For(want.Path)
 	if err != nil {
 		return err

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 )
 
@@ -51,14 +48,11 @@ func (a *app) list(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenAnswering(c, "listed", registry.ErrUnreachable)
 	if err != nil {
 		return err
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "listed", registry.ErrUnreachable); err != nil {
-		return err
-	}
 	for _, path := range paths {
 		versions, err := audit.Versions(c.Context, stores, path)
 		if err != nil {
@@ -108,18 +102,12 @@ func (a *app) printVersions(c *cli.Context, path string, versions []registry.Lis
 	for _, v := range versions {
 		full[v.Version] = full[v.Version] || !v.ModOnly
 	}
-	out := json.NewEncoder(a.Out)
 	for _, v := range versions {
 		if v.ModOnly && (full[v.Version] || c.Bool(flagFull)) {
 			continue
 		}
-		var err error
-		if c.Bool(command.FlagJSON) {
-			err = out.Encode(audit.Line{Module: path, Version: v.Version, ModOnly: v.ModOnly})
-		} else {
-			_, err = fmt.Fprintf(a.Out, "%s %s%s\n", path, v.Version, audit.Kind(v.ModOnly))
-		}
-		if err != nil {
+		line := audit.Line{Module: path, Version: v.Version, ModOnly: v.ModOnly}
+		if err := a.Print(c, line, path+" "+v.Version+audit.Kind(v.ModOnly)); err != nil {
 			return err // nobody reads what the other repositories hold
 		}
 	}

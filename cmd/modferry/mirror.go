@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/collect"
@@ -121,14 +120,11 @@ func (a *app) mirror(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenAnswering(c, "mirrored", registry.ErrUnavailable, registry.ErrUnauthorized)
 	if err != nil {
 		return file.explain(command.FlagRegistry, "store", err)
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "mirrored", registry.ErrUnavailable, registry.ErrUnauthorized); err != nil {
-		return file.explain(command.FlagRegistry, "store", err)
-	}
 	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
 		Stores: stores, Signer: signer, Policy: policy, Jobs: n, DryRun: c.Bool(command.FlagDryRun), Verify: c.Bool(flagVerify),

@@ -47,6 +47,16 @@ deny: [{modules: ["github.com/evil/**", "example.com/lib@<v1.4.2"], reason: CVE-
 	}
 }
 
+func TestPolicyCheckWarnsOfModulesThatARuleMissesForTheirCase(t *testing.T) {
+	b := trusting(t)
+	file := b.policy("rules: [{modules: [example.com/A], signedBy: {anyOf: [first, second, third]}}]\n")
+	missed := "WARNING: " + file + ": example.com/a is in the store, and the rule for example.com/A does not cover it: upper and lower case differ"
+	b.run("policy", "check", file).exits(command.ExitOK).complains(missed)
+	b.run("policy", "explain", "--policy", file, "example.com/a@v1.0.0").exits(command.ExitRefused).
+		says("the rule for example.com/A is for another module: upper and lower case differ")
+	b.run("policy", "check", "--registry", "oci:"+b.path("none"), file).exits(command.ExitOK).complains("the store was not looked at: ")
+}
+
 func TestPolicyCheckNamesEveryProblemWithItsLine(t *testing.T) {
 	b := trusting(t)
 	file := b.policy("rules:\n- {modules: ['**'], signedBy: {threshold: 3, of: [first, second]}}\n- {modules: ['a.example/*'], signedBy: {anyOf: [fourth]}}\n")

@@ -90,7 +90,7 @@ func (a *app) publish(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenStores(c)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (a *app) ref(c *cli.Context) error {
 	if !c.Args().Present() {
 		return command.UsageErrorf("ref needs at least one module, or - for standard input")
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenStores(c)
 	if err != nil {
 		return err
 	}

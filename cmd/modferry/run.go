@@ -55,7 +55,7 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newShim(c, command.Warnings(a.Err), o)
+	s, err := a.newShim(c, command.Warnings(a.Err), o, nil)
 	if err != nil {
 		return err
 	}
@@ -119,12 +119,12 @@ func (a *app) passOn(s os.Signal, p *os.Process) {
 
 // childError turns the end of a program into our exit code: its own, or as shells have it 128 + the signal.
 func childError(name string, err error) error {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		if err != nil {
-			return fmt.Errorf("running %s: %w", name, err)
-		}
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
 		return nil
+	case !ended:
+		return fmt.Errorf("running %s: %w", name, err)
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return &command.ExitError{Code: 128 + int(status.Signal())}

@@ -94,7 +94,7 @@ func (a *app) serve(c *cli.Context) error {
 	}
 	o.Conditions = how.Conditions
 	counts := metrics.New(command.BuildVersion())
-	s, err := a.newTimedShim(c, log, o, counts.RegistryRequest)
+	s, err := a.newShim(c, log, o, counts.RegistryRequest)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (a *app) serve(c *cli.Context) error {
 	counts.Watch(s.State)
 	pages, err := webpage.New(webpage.Options{
 		Shim: s.Handler, Stores: s.stores, Private: s.private, Password: how.Guard != nil, Log: log,
-		Settings: func(url string) []shell.Setting { return goSettings(url, s.private) },
+		Settings: goSettings,
 	})
 	if err != nil {
 		return err

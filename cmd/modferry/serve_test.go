@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -166,7 +167,7 @@ func TestServeAnswersWhoMayReadWhatTheyMay(t *testing.T) {
 	must(t, err)
 	access := b.write("access", "alice:"+string(hash)+":example.com/a\nmetrics:certificate\n*::example.com/public\n")
 	audited := b.path("audit.log")
-	s := b.serve("--key", public, "--tls-cert", cert, "--tls-key", key, "--client-ca", cert, "--access", access, "--audit-log", audited)
+	s := b.serve("--key", public, "--tls-cert", cert, "--tls-key", key, "--client-ca", cert, "--access", access, "--audit-log", audited, "--private", "example.com/*,corp.example/secret")
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	defer c.CloseIdleConnections()
 	alice := strings.Replace(s.url, "https://", "https://alice:wonder@", 1)
@@ -184,6 +185,20 @@ func TestServeAnswersWhoMayReadWhatTheyMay(t *testing.T) {
 	} {
 		if code, body := get(t, c, test.url); code != test.status || !strings.Contains(body, test.text) {
 			t.Errorf("%s: %d %q, want %d …%s…", test.url, code, body, test.status, test.text)
+		}
+	}
+	for url, want := range map[string][2]string{ // what of --private the page has, and what not
+		alice: {"GONOSUMDB=example.com/a", "corp.example"}, s.url: {"GONOSUMDB=example.com/public", "corp.example"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/", http.NoBody)
+		must(t, err)
+		req.Header.Set("Accept", "text/html")
+		resp, err := c.Do(req)
+		must(t, err)
+		page, err := io.ReadAll(resp.Body)
+		must(t, errors.Join(err, resp.Body.Close()))
+		if !strings.Contains(string(page), want[0]) || strings.Contains(string(page), want[1]) {
+			t.Errorf("the page has not %s, or %s:\n%s", want[0], want[1], page)
 		}
 	}
 	r := s.stop().exits(command.ExitOK)

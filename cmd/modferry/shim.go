@@ -13,11 +13,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/audit"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/userfile"
 	"github.com/modferry/modferry/registry/verify"
 )
 
@@ -49,13 +49,9 @@ func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
 // a tenth more CPU.
 const gcPercent = 60
 
-// newShim builds the shim that o and the options of [app.shimFlags] describe.
-func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options) (*shim, error) {
-	return a.newTimedShim(c, log, o, nil)
-}
-
-// newTimedShim is newShim, and has requested told of each request to a registry, as [remote.ClientOptions] has it.
-func (a *app) newTimedShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
+// newShim builds the shim that o and the options of [command.App.ShimFlags] describe. requested is told of each request to a
+// registry, as [remote.ClientOptions] has it; it may be nil.
+func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

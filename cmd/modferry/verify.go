@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,12 +9,10 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/gocmd"
 	"github.com/modferry/modferry/registry/mirror"
 	"github.com/modferry/modferry/registry/upstream"
-	"github.com/modferry/modferry/registry/verify"
 )
 
 const (
@@ -76,29 +73,22 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := command.ChecksumLog(c)
-	if err != nil {
-		return err
-	}
 	list, err := a.Requirements(c.Args().Slice())
 	if err != nil {
 		return err
 	}
-	v, err := a.Verifier(c)
+	checker, err := a.Checker(c)
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenAnswering(c, "verified", registry.ErrUnreachable, registry.ErrNoLayout)
 	if err != nil {
 		return err
 	}
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "verified", registry.ErrUnreachable, registry.ErrNoLayout); err != nil {
-		return err
-	}
 	var broken []error
 	if c.Bool(flagAll) {
-		if list, broken, err = a.Everything(c, stores, v); err != nil {
+		if list, broken, err = a.Everything(c, stores, checker.Verifier); err != nil {
 			a.NameBroken(broken)
 			return err
 		}
@@ -110,10 +100,8 @@ func (a *app) verify(c *cli.Context) error {
 	default:
 		return fmt.Errorf("nothing was verified: %s names no module version", strings.Join(c.Args().Slice(), ", "))
 	}
-	ch := &audit.Checker{Stores: stores, Jobs: n, Listed: c.Bool(flagAll), Checker: verify.Checker{
-		Verifier: v, Log: log, Thorough: true, Private: a.PrivatePatterns(c), AllowUnrecorded: c.Bool(command.FlagUnrecorded), Patience: verify.NewPatience(),
-		Snapshot: a.SnapshotOnce(c.Context, stores, log, v),
-	}}
+	checker.Snapshot = a.SnapshotOnce(c.Context, stores, checker.Log, checker.Verifier)
+	ch := &audit.Checker{Checker: checker, Stores: stores, Jobs: n, Listed: c.Bool(flagAll)}
 	if c.Bool(flagRepair) {
 		up, err := a.repairSource(c)
 		if err != nil {
@@ -179,12 +167,8 @@ func (a *app) printVerdicts(c *cli.Context, verdicts []chan audit.Verdict, broke
 }
 
 func (a *app) printVerdict(c *cli.Context, v audit.Verdict) error {
-	if c.Bool(command.FlagJSON) {
-		return json.NewEncoder(a.Out).Encode(v)
-	}
-	if v.Error != "" {
+	if v.Error != "" && !c.Bool(command.FlagJSON) {
 		fmt.Fprintf(a.Err, "modferry: %s\n", v.Error)
 	}
-	_, err := fmt.Fprintln(a.Out, v)
-	return err
+	return a.Print(c, v, v.String())
 }

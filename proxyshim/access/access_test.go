@@ -243,3 +243,41 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestClientsHearOfPrivatePatternsWhatTheyMayRead(t *testing.T) {
+	f, err := Parse("access", []byte(strings.ReplaceAll(`all:T1:*,corp.example/pay,git.other.example/Team
+bob:T2
+ci:T3:corp.example/pay
+pair:T4:corp.example/pay,git.other.example/Team
+deep:T5:corp.example/pay/deep
+`, ":T", ":sha256-"+strings.Repeat("0", 63))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := make(map[string]*Client)
+	for _, c := range f.tokens {
+		clients[c.Name] = c
+	}
+	for _, test := range []struct{ patterns, client, want string }{
+		{"corp.example/*,*.other.example", "all", "corp.example/*,*.other.example"},
+		{"corp.example/*, *.other.example", "bob", "corp.example/*"}, // all of corp.example that no line names; other.example names Team
+		{"corp.example/*", "ci", "corp.example/pay"},
+		{"corp.example", "ci", "corp.example/pay"},
+		{"corp.example/pay", "bob", ""},
+		{"corp.example/pay/deep/*", "ci", ""}, // deep's alone
+		{"corp.example/*,*.other.example", "pair", "corp.example/pay,git.other.example/Team"},
+		{"corp.example/*", "deep", "corp.example/pay/deep"},
+		{"git.other.example/*", "ci", ""},
+		{"*", "bob", "*"}, // names nothing
+		{"*", "ci", "*"},
+		{"", "ci", ""},
+	} {
+		if got := clients[test.client].Patterns(test.patterns); got != test.want {
+			t.Errorf("%s hears %q of %q, want %q", test.client, got, test.patterns, test.want)
+		}
+	}
+	var everybody *Client
+	if got := everybody.Patterns("corp.example/*"); got != "corp.example/*" {
+		t.Errorf("without access control: %q", got)
+	}
+}

@@ -5,12 +5,14 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"golang.org/x/mod/module"
 )
 
 // Client is who makes a request, and what may be read.
 type Client struct {
 	Name     string   // "" for whoever shows no credential
-	prefixes []string // that this client names
+	prefixes []string // that this client names, as they are written
 	rules    *rules   // all prefixes that are named
 }
 
@@ -22,7 +24,50 @@ func (c *Client) MayRead(path string) bool {
 		return true
 	}
 	prefix, ok := c.rules.longest(path)
-	return ok && slices.Contains(c.prefixes, prefix)
+	return ok && slices.ContainsFunc(c.prefixes, func(p string) bool { return strings.ToLower(p) == prefix })
+}
+
+// Patterns returns what c has to know of a list of patterns, as in GOPRIVATE, to use the modules that match it and that c
+// may read, and no more: a pattern as it is where c may read what it names, and else the prefixes of c that it covers.
+func (c *Client) Patterns(list string) string {
+	if c == nil {
+		return list
+	}
+	var known []string
+	for pattern := range strings.SplitSeq(list, ",") {
+		pattern = strings.TrimSpace(pattern)
+		if c.mayKnow(pattern) {
+			known = append(known, pattern)
+			continue
+		}
+		for _, p := range c.prefixes {
+			if p != "" && module.MatchPrefixPatterns(pattern, p) {
+				known = append(known, p)
+			}
+		}
+	}
+	return strings.Join(known, ",")
+}
+
+// mayKnow reports whether c may read what a pattern names: what is in front of its wildcards or, where these come first, all
+// that is closed to somebody and matches it.
+func (c *Client) mayKnow(pattern string) bool {
+	named := pattern
+	if wild := strings.IndexAny(pattern, `*?[\`); wild >= 0 {
+		named = pattern[:max(0, strings.LastIndexByte(pattern[:wild], '/'))]
+	}
+	switch {
+	case named != "":
+		return c.MayRead(named)
+	case strings.Trim(pattern, "*?/") == "": // it names nothing
+		return true
+	}
+	for prefix := range c.rules.prefixes {
+		if module.MatchPrefixPatterns(pattern, prefix) && !c.MayRead(prefix) {
+			return false
+		}
+	}
+	return c.MayRead("")
 }
 
 // rules are the prefixes that decide, each in whole path elements; "" has every path.

@@ -87,7 +87,7 @@ func (f *File) add(line string, shared *rules) error {
 	}
 	c := &Client{Name: name, prefixes: prefixes, rules: shared}
 	for _, p := range prefixes {
-		shared.prefixes[p] = true
+		shared.prefixes[strings.ToLower(p)] = true
 	}
 	return f.addSecret(c, secret)
 }
@@ -146,7 +146,7 @@ func parsePrefixes(s string) (prefixes []string, err error) {
 				return nil, fmt.Errorf("%q is no prefix of module paths: %w", p, err)
 			}
 		}
-		prefixes = append(prefixes, strings.ToLower(p))
+		prefixes = append(prefixes, p)
 	}
 	return prefixes, nil
 }

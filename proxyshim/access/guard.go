@@ -4,25 +4,22 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"runtime"
 	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/modferry/modferry/proxyshim/reload"
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // Guard lets requests through whose client an access file knows, and says which it is: see [From]. What the client may not
 // read is for those behind it to refuse. The file is read again when it changes; one that is broken leaves the old one in
 // force. It is safe for concurrent use.
 type Guard struct {
-	file *reload.Value[*File]
+	file *userfile.Value[*File]
 	log  *slog.Logger
 
 	// Checking a password takes as long as its hash is meant to take, and the go command sends it with each of a thousand
@@ -52,31 +49,21 @@ func Open(name string, log *slog.Logger) (*Guard, error) {
 	if g.right, err = lru.New[proof, *Client](maxProofs); err != nil {
 		return nil, err
 	}
-	g.file, err = reload.New(log, func() (*File, error) {
-		data, err := readFile(name)
-		if err != nil {
-			return nil, err
-		}
-		return Parse(name, data)
-	}, name)
+	g.file, err = userfile.Follow(userfile.FollowOptions[*File]{
+		What: "access file", File: name, Limit: maxAccessFile, Log: log,
+		Load: func(read func(string) ([]byte, error)) (*File, error) {
+			data, err := read(name)
+			if err != nil {
+				return nil, err
+			}
+			return Parse(name, data)
+		},
+	})
 	return g, err
 }
 
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxAccessFile+1))
-	if len(data) > maxAccessFile {
-		return nil, fmt.Errorf("%s has more than %d bytes", name, maxAccessFile)
-	}
-	return data, err
-}
-
 // Err returns why the access file is not in force as it is now, or nil.
-func (g *Guard) Err() error { return g.file.Err() }
+func (g *Guard) Err() error { return g.file.Fault() }
 
 // Handler returns h behind the guard. What tells supervisors that the process lives, and nothing else, is for everybody.
 func (g *Guard) Handler(h http.Handler) http.Handler {

@@ -132,8 +132,7 @@ func (e *Event) Failed(outcome Outcome, err error) {
 	if outcome == Refused {
 		e.Reason = reason(err)
 	}
-	var v *VersionError
-	if errors.As(err, &v) {
+	if v, ok := errors.AsType[*VersionError](err); ok {
 		e.Module, e.Manifest, e.Keys = v.Module, v.Manifest, v.Keys
 	}
 }

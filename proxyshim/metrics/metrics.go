@@ -72,7 +72,7 @@ const namespace = "modferry"
 
 // Watch adds the state of the shim, which is asked for at every scrape.
 func (m *Metrics) Watch(state func(context.Context) proxyshim.State) {
-	m.registry.MustRegister(newStateCollector(state))
+	m.registry.MustRegister(stateCollector(state))
 }
 
 // Handler serves the metrics at [Path], and passes all other requests on.

@@ -12,62 +12,39 @@ import (
 // patience is how long a scrape waits for stores to say whether there is a newer snapshot.
 const patience = time.Second
 
-// stateCollector tells the state of a shim.
-type stateCollector struct {
-	state func(context.Context) proxyshim.State
-
-	cacheBytes, fetching, wishes, storeUp, inForce, records, captured, checked *prometheus.Desc
-}
-
-func newStateCollector(state func(context.Context) proxyshim.State) *stateCollector {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
-	}
-	return &stateCollector{
-		state:      state,
-		cacheBytes: desc("cache_bytes", "About how much is in the cache directory."),
-		fetching:   desc("fetches_in_flight", "What is being asked of stores, each thing once for all who wait for it."),
-		wishes:     desc("wishes", "What was asked for since the start and is missing in the store."),
-		storeUp:    desc("store_up", "Whether a store answered when it was last asked.", "store"),
-		inForce:    desc("file_in_force", "Whether a file that is read again when it changes is in force as it is now.", "file"),
-		records:    desc("snapshot_records", "Records of the tree head of the checksum snapshot; 0 is no snapshot.", "log"),
-		captured:   desc("snapshot_captured_timestamp_seconds", "The day that the checksum snapshot is of.", "log"),
-		checked:    desc("snapshot_checked_timestamp_seconds", "When the stores were last asked for a newer snapshot.", "log"),
-	}
-}
+// stateCollector tells the state of a shim. Which metrics that are, it finds out at each scrape.
+type stateCollector func(context.Context) proxyshim.State
 
 // Describe implements prometheus.Collector.
-func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.cacheBytes, c.fetching, c.wishes, c.storeUp, c.inForce, c.records, c.captured, c.checked} {
-		ch <- d
-	}
-}
+func (stateCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
+func (state stateCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s := c.state(ctx)
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	s := state(ctx)
+	gauge := func(name, help string, v float64, labels prometheus.Labels) {
+		desc := prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, nil, labels)
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v)
 	}
-	gauge(c.cacheBytes, float64(s.CacheBytes))
-	gauge(c.fetching, float64(s.Fetching))
-	gauge(c.wishes, float64(s.Wishes))
+	gauge("cache_bytes", "About how much is in the cache directory.", float64(s.CacheBytes), nil)
+	gauge("fetches_in_flight", "What is being asked of stores, each thing once for all who wait for it.", float64(s.Fetching), nil)
+	gauge("wishes", "What was asked for since the start and is missing in the store.", float64(s.Wishes), nil)
 	for store, up := range s.Stores {
-		gauge(c.storeUp, number(up), store)
+		gauge("store_up", "Whether a store answered when it was last asked.", number(up), prometheus.Labels{"store": store})
 	}
 	for file, good := range s.InForce {
-		gauge(c.inForce, number(good), file)
+		gauge("file_in_force", "Whether a file that is read again when it changes is in force as it is now.", number(good), prometheus.Labels{"file": file})
 	}
-	gauge(c.records, float64(s.Snapshot.Records), s.Snapshot.Log)
-	moment := func(d *prometheus.Desc, t time.Time) {
+	log := prometheus.Labels{"log": s.Snapshot.Log}
+	gauge("snapshot_records", "Records of the tree head of the checksum snapshot; 0 is no snapshot.", float64(s.Snapshot.Records), log)
+	moment := func(name, help string, t time.Time) {
 		if !t.IsZero() {
-			gauge(d, float64(t.Unix()), s.Snapshot.Log)
+			gauge(name, help, float64(t.Unix()), log)
 		}
 	}
-	moment(c.captured, s.Snapshot.Captured)
-	moment(c.checked, s.Snapshot.Checked)
+	moment("snapshot_captured_timestamp_seconds", "The day that the checksum snapshot is of.", s.Snapshot.Captured)
+	moment("snapshot_checked_timestamp_seconds", "When the stores were last asked for a newer snapshot.", s.Snapshot.Checked)
 }
 
 func number(b bool) float64 {

@@ -22,6 +22,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -37,11 +38,11 @@ var static embed.FS
 // Options configures a Handler. Shim, Names, Setup and Mirror are required.
 type Options struct {
 	Shim   *proxyshim.Handler
-	Names  func(context.Context) (Names, error) // what is in the stores; asked at most once in five minutes
-	Setup  func(shim string) []Snippet          // how to have the go command use the shim at a URL
-	Mirror func(proxyshim.Miss) string          // the command line that mirrors what is missing, quoted for sh
-	Now    func() time.Time                     // nil = time.Now
-	Log    *slog.Logger                         // nil = discard
+	Names  func(context.Context) (Names, error)                    // what is in the stores; asked at most once in five minutes
+	Setup  func(shim string, who *access.Client) []Snippet         // how to have the go command of a client use the shim at a URL
+	Mirror func(missing proxyshim.Miss, who *access.Client) string // the command line, for a client, that mirrors it, quoted for sh
+	Now    func() time.Time                                        // nil = time.Now
+	Log    *slog.Logger                                            // nil = discard
 }
 
 // Snippet is something to copy.
@@ -86,6 +87,7 @@ func (h *Handler) functions() template.FuncMap {
 		"join":  strings.Join,
 		"brief": brief,
 		"get":   goGet,
+		"link":  link,
 	}
 }
 
@@ -132,12 +134,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Shim.ServeHTTP(w, r)
 	case path == "/" && wantsHTML(r):
 		h.show(w, "home", h.home(r))
-	case path == "/-/page.css":
-		h.asset(w, "text/css; charset=utf-8", "page.css")
-	case path == "/-/icon.svg":
-		h.asset(w, "image/svg+xml", "icon.svg")
-	case path == "/-/page.js":
-		h.asset(w, "text/javascript; charset=utf-8", "page.js")
+	case path == "/-/page.css", path == "/-/icon.svg", path == "/-/page.js":
+		h.asset(w, strings.TrimPrefix(path, "/-/"))
 	case path == "/-/wishes":
 		h.show(w, "wishes", h.wishes(r))
 	case path == apiPrefix+"modules":
@@ -227,13 +225,15 @@ func (h *Handler) render(w http.ResponseWriter, name string, page any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-func (h *Handler) asset(w http.ResponseWriter, contentType, name string) {
+func (h *Handler) asset(w http.ResponseWriter, name string) {
 	data, err := static.ReadFile("static/" + name)
 	if err != nil {
 		h.Log.Error("reading what is embedded", "error", err)
 	}
 	common(w.Header())
-	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Type", map[string]string{
+		".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8",
+	}[path.Ext(name)])
 	w.Header().Set("Cache-Control", "no-cache")
 	_, _ = w.Write(data)
 }

@@ -1,12 +1,14 @@
 package page
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"time"
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/access"
 )
@@ -16,37 +18,12 @@ type version struct {
 	Module  string `json:"module"`
 	Version string `json:"version"`
 	Command string `json:"command"` // to use it
-	*details
+	License string `json:"license,omitempty"`
+	*proxyshim.Description
 }
 
-// details are those of a version that the shim has accepted.
-type details struct {
-	ModOnly   bool      `json:"modOnly,omitempty"`
-	Withheld  bool      `json:"withheld,omitempty"` // the store does not give it any more
-	Checked   time.Time `json:"checked"`            // when the store last confirmed it
-	Time      time.Time `json:"time,omitzero"`
-	Size      int64     `json:"size,omitempty"`   // bytes of the zip, as stored
-	SignedBy  []string  `json:"signedBy"`         // empty: this shim does not verify signatures
-	Rule      string    `json:"rule,omitempty"`   // of the trust policy, by which that counts
-	Record    *int64    `json:"record,omitempty"` // in the checksum database
-	Private   bool      `json:"private,omitempty"`
-	License   string    `json:"license,omitempty"`
-	Reference string    `json:"reference"`
-	Digest    string    `json:"digest"`
-	Sum       string    `json:"sum,omitempty"`
-	GoModSum  string    `json:"goModSum"`
-	Origin    *origin   `json:"origin,omitempty"`
-}
-
-type origin struct {
-	VCS  string `json:"vcs,omitempty"`
-	URL  string `json:"url,omitempty"`
-	Ref  string `json:"ref,omitempty"`
-	Hash string `json:"hash,omitempty"`
-}
-
-// Link returns the URL if it is one to follow, else "".
-func (o *origin) Link() string {
+// link returns the URL of an origin if it is one to follow, else "".
+func link(o *proxyshim.Origin) string {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return ""
@@ -54,29 +31,10 @@ func (o *origin) Link() string {
 	return o.URL
 }
 
-func (v *version) describe(d *proxyshim.Description) {
-	v.details = &details{
-		ModOnly: d.ModOnly, Withheld: d.Withheld, Checked: d.Checked, Time: d.Time, Size: d.Size, SignedBy: append([]string{}, d.Keys...), Rule: d.Rule,
-		Private: d.Private, Reference: d.Reference, Digest: d.Manifest.String(), Sum: d.Sum, GoModSum: d.GoModSum,
-	}
-	if d.Record >= 0 {
-		v.Record = &d.Record
-	}
-	if d.Origin != (proxyshim.Origin{}) {
-		v.Origin = &origin{VCS: d.Origin.VCS, URL: d.Origin.URL, Ref: d.Origin.Ref, Hash: d.Origin.Hash}
-	}
-}
-
 type versionPage struct {
 	base `json:"-"`
 	version
 }
-
-// Known reports whether there are details.
-func (v *version) Known() bool { return v.details != nil }
-
-// Number is the number of the record.
-func (d *details) Number() int64 { return *d.Record }
 
 // goGet is the command to use a version.
 func goGet(path, version string) string { return "go get " + path + "@" + version }
@@ -87,10 +45,10 @@ func (h *Handler) version(r *http.Request, m module.Version) (*versionPage, *pro
 	if err != nil {
 		return nil, explain(m, err)
 	}
-	p := &versionPage{base: h.base(r, m.String()), version: version{Module: m.Path, Version: m.Version, Command: goGet(m.Path, m.Version)}}
-	p.describe(d)
+	p := &versionPage{h.base(r, m.String()), version{Module: m.Path, Version: m.Version, Command: goGet(m.Path, m.Version), Description: d}}
 	if z, file, err := h.Shim.CachedZip(m); err == nil {
-		p.License = license(z, m)
+		ids, _ := artifact.FindLicenses(z, m)
+		p.License = cmp.Or(artifact.LicenseExpression(ids), "none that is recognised")
 		_ = file.Close()
 	}
 	return p, nil
@@ -126,7 +84,7 @@ func (h *Handler) wishes(r *http.Request) *wishesPage {
 			query = miss.Query
 		}
 		p.Wishes = append(p.Wishes, wish{
-			Module: miss.Module.Path, Query: query, Count: miss.Count, First: miss.First, Last: miss.Last, Command: h.Mirror(miss),
+			Module: miss.Module.Path, Query: query, Count: miss.Count, First: miss.First, Last: miss.Last, Command: h.Mirror(miss, access.From(r.Context())),
 		})
 	}
 	return p

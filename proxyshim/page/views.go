@@ -51,28 +51,31 @@ func explain(m module.Version, err error) *problem {
 	return &problem{Status: status, Text: text}
 }
 
-// found is a part of the modules that a search finds.
-type found struct {
-	Query   string    `json:"query"`
-	Page    int       `json:"page"` // from 1
-	Pages   int       `json:"pages"`
-	Total   int       `json:"total"`
-	Modules []string  `json:"modules"`
-	Notes   []string  `json:"notes,omitempty"` // why some may be missing
-	AsOf    time.Time `json:"asOf,omitzero"`   // when the names were read
+// paging is which part of a list is shown.
+type paging struct {
+	Page  int `json:"page"` // from 1
+	Pages int `json:"pages"`
+	Total int `json:"total"`
 }
 
 // Previous is the previous page, 0 if there is none.
-func (f found) Previous() int { return f.Page - 1 }
+func (p paging) Previous() int { return p.Page - 1 }
 
 // Next is the next page, 0 if there is none.
-func (f found) Next() int { return next(f.Page, f.Pages) }
-
-func next(page, pages int) int {
-	if page < pages {
-		return page + 1
+func (p paging) Next() int {
+	if p.Page < p.Pages {
+		return p.Page + 1
 	}
 	return 0
+}
+
+// found is a part of the modules that a search finds.
+type found struct {
+	Query string `json:"query"`
+	paging
+	Modules []string  `json:"modules"`
+	Notes   []string  `json:"notes,omitempty"` // why some may be missing
+	AsOf    time.Time `json:"asOf,omitzero"`   // when the names were read
 }
 
 type homePage struct {
@@ -86,10 +89,10 @@ type homePage struct {
 func (h *Handler) home(r *http.Request) *homePage {
 	p := &homePage{base: h.base(r, "")}
 	p.base.Query = strings.TrimSpace(r.FormValue("q"))
-	p.Setup = h.Setup(p.Shim)
+	client := access.From(r.Context())
+	p.Setup = h.Setup(p.Shim, client)
 	p.Snapshot = h.snapshot(r)
 	p.Found = h.search(r, p.base.Query)
-	client := access.From(r.Context())
 	if q := p.base.Query; module.CheckPath(q) == nil && !slices.Contains(p.Found.Modules, q) && client.MayRead(q) {
 		p.Exact = q
 	}
@@ -98,7 +101,7 @@ func (h *Handler) home(r *http.Request) *homePage {
 
 func (h *Handler) search(r *http.Request, query string) found {
 	have := h.names.get(r.Context())
-	f := found{Query: query, Notes: slices.Clone(have.Notes), AsOf: have.read, Modules: []string{}}
+	f := found{Query: query, Notes: slices.Clone(have.Notes), AsOf: have.read}
 	switch {
 	case have.err != nil && have.read.IsZero():
 		f.Notes = append(f.Notes, "The store does not tell what there is: "+have.err.Error()+
@@ -108,40 +111,30 @@ func (h *Handler) search(r *http.Request, query string) found {
 	case have.read.IsZero():
 		f.Notes = append(f.Notes, "The list of modules is being read: look again in a moment.")
 	}
-	all := have.search(query, access.From(r.Context()).MayRead)
-	f.Total = len(all)
-	f.Page, f.Pages, f.Modules = part(r, all, f.Modules)
+	f.paging, f.Modules = part(r, have.search(query, access.From(r.Context()).MayRead))
 	return f
 }
 
 // part returns the page of a list that a request is for.
-func part(r *http.Request, all, none []string) (page, pages int, list []string) {
-	pages = max(1, (len(all)+perPage-1)/perPage)
-	page, _ = strconv.Atoi(r.FormValue("page"))
+func part(r *http.Request, all []string) (paging, []string) {
+	pages := max(1, (len(all)+perPage-1)/perPage)
+	page, _ := strconv.Atoi(r.FormValue("page"))
 	page = min(max(page, 1), pages)
-	list = all[(page-1)*perPage : min(page*perPage, len(all))]
-	if len(list) == 0 {
-		return page, pages, none
-	}
-	return page, pages, list
+	list := all[(page-1)*perPage : min(page*perPage, len(all))]
+	return paging{page, pages, len(all)}, append([]string{}, list...)
 }
 
 // snapshot is the state of the checksum database.
 type snapshot struct {
-	Log      string    `json:"log"`
-	Records  int64     `json:"records"` // of the tree head; 0: none
-	Captured time.Time `json:"captured,omitzero"`
-	Store    string    `json:"store,omitempty"`
-	Checked  time.Time `json:"checked,omitzero"`
-	Faults   []string  `json:"faults,omitempty"`
+	proxyshim.SnapshotState
+	Faults []string `json:"faults,omitempty"`
 }
 
 func (h *Handler) snapshot(r *http.Request) snapshot {
 	ctx, cancel := context.WithTimeout(r.Context(), snapshotPatience)
 	defer cancel()
-	state := h.Shim.Snapshot(ctx)
-	s := snapshot{Log: state.Log, Records: state.Records, Captured: state.Captured, Store: state.Store, Checked: state.Checked}
-	for _, fault := range state.Faults {
+	s := snapshot{SnapshotState: h.Shim.Snapshot(ctx)}
+	for _, fault := range s.SnapshotState.Faults {
 		_, text := proxyshim.Explain(module.Version{}, fault)
 		s.Faults = append(s.Faults, text)
 	}
@@ -152,18 +145,10 @@ type modulePage struct {
 	base     `json:"-"`
 	Module   string    `json:"module"`
 	Latest   string    `json:"latest,omitempty"` // what @latest means
-	Page     int       `json:"page"`
-	Pages    int       `json:"pages"`
-	Total    int       `json:"total"` // of full versions
+	paging             // of full versions
 	Versions []version `json:"versions"`
 	ModOnly  []string  `json:"modOnly,omitempty"` // those of which there is go.mod only
 }
-
-// Previous is the previous page, 0 if there is none.
-func (p *modulePage) Previous() int { return p.Page - 1 }
-
-// Next is the next page, 0 if there is none.
-func (p *modulePage) Next() int { return next(p.Page, p.Pages) }
 
 // module describes a module by what is known of its versions: only for their names the store is asked.
 func (h *Handler) module(r *http.Request, path string) (*modulePage, *problem) {
@@ -171,18 +156,14 @@ func (h *Handler) module(r *http.Request, path string) (*modulePage, *problem) {
 	if err != nil {
 		return nil, explain(module.Version{Path: path}, err)
 	}
-	p := &modulePage{base: h.base(r, path), Module: path, Latest: proxyshim.Latest(full), Total: len(full), Versions: []version{}}
+	p := &modulePage{base: h.base(r, path), Module: path, Latest: proxyshim.Latest(full), Versions: []version{}}
 	newest := slices.Clone(full)
 	slices.Reverse(newest)
 	var names []string
-	p.Page, p.Pages, names = part(r, newest, nil)
+	p.paging, names = part(r, newest)
 	for _, name := range names {
 		m := module.Version{Path: path, Version: name}
-		v := version{Module: path, Version: name, Command: goGet(path, name)}
-		if d := h.Shim.Known(m); d != nil {
-			v.describe(d)
-		}
-		p.Versions = append(p.Versions, v)
+		p.Versions = append(p.Versions, version{Module: path, Version: name, Command: goGet(path, name), Description: h.Shim.Known(m)})
 	}
 	p.ModOnly = slices.Clone(modOnly)
 	slices.Reverse(p.ModOnly)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -15,9 +16,12 @@ import (
 // pretend returns a go command that is a shell script.
 func pretend(t *testing.T, script string) *Cmd {
 	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no shell")
+	}
 	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("there is no shell")
+		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "go")
 	if err := os.WriteFile(path, []byte("#!"+shell+"\n"+script), 0o755); err != nil {

@@ -121,12 +121,7 @@ func (r *remote) do(ctx context.Context, op, repo, ref string, f func(*orasremot
 // wrong sizes and digests, and with a second request for an answer without Content-Length.
 func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, accept string) (*http.Response, error) {
 	ctx = auth.AppendRepositoryScope(ctx, o.Reference, auth.ActionPull)
-	scheme := "https"
-	if o.PlainHTTP {
-		scheme = "http"
-	}
-	url := fmt.Sprintf("%s://%s/v2/%s/%s/%s", scheme, o.Reference.Host(), o.Reference.Repository, kind, ref)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint(o, kind+"/"+ref), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +132,15 @@ func (r *remote) get(ctx context.Context, o *orasremote.Repository, kind, ref, a
 		return nil, &registry.Error{Status: resp.StatusCode, Err: errUnexpected}
 	}
 	return resp, err
+}
+
+// endpoint returns the URL of something in a repository.
+func endpoint(o *orasremote.Repository, path string) string {
+	scheme := "https"
+	if o.PlainHTTP {
+		scheme = "http"
+	}
+	return fmt.Sprintf("%s://%s/v2/%s/%s", scheme, o.Reference.Host(), o.Reference.Repository, path)
 }
 
 func (r *remote) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {

@@ -33,31 +33,22 @@ func Classify(err error) Class {
 	switch {
 	case err == nil:
 		return Accepted
-	case isAny(err, registry.ErrUnavailable, registry.ErrNoLayout), IsTimeout(err):
+	case registry.IsAny(err, registry.ErrUnavailable, registry.ErrNoLayout), IsTimeout(err):
 		return Unavailable
-	case isAny(err, registry.ErrPolicy, sign.ErrForbidden, sign.ErrUnsigned, sign.ErrUntrusted, artifact.ErrCorrupt, artifact.ErrIdentity, ErrSums):
+	case registry.IsAny(err, registry.ErrPolicy, sign.ErrForbidden, sign.ErrUnsigned, sign.ErrUntrusted, artifact.ErrCorrupt, artifact.ErrIdentity, ErrSums):
 		if aside := (*ConfirmationError)(nil); errors.As(err, &aside) {
 			return Unconfirmed
 		}
 		return Refused
-	case isAny(err, ErrUnrecorded, artifact.ErrLimit, artifact.ErrNotModule,
+	case registry.IsAny(err, ErrUnrecorded, artifact.ErrLimit, artifact.ErrNotModule,
 		sumdb.ErrSignature, sumdb.ErrShrunk, sumdb.ErrForked, sumdb.ErrUnproven, sumdb.ErrNotSnapshot):
 		return Unconfirmed
-	case isAny(err, registry.ErrDenied, registry.ErrUnauthorized):
+	case registry.IsAny(err, registry.ErrDenied, registry.ErrUnauthorized):
 		return Denied
 	case errors.Is(err, registry.ErrNotFound):
 		return Absent
 	}
 	return Failed
-}
-
-func isAny(err error, targets ...error) bool {
-	for _, target := range targets {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
 }
 
 // IsTimeout reports whether the store took too long to answer.

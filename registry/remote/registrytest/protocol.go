@@ -184,16 +184,27 @@ func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, l Reque
 		}
 		r.mu.Lock()
 		r.uploads++
-		id := r.uploads
+		path := fmt.Sprintf("/v2/%s/blobs/uploads/%d", l.Repository, r.uploads)
+		r.open[path] = true
 		r.repository(l.Repository)
 		r.mu.Unlock()
-		w.Header().Set("Location", fmt.Sprintf("/v2/%s/blobs/uploads/%d?_state=x", l.Repository, id))
+		w.Header().Set("Location", path+"?_state=x")
 		w.WriteHeader(http.StatusAccepted)
 	case http.MethodPut:
 		r.finishUpload(w, req, l)
+		r.endUpload(req)
+	case http.MethodDelete:
+		r.endUpload(req)
+		w.WriteHeader(http.StatusNoContent)
 	default:
 		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported")
 	}
+}
+
+func (r *Registry) endUpload(req *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, req.URL.Path)
 }
 
 // mount gives a repository a blob that another one has.

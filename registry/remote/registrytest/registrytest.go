@@ -48,7 +48,8 @@ type Registry struct {
 
 	mu       sync.Mutex
 	repos    map[string]*repository
-	uploads  int
+	uploads  int             // that were begun
+	open     map[string]bool // of them, by their paths
 	requests []*Request
 	faults   []*Fault
 }
@@ -66,7 +67,7 @@ type manifest struct {
 // New starts a registry that is closed at the end of the test.
 func New(tb testing.TB, o Options) *Registry {
 	tb.Helper()
-	r := &Registry{o: o, dir: tb.TempDir(), repos: make(map[string]*repository)}
+	r := &Registry{o: o, dir: tb.TempDir(), repos: make(map[string]*repository), open: make(map[string]bool)}
 	r.server = httptest.NewUnstartedServer(r)
 	r.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -86,6 +87,13 @@ func New(tb testing.TB, o Options) *Registry {
 
 // Connections returns how many connections were opened to the registry.
 func (r *Registry) Connections() int { return int(r.connections.Load()) }
+
+// OpenUploads returns how many uploads were begun that were neither finished nor cancelled.
+func (r *Registry) OpenUploads() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open)
+}
 
 // Host returns the registry's host:port.
 func (r *Registry) Host() string {

@@ -17,38 +17,29 @@ import (
 
 // Explained is why a version is accepted or refused.
 type Explained struct {
-	Module     string        `json:"module"`
-	Version    string        `json:"version"`
-	ModOnly    bool          `json:"modOnly,omitempty"`
-	Rule       string        `json:"rule,omitempty"` // the pattern that covers the module
-	Line       int           `json:"line,omitempty"` // of the rule in the policy
-	Needs      string        `json:"needs,omitempty"`
-	Denied     string        `json:"denied,omitempty"`
-	Reference  string        `json:"reference,omitempty"`
-	Digest     string        `json:"digest,omitempty"`
-	Signatures []explained   `json:"signatures,omitempty"`
-	Keys       []string      `json:"keys,omitempty"` // that count
-	Records    sign.Records  `json:"checksumDatabase"`
-	SumDB      verify.Logged `json:"sumdb,omitempty"` // "" if it was not looked at
-	Outcome    Outcome       `json:"outcome"`
-	Error      string        `json:"error,omitempty"`
+	Module     string         `json:"module"`
+	Version    string         `json:"version"`
+	ModOnly    bool           `json:"modOnly,omitempty"`
+	Rule       string         `json:"rule,omitempty"` // the pattern that covers the module
+	Line       int            `json:"line,omitempty"` // of the rule in the policy
+	Needs      string         `json:"needs,omitempty"`
+	Denied     string         `json:"denied,omitempty"`
+	Reference  string         `json:"reference,omitempty"`
+	Digest     string         `json:"digest,omitempty"`
+	Signatures []sign.Finding `json:"signatures,omitempty"`
+	Keys       []string       `json:"keys,omitempty"` // that count
+	Records    sign.Records   `json:"checksumDatabase"`
+	SumDB      verify.Logged  `json:"sumdb,omitempty"` // "" if it was not looked at
+	Outcome    Outcome        `json:"outcome"`
+	Error      string         `json:"error,omitempty"`
 }
 
-// explained is what one signature counts for.
-type explained struct {
-	Format string   `json:"format"`
-	Signer string   `json:"signer,omitempty"` // a key's ID, or whom a certificate is for
-	Keys   []string `json:"keys,omitempty"`   // the names of the keys that are this signer's
-	Counts bool     `json:"counts"`
-	Why    string   `json:"why,omitempty"`
-}
-
-// String returns it in one line.
-func (s explained) String() string {
-	if s.Counts {
-		return "counts, by " + strings.Join(s.Keys, ", ") + " (" + s.Format + ")"
+// signatureText says in one line what a signature counts for.
+func signatureText(f sign.Finding) string {
+	if f.Counts {
+		return "counts, by " + strings.Join(f.Keys, ", ") + " (" + f.Format + ")"
 	}
-	return "does NOT count: " + s.Why + " (" + s.Format + ")"
+	return "does NOT count: " + f.Why + " (" + f.Format + ")"
 }
 
 // Explain finds a version in a store and decides about it, with all that led to the decision. The contents are not
@@ -98,7 +89,7 @@ func (x *Explained) explain(ctx context.Context, v sign.Explainer, s sign.Subjec
 	if e.Denied != nil {
 		x.Denied, _, _ = strings.Cut(e.Denied.Error(), "\n")
 	}
-	x.Signatures = explainedOf(e.Signatures)
+	x.Signatures = e.Signatures
 	return nil
 }
 
@@ -126,7 +117,7 @@ func (x *Explained) String() string {
 		}
 	}
 	for i, s := range x.Signatures {
-		row(fmt.Sprintf("signature %d", i+1), "%s", s)
+		row(fmt.Sprintf("signature %d", i+1), "%s", signatureText(s))
 	}
 	row("checksum database", "%s", x.records())
 	if x.Error != "" {

@@ -14,7 +14,7 @@ type recorder struct {
 	sign.Explainer
 
 	mu    sync.Mutex
-	found map[digest.Digest][]explained
+	found map[digest.Digest][]sign.Finding
 }
 
 // newRecorder returns a verifier that decides as v does, and nil besides if v does not tell why.
@@ -23,7 +23,7 @@ func newRecorder(v sign.Verifier) (sign.Verifier, *recorder) {
 	if !ok {
 		return v, nil
 	}
-	r := &recorder{Explainer: e, found: make(map[digest.Digest][]explained)}
+	r := &recorder{Explainer: e, found: make(map[digest.Digest][]sign.Finding)}
 	return r, r
 }
 
@@ -35,23 +35,16 @@ func (r *recorder) Verify(ctx context.Context, s sign.Subject, sigs []sign.Signa
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.found[s.Digest] = explainedOf(e.Signatures)
+	r.found[s.Digest] = e.Signatures
 	return e.Keys, e.Err
 }
 
 // signaturesOf returns what was found out about the signatures of a manifest: those that were looked at.
-func (r *recorder) signaturesOf(d digest.Digest) []explained {
+func (r *recorder) signaturesOf(d digest.Digest) []sign.Finding {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.found[d]
-}
-
-func explainedOf(findings []sign.Finding) (list []explained) {
-	for _, f := range findings {
-		list = append(list, explained{Format: f.Format.String(), Signer: f.Signer, Keys: f.Keys, Counts: f.Counts, Why: f.Why})
-	}
-	return list
 }

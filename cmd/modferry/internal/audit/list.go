@@ -76,7 +76,7 @@ func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, 
 	switch {
 	case ctx.Err() != nil, errors.Is(fault, registry.ErrUnavailable):
 		return nil, nil, fault
-	case fault != nil && !isAny(fault, registry.ErrNotFound, registry.ErrNoLayout, registry.ErrDenied, registry.ErrUnauthorized):
+	case fault != nil && !registry.IsAny(fault, registry.ErrNotFound, registry.ErrNoLayout, registry.ErrDenied, registry.ErrUnauthorized):
 		defer func() {
 			if err == nil || !s.IsLayout() { // else it has the same cause
 				l.Warn(fmt.Errorf("not used: %w", fault))
@@ -90,7 +90,7 @@ func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, 
 			paths = append(paths, path)
 		case errors.Is(err, registry.ErrNoPath) && ctx.Err() == nil:
 			broken = append(broken, err)
-		case indexed && isAny(err, registry.ErrDenied, registry.ErrUnsupported):
+		case indexed && registry.IsAny(err, registry.ErrDenied, registry.ErrUnsupported):
 			return paths, broken, nil
 		default:
 			return nil, broken, err
@@ -100,10 +100,6 @@ func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, 
 		l.CatalogOnly(s)
 	}
 	return paths, broken, nil
-}
-
-func isAny(err error, targets ...error) bool {
-	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
 // Versions lists the versions of a module in the store that it is routed to.

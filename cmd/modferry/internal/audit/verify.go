@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/requirement"
@@ -46,10 +47,10 @@ type Verdict struct {
 	Digest  string   `json:"digest,omitempty"`
 	Keys    []string `json:"keys,omitempty"`
 	// Signatures are those that were looked at: bundles only where the classic ones are not enough.
-	Signatures []explained   `json:"signatures,omitempty"`
-	SumDB      verify.Logged `json:"sumdb,omitempty"`
-	Mended     bool          `json:"mended,omitempty"` // it was damaged, and is not any more
-	Error      string        `json:"error,omitempty"`
+	Signatures []sign.Finding `json:"signatures,omitempty"`
+	SumDB      verify.Logged  `json:"sumdb,omitempty"`
+	Mended     bool           `json:"mended,omitempty"` // it was damaged, and is not any more
+	Error      string         `json:"error,omitempty"`
 }
 
 // String is the verdict in one line, for people.

@@ -39,8 +39,7 @@ type Report struct {
 // Problem names a problem of the project's files.
 func (r *Report) Problem(err error) {
 	r.Warn(err)
-	var problem *project.Problem
-	if !errors.As(err, &problem) || !problem.Warning {
+	if problem, ok := errors.AsType[*project.Problem](err); !ok || !problem.Warning {
 		r.broken++
 	}
 }

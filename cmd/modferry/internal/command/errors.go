@@ -67,8 +67,8 @@ func Report(w io.Writer, err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	var exit *ExitError
-	if errors.As(err, &exit) && exit.Err == nil {
+	exit, chosen := errors.AsType[*ExitError](err)
+	if chosen && exit.Err == nil {
 		return exit.Code
 	}
 	if errors.Is(err, context.Canceled) {
@@ -82,7 +82,7 @@ func Report(w io.Writer, err error) int {
 	if h := Hint(err); h != "" {
 		fmt.Fprintf(w, "  hint: %s\n", h)
 	}
-	if exit != nil {
+	if chosen {
 		return exit.Code
 	}
 	return ExitFailed
@@ -90,14 +90,13 @@ func Report(w io.Writer, err error) int {
 
 // isUnread reports whether nobody wanted to read on, as in "modferry list | head -1", and so nobody has to be told.
 func isUnread(err error) bool {
-	var write *fs.PathError
-	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
+	write, ok := errors.AsType[*fs.PathError](err)
+	return ok && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
 }
 
 // Hint is the advice that goes with an error, or empty when there is none to give.
 func Hint(err error) string {
-	var h *hintError
-	if errors.As(err, &h) {
+	if h, ok := errors.AsType[*hintError](err); ok {
 		return h.hint
 	}
 	switch {

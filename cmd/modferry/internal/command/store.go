@@ -21,12 +21,25 @@ import (
 	"github.com/modferry/modferry/registry/verify"
 )
 
-// OpenStores opens what --registry names. Log may be nil.
-func (a *App) OpenStores(c *cli.Context, log *slog.Logger) (*registry.Router, error) {
-	return a.OpenTimedStores(c, log, nil)
+// OpenStores opens what --registry names.
+func (a *App) OpenStores(c *cli.Context) (*registry.Router, error) {
+	return a.OpenTimedStores(c, nil, nil)
 }
 
-// OpenTimedStores is OpenStores, and has requested told of each request, as [remote.ClientOptions] has it.
+// OpenAnswering is OpenStores for stores that have to answer, and not with one of the fatal errors. Done is what has not
+// been when one does: see [contact.Stores].
+func (a *App) OpenAnswering(c *cli.Context, done string, fatal ...error) (*registry.Router, error) {
+	stores, err := a.OpenStores(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := contact.Stores(c.Context, stores.Stores(), done, fatal...); err != nil {
+		return nil, errors.Join(err, stores.Close())
+	}
+	return stores, nil
+}
+
+// OpenTimedStores is OpenStores, and has requested told of each request, as [remote.ClientOptions] has it. Both may be nil.
 func (a *App) OpenTimedStores(c *cli.Context, log *slog.Logger, requested func(method string, status int, took time.Duration)) (*registry.Router, error) {
 	spec := c.String(FlagRegistry)
 	if spec == "" {
@@ -43,9 +56,9 @@ func (a *App) OpenTimedStores(c *cli.Context, log *slog.Logger, requested func(m
 	return stores, err
 }
 
-// OpenEach opens stores that arguments name: registries and namespaces, or directories. Log may be nil.
-func (a *App) OpenEach(c *cli.Context, log *slog.Logger, refs ...string) (list []*registry.Store, err error) {
-	client, err := newClient(c, log, nil)
+// OpenEach opens stores that arguments name: registries and namespaces, or directories.
+func (a *App) OpenEach(c *cli.Context, refs ...string) (list []*registry.Store, err error) {
+	client, err := newClient(c, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +104,7 @@ func (a *App) Checker(c *cli.Context) (verify.Checker, error) {
 
 // OpenStore opens what --registry names, of a command that works on one store.
 func (a *App) OpenStore(c *cli.Context) (*registry.Store, error) {
-	router, err := a.OpenStores(c, nil)
+	router, err := a.OpenStores(c)
 	if err != nil {
 		return nil, err
 	}
@@ -120,25 +133,18 @@ func Answers(ctx context.Context, store *registry.Store, done string) error {
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.
 func (a *App) Verifier(c *cli.Context) (sign.Verifier, error) {
-	if err := checkTrust(c); err != nil {
+	v, err := OptionalVerifier(c)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if file := c.String(FlagPolicy); file != "" {
-		return sign.LoadPolicy(file, nil)
-	}
-	if c.Bool(flagSkipVerify) {
+	case v != nil:
+		return v, nil
+	case c.Bool(flagSkipVerify):
 		a.Warn("signatures are NOT verified (--%s): whoever can write to the store decides what gets built", flagSkipVerify)
 		return sign.SkipVerify{}, nil
 	}
-	keys, err := OptionalKeys(c)
-	if err != nil {
-		return nil, err
-	}
-	if keys == nil {
-		return nil, WithHint(UsageErrorf("--%s is needed, or --%s: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
-			"--"+trustKeyFlag(c.Command)+" cosign.pub, the public half of the key that mirror signs with")
-	}
-	return keys, nil
+	return nil, WithHint(UsageErrorf("--%s is needed, or --%s: whose signatures are accepted?", trustKeyFlag(c.Command), FlagPolicy),
+		"--"+trustKeyFlag(c.Command)+" cosign.pub, the public half of the key that mirror signs with")
 }
 
 // ParseVersion reads module@version, where the version is one a store can have: canonical, no query.

@@ -6,27 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/registry"
 )
 
-// All asks each store for something small. The error says that one does not answer, or not to us: whatever else is
+// Stores asks each store for something small. The error says that one does not answer, or not to us: whatever else is
 // asked of it would fail as well, item by item, after the long work that comes before. Done is what has not been, as
 // "mirrored"; fatal are the errors to stop for. One that is denied says little: some registries deny what does not exist.
-func All(ctx context.Context, stores *registry.Router, done string, fatal ...error) error {
-	return Stores(ctx, stores.Stores(), done, fatal...)
-}
-
-// Stores is All for a list of stores.
 func Stores(ctx context.Context, stores []*registry.Store, done string, fatal ...error) error {
 	log, err := sumdb.ParseLog(sumdb.DefaultLog) // whatever is there: the answer is what counts
 	if err != nil {
 		return err
 	}
 	for _, s := range stores {
-		if _, err := s.FindSnapshot(ctx, log, sumdb.LatestTag); isAny(err, fatal) {
+		if _, err := s.FindSnapshot(ctx, log, sumdb.LatestTag); registry.IsAny(err, fatal...) {
 			return fmt.Errorf("nothing was %s: %w", done, ofStore(s, err))
 		}
 	}
@@ -35,17 +29,13 @@ func Stores(ctx context.Context, stores []*registry.Store, done string, fatal ..
 
 // ofStore says of an error that it is about the store, whatever was asked of it.
 func ofStore(s *registry.Store, err error) error {
-	var answer *registry.Error
-	if !errors.As(err, &answer) {
+	answer, ok := errors.AsType[*registry.Error](err)
+	if !ok {
 		return err
 	}
 	short := *answer
 	short.Op, short.Registry, short.Repository, short.Reference = "asking", s.String(), "", ""
 	return &short
-}
-
-func isAny(err error, targets []error) bool {
-	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
 // Log logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
@@ -56,7 +46,7 @@ func Log(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slo
 		switch {
 		case ctx.Err() != nil:
 			return
-		case isAny(err, []error{registry.ErrUnavailable, registry.ErrUnauthorized, registry.ErrDenied}):
+		case registry.IsAny(err, registry.ErrUnavailable, registry.ErrUnauthorized, registry.ErrDenied):
 			log.Warn("the store does not answer as it should: only what is in the cache is served until it does", "error", ofStore(s, err))
 		case errors.Is(err, registry.ErrNoLayout), errors.Is(err, registry.ErrNotFound) && isEmpty(ctx, s):
 			log.Warn("the store is empty: is it the right one? modferry mirror fills it, and the shim takes what comes", "store", s.String())

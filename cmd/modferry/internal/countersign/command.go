@@ -13,7 +13,6 @@ import (
 	"github.com/modferry/modferry/artifact/sumdb"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/requirement"
 )
@@ -87,9 +86,6 @@ func (a app) sign(c *cli.Context) error {
 	}
 	stores := run.Checker.Stores
 	defer stores.Close()
-	if err := contact.All(c.Context, stores, "signed", registry.ErrUnreachable); err != nil {
-		return err
-	}
 	var broken []error
 	if all {
 		list, broken, err = a.Everything(c, stores, run.Checker.Verifier)
@@ -137,7 +133,7 @@ func (a app) signRun(c *cli.Context) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenAnswering(c, "signed", registry.ErrUnreachable)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func ok(detail string) Finding          { return Finding{Status: OK, Detail: det
 func note(detail string) Finding        { return Finding{Status: Note, Detail: detail} }
 func wrong(detail, mend string) Finding { return Finding{Status: Wrong, Detail: detail, Mend: mend} }
 
-// Options are by what measure [Examine] examines. All but Private, Unsigned and Policy are required.
+// Options are by what measure [Examine] examines. All but Private, Push, Unsigned and Policy are required.
 type Options struct {
 	Log     *sumdb.Log // that the go command is to ask for
 	Shim    string     // the URL that GOPROXY should be
@@ -63,8 +63,12 @@ type Options struct {
 	Store    string                                         // where versions are
 	List     func(context.Context) error                    // lists what is in there
 	Snapshot func(context.Context) (*sumdb.Snapshot, error) // reads the newest one in the store
-	Unsigned bool                                           // Snapshot does not check its signature
-	Policy   *Policy                                        // nil: there is none
+
+	// Push finds out whether the store takes content, as [registry.Store.ProbePush] does; nil = it does not matter.
+	Push func(context.Context) (left bool, err error)
+
+	Unsigned bool    // Snapshot does not check its signature
+	Policy   *Policy // nil: there is none
 }
 
 // examination is one run of [Examine].
@@ -99,6 +103,9 @@ func (e *examination) all(ctx context.Context) []Finding {
 	}
 	if store.Status == Wrong {
 		return findings // and whatever else is asked of it fails for the same reason
+	}
+	if e.Push != nil {
+		findings = append(findings, e.push(ctx))
 	}
 	s, err := e.Snapshot(ctx)
 	findings = append(findings, e.snapshot(s, err))

@@ -38,6 +38,23 @@ func (e *examination) store(ctx context.Context) Finding {
 	return f
 }
 
+// push says whether the store takes content of this account.
+func (e *examination) push(ctx context.Context) Finding {
+	var f Finding
+	switch left, err := e.Push(ctx); {
+	case errors.Is(err, registry.ErrUnauthorized):
+		f = wrong(err.Error(), "docker login "+registryHost(err))
+	case err != nil:
+		f = wrong(err.Error(), "")
+	case left:
+		f = note("it takes content; the upload that was begun to find out, with nothing in it, could not be cancelled, and stays until the registry drops it")
+	default:
+		f = ok("it takes content; whether a quota suffices only pushing tells")
+	}
+	f.Check, f.Value = "push", e.Store
+	return f
+}
+
 // snapshot says what reading the newest snapshot came to.
 func (e *examination) snapshot(s *sumdb.Snapshot, err error) Finding {
 	var f Finding
@@ -67,12 +84,11 @@ func (e *examination) snapshot(s *sumdb.Snapshot, err error) Finding {
 
 // registryHost is the host to log in to.
 func registryHost(err error) string {
-	var e *registry.Error
-	if !errors.As(err, &e) {
-		return ""
+	if e, ok := errors.AsType[*registry.Error](err); ok {
+		host, _, _ := strings.Cut(e.Registry, "/")
+		return host
 	}
-	host, _, _ := strings.Cut(e.Registry, "/")
-	return host
+	return ""
 }
 
 // shimHead compares the snapshot that the shim serves with the newest one.

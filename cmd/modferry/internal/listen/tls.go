@@ -5,9 +5,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
 
-	"github.com/modferry/modferry/proxyshim/reload"
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // Certificates are the PEM files by which a shim serves HTTPS. They are read again when they change.
@@ -23,26 +22,35 @@ func (c Certificates) Config(log *slog.Logger) (*tls.Config, func() error, error
 	if c.Cert == "" {
 		return nil, nil, nil
 	}
-	files := []string{c.Cert, c.Key}
-	if c.ClientCA != "" {
-		files = append(files, c.ClientCA)
-	}
-	now, err := reload.New(log, c.read, files...)
+	now, err := userfile.Follow(userfile.FollowOptions[*tls.Config]{
+		What: "certificate", File: c.Cert, Limit: maxPEM, Load: c.load, Log: log,
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	config := base()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return now.Get(), nil }
-	return config, now.Err, nil
+	return config, now.Fault, nil
 }
 
 func base() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }
 
-// read reads the files.
-func (c Certificates) read() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+// maxPEM bounds a file of certificates, in bytes.
+const maxPEM = 16 << 20
+
+// load makes the configuration of the files.
+func (c Certificates) load(read func(string) ([]byte, error)) (*tls.Config, error) {
+	cert, err := read(c.Cert)
+	var key []byte
+	if err == nil {
+		key, err = read(c.Key)
+	}
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.X509KeyPair(cert, key)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading the certificate %s and its key %s: %w", c.Cert, c.Key, err)
 	}
@@ -51,7 +59,7 @@ func (c Certificates) read() (*tls.Config, error) {
 	if c.ClientCA == "" {
 		return config, nil
 	}
-	pem, err := os.ReadFile(c.ClientCA)
+	pem, err := read(c.ClientCA)
 	if err != nil {
 		return nil, fmt.Errorf("loading who vouches for clients: %w", err)
 	}

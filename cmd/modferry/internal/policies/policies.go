@@ -26,7 +26,9 @@ func Command(shared *command.App) *cli.Command {
 		ArgsUsage: "check [FILE] | explain MODULE@VERSION",
 		Description: command.Describe(`
 "check" reads a policy and the keys it names as serve does at its start, and prints what it says. Everything that is wrong
-is named with its line: exit code 1. What is probably not meant, like a key that no rule names, is a warning.
+is named with its line: exit code 1. What is probably not meant, like a key that no rule names, is a warning. With --registry
+so are modules in the store that a rule would cover if upper and lower case were alike: to rules, as to the go command, they
+differ. To the deny list they do not.
 
 "explain" says of a version in the store which rule covers it, which signatures there are, what each of them counts for and
 why, what the checksum database has to say, what is denied or revoked, and what is decided: exit code 4 if it is refused. It
@@ -50,7 +52,7 @@ A policy is a file like this:
        reason: CVE-2026-0001
    revoked: {digests: [], keys: []}      # of manifests; by name or ID`, `
 modferry policy check policy.yaml
-modferry policy check --json policy.yaml
+modferry policy check --registry harbor.example/golang --json policy.yaml
 modferry policy explain --policy policy.yaml golang.org/x/text@v0.14.0
 modferry policy explain --policy policy.yaml --registry harbor.example/golang --json corp.example/lib@v1.2.3`),
 		Flags: slices.Concat(a.StoreFlags(), command.KeysFlags("explain what was signed with"), []cli.Flag{
@@ -80,10 +82,34 @@ func (a app) check(c *cli.Context, file string) error {
 		return err
 	}
 	s := p.Summary()
+	if c.IsSet(command.FlagRegistry) {
+		s.Warnings = append(s.Warnings, a.otherCase(c, p)...)
+	}
 	for _, w := range s.Warnings {
 		a.Warn("%s: %s", file, w)
 	}
 	return a.Print(c, s, audit.PolicyTable(s))
+}
+
+// otherCase names the modules in the store that a rule does not cover for upper and lower case only.
+func (a app) otherCase(c *cli.Context, p *sign.Policy) (warnings []string) {
+	stores, err := a.OpenStores(c)
+	if err != nil {
+		return []string{"the store was not looked at: " + err.Error()}
+	}
+	defer stores.Close()
+	lister := &audit.Lister{Stores: stores, Verifier: p, Warn: func(err error) { a.Warn("%v", err) }}
+	paths, broken, err := lister.Paths(c.Context)
+	if err != nil {
+		warnings = append(warnings, "the store was not looked at: "+err.Error())
+	}
+	a.NameBroken(broken)
+	for _, path := range paths {
+		if pattern := p.OtherCase(path); pattern != "" {
+			warnings = append(warnings, path+" is in the store, and the rule for "+pattern+" does not cover it: upper and lower case differ")
+		}
+	}
+	return warnings
 }
 
 func (a app) explain(c *cli.Context, arg string) error {
@@ -102,7 +128,7 @@ func (a app) explain(c *cli.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.OpenStores(c, nil)
+	stores, err := a.OpenStores(c)
 	if err != nil {
 		return err
 	}

@@ -13,10 +13,10 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/userfile"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/inventory"
 	"github.com/modferry/modferry/registry/prune"
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 const (

@@ -83,7 +83,7 @@ func (a *app) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	pair, err := a.OpenEach(c, nil, c.Args().Slice()[:2]...)
+	pair, err := a.OpenEach(c, c.Args().Slice()[:2]...)
 	if err != nil {
 		return err
 	}

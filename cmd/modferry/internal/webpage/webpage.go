@@ -11,6 +11,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
+	"github.com/modferry/modferry/proxyshim/access"
 	"github.com/modferry/modferry/proxyshim/page"
 	"github.com/modferry/modferry/registry"
 )
@@ -19,9 +20,9 @@ import (
 type Options struct {
 	Shim     *proxyshim.Handler
 	Stores   *registry.Router
-	Private  string // patterns of modules that the checksum database does not have
+	Private  string // patterns of modules that the checksum database does not have; a client hears of what it may read
 	Password bool   // clients have to show a credential
-	Settings func(shim string) []shell.Setting
+	Settings func(shim, private string) []shell.Setting
 	Log      *slog.Logger
 }
 
@@ -59,21 +60,21 @@ func (o *Options) names(ctx context.Context) (found page.Names, err error) {
 }
 
 // mirror returns the command line that mirrors what is missing.
-func (o *Options) mirror(miss proxyshim.Miss) string {
+func (o *Options) mirror(miss proxyshim.Miss, who *access.Client) string {
 	what := miss.Module.String()
 	if miss.Module.Version == "" {
 		what += "@" + miss.Query
 	}
 	words := []string{"modferry", "mirror", "--key", "cosign.key"}
 	if o.Shim.IsPrivate(miss.Module.Path) {
-		words = append(words, "--private", shell.Quote(o.Private))
+		words = append(words, "--private", shell.Quote(who.Patterns(o.Private)))
 	}
 	return strings.Join(append(words, shell.Quote(what)), " ")
 }
 
 // setup is how to have the go command use the shim at an address.
-func (o *Options) setup(shim string) []page.Snippet {
-	list := snippets(o.Settings(shim))
+func (o *Options) setup(shim string, who *access.Client) []page.Snippet {
+	list := snippets(o.Settings(shim, who.Patterns(o.Private)))
 	if u, err := url.Parse(shim); err == nil && o.Password {
 		list = append(list, page.Snippet{
 			Title: "User and password, in .netrc in the home directory (Windows: _netrc)",

@@ -1,5 +1,5 @@
-// Package userfile reads, replaces and locks files that a user named: links to files, files that others may write, too,
-// and files that are mounted into a container one by one.
+// Package userfile reads, follows, replaces and locks files that a user named: links to files, files that others may write,
+// too, and files that are mounted into a container one by one.
 package userfile
 
 import (
@@ -20,7 +20,7 @@ import (
 var ErrNotRegular = errors.New("not a regular file")
 
 // ErrTooLarge: a file has more than is read.
-var ErrTooLarge = errors.New("more than is read")
+var ErrTooLarge = errors.New("too large")
 
 // checkRegular is an error if name is, in the end, no regular file.
 func checkRegular(name string) error {
@@ -37,6 +37,11 @@ func Read(name string, limit int64) ([]byte, error) {
 	if err := checkRegular(name); err != nil { // before it is opened: a FIFO would wait for somebody to write
 		return nil, err
 	}
+	return ReadAny(name, limit)
+}
+
+// ReadAny is [Read] for a file of any kind, as a shell makes a pipe of <(command).
+func ReadAny(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -44,7 +49,7 @@ func Read(name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes: %w", name, limit, ErrTooLarge)
+		err = fmt.Errorf("%s is %w, over %d bytes", name, ErrTooLarge, limit)
 	}
 	return data, err
 }
