@@ -53,18 +53,15 @@ func (p *Project) ReplaceInWork(m module.Version) string {
 	return ""
 }
 
-// addAlone finds out what each module of a workspace would not find if it were alone. Replacing what is published too
-// would make a tidy go.mod untidy.
-func (p *Project) addAlone() {
+// alone returns what each module of a workspace would not find if it were alone, by its directory. Replacing what is
+// published too would make a tidy go.mod untidy.
+func (p *Project) alone() map[string][]modfile.Replace {
+	alone := make(map[string][]modfile.Replace)
 	if p.Work == nil {
-		return
+		return alone
 	}
 	shared := p.shared()
-	for i := range p.Modules {
-		m := &p.Modules[i]
-		if m.File == nil {
-			continue
-		}
+	for m := range p.readable {
 		data, _ := ReadFile(filepath.Join(m.Dir, "go.sum"), maxSumFile)
 		lines, _ := ParseSums("go.sum", data) // Sums says what is wrong with it
 		sums := listed(lines)
@@ -77,8 +74,9 @@ func (p *Project) addAlone() {
 			replaces := func(r *modfile.Replace) bool { return r.Old.Path == s.Old.Path }
 			if s.New.Path != m.Dir && !sums[s.Old] && !slices.ContainsFunc(m.File.Replace, replaces) {
 				s.New.Path = dotted(slashed(m.Dir, s.New.Path))
-				m.Alone = append(m.Alone, s)
+				alone[m.Dir] = append(alone[m.Dir], s)
 			}
 		}
 	}
+	return alone
 }

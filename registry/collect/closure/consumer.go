@@ -62,7 +62,7 @@ func (v *view) consumer(ctx context.Context, got downloaded, packages []string, 
 	if err := v.checkGo(ctx, pl, own); err != nil {
 		return pl, err
 	}
-	m := project.Module{Dir: pl.dir}
+	m := project.Module{Dir: pl.dir, Source: pl.dir}
 	v.tidy(ctx, pl, m, m.Lines())
 	v.graph(ctx, pl, downloadAll)
 	return pl, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 
@@ -26,7 +27,7 @@ type ProjectOptions struct {
 // says is not said again, nor what is wrong with its go.sum files: of two sums that contradict each other, the first
 // counts.
 //
-// It works on a copy: the user's files are never touched.
+// Go commands change a copy of the go.mod and go.sum files: the user's are never touched.
 func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {
 	name := cmp.Or(o.Name, p.Root)
 	v, err := r.view(name, o.From)
@@ -35,21 +36,18 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 	}
 	defer v.end(&err)
 	v.addSums(p, "")
-	dir, err := v.mkdir("project")
-	if err != nil {
-		return nil, err
-	}
-	scratch, err := p.Copy(dir, project.CopyOptions{GoOnly: true})
+	skeleton, err := p.Skeleton(filepath.Join(v.dir, "project"))
 	if err != nil {
 		v.warn("only what its go.sum lists is known", err)
 		return v.result(ctx)
 	}
-	for _, m := range append([]project.Module{{Dir: scratch.Root}}, scratch.Modules...) {
-		if rel, err := filepath.Rel(scratch.Root, m.Dir); err == nil {
+	for _, m := range append([]project.Module{{Dir: p.Root}}, p.Modules...) {
+		if rel, err := filepath.Rel(p.Root, m.Dir); err == nil {
 			v.standsFor(m.Dir, filepath.Join(name, rel))
 		}
 	}
-	v.project(ctx, scratch, o.DownloadAll)
+	v.standsFor(strings.TrimSuffix(skeleton.Root, p.Root), "")
+	v.project(ctx, skeleton, o.DownloadAll)
 	return v.result(ctx)
 }
 

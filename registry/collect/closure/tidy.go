@@ -9,14 +9,16 @@ import (
 	"github.com/modferry/modferry/registry/project"
 )
 
-// tidy runs "go mod tidy" in a copy of a module, and reports whether that made more of it than it was before: only to remove
+// tidy runs "go mod tidy" on a copy of a module's go.mod and go.sum, and reports whether that made more of it than it was before: only to remove
 // lines of go.sum is no lack. If it requires what is replaced only because it is alone, nobody can tidy it but here.
 func (v *view) tidy(ctx context.Context, pl place, m project.Module, before project.Lines) bool {
 	const doing = "tidying a copy"
-	if _, err := v.run(ctx, pl, "mod", "tidy"); err != nil {
+	pl.dir = m.Source
+	modFile := "-modfile=" + pl.file
+	if _, err := v.run(ctx, pl, "mod", "tidy", modFile); err != nil {
 		v.warn(doing, err)
 		// Without -e it stops at the first package that cannot be had.
-		if _, err := v.run(ctx, pl, "mod", "tidy", "-e"); err != nil {
+		if _, err := v.run(ctx, pl, "mod", "tidy", modFile, "-e"); err != nil {
 			v.warn(doing, err)
 		}
 		return true
