@@ -149,12 +149,10 @@ func (c *collector) several(ctx context.Context, m mirrorfile.Module) ([]string,
 		}
 		return err != nil
 	})
-	if len(versions) == 0 && m.Latest > 0 {
-		if versions, err = c.up.Newest(ctx, m.Path, m.Latest); err != nil {
-			return nil, err
-		}
-	}
 	switch {
+	case len(versions) == 0 && denied == nil && m.Latest > 0: // nothing is tagged
+		newest, err := c.up.Resolve(ctx, m.Path, "latest")
+		return []string{newest.Version}, err
 	case len(versions) == 0 && denied != nil:
 		return nil, fmt.Errorf("%s: %w but those that are denied: %w", m.ID(), upstream.ErrNoMatch, denied)
 	case len(versions) == 0:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -15,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -120,15 +118,12 @@ func (u *Upstream) Prepend(dir string) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
-	}
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("taking modules from a directory: %w", err)
 	}
 	u.first = append(u.first, entry{name: dir, tree: localTree(dir), local: func() bool { return true }})
-	return nil
+	return root.Close()
 }
 
 // entriesFor returns the entries to ask for a module.

@@ -27,7 +27,10 @@ func (u *Upstream) Retracted(ctx context.Context, m module.Version) error {
 	err := u.walk(ctx, goproxy.File{Version: m, Kind: goproxy.List}, func(e entry) error {
 		c, list, err := u.listed(ctx, e, m.Path)
 		if err == nil && c.highest() == "" {
-			list, err = u.retractedByCommit(ctx, e, m.Path, c)
+			var newest string
+			if newest, err = u.newestCommit(ctx, e, m.Path, c); err == nil {
+				list, err = u.retractions(ctx, e, m.Path, newest)
+			}
 		}
 		found = retraction(list, m.Version)
 		return err
@@ -47,15 +50,6 @@ func retractedError(m module.Version, r *modfile.Retract) error {
 		return fmt.Errorf("%s %w: %s", m, ErrRetracted, why)
 	}
 	return fmt.Errorf("%s %w", m, ErrRetracted)
-}
-
-// retractedByCommit returns what the newest commit of a module without tags retracts.
-func (u *Upstream) retractedByCommit(ctx context.Context, e entry, path string, c versions) ([]*modfile.Retract, error) {
-	v, err := u.newestCommit(ctx, e, path, c)
-	if err != nil {
-		return nil, err
-	}
-	return u.retractions(ctx, e, path, v)
 }
 
 // retractions returns what the go.mod of the given version retracts; a go.mod

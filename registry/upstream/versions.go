@@ -118,3 +118,34 @@ func (u *Upstream) hasGoMod(ctx context.Context, e entry, m module.Version) (boo
 	data, err := u.read(ctx, e, goproxy.File{Version: m, Kind: goproxy.Mod}, modzip.MaxGoMod)
 	return err == nil && !bytes.Equal(data, goproxy.GoMod(m.Path)), err
 }
+
+// Select returns the releases of a module that a range contains, ascending. Pre-releases are among them if a bound of
+// the range is one, or if there is no release. What the module's author retracted is left out, and so are
+// +incompatible versions after one with a go.mod, as in queries. If nothing is left, the error is ErrNoMatch.
+func (u *Upstream) Select(ctx context.Context, path string, r goproxy.Range) ([]string, error) {
+	if err := module.CheckPath(path); err != nil {
+		return nil, err
+	}
+	var found []string
+	list := goproxy.File{Version: module.Version{Path: path, Version: r.String()}, Kind: goproxy.List}
+	err := u.walk(ctx, list, func(e entry) error {
+		c, retracted, err := u.listed(ctx, e, path)
+		if err != nil {
+			return err
+		}
+		allows := func(v string) bool { return r.Contains(v) && retraction(retracted, v) == nil }
+		releases, prereleases, err := u.tagged(ctx, e, path, c, allows, false)
+		if found = releases; len(releases) == 0 || r.HasPrerelease() {
+			found = append(found, prereleases...)
+			semver.Sort(found)
+		}
+		if err == nil && len(found) == 0 {
+			return ErrNoMatch
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
