@@ -50,9 +50,6 @@ type Runner struct {
 
 // New starts a runner. Its error matches gocmd.ErrNoGo if there is no go command.
 func New(ctx context.Context, o Options) (*Runner, error) {
-	if o.Source == nil {
-		return nil, errors.New("finding out what is needed: there is no source of modules")
-	}
 	dir, err := os.MkdirTemp(o.TempDir, "modferry-closure-*")
 	if err != nil {
 		return nil, fmt.Errorf("finding out what is needed: %w", err)

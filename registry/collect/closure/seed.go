@@ -21,15 +21,12 @@ import (
 // a module that imports all of them needs, for any choice of them; and what the module itself needs as a project. The
 // version itself is always full. It is an error if that cannot be had; what only its dependencies lack is a warning.
 // From is who needs what nothing more exact is known of; "" = the version.
-func (r *Runner) Seed(ctx context.Context, m module.Version, from string) (*Result, error) {
-	result, err := r.seed(ctx, m, from)
-	if err != nil {
-		return nil, fmt.Errorf("finding out what it needs: %w", safetext.Naming(m.String(), err))
-	}
-	return result, nil
-}
-
-func (r *Runner) seed(ctx context.Context, m module.Version, from string) (_ *Result, err error) {
+func (r *Runner) Seed(ctx context.Context, m module.Version, from string) (_ *Result, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("finding out what it needs: %w", safetext.Naming(m.String(), err))
+		}
+	}()
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return nil, err
 	}
@@ -53,7 +50,7 @@ func (r *Runner) seed(ctx context.Context, m module.Version, from string) (_ *Re
 	if err != nil {
 		return nil, err
 	}
-	if err := unpack(dir, m, got.Zip); err != nil {
+	if err := modzip.Unzip(dir, m, got.Zip); err != nil {
 		return nil, err
 	}
 	v.standsFor(dir, m.String())
@@ -68,19 +65,6 @@ func (r *Runner) seed(ctx context.Context, m module.Version, from string) (_ *Re
 		v.warn("as a project", err)
 	}
 	return v.result(ctx)
-}
-
-// unpack extracts a module's zip so that go commands may change its go.mod: as it comes out of a zip,
-// every file is read-only.
-func unpack(dir string, m module.Version, zip string) error {
-	if err := modzip.Unzip(dir, m, zip); err != nil {
-		return err
-	}
-	err := os.Chmod(filepath.Join(dir, "go.mod"), 0o644)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // producer adds what a module in dir needs as the main module. That of a module without a
@@ -127,8 +111,11 @@ func dropDirectories(file, name string) error {
 		}
 	}
 	f.Cleanup()
-	if data = modfile.Format(f.Syntax); err != nil {
+	if err == nil {
+		err = os.Remove(file) // as it comes out of a zip, it is read-only
+	}
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, data, 0o644)
+	return os.WriteFile(file, modfile.Format(f.Syntax), 0o644)
 }
