@@ -69,9 +69,6 @@ func TestASkeletonWorksWithTheGoCommand(t *testing.T) {
 				t.Errorf("in %s: %v\n%s", m.Source, err, out)
 			}
 		}
-		if err := m.Rejoin(); err != nil {
-			t.Error(err)
-		}
 	}
 	if err := p.WriteWork(file); err != nil {
 		t.Fatal(err)

@@ -73,26 +73,6 @@ func (p *Project) WriteWork(name string) error {
 
 // StandAlone makes a module of a skeleton work without its workspace: it adds Alone to its go.mod.
 func (m Module) StandAlone() error {
-	return m.edit(func(f *modfile.File, r modfile.Replace) error {
-		return f.AddReplace(r.Old.Path, r.Old.Version, r.New.Path, "")
-	})
-}
-
-// Rejoin undoes what StandAlone did. What go commands have changed meanwhile stays, but for requirements of what was
-// replaced, which the workspace does without.
-func (m Module) Rejoin() error {
-	return m.edit(func(f *modfile.File, r modfile.Replace) error {
-		err := f.DropReplace(r.Old.Path, r.Old.Version)
-		required := func(had *modfile.Require) bool { return had.Mod.Path == r.Old.Path }
-		if !slices.ContainsFunc(m.File.Require, required) {
-			err = errors.Join(err, f.DropRequire(r.Old.Path))
-		}
-		return err
-	})
-}
-
-// edit edits the go.mod, once for each replacement of Alone.
-func (m Module) edit(each func(*modfile.File, modfile.Replace) error) error {
 	if len(m.Alone) == 0 {
 		return nil
 	}
@@ -106,10 +86,7 @@ func (m Module) edit(each func(*modfile.File, modfile.Replace) error) error {
 		return err
 	}
 	for _, r := range m.Alone {
-		if err := each(f, r); err != nil {
-			return err
-		}
+		err = errors.Join(err, f.AddReplace(r.Old.Path, r.Old.Version, r.New.Path, ""))
 	}
-	f.Cleanup()
-	return os.WriteFile(name, modfile.Format(f.Syntax), 0o644)
+	return errors.Join(err, os.WriteFile(name, modfile.Format(f.Syntax), 0o644))
 }

@@ -134,12 +134,6 @@ func TestWhatModulesOfAWorkspaceLackAlone(t *testing.T) {
 		if got := replacements(t, m); got != want[name] {
 			t.Errorf("%s replaces\n%s, want\n%s", name, got, want[name])
 		}
-		if err := m.Rejoin(); err != nil {
-			t.Fatal(err)
-		}
-		if got, want := replacements(t, m), replacements(t, Module{Dir: m.Source}); got != want {
-			t.Errorf("%s replaces %s with the others again, want %s", name, got, want)
-		}
 	}
 }
 

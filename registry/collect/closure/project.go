@@ -23,7 +23,7 @@ type ProjectOptions struct {
 
 // Project finds out what a project needs: what its go.sum files list, with their sums; the .mod of every node of its
 // module graph; and what "go mod tidy", "go list -m all" and "go mod download" fetch, in its workspace and in each of
-// its modules alone. If it is not tidy, which is a warning, that is done for the tidied project too. What p.Problems
+// its modules alone. If a module is not tidy, which is a warning, that is done for the tidied module too. What p.Problems
 // says is not said again, nor what is wrong with its go.sum files: of two sums that contradict each other, the first
 // counts.
 //
@@ -60,24 +60,32 @@ func (v *view) addSums(p *project.Project, suffix string) {
 	}
 }
 
-// project runs go commands in a project, which it may change.
+// project runs go commands in a skeleton of a project, which they change: in its workspace, if it is one, as that is, and in
+// each of its modules alone.
 func (v *view) project(ctx context.Context, p *project.Project, downloadAll bool) {
-	before := make(map[string]project.Lines)
-	for _, m := range p.Modules {
-		before[m.Dir] = m.Lines()
+	if p.Work != nil {
+		v.workspace(ctx, p, downloadAll)
 	}
-	v.graphs(ctx, p, downloadAll)
 	changed := false
-	v.alone(ctx, p, func(pl place, m project.Module) {
-		changed = v.tidy(ctx, pl, m, before[m.Dir]) || changed
-	})
-	if !changed {
-		return
+	for _, m := range p.Modules {
+		pl := place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, file: filepath.Join(m.Dir, "go.mod")}
+		if m.File == nil || !v.canRun(ctx, pl, m.File.Go) {
+			continue
+		}
+		before := m.Lines()
+		if err := m.StandAlone(); err != nil {
+			v.warn("running the go command in a module alone", err)
+			continue
+		}
+		v.graph(ctx, pl, downloadAll)
+		if v.tidy(ctx, pl, m, before) {
+			changed = true
+			v.graph(ctx, pl, downloadAll)
+		}
 	}
-	if !v.foreign {
+	if changed && !v.foreign {
 		v.addSums(p, " after go mod tidy")
 	}
-	v.graphs(ctx, p, downloadAll)
 }
 
 // place is where go commands run: a workspace or one module.
@@ -87,38 +95,17 @@ type place struct {
 	file  string // its go.mod or go.work
 }
 
-// graphs does what graph does in the workspace, if p is one, as it is, and in each of its modules alone.
-func (v *view) graphs(ctx context.Context, p *project.Project, downloadAll bool) {
-	if p.Work != nil {
-		file := filepath.Join(p.Root, "go.work")
-		pl := place{goCmd: v.goCmd.With("GOWORK=" + file), dir: p.Root, file: file}
-		if v.canRun(ctx, pl, p.Work.Go) {
-			v.graph(ctx, pl, downloadAll)
-		}
-		for _, f := range v.Failed() {
-			if mend := p.ReplaceInWork(f.Module); mend != "" && f.File == goproxy.Mod {
-				err := fmt.Errorf("its own module %s is required, which could not be had: if it was never published, mend that with \"%s\"", f.Module, mend)
-				v.warn("working in the workspace", err)
-			}
-		}
+// workspace does what graph does in the workspace.
+func (v *view) workspace(ctx context.Context, p *project.Project, downloadAll bool) {
+	file := filepath.Join(p.Root, "go.work")
+	pl := place{goCmd: v.goCmd.With("GOWORK=" + file), dir: p.Root, file: file}
+	if v.canRun(ctx, pl, p.Work.Go) {
+		v.graph(ctx, pl, downloadAll)
 	}
-	v.alone(ctx, p, func(pl place, _ project.Module) { v.graph(ctx, pl, downloadAll) })
-}
-
-// alone calls fn with each module that the go command can run in, made to work without the others.
-func (v *view) alone(ctx context.Context, p *project.Project, fn func(place, project.Module)) {
-	for _, m := range p.Modules {
-		pl := place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, file: filepath.Join(m.Dir, "go.mod")}
-		if m.File == nil || !v.canRun(ctx, pl, m.File.Go) {
-			continue
-		}
-		err := m.StandAlone()
-		if err == nil {
-			fn(pl, m)
-			err = m.Rejoin()
-		}
-		if err != nil {
-			v.warn("running the go command in a module alone", err)
+	for _, f := range v.Failed() {
+		if mend := p.ReplaceInWork(f.Module); mend != "" && f.File == goproxy.Mod {
+			err := fmt.Errorf("its own module %s is required, which could not be had: if it was never published, mend that with \"%s\"", f.Module, mend)
+			v.warn("working in the workspace", err)
 		}
 	}
 }
