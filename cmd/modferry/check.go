@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,11 +32,11 @@ func (a *app) checkCommand() *cli.Command {
 		Usage:     "prove that a project works from the store alone",
 		ArgsUsage: "[DIR]",
 		Description: command.Describe(`
-Runs go mod download, go build ./..., go vet ./..., go mod verify, go mod tidy and go list -m all on a copy of the
-project or workspace in DIR (default: here), with an empty module cache and a shim on the store as the only source. Each
-command has a line of its own that says what became of it, and starts with go.mod and go.sum as the project has them. The
+Runs go mod download, go build ./..., go vet ./..., go mod verify, go mod tidy and go list -m all in the project or
+workspace in DIR (default: here), with an empty module cache and a shim on the store as the only source. Each command has
+a line of its own that says what became of it, and starts with a copy of go.mod and go.sum as the project has them. The
 project itself is left alone, and so are the caches of its user but for the build cache, which hides no missing module.
-Vendor directories are not copied: what is checked is that the project works without. Nor do the user's settings of the
+Vendor directories do not count: what is checked is that the project works without. Nor do the user's settings of the
 go command count, such as GOFLAGS: give --tags. What the store lacks is listed, and written to --wishlist, a file that
 mirror reads; several commands may add to it, by way of the lock file .FILE.lock beside it.
 
@@ -140,10 +139,10 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	}
 	defer stop()
 	results, dialled, err := check.Run(c.Context, check.Options{
-		Project: p, Proxy: url, Skip: layouts(s.stores),
+		Project: p, Proxy: url,
 		NoSumDB:   command.JoinPatterns(env.GONOSUMDB, s.private),
 		Platforms: c.StringSlice(command.FlagPlatform), Tags: c.String(flagTags), DownloadAll: c.Bool(flagDownloadAll),
-		Report: report.Result, Warn: func(err error) { report.Warn(fmt.Errorf("left out, for it cannot be read: %w", err)) },
+		Report: report.Result,
 	})
 	switch {
 	case c.Context.Err() != nil:
@@ -163,16 +162,6 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 		}
 	}
 	return nil
-}
-
-// layouts are the directories of stores, which may lie within the project.
-func layouts(stores *registry.Router) (dirs []string) {
-	for _, store := range stores.Stores() {
-		if dir, ok := strings.CutPrefix(store.String(), "oci:"); ok {
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs
 }
 
 // apart is an error if p is one module of a workspace: go commands in it work with the others, choose versions for all of

@@ -84,7 +84,7 @@ A source is
   other file, -    lines of module@version, such as a wish list of serve or check, or of "module version" for exactly that
   go1.26.8         a Go toolchain; toolchain@go1.26 for the newest patch, toolchain@latest
 
-Projects are read in a scratch copy with a module cache of its own: nothing of yours is changed. What only the module
+Projects are read with a scratch copy of go.mod and go.sum and a module cache of its own: nothing of yours is changed. What only the module
 graph needs is mirrored with its go.mod alone.
 
 Each version is fetched from the GOPROXY in force (environment or "go env"), checked against the checksum database, and

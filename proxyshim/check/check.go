@@ -1,6 +1,6 @@
-// Package check proves that a Go project works from a shim alone. It runs the go commands people use on a copy of the
-// project, with an empty module cache and with nobody but the shim to ask, and notices when something they start tries
-// to reach somebody else.
+// Package check proves that a Go project works from a shim alone. It runs the go commands people use in the project, with
+// a copy of what they may change, an empty module cache and nobody but the shim to ask, and notices when something they
+// start tries to reach somebody else.
 package check
 
 import (
@@ -19,8 +19,7 @@ import (
 // Options configures [Run]. Project and Proxy are required.
 type Options struct {
 	Project *project.Project
-	Proxy   string   // the shim's address, as for GOPROXY; nobody else is asked
-	Skip    []string // directories not to copy with the project, such as a store
+	Proxy   string // the shim's address, as for GOPROXY; nobody else is asked
 
 	NoSumDB string // GONOSUMDB; of the user's GOSUMDB, an address does not count, for the shim is asked about the log
 
@@ -28,9 +27,8 @@ type Options struct {
 	Tags        string   // build tags, separated by commas
 	DownloadAll bool     // "go mod download all" has to work, too
 
-	TempDir string       // for the copy and the module cache, which are removed; "" = the system's
+	TempDir string       // for copies and the module cache, which are removed; "" = the system's
 	Report  func(Result) // told of each command as it ends; nil = nobody
-	Warn    func(error)  // told of each file of the project that cannot be read, which the copy then lacks; nil = nobody
 }
 
 // Result is what became of one command.
@@ -48,7 +46,7 @@ type Result struct {
 // Failed reports whether the command ran and came to no good end.
 func (r Result) Failed() bool { return !r.OK && r.Skipped == "" }
 
-// Run runs the commands, in a copy of the project, and returns what became of each, in order, and whom besides the shim
+// Run runs the commands, which change nothing of the project, and returns what became of each, in order, and whom besides the shim
 // something wanted to reach: "host:port", sorted, each once. That is what HTTP clients say which honour HTTPS_PROXY, as
 // those of the go command and of git do; who looks names up or opens connections without asking a proxy is not noticed.
 //
@@ -78,22 +76,9 @@ func Run(ctx context.Context, o Options) (results []Result, dialled []string, er
 	if err != nil {
 		return nil, nil, err
 	}
-	dst := filepath.Join(temp, "project")
-	if err := os.Mkdir(dst, 0o700); err != nil {
-		return nil, nil, err
-	}
-	scratch, err := o.Project.Copy(dst, project.CopyOptions{Skip: o.Skip, Unreadable: func(err error) {
-		if o.Warn != nil {
-			o.Warn(err)
-		}
-	}})
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := newRunner(o, scratch, ownSettings(goCmd, temp))
-	if err != nil {
-		return nil, nil, err
-	}
+	// No git is run, where the project is in a work tree; its vendor directory is not what is to be proved.
+	goCmd = ownSettings(goCmd, temp).With("GOFLAGS=-trimpath -buildvcs=false -mod=readonly")
+	r := &runner{o: o, goCmd: goCmd, temp: filepath.Join(temp, "project")}
 	err = r.runAll(ctx)
 	if err == nil && r.failed {
 		probe(ctx, o.Proxy, o.Project)

@@ -12,56 +12,42 @@ import (
 	"time"
 
 	"github.com/modferry/modferry/registry/gocmd"
-	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/safetext"
 )
 
 // runner runs the commands.
 type runner struct {
-	o       Options
-	scratch *project.Project // the copy
-	goCmd   *gocmd.Cmd       // set up for the copy's root
-	files   modFiles         // of the copy, as the project has them
-	words   *strings.Replacer
+	o     Options
+	goCmd *gocmd.Cmd
+	temp  string // for the skeleton of the project that a command may change
 
 	results []Result
 	failed  bool // one of them
 }
 
-func newRunner(o Options, scratch *project.Project, goCmd *gocmd.Cmd) (*runner, error) {
-	kept, err := keep(scratch)
+// invoke runs a go command at the project's root, on the go.mod and go.sum files that the project has, not on what another
+// command has made of them: "go mod download" adds to an incomplete go.sum what keeps everything after it from building
+// where it did not run. Flags are those of the subcommand.
+func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, subcommand []string, flagsAndArgs ...string) ([]byte, error) {
+	skeleton, err := r.o.Project.Skeleton(r.temp)
 	if err != nil {
 		return nil, err
 	}
-	// What was built in another copy need not be built again. No git is run, where the copy is within a work tree.
-	goCmd = goCmd.With("GOFLAGS=-trimpath -buildvcs=false")
-	if scratch.Work != nil {
-		goCmd = goCmd.With("GOWORK=" + filepath.Join(scratch.Root, "go.work"))
+	if skeleton.Work == nil {
+		subcommand = append(slices.Clone(subcommand), "-modfile="+filepath.Join(skeleton.Root, "go.mod"))
+	} else {
+		file := filepath.Join(skeleton.Root, "go.work")
+		if err := r.o.Project.WriteWork(file); err != nil {
+			return nil, err
+		}
+		goCmd = goCmd.With("GOWORK=" + file)
 	}
-	return &runner{o: o, scratch: scratch, goCmd: goCmd, files: kept, words: originals(o.Project, scratch)}, nil
-}
-
-// invoke runs a go command on what the project has, not on what another command has made of it: "go mod download" adds
-// to an incomplete go.sum what keeps everything after it from building where it did not run.
-func (r *runner) invoke(ctx context.Context, goCmd *gocmd.Cmd, dir string, args ...string) ([]byte, error) {
-	if err := r.files.restore(); err != nil {
-		return nil, err
-	}
-	return goCmd.Run(ctx, dir, args...)
-}
-
-// originals puts the project's own directories in the place of the copy's: nobody finds those afterwards.
-func originals(p, scratch *project.Project) *strings.Replacer {
-	pairs := []string{scratch.Root, p.Root}
-	for _, m := range scratch.Modules { // a copy keeps everything in the same places relative to one another
-		pairs = append(pairs, m.Dir, filepath.Join(p.Root, filepath.FromSlash(relative(scratch.Root, m.Dir))))
-	}
-	return strings.NewReplacer(pairs...)
+	return goCmd.Run(ctx, r.o.Project.Root, append(subcommand, flagsAndArgs...)...)
 }
 
 // runAll runs every command, whatever became of those before. It fails when one could not be run.
 func (r *runner) runAll(ctx context.Context) error {
-	if err := r.run(ctx, r.goCmd, Result{}, "mod", "download"); err != nil {
+	if err := r.run(ctx, r.goCmd, Result{}, []string{"mod", "download"}); err != nil {
 		return err
 	}
 	platforms := r.o.Platforms
@@ -76,25 +62,25 @@ func (r *runner) runAll(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.run(ctx, r.goCmd, Result{}, "mod", "verify"); err != nil {
+	if err := r.run(ctx, r.goCmd, Result{}, []string{"mod", "verify"}); err != nil {
 		return err
 	}
-	for _, m := range r.scratch.Modules {
-		if err := r.runTidy(ctx, m); err != nil {
+	for i := range r.o.Project.Modules {
+		if err := r.runTidy(ctx, i); err != nil {
 			return err
 		}
 	}
-	if err := r.run(ctx, r.goCmd, Result{}, "list", "-m", "all"); err != nil || !r.o.DownloadAll {
+	if err := r.run(ctx, r.goCmd, Result{}, []string{"list"}, "-m", "all"); err != nil || !r.o.DownloadAll {
 		return err
 	}
-	return r.run(ctx, r.goCmd, Result{}, "mod", "download", "all")
+	return r.run(ctx, r.goCmd, Result{}, []string{"mod", "download"}, "all")
 }
 
-// run runs a command at the root of the copy, which result calls Command if it has one.
-func (r *runner) run(ctx context.Context, goCmd *gocmd.Cmd, result Result, args ...string) error {
-	result.Command = cmp.Or(result.Command, "go "+strings.Join(args, " "))
+// run runs a command as invoke does, which result calls Command if it has one.
+func (r *runner) run(ctx context.Context, goCmd *gocmd.Cmd, result Result, subcommand []string, args ...string) error {
+	result.Command = cmp.Or(result.Command, "go "+strings.Join(append(slices.Clone(subcommand), args...), " "))
 	start := time.Now()
-	_, err := r.invoke(ctx, goCmd, r.scratch.Root, args...)
+	_, err := r.invoke(ctx, goCmd, subcommand, args...)
 	return r.finish(ctx, result, start, err)
 }
 
@@ -107,12 +93,12 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 		goCmd = goCmd.With("CGO_ENABLED=0") // there is no C compiler for it, as far as anybody said
 		result.Output = "with CGO_ENABLED=0, unless the environment says otherwise:\n"
 	}
-	packages := r.scratch.Patterns()
+	packages := r.o.Project.Patterns()
 	if r.o.Tags != "" {
 		packages = append([]string{"-tags=" + r.o.Tags}, packages...)
 	}
 	// Nothing to build is a success for build and a failure for vet, and proves nothing.
-	listed, err := r.invoke(ctx, goCmd, r.scratch.Root, append([]string{"list"}, packages...)...)
+	listed, err := r.invoke(ctx, goCmd, []string{"list"}, packages...)
 	none := err == nil && len(bytes.TrimSpace(listed)) == 0
 	// Not shown is the option that changes nothing of what is fetched: a binary may have the name of a directory.
 	for _, command := range [][]string{{"build", "-o", os.DevNull}, {"vet"}} {
@@ -121,7 +107,7 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 			r.report(Result{Command: result.Command, Platform: platform, Skipped: "the project has no package for it"})
 			continue
 		}
-		if err := r.run(ctx, goCmd, result, append(command, packages...)...); err != nil {
+		if err := r.run(ctx, goCmd, result, command, packages...); err != nil {
 			return err
 		}
 	}
@@ -130,14 +116,19 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 
 // runTidy finds out whether a main module is tidy, and whether that can be found out. It compares what "go mod tidy" makes
 // of the module, for that takes a go.sum in another order or with other ends of lines for tidy, and -diff does not.
-func (r *runner) runTidy(ctx context.Context, m project.Module) error {
-	result := Result{Command: "go mod tidy", Dir: relative(r.scratch.Root, m.Dir)}
+func (r *runner) runTidy(ctx context.Context, i int) error {
+	skeleton, err := r.o.Project.Skeleton(r.temp)
+	if err != nil {
+		return err
+	}
+	m := skeleton.Modules[i]
+	result := Result{Command: "go mod tidy", Dir: relative(r.o.Project.Root, m.Source)}
 	start := time.Now()
-	if err := errors.Join(r.files.restore(), m.StandAlone()); err != nil {
+	if err := m.StandAlone(); err != nil {
 		return err
 	}
 	before := m.Lines()
-	_, err := r.goCmd.With("GOWORK=off").Run(ctx, m.Dir, "mod", "tidy")
+	_, err = r.goCmd.Run(ctx, m.Source, "mod", "tidy", "-modfile="+filepath.Join(m.Dir, "go.mod"))
 	after := m.Lines()
 	goMod, goSum := before.Changes(after)
 	switch {
@@ -145,7 +136,7 @@ func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 		return r.finish(ctx, result, start, err)
 	case before.RequireAny(m.Alone) || after.RequireAny(m.Alone):
 		// The difference may be what those need, which the project could not do away with.
-		result.Skipped = "the copy has modules of the workspace in the place of versions that were not published, so what is untidy cannot be told"
+		result.Skipped = "modules of the workspace stand here in the place of versions that were not published, so what is untidy cannot be told"
 	default:
 		result.Untidy, result.Elapsed = true, time.Since(start)
 		result.Output = excerpt(changed("go.mod", goMod) + changed("go.sum", goSum))
@@ -177,7 +168,7 @@ func (r *runner) finish(ctx context.Context, result Result, start time.Time, err
 	if failure == nil {
 		result.Output = ""
 	} else {
-		result.Output += r.words.Replace(excerpt(failure.Stderr))
+		result.Output += excerpt(strings.ReplaceAll(failure.Stderr, r.temp, ""))
 	}
 	r.report(result)
 	return nil

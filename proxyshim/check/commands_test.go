@@ -188,30 +188,13 @@ func TestForeignPlatformsAreBuiltForWithoutCUnlessToldOtherwise(t *testing.T) {
 	run(t, p, x, o).says("cross-cc")
 }
 
-func TestUnreadableFilesAreWarnedAbout(t *testing.T) {
+func TestFilesThatAreNotGosNeedNotBeReadable(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root reads everything")
 	}
 	x := newProxy(t, world())
 	p := newProject(t, x, app())
-	must(t, os.Mkdir(filepath.Join(p.Root, "data"), 0o700))
-	for _, name := range []string{"key.pem", "data"} {
-		name = filepath.Join(p.Root, name)
-		if _, err := os.Stat(name); err != nil {
-			must(t, os.WriteFile(name, []byte("secret"), 0o600))
-		}
-		must(t, os.Chmod(name, 0))
-		t.Cleanup(func() { _ = os.Chmod(name, 0o700) })
-	}
-	var warned []string
-	o := Options{Project: p, Proxy: x.URL, TempDir: t.TempDir(), Warn: func(err error) { warned = append(warned, err.Error()) }}
-	results, _, err := Run(t.Context(), o)
-	if err != nil || len(warned) != 2 || !strings.Contains(warned[0]+warned[1], "key.pem") {
-		t.Errorf("warned of %q, %v", warned, err)
-	}
-	proof{t: t, results: results}.shows(allWell...)
-	must(t, os.Chmod(filepath.Join(p.Root, "main.go"), 0))
-	if _, _, err := Run(t.Context(), o); err == nil || strings.Count(err.Error(), "copying the project") != 1 {
-		t.Errorf("a Go file that cannot be read: %v", err)
-	}
+	name := filepath.Join(p.Root, "key.pem")
+	must(t, os.WriteFile(name, []byte("secret"), 0))
+	run(t, p, x, Options{}).shows(allWell...)
 }

@@ -148,7 +148,7 @@ func TestOneBadModuleDoesNotStopTheOthers(t *testing.T) {
 		upstreamtest.Full("example.com/a@v1.0.0"), upstreamtest.Full("example.com/missing@v1.0.0"), upstreamtest.Full("example.com/gone@v1.0.0"),
 		upstreamtest.Full("example.com/broken@v1.0.0"), upstreamtest.ModOnly("example.com/denied@v1.0.0"), upstreamtest.Full("example.com/z@v1.0.0"),
 	}
-	want := map[string]error{"example.com/missing": upstream.ErrNotFound, "example.com/gone": upstream.ErrGone, "example.com/broken": upstream.ErrUpstream, "example.com/denied": upstream.ErrUpstream}
+	want := map[string]error{"example.com/missing": upstream.ErrNotFound, "example.com/gone": upstream.ErrNotFound, "example.com/broken": upstream.ErrUpstream, "example.com/denied": upstream.ErrUpstream}
 	o := Options{Stores: openStores(t, "oci:"+t.TempDir()), Upstream: collecttest.NewUpstream(t, proxy.URL), TempDir: t.TempDir()}
 	events, summary := run(t, items, o)
 	if summary.New != 2 || summary.Failed != 4 {
@@ -334,9 +334,9 @@ func TestRunNeedsAStoreThatIsMeantForTheModule(t *testing.T) {
 }
 
 func TestEventIsOneJSONObject(t *testing.T) {
-	e := Event{Requirement: requirement.Requirement{Module: upstreamtest.VersionA, ModOnly: true, From: "go.sum:3"}, Status: Failed, Err: upstream.ErrGone}
+	e := Event{Requirement: requirement.Requirement{Module: upstreamtest.VersionA, ModOnly: true, From: "go.sum:3"}, Status: Failed, Err: upstream.ErrNotFound}
 	got, err := json.Marshal(e)
-	const want = `{"module":"example.com/a","version":"v1.0.0","modOnly":true,"from":"go.sum:3","status":"failed","seconds":0,"error":"is gone upstream"}`
+	const want = `{"module":"example.com/a","version":"v1.0.0","modOnly":true,"from":"go.sum:3","status":"failed","seconds":0,"error":"does not exist upstream"}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v", got, err)
 	}

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,14 +30,14 @@ func goCmd(t *testing.T) *gocmd.Cmd {
 	return c
 }
 
-// TestACopiedWorkspaceWorksWithTheGoCommand uses three modules: one in the root, with a replacement by a directory;
-// one that requires another unpublished one; and that one, outside of the root and used by an absolute path.
-func TestACopiedWorkspaceWorksWithTheGoCommand(t *testing.T) {
+// TestASkeletonWorksWithTheGoCommand uses three modules: one in the root, with a replacement by a directory; one that
+// requires another unpublished one; and that one, outside of the root and used by an absolute path.
+func TestASkeletonWorksWithTheGoCommand(t *testing.T) {
 	cmd := goCmd(t)
 	dir := t.TempDir()
 	outside := filepath.ToSlash(filepath.Join(dir, "outside"))
 	write(t, dir, map[string]string{
-		"p/go.work": "go 1.22.0\n\nuse (\n\t.\n\t./tool\n\t" + outside + "\n\t./gone\n)\n\nreplace corp.example/outside v0.1.0 => " + outside + "\n",
+		"p/go.work": "go 1.22.0\n\nuse (\n\t.\n\t./tool\n\t" + outside + "\n)\n\nreplace corp.example/outside v0.1.0 => " + outside + "\n",
 		"p/go.mod":  "module corp.example/root\n\ngo 1.22.0\n\nrequire corp.example/local v0.0.0\n\nreplace corp.example/local => ./third_party/local\n\nreplace corp.example/unused => ./gone\n",
 		"p/root.go": "package root\n\nimport (\n\t_ \"corp.example/local\"\n\t_ \"embed\"\n)\n\n//go:embed root.txt\nvar Text string\n", "p/root.txt": "text",
 		"p/third_party/local/go.mod": "module corp.example/local\n\ngo 1.22.0\n", "p/third_party/local/l.go": "package local\n",
@@ -45,42 +46,47 @@ func TestACopiedWorkspaceWorksWithTheGoCommand(t *testing.T) {
 		"p/tool/main.go": "package main\n\nimport _ \"corp.example/outside\"\n\nfunc main() {}\n",
 		"outside/go.mod": "module corp.example/outside\n\ngo 1.22.0\n", "outside/o.go": "package outside\n",
 	})
+	before := tree(t, filepath.Join(dir, "outside"))
+	maps.Copy(before, tree(t, filepath.Join(dir, "p", "tool")))
 	p := load(t, filepath.Join(dir, "p"))
-	for _, o := range []CopyOptions{{}, {GoOnly: true}} {
-		c := copyTo(t, p, t.TempDir(), o)
-		work := cmd.With("GOWORK=" + filepath.Join(c.Root, "go.work"))
-		out, err := work.With("GOFLAGS=").Run(t.Context(), c.Root, append([]string{"list", "-e"}, c.Patterns()...)...)
-		if got := strings.Join(strings.Fields(string(out)), " "); err != nil || got != "corp.example/root corp.example/tool corp.example/outside" {
-			t.Errorf("%+v: packages %s, %v", o, got, err)
+	s := skeleton(t, p)
+	file := filepath.Join(s.Root, "go.work")
+	if _, err := cmd.With("GOFLAGS=", "GOWORK="+file).Run(t.Context(), s.Root, "list", "-m", "all"); err != nil {
+		t.Error(err)
+	}
+	for _, m := range s.Modules {
+		if err := m.StandAlone(); err != nil {
+			t.Error(err)
 		}
-		if !o.GoOnly {
-			if _, err := work.With("GOFLAGS=").Run(t.Context(), c.Root, append([]string{"build"}, c.Patterns()...)...); err != nil {
-				t.Error(err)
+		for _, args := range []string{"list -m all", "mod graph"} {
+			if out, err := cmd.Run(t.Context(), m.Dir, strings.Fields(args)...); err != nil {
+				t.Errorf("in %s: %v\n%s", m.Dir, err, out)
 			}
 		}
-		if len(c.Modules) != 3 {
-			t.Errorf("%d modules in the copy", len(c.Modules))
-		}
-		for _, m := range c.Modules {
-			if err := m.StandAlone(); err != nil {
-				t.Error(err)
-			}
-			for _, args := range []string{"mod tidy -diff", "mod tidy", "list -deps -e ./...", "mod graph"} {
-				if out, err := cmd.Run(t.Context(), m.Dir, strings.Fields(args)...); err != nil {
-					t.Errorf("%+v: in %s: %v\n%s", o, m.Dir, err, out)
-				}
-			}
-			if !o.GoOnly {
-				if _, err := cmd.Run(t.Context(), m.Dir, "build", "./..."); err != nil {
-					t.Error(err)
-				}
-			}
-			if err := m.Rejoin(); err != nil {
-				t.Error(err)
+		flag := "-modfile=" + filepath.Join(m.Dir, "go.mod")
+		for _, args := range []string{"mod tidy -diff", "mod tidy", "list -deps -e ./...", "build -o /dev/null ./..."} {
+			if out, err := cmd.With("GOFLAGS=-mod=mod "+flag).Run(t.Context(), m.Source, strings.Fields(args)...); err != nil {
+				t.Errorf("in %s: %v\n%s", m.Source, err, out)
 			}
 		}
 	}
+	if err := p.WriteWork(file); err != nil {
+		t.Fatal(err)
+	}
+	work := cmd.With("GOFLAGS=-mod=readonly", "GOWORK="+file)
+	out, err := work.Run(t.Context(), p.Root, append([]string{"list"}, p.Patterns()...)...)
+	if got := strings.Join(strings.Fields(string(out)), " "); err != nil || got != "corp.example/root corp.example/tool corp.example/outside" {
+		t.Errorf("packages %s, %v", got, err)
+	}
+	if _, err := work.Run(t.Context(), p.Root, append([]string{"build", "-o", os.DevNull}, p.Patterns()...)...); err != nil {
+		t.Error(err)
+	}
+	after := tree(t, filepath.Join(dir, "outside"))
+	maps.Copy(after, tree(t, filepath.Join(dir, "p", "tool")))
+	if !maps.Equal(before, after) {
+		t.Errorf("the project changed from %q to %q", before, after)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "p", "go.sum")); err == nil {
-		t.Error("the original changed")
+		t.Error("the project has a go.sum now")
 	}
 }

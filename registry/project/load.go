@@ -42,7 +42,7 @@ func Load(dir string) (*Project, error) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNoProject)
 	}
 	if isWork {
-		p.Work, p.work = read(p, p.root, "go.work", modfile.ParseWork)
+		p.Work = read(p, p.root, "go.work", modfile.ParseWork)
 	}
 	if isMod {
 		p.loadModule(p.root)
@@ -87,38 +87,36 @@ func whatLacks(dir place) string {
 
 // loadModule adds the main module in a directory with a go.mod.
 func (p *Project) loadModule(dir place) {
-	m := Module{Dir: dir.abs}
-	m.File, m.data = p.readModule(dir, modfile.Parse)
-	p.Modules = append(p.Modules, m)
+	p.Modules = append(p.Modules, Module{Dir: dir.abs, Source: dir.abs, File: p.readModule(dir, modfile.Parse)})
 }
 
 // readModule reads a go.mod. The file is nil if that is not possible.
-func (p *Project) readModule(dir place, parse parser[modfile.File]) (*modfile.File, []byte) {
-	f, data := read(p, dir, "go.mod", parse)
+func (p *Project) readModule(dir place, parse parser[modfile.File]) *modfile.File {
+	f := read(p, dir, "go.mod", parse)
 	if f != nil && f.Module == nil {
 		p.add(&Problem{File: f.Syntax.Name, Err: errors.New("it does not say which module it is of: there is no module line")})
-		f = nil
+		return nil
 	}
-	return f, data
+	return f
 }
 
 // parser is modfile.Parse, ParseLax or ParseWork.
 type parser[F any] func(name string, data []byte, fix modfile.VersionFixer) (*F, error)
 
 // read reads and parses a go.mod or go.work. The result is nil if there is any mistake in it.
-func read[F any](p *Project, dir place, base string, parse parser[F]) (*F, []byte) {
+func read[F any](p *Project, dir place, base string, parse parser[F]) *F {
 	name := dir.file(base)
 	data, err := ReadFile(filepath.Join(dir.abs, base), maxModFile)
 	if err != nil {
 		p.add(&Problem{File: name, Err: fmt.Errorf("reading it: %w", withoutName(err))})
-		return nil, nil
+		return nil
 	}
 	f, err := parse(name, data, nil)
 	if err != nil {
 		p.Problems = append(p.Problems, mistakes(name, data, err)...)
-		return nil, data
+		return nil
 	}
-	return f, data
+	return f
 }
 
 // maxProblems is how many problems of one file are reported.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkCopyOfALargeWorkspace has modules that replace each other, with a go.sum each.
+// BenchmarkSkeletonOfALargeWorkspace has modules that replace each other, with a go.sum each.
 func BenchmarkCopyOfALargeWorkspace(b *testing.B) {
 	const modules, sums = 200, 1000
 	files := make(map[string]string)
@@ -30,7 +30,7 @@ func BenchmarkCopyOfALargeWorkspace(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := p.Copy(b.TempDir(), CopyOptions{GoOnly: true}); err != nil {
+		if _, err := p.Skeleton(b.TempDir()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package project reads Go projects on disk, modules and workspaces, and copies
-// them to where go commands may change them. It runs nothing and asks nobody.
+// Package project reads Go projects on disk, modules and workspaces, and copies those of their files that go commands
+// change to where they may. It runs nothing and asks nobody.
 package project
 
 import (
@@ -32,25 +32,22 @@ type Project struct {
 	Problems []error
 
 	root   place
-	work   []byte   // go.work as it was read
 	locals []string // directories with a go.mod that modules are replaced by
 }
 
 // Module is a main module.
 type Module struct {
-	// Dir is its absolute directory.
-	Dir string
+	// Dir is the absolute directory of its go.mod, Source that of its packages; the same, but in a [Project.Skeleton].
+	Dir, Source string
 
 	// File is its go.mod; nil if it could not be read or names no module, which is one of the project's Problems. The
 	// name in File.Syntax is the file's as a person would have it, seen from where the project's directory was named.
 	File *modfile.File
 
-	// Alone are replacements by directories of the copy that a module in a copy of a workspace lacks to work by itself: of
+	// Alone are, in a skeleton of a workspace, replacements by directories that the module lacks to work by itself: of
 	// other main modules, and what go.work or they replace by directories, unless it replaces them or its go.sum knows
 	// them, which says that they are published. See [Module.StandAlone].
 	Alone []modfile.Replace
-
-	data []byte // go.mod as it was read
 }
 
 // Problem is one of a project's Problems.
@@ -86,16 +83,11 @@ func (p *Project) readable(yield func(Module) bool) {
 	}
 }
 
-// Fingerprint is a hash of what says which modules the project needs: go.work, go.work.sum and every main module's
-// and local replacement's go.mod and go.sum. It is "sha256:…", and the same on every machine that has these files
+// Fingerprint is a hash of the files that say which modules the project needs. It is "sha256:…", and the same on every machine that has these files
 // with the same content in the same relative places.
 func (p *Project) Fingerprint() (string, error) {
-	names := []string{filepath.Join(p.Root, "go.work"), filepath.Join(p.Root, "go.work.sum")}
-	for _, dir := range p.dirs() {
-		names = append(names, filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum"))
-	}
 	hashed := make(map[string]string)
-	for _, name := range names {
+	for _, name := range p.files() {
 		data, err := ReadFile(name, maxSumFile) // the largest of them
 		switch {
 		case err == nil:

@@ -2,7 +2,6 @@ package project
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -225,36 +224,38 @@ func TestFingerprint(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("module a\n" + newGo + "frobnicate x // y\nfrobs (\n\ta b\n)\nrequire b v1.0.0\nreplace b v1.0.0 => ../b // why\n"))
 	f.Add([]byte("go 1.999\r\nmodule \"a\"\r\nreplace (\r\n\tb => c v1.0.0\r\n\tc => b v1.0.0\r\n)"))
+	f.Add([]byte("go 1.22\nuse ../b\nuse (\n\t./x\n\t\"../y z\"\n)\nreplace b => ../b\nreplace c v1.0.0 => ./c\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
-		write(t, dir, map[string]string{"p/go.mod": string(data), "b/go.mod": "module b\n", "b/b.go": "package b\n"})
-		p, err := Load(filepath.Join(dir, "p"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, problem := range problems(p) {
-			if !strings.HasPrefix(strings.TrimPrefix(problem, "warning: "), dir) {
-				t.Errorf("a problem without a file: %s", problem)
+		write(t, dir, map[string]string{"p/go.mod": string(data), "w/go.work": string(data), "b/go.mod": "module b\n"})
+		for _, name := range []string{"p", "w"} {
+			p, err := Load(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		dst := t.TempDir()
-		c, err := p.Copy(dst, CopyOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, copied := p.Modules[0].File, c.Modules[0].File
-		if m == nil {
-			return
-		}
-		if copied == nil {
-			t.Fatalf("the copy cannot be read: %v", c.Problems)
-		}
-		if a, b := fmt.Sprint(len(m.Require), m.Module.Mod), fmt.Sprint(len(copied.Require), copied.Module.Mod); a != b {
-			t.Errorf("%s became %s", a, b)
-		}
-		for _, r := range copied.Replace {
-			if to := filepath.Join(c.Modules[0].Dir, filepath.FromSlash(r.New.Path)); r.New.Version == "" && !within(dst, to) {
-				t.Errorf("%s leads out of the copy", r.New.Path)
+			for _, problem := range problems(p) {
+				if !strings.HasPrefix(strings.TrimPrefix(problem, "warning: "), dir) {
+					t.Errorf("a problem without a file: %s", problem)
+				}
+			}
+			s, err := p.Skeleton(filepath.Join(dir, "skeleton"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Work == nil {
+				continue
+			}
+			if err := p.WriteWork(filepath.Join(s.Root, "go.work")); err != nil {
+				t.Fatal(err)
+			}
+			moved, err := Load(s.Root)
+			if err != nil || moved.Work == nil {
+				t.Fatalf("it cannot be read elsewhere: %v, %v", err, problems(moved))
+			}
+			for _, m := range p.Modules {
+				if !moved.uses(m.Dir) {
+					t.Errorf("elsewhere it does not use %s", m.Dir)
+				}
 			}
 		}
 	})

@@ -175,9 +175,9 @@ func TestSnapshotsAreNeitherRolledBackNorForked(t *testing.T) {
 	older, newer, forked, unproven := newLayout(t), newLayout(t), newLayout(t), newLayout(t)
 	log.Grow(t, 300, older, signer)
 	log.Grow(t, 300, newer, signer)
-	other := transfertest.NewLogWithKey(log.Log, log.Private)
-	other.Grow(t, 600, forked, signer)
 	log.Jump(t, 500, unproven, signer) // a head that knows nothing of those before
+	log.Fork()
+	log.Grow(t, 600, forked, signer)
 	latest := transfer.Item{Repository: log.Repository(), Tag: sumdb.LatestTag}
 	for name, test := range map[string]struct {
 		from, to *registry.Store

@@ -1,13 +1,13 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +31,7 @@ type direct struct {
 	err error  // why there is none
 }
 
-func newDirect(o Options) *direct { return &direct{goCmd: o.Go, temp: o.TempDir} }
+func newDirect(o Options) *direct { return &direct{goCmd: cmp.Or(o.Go, "go"), temp: o.TempDir} }
 
 // open returns a file of the module cache after having the go command put it there.
 func (d *direct) open(ctx context.Context, w goproxy.File) (io.ReadCloser, error) {
@@ -98,7 +98,7 @@ func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) 
 	}
 	name := "go " + strings.Join(args[:2], " ")
 	if !failed.Exited() {
-		return nil, &localError{fmt.Errorf("running %s: %w", name, failed.Err)}
+		return nil, &localError{fmt.Errorf("fetching directly takes the go command: running %s: %w", name, failed.Err)}
 	}
 	why := failed.Stderr
 	var report struct{ Error string }
@@ -132,13 +132,6 @@ func (d *direct) prepare() (string, error) {
 }
 
 func (d *direct) setUp() (string, error) {
-	if d.goCmd == "" {
-		found, err := exec.LookPath("go")
-		if err != nil {
-			return "", &localError{fmt.Errorf("fetching directly takes the go command: %w", err)}
-		}
-		d.goCmd = found
-	}
 	dir, err := os.MkdirTemp(d.temp, "modferry-direct-*")
 	if err != nil {
 		return "", &localError{err}

@@ -13,10 +13,8 @@ import (
 
 // What can go wrong upstream, for errors.Is.
 var (
-	// ErrNotFound: no upstream has it. ErrGone is a case of it.
+	// ErrNotFound: no upstream has it, or not any more.
 	ErrNotFound = errors.New("does not exist upstream")
-	// ErrGone: upstream says that it is gone for good (410).
-	ErrGone = errors.New("is gone upstream")
 	// ErrUpstream: upstream did not answer, or not as it should, after retries.
 	ErrUpstream = errors.New("upstream failed")
 	// ErrOff: GOPROXY=off forbids to ask.

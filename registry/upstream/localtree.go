@@ -95,7 +95,7 @@ func (t localTree) root() (*os.Root, error) {
 
 // list makes the list of a module's versions.
 func (t localTree) list(root *os.Root, path string) (io.ReadCloser, error) {
-	s, err := storedOf(root, path)
+	s, err := versionsOf(root, path)
 	if err != nil {
 		return nil, err
 	}
@@ -109,14 +109,14 @@ func (t localTree) list(root *os.Root, path string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	var list []string
-	for v, files := range s.versions {
+	for m, files := range s.files {
 		if files.zip {
-			list = append(list, v)
+			list = append(list, m.Version)
 		}
 	}
 	if len(list) == 0 {
 		for _, v := range goproxy.ParseList(listed) {
-			if s.versions[v].mod {
+			if s.files[module.Version{Path: path, Version: v}].mod {
 				list = append(list, v)
 			}
 		}

@@ -41,18 +41,13 @@ func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Versi
 		}
 		return err
 	})
+	if v := "v" + text; errors.Is(err, ErrNotFound) && semver.Canonical(v) == v {
+		err = fmt.Errorf("%w; did you mean %s?", err, v)
+	}
 	if err != nil {
-		return module.Version{}, resolveError(err, text)
+		return module.Version{}, err
 	}
 	return module.Version{Path: path, Version: version}, nil
-}
-
-// resolveError adds a hint to the error for a version without its "v".
-func resolveError(err error, text string) error {
-	if v := "v" + text; errors.Is(err, ErrNotFound) && semver.Canonical(v) == v {
-		return fmt.Errorf("%w; did you mean %s?", err, v)
-	}
-	return err
 }
 
 // revision asks one upstream which version a revision is.

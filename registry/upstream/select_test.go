@@ -45,35 +45,6 @@ func TestSelectReturnsTheReleasesOfARange(t *testing.T) {
 	}
 }
 
-func TestNewestReturnsTheNewestReleases(t *testing.T) {
-	u := newUpstream(t, upstreamtest.QueryTree(t).URL())
-	for _, tt := range []struct {
-		path string
-		n    int
-		want string
-	}{
-		{"example.com/a", 1, "v1.1.0"},
-		{"example.com/a", 3, "v1.0.0 v1.0.3 v1.1.0"},
-		{"example.com/a", 100, "v0.9.0 v1.0.0 v1.0.3 v1.1.0"},
-		{"example.com/pre", 1, "v0.1.0-rc.1"},
-		{"example.com/commits", 2, "v0.0.0-20250101000000-bbbbbbbbbbbb"},
-		{"example.com/legacy", 1, "v3.0.0+incompatible"},
-		{"example.com/modern", 2, "v1.0.0"},
-		{"example.com/sorry", 2, "v1.0.0"},
-	} {
-		got, err := u.Newest(t.Context(), tt.path, tt.n)
-		if err != nil || strings.Join(got, " ") != tt.want {
-			t.Errorf("%s %d: %q, %v; want %q", tt.path, tt.n, got, err, tt.want)
-		}
-	}
-	if _, err := u.Newest(t.Context(), "example.com/a", 0); err == nil || !strings.Contains(err.Error(), "at least one must be asked for") {
-		t.Error("none")
-	}
-	if _, err := u.Newest(t.Context(), "example.com/nowhere", 1); !errors.Is(err, ErrNotFound) {
-		t.Error(err)
-	}
-}
-
 func TestACacheWithoutAMatchLeavesTheChoiceToOthers(t *testing.T) {
 	u := newUpstream(t, upstreamtest.NewTree(t, "example.com/a@v0.1.0").URL()+","+upstreamtest.NewProxy(t, upstreamtest.QueryTree(t), nil).URL)
 	r, err := goproxy.ParseRange(">=v1 <v2")
@@ -93,9 +64,6 @@ func TestVersionsAreSelectedDirectly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := u.Select(t.Context(), "vcs.example/lib.git", r); err != nil || strings.Join(got, " ") != "v1.0.0" {
-		t.Error(got, err)
-	}
-	if got, err := u.Newest(t.Context(), "vcs.example/lib.git", 2); err != nil || strings.Join(got, " ") != "v1.0.0" {
 		t.Error(got, err)
 	}
 	if err := u.Retracted(t.Context(), module.Version{Path: "vcs.example/lib.git", Version: "v1.0.0"}); err != nil {

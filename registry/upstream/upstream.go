@@ -71,25 +71,11 @@ const (
 // New returns an Upstream. It makes no request. The error says what is wrong
 // with the options; an empty GOPROXY is, as there is no built-in proxy.
 func New(o Options) (*Upstream, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	switch {
-	case o.Retries == 0:
-		o.Retries = 3
-	case o.Retries < 0:
-		o.Retries = 0
-	}
-	if o.MinBackoff <= 0 {
-		o.MinBackoff = 300 * time.Millisecond
-	}
-	if o.Stall <= 0 {
-		o.Stall = time.Minute
-	}
-	if o.Client == nil {
-		o.Client = newHTTPClient()
-	}
-	client := *o.Client
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.Retries = cmp.Or(o.Retries, 3)
+	o.MinBackoff = cmp.Or(o.MinBackoff, 300*time.Millisecond)
+	o.Stall = cmp.Or(o.Stall, time.Minute)
+	client := *cmp.Or(o.Client, newHTTPClient())
 	client.Transport = &httpclient.Transport{Base: cmp.Or(client.Transport, http.DefaultTransport), Limit: o.Stall}
 	o.Client = &client
 	u := &Upstream{o: o}

@@ -69,16 +69,12 @@ func (s *Sigstore) WriteRoot(file string, names Parts) {
 		issuers = []root.CertificateAuthority{&anchor}
 	}
 	made, err := root.NewTrustedRoot(root.TrustedRootMediaType01, issuers, ctLogs, authorities, logs)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	data, err := json.Marshal(made)
 	if err == nil {
 		err = os.WriteFile(file, data, 0o600)
 	}
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 }
 
 // binaryIDs mends the IDs of logs, which are hexadecimal in sigstore-go's fake, and binary in the file.
@@ -103,18 +99,12 @@ func Statement(d digest.Digest, predicateType string) []byte {
 func (s *Sigstore) Bundle(subject, issuer string, statement []byte, has Parts) sign.Signature {
 	s.tb.Helper()
 	made, err := s.ca.AttestAtTime(subject, issuer, statement, time.Now().Add(time.Minute), true)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	content, err := made.SignatureContent()
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	envelope := content.EnvelopeContent().RawEnvelope()
 	payload, err := envelope.DecodeB64Payload()
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	material := &protobundle.VerificationMaterial{
 		Content: &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: s.certificate(made).Raw}},
 	}
@@ -137,9 +127,7 @@ func (s *Sigstore) Bundle(subject, issuer string, statement []byte, has Parts) s
 			Payload: payload, PayloadType: envelope.PayloadType, Signatures: []*protodsse.Signature{{Sig: content.Signature()}},
 		}},
 	})
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	return sign.Signature{Format: sign.Bundle, Payload: data}
 }
 
@@ -147,13 +135,9 @@ func (s *Sigstore) Bundle(subject, issuer string, statement []byte, has Parts) s
 func (s *Sigstore) Classic(subject, issuer string, payload []byte, has Parts) sign.Signature {
 	s.tb.Helper()
 	made, err := s.ca.SignAtTime(subject, issuer, payload, time.Now().Add(time.Minute))
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	content, err := made.SignatureContent()
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	const prefix = "dev.sigstore.cosign/"
 	notes := map[string]string{prefix + "certificate": string(encode(s.certificate(made)))}
 	if has.Chain {
@@ -174,45 +158,42 @@ func (s *Sigstore) Classic(subject, issuer string, payload []byte, has Parts) si
 	return sign.Signature{Payload: payload, Base64: base64.StdEncoding.EncodeToString(content.Signature()), Annotations: notes}
 }
 
+func (s *Sigstore) check(err error) {
+	s.tb.Helper()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
 func (s *Sigstore) authority() *root.FulcioCertificateAuthority {
 	return s.ca.FulcioCertificateAuthorities()[0].(*root.FulcioCertificateAuthority)
 }
 
 func (s *Sigstore) json(v any) string {
 	data, err := json.Marshal(v)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	return string(data)
 }
 
 func (s *Sigstore) certificate(e *ca.TestEntity) *x509.Certificate {
 	content, err := e.VerificationContent()
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	return content.Certificate()
 }
 
 func (s *Sigstore) timestamp(e *ca.TestEntity) []byte {
 	stamps, err := e.Timestamps()
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	return stamps[0]
 }
 
 // entry returns the entry in the log, with what sigstore-go's fake leaves out: what kind it is, and the log's promise.
 func (s *Sigstore) entry(e *ca.TestEntity) *protorekor.TransparencyLogEntry {
 	entries, err := e.TlogEntries()
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	entry := entries[0].TransparencyLogEntry()
 	var body struct{ APIVersion, Kind string }
-	if err := json.Unmarshal(entry.CanonicalizedBody, &body); err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(json.Unmarshal(entry.CanonicalizedBody, &body))
 	entry.KindVersion = &protorekor.KindVersion{Kind: body.Kind, Version: body.APIVersion}
 	promise, err := s.ca.RekorSignPayload(tlog.RekorPayload{
 		Body:           base64.StdEncoding.EncodeToString(entry.CanonicalizedBody),
@@ -220,9 +201,7 @@ func (s *Sigstore) entry(e *ca.TestEntity) *protorekor.TransparencyLogEntry {
 		LogIndex:       entry.LogIndex,
 		LogID:          hex.EncodeToString(entry.LogId.KeyId),
 	})
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	s.check(err)
 	entry.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: promise}
 	return entry
 }

@@ -108,6 +108,26 @@ func (s *Server) Grow(ctx context.Context, n int) ([]byte, error) {
 	return s.log.Signed(ctx)
 }
 
+// Lookup records a version, if it is new, and returns what the database answers about it.
+func (s *Server) Lookup(ctx context.Context, m module.Version) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, err := s.log.Lookup(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	records, err := s.log.ReadRecords(ctx, id, 1)
+	if err != nil {
+		return nil, err
+	}
+	text, err := tlog.FormatRecord(id, records[0])
+	if err != nil {
+		return nil, err
+	}
+	head, err := s.log.Signed(ctx)
+	return append(text, head...), err
+}
+
 // Tile is a sumdb.TileFunc.
 func (s *Server) Tile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	s.mu.Lock()

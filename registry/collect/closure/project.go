@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 
@@ -22,11 +24,11 @@ type ProjectOptions struct {
 
 // Project finds out what a project needs: what its go.sum files list, with their sums; the .mod of every node of its
 // module graph; and what "go mod tidy", "go list -m all" and "go mod download" fetch, in its workspace and in each of
-// its modules alone. If it is not tidy, which is a warning, that is done for the tidied project too. What p.Problems
+// its modules alone. If a module is not tidy, which is a warning, that is done for the tidied module too. What p.Problems
 // says is not said again, nor what is wrong with its go.sum files: of two sums that contradict each other, the first
 // counts.
 //
-// It works on a copy: the user's files are never touched.
+// Go commands change a copy of the go.mod and go.sum files: the user's are never touched.
 func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptions) (_ *Result, err error) {
 	name := cmp.Or(o.Name, p.Root)
 	v, err := r.view(name, o.From)
@@ -35,21 +37,18 @@ func (r *Runner) Project(ctx context.Context, p *project.Project, o ProjectOptio
 	}
 	defer v.end(&err)
 	v.addSums(p, "")
-	dir, err := v.mkdir("project")
-	if err != nil {
-		return nil, err
-	}
-	scratch, err := p.Copy(dir, project.CopyOptions{GoOnly: true})
+	skeleton, err := p.Skeleton(filepath.Join(v.dir, "project"))
 	if err != nil {
 		v.warn("only what its go.sum lists is known", err)
 		return v.result(ctx)
 	}
-	for _, m := range append([]project.Module{{Dir: scratch.Root}}, scratch.Modules...) {
-		if rel, err := filepath.Rel(scratch.Root, m.Dir); err == nil {
+	for _, m := range append([]project.Module{{Dir: p.Root}}, p.Modules...) {
+		if rel, err := filepath.Rel(p.Root, m.Dir); err == nil {
 			v.standsFor(m.Dir, filepath.Join(name, rel))
 		}
 	}
-	v.project(ctx, scratch, o.DownloadAll)
+	v.standsFor(strings.TrimSuffix(skeleton.Root, p.Root), "")
+	v.project(ctx, skeleton, o.DownloadAll)
 	return v.result(ctx)
 }
 
@@ -62,24 +61,32 @@ func (v *view) addSums(p *project.Project, suffix string) {
 	}
 }
 
-// project runs go commands in a project, which it may change.
+// project runs go commands in a skeleton of a project, which they change: in its workspace, if it is one, as that is, and in
+// each of its modules alone.
 func (v *view) project(ctx context.Context, p *project.Project, downloadAll bool) {
-	before := make(map[string]project.Lines)
-	for _, m := range p.Modules {
-		before[m.Dir] = m.Lines()
+	if p.Work != nil {
+		v.workspace(ctx, p, downloadAll)
 	}
-	v.graphs(ctx, p, downloadAll)
 	changed := false
-	v.alone(ctx, p, func(pl place, m project.Module) {
-		changed = v.tidy(ctx, pl, m, before[m.Dir]) || changed
-	})
-	if !changed {
-		return
+	for _, m := range p.Modules {
+		pl := place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, file: filepath.Join(m.Dir, "go.mod")}
+		if m.File == nil || !v.canRun(ctx, pl, m.File.Go) {
+			continue
+		}
+		before := m.Lines()
+		if err := m.StandAlone(); err != nil {
+			v.warn("running the go command in a module alone", err)
+			continue
+		}
+		v.graph(ctx, pl, downloadAll)
+		if v.tidy(ctx, pl, m, before) {
+			changed = true
+			v.graph(ctx, pl, downloadAll)
+		}
 	}
-	if !v.foreign {
+	if changed && !v.foreign {
 		v.addSums(p, " after go mod tidy")
 	}
-	v.graphs(ctx, p, downloadAll)
 }
 
 // place is where go commands run: a workspace or one module.
@@ -89,38 +96,17 @@ type place struct {
 	file  string // its go.mod or go.work
 }
 
-// graphs does what graph does in the workspace, if p is one, as it is, and in each of its modules alone.
-func (v *view) graphs(ctx context.Context, p *project.Project, downloadAll bool) {
-	if p.Work != nil {
-		file := filepath.Join(p.Root, "go.work")
-		pl := place{goCmd: v.goCmd.With("GOWORK=" + file), dir: p.Root, file: file}
-		if v.canRun(ctx, pl, p.Work.Go) {
-			v.graph(ctx, pl, downloadAll)
-		}
-		for _, f := range v.Failed() {
-			if mend := p.ReplaceInWork(f.Module); mend != "" && f.File == goproxy.Mod {
-				err := fmt.Errorf("its own module %s is required, which could not be had: if it was never published, mend that with \"%s\"", f.Module, mend)
-				v.warn("working in the workspace", err)
-			}
-		}
+// workspace does what graph does in the workspace.
+func (v *view) workspace(ctx context.Context, p *project.Project, downloadAll bool) {
+	file := filepath.Join(p.Root, "go.work")
+	pl := place{goCmd: v.goCmd.With("GOWORK=" + file), dir: p.Root, file: file}
+	if v.canRun(ctx, pl, p.Work.Go) {
+		v.graph(ctx, pl, downloadAll)
 	}
-	v.alone(ctx, p, func(pl place, _ project.Module) { v.graph(ctx, pl, downloadAll) })
-}
-
-// alone calls fn with each module that the go command can run in, made to work without the others.
-func (v *view) alone(ctx context.Context, p *project.Project, fn func(place, project.Module)) {
-	for _, m := range p.Modules {
-		pl := place{goCmd: v.goCmd.With("GOFLAGS=-mod=mod"), dir: m.Dir, file: filepath.Join(m.Dir, "go.mod")}
-		if m.File == nil || !v.canRun(ctx, pl, m.File.Go) {
-			continue
-		}
-		err := m.StandAlone()
-		if err == nil {
-			fn(pl, m)
-			err = m.Rejoin()
-		}
-		if err != nil {
-			v.warn("running the go command in a module alone", err)
+	for _, f := range v.Failed() {
+		if mend := p.ReplaceInWork(f.Module); mend != "" && f.File == goproxy.Mod {
+			err := fmt.Errorf("its own module %s is required, which could not be had: if it was never published, mend that with \"%s\"", f.Module, mend)
+			v.warn("working in the workspace", err)
 		}
 	}
 }
@@ -144,4 +130,31 @@ func (v *view) graph(ctx context.Context, pl place, downloadAll bool) {
 	if downloadAll {
 		v.download(ctx, pl, "all")
 	}
+}
+
+// tidy runs "go mod tidy" on a copy of a module's go.mod and go.sum, and reports whether that made more of it than it was before: only to remove
+// lines of go.sum is no lack. If it requires what is replaced only because it is alone, nobody can tidy it but here.
+func (v *view) tidy(ctx context.Context, pl place, m project.Module, before project.Lines) bool {
+	const doing = "tidying a copy"
+	pl.dir = m.Source
+	modFile := "-modfile=" + pl.file
+	if _, err := v.run(ctx, pl, "mod", "tidy", modFile); err != nil {
+		v.warn(doing, err)
+		// Without -e it stops at the first package that cannot be had.
+		if _, err := v.run(ctx, pl, "mod", "tidy", modFile, "-e"); err != nil {
+			v.warn(doing, err)
+		}
+		return true
+	}
+	after := m.Lines()
+	changes, sums := before.Changes(after)
+	if !v.foreign { // the go.sum of somebody else's module was removed
+		isLess := func(line string) bool { return strings.HasPrefix(line, "-") }
+		changes = append(changes, slices.DeleteFunc(sums, isLess)...)
+	}
+	if len(changes) > 0 && !v.foreign && !after.RequireAny(m.Alone) {
+		v.warn("it is not tidy", fmt.Errorf("\"go mod tidy\" in %s would change %q; it was done in a copy: run it and commit the result",
+			v.readable(pl.dir), changes[0]))
+	}
+	return len(changes) > 0
 }

@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -21,15 +27,12 @@ import (
 // a module that imports all of them needs, for any choice of them; and what the module itself needs as a project. The
 // version itself is always full. It is an error if that cannot be had; what only its dependencies lack is a warning.
 // From is who needs what nothing more exact is known of; "" = the version.
-func (r *Runner) Seed(ctx context.Context, m module.Version, from string) (*Result, error) {
-	result, err := r.seed(ctx, m, from)
-	if err != nil {
-		return nil, fmt.Errorf("finding out what it needs: %w", safetext.Naming(m.String(), err))
-	}
-	return result, nil
-}
-
-func (r *Runner) seed(ctx context.Context, m module.Version, from string) (_ *Result, err error) {
+func (r *Runner) Seed(ctx context.Context, m module.Version, from string) (_ *Result, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("finding out what it needs: %w", safetext.Naming(m.String(), err))
+		}
+	}()
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return nil, err
 	}
@@ -53,7 +56,7 @@ func (r *Runner) seed(ctx context.Context, m module.Version, from string) (_ *Re
 	if err != nil {
 		return nil, err
 	}
-	if err := unpack(dir, m, got.Zip); err != nil {
+	if err := modzip.Unzip(dir, m, got.Zip); err != nil {
 		return nil, err
 	}
 	v.standsFor(dir, m.String())
@@ -68,19 +71,6 @@ func (r *Runner) seed(ctx context.Context, m module.Version, from string) (_ *Re
 		v.warn("as a project", err)
 	}
 	return v.result(ctx)
-}
-
-// unpack extracts a module's zip so that go commands may change its go.mod: as it comes out of a zip,
-// every file is read-only.
-func unpack(dir string, m module.Version, zip string) error {
-	if err := modzip.Unzip(dir, m, zip); err != nil {
-		return err
-	}
-	err := os.Chmod(filepath.Join(dir, "go.mod"), 0o644)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // producer adds what a module in dir needs as the main module. That of a module without a
@@ -127,8 +117,81 @@ func dropDirectories(file, name string) error {
 		}
 	}
 	f.Cleanup()
-	if data = modfile.Format(f.Syntax); err != nil {
+	if err == nil {
+		err = os.Remove(file) // as it comes out of a zip, it is read-only
+	}
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, data, 0o644)
+	return os.WriteFile(file, modfile.Format(f.Syntax), 0o644)
+}
+
+// maxGoFile is the most that is read of a Go file: package clauses come first.
+const maxGoFile = 16 << 20
+
+// findPackages returns the import paths of a module's packages that others may use, importable ones
+// and programs: not those in internal, testdata or vendor, nor those that only somebody with the tag
+// "ignore" sees. A file that cannot be read says nothing.
+func findPackages(modPath, dir string) ([]string, error) {
+	var packages []string
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != dir && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") ||
+			slices.Contains([]string{"internal", "testdata", "vendor"}, d.Name())):
+			return fs.SkipDir
+		case !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		rel, err := filepath.Rel(dir, filepath.Dir(name))
+		if err != nil {
+			return err
+		}
+		if p := path.Join(modPath, filepath.ToSlash(rel)); !slices.Contains(packages, p) && isSource(name) {
+			packages = append(packages, p)
+		}
+		return nil
+	})
+	slices.Sort(packages)
+	return packages, err
+}
+
+// isSource reports whether a file is part of a package for somebody, whatever the platform.
+func isSource(name string) bool {
+	base := filepath.Base(name)
+	if strings.HasSuffix(base, "_test.go") || strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".") {
+		return false
+	}
+	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() || st.Size() > maxGoFile {
+		return false
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly|parser.ParseComments)
+	return err == nil && f.Name.Name != "documentation" && canBuild(f)
+}
+
+// canBuild reports whether a file's build constraints can hold, those of the older form too.
+func canBuild(f *ast.File) bool {
+	for _, group := range f.Comments {
+		for _, c := range group.List {
+			if x, err := constraint.Parse(c.Text); err == nil && c.Pos() < f.Package && !canHold(x) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// canHold reports whether a constraint can hold, as "go mod tidy" sees it: any tag may be set
+// or not, and in one place so and in another not, but "ignore" is not set.
+func canHold(x constraint.Expr) bool {
+	switch x := x.(type) {
+	case *constraint.TagExpr:
+		return x.Tag != "ignore"
+	case *constraint.AndExpr:
+		return canHold(x.X) && canHold(x.Y)
+	case *constraint.OrExpr:
+		return canHold(x.X) || canHold(x.Y)
+	}
+	return true
 }

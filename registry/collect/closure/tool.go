@@ -25,16 +25,13 @@ import (
 // command takes; "" is latest. Tool returns the module version that it means. Nothing is compiled or run. If this Go is
 // too old to install the tool, what the go.mod of its module requires is returned, with a warning. From is who needs
 // what nothing more exact is known of; "" = pkg@query.
-func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string, from string) (module.Version, *Result, error) {
+func (r *Runner) Tool(ctx context.Context, pkg, query string, platforms []string, from string) (m module.Version, _ *Result, err error) {
 	query = cmp.Or(query, "latest")
-	m, result, err := r.tool(ctx, pkg, query, platforms, from)
-	if err != nil {
-		return module.Version{}, nil, fmt.Errorf("finding out what the tool needs: %w", safetext.Naming(pkg+"@"+query, err))
-	}
-	return m, result, nil
-}
-
-func (r *Runner) tool(ctx context.Context, pkg, query string, platforms []string, from string) (m module.Version, _ *Result, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("finding out what the tool needs: %w", safetext.Naming(pkg+"@"+query, err))
+		}
+	}()
 	if err := module.CheckImportPath(pkg); err != nil {
 		return m, nil, err
 	}

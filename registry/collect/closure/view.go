@@ -156,6 +156,7 @@ func (v *view) run(ctx context.Context, pl place, args ...string) ([]byte, error
 	var failed *gocmd.Error
 	if errors.As(err, &failed) {
 		failed.Stderr, failed.Dir = v.readable(failed.Stderr), v.readable(failed.Dir)
+		failed.Args = slices.DeleteFunc(failed.Args, func(arg string) bool { return strings.HasPrefix(arg, "-modfile=") })
 	}
 	if err != nil && v.Lacking() > lacking {
 		err = &sourceError{err, errLacking}

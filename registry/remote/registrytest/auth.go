@@ -3,7 +3,6 @@ package registrytest
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -34,9 +33,7 @@ func (r *Registry) authorized(req *http.Request, l Request) bool {
 	case BasicAuth:
 		return r.login(req)
 	case TokenAuth, HarborToken:
-		encoded, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-		granted, err := r.granted(encoded)
-		return err == nil && slices.Contains(strings.Fields(string(granted)), r.subject(l)+"="+action(l))
+		return slices.Contains(granted(req), r.subject(l)+"="+action(l))
 	default:
 		return true
 	}
@@ -78,13 +75,19 @@ func (r *Registry) challenge(w http.ResponseWriter, l Request) {
 	writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 }
 
-// serveToken grants what is asked for. A token is its grants in plain.
+// claims are what a token says: it is a JSON Web Token that nobody signed.
+type claims struct {
+	Exp    int64 `json:"exp,omitempty"` // when it ends; 0 = never
+	Grants []string
+}
+
+// serveToken grants what is asked for.
 func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 	if !r.login(req) {
 		writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "wrong user name or password")
 		return
 	}
-	var grants []string
+	var c claims
 	for _, scope := range req.URL.Query()["scope"] {
 		kind, rest, _ := strings.Cut(scope, ":")
 		i := strings.LastIndexByte(rest, ':')
@@ -95,41 +98,27 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 		if kind == "registry" {
 			l.Repository = ""
 		}
-		for a := range strings.SplitSeq(rest[i+1:], ",") {
-			if a == "*" {
-				a = "pull"
-			}
-			grants = append(grants, r.subject(l)+"="+a)
+		for a := range strings.SplitSeq(strings.ReplaceAll(rest[i+1:], "*", "pull"), ",") {
+			c.Grants = append(c.Grants, r.subject(l)+"="+a)
 		}
 	}
-	token := base64.RawURLEncoding.EncodeToString([]byte(strings.Join(grants, " ")))
-	if life := r.o.TokenLife; life != 0 {
-		claims := fmt.Sprintf(`{"exp":%d,"grants":%q}`, time.Now().Add(life).Unix(), token)
-		token = "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+	if r.o.TokenLife != 0 {
+		c.Exp = time.Now().Add(r.o.TokenLife).Unix()
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"token": token})
+	data, _ := json.Marshal(c) // of a value that can be
+	writeJSON(w, http.StatusOK, map[string]string{"token": "e30." + base64.RawURLEncoding.EncodeToString(data) + ".c2ln"})
 }
 
-// granted returns the grants in a token, if it has not ended.
-func (r *Registry) granted(token string) ([]byte, error) {
-	if r.o.TokenLife != 0 {
-		_, claims, _ := strings.Cut(token, ".")
-		claims, _, _ = strings.Cut(claims, ".")
-		var c struct {
-			Exp    int64
-			Grants string
-		}
-		data, err := base64.RawURLEncoding.DecodeString(claims)
-		if err == nil {
-			err = json.Unmarshal(data, &c)
-		}
-		if err == nil && time.Now().Unix() >= c.Exp {
-			err = errors.New("the token has ended")
-		}
-		if err != nil {
-			return nil, err
-		}
-		token = c.Grants
+// granted returns what the token of a request grants, if that has not ended.
+func granted(req *http.Request) []string {
+	var c claims
+	parts := strings.Split(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "), ".")
+	if len(parts) != 3 {
+		return nil
 	}
-	return base64.RawURLEncoding.DecodeString(token)
+	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(data, &c) != nil || c.Exp != 0 && time.Now().Unix() >= c.Exp {
+		return nil
+	}
+	return c.Grants
 }

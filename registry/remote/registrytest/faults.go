@@ -97,10 +97,17 @@ func InternalError() Fault {
 
 // ServiceUnavailable is a proxy in front of a registry that is not running.
 func ServiceUnavailable() Fault {
+	return webPage(http.StatusServiceUnavailable, "503 Service Temporarily Unavailable")
+}
+
+// HTMLNotFound is a web server that is no registry.
+func HTMLNotFound() Fault { return webPage(http.StatusNotFound, "404 Not Found") }
+
+func webPage(status int, title string) Fault {
 	return Fault{times: -1, serve: func(_ *Registry, w http.ResponseWriter, _ *http.Request, _ Request) {
 		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "<html><h1>503 Service Temporarily Unavailable</h1></html>")
+		w.WriteHeader(status)
+		io.WriteString(w, "<html><h1>"+title+"</h1></html>")
 	}}
 }
 
@@ -109,15 +116,6 @@ func RateLimited(wait time.Duration) Fault {
 	return Fault{times: -1, serve: func(_ *Registry, w http.ResponseWriter, _ *http.Request, _ Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 		writeError(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "rate limit exceeded")
-	}}
-}
-
-// HTMLNotFound is a web server that is no registry.
-func HTMLNotFound() Fault {
-	return Fault{times: -1, serve: func(_ *Registry, w http.ResponseWriter, _ *http.Request, _ Request) {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusNotFound)
-		io.WriteString(w, "<html><h1>404 Not Found</h1></html>")
 	}}
 }
 

@@ -31,7 +31,7 @@ type Options struct {
 	TLS      bool
 	FoldTags bool // Gitea, which has tags in lower case only
 
-	TokenLife time.Duration // of a token, a JSON Web Token then; 0 = it never ends, and is none
+	TokenLife time.Duration // of a token; 0 = it never ends
 
 	AllowDelete bool // distribution with REGISTRY_STORAGE_DELETE_ENABLED
 }
