@@ -28,7 +28,7 @@ func (l *layout) listReferrer(ctx context.Context, repo string, subject digest.D
 	return l.changeTag(ctx, repo, registry.ReferrersTag(subject), func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
 		var index []byte
 		var err error
-		if now.Digest != "" {
+		if now.Digest != "" && now.Digest != subject { // no list: "cosign copy" puts the subject there
 			if index, err = l.readManifest(ctx, now); err != nil {
 				return now, err
 			}
