@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Software: cosign v3.1.3 (cosign save, cosign load), crane v0.22.1; distribution v3.1.2. Offline, with a key.
+# Software: cosign v3.1.3 (cosign save, cosign load), crane v0.22.1, oras v1.3.6; distribution v3.1.2. Offline, with a key.
 # Expected: "cosign save" and "cosign load", which v3 recommends in place of its "cosign copy", carry an image with its signature by
 #           a directory to another registry, in whatever form the same cosign has signed it.
-# Happens:  the directory is complete, and the signature verifies in it (verify --local-image). Loading pushes the image under its tag,
-#           and then the signature's manifest ahead of its layer, the bundle. A registry that checks what a manifest names refuses:
-#           MANIFEST_BLOB_UNKNOWN, exit 1, on each try. What stays behind is an unsigned image. Only a registry that
-#           takes manifests unseen (crane's) accepts it, and signatures of the old form load everywhere.
-# Matters:  crossing a gap by media: the way works with cosign v2's signatures and ends on the far side with v3's default, after the
-#           unsigned image got its tag. Push the directory's blobs with another tool (oras cp --from-oci-layout), or check
-#           the whole way before the media leave.
+# Happens:  the signature verifies in the directory (verify --local-image). Loading pushes the image under its tag, and then the
+#           signature's manifest ahead of its layer, the bundle. A registry that checks what a manifest names refuses:
+#           MANIFEST_BLOB_UNKNOWN, exit 1, on each try. What stays behind is an unsigned image. Only a registry that takes manifests
+#           unseen (crane's) accepts it; signatures of the old form load everywhere. No other tool helps: index.json names the
+#           image and not the bundle, so "oras cp -r" of the same directory leaves it behind, too, and exits with 0.
+# Matters:  crossing a gap by media: the way works with signatures of the old form and ends on the far side with v3's default, after
+#           the unsigned image got its tag. Sign with --new-bundle-format=false, or use "oras backup --include-referrers".
 set -euo pipefail
 work=$(mktemp -d)
 pid=
@@ -17,6 +17,7 @@ cd "$work"
 export DOCKER_CONFIG="$work" COSIGN_PASSWORD=x HOME="$work/home" GOPATH="${GOPATH:-$(go env GOPATH)}" GOCACHE="${GOCACHE:-$(go env GOCACHE)}"
 mkdir home
 for tool in github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3 github.com/google/go-containerregistry/cmd/crane@v0.22.1 \
+	oras.land/oras/cmd/oras@v1.3.6 \
 	github.com/distribution/distribution/v3/cmd/registry@v3.1.2; do
 	GOBIN="$work" go install "$tool" 2>log || { cat log; exit 2; }
 done
@@ -53,6 +54,8 @@ for form in bundle classic; do
 	./cosign sign --key key.key --use-signing-config=false --tlog-upload=false -y --new-bundle-format=$newFormat "$reg/$form@$digest" >log 2>&1 || { cat log; exit 2; }
 	echo "$form: save: $(status ./cosign save --dir $form "$reg/$form@$digest")"
 	echo "$form: verifies in the directory: $(status "${verify[@]}" --local-image $form)"
+	echo "$form: oras cp -r: $(status ./oras cp -r --from-oci-layout "$form@$digest" --to-plain-http "$reg/$form-oras:v1")"
+	echo "$form: verifies after oras: $(status "${verify[@]}" "$reg/$form-oras:v1")"
 	for to in "$reg" "$reg" "$lax"; do
 		name=distribution
 		[ "$to" = "$reg" ] || name=crane
@@ -63,7 +66,7 @@ for form in bundle classic; do
 done | tee out
 
 for want in 'bundle: save: exit 0' 'bundle: verifies in the directory: exit 0' 'bundle: load into distribution: exit 1 MANIFEST_BLOB_UNKNOWN' \
-	'bundle: tag in distribution: yes' 'bundle: verifies in distribution: exit 10' 'bundle: load into crane: exit 0 ' 'bundle: verifies in crane: exit 0' \
+	'bundle: oras cp -r: exit 0' 'bundle: verifies after oras: exit 10' 'bundle: tag in distribution: yes' 'bundle: verifies in distribution: exit 10' 'bundle: load into crane: exit 0 ' 'bundle: verifies in crane: exit 0' \
 	'classic: load into distribution: exit 0 ' 'classic: verifies in distribution: exit 0' 'classic: verifies in crane: exit 0'; do
 	grep -qxF "$want" out || { echo "CHANGED: not \"$want\""; exit 1; }
 done
