@@ -59,7 +59,7 @@ func main() {
 	run := func(extra, args string) string {
 		cmd := exec.Command(os.Args[1], strings.Split(args, "|")...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOENV="+dir+"/env", "GOPROXY="+proxy.URL, "GOMODCACHE="+dir+"/cache", "GOVCS=*:off", "GOTOOLCHAIN=local", extra)
+		cmd.Env = append(os.Environ(), "GOENV="+dir+"/env", "GOPATH="+dir+"/gopath", "GOPROXY="+proxy.URL, "GOMODCACHE="+dir+"/cache", "GOVCS=*:off", "GOTOOLCHAIN=local", extra)
 		out, err := cmd.CombinedOutput()
 		if err != nil && strings.HasPrefix(args, "env") {
 			panic(string(out))
