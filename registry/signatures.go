@@ -16,7 +16,7 @@ import (
 )
 
 // copyHint names what brings signatures along.
-const copyHint = "if a tool copied it and left the signature behind: cosign copy, crane copy -a, " +
+const copyHint = "if a tool copied it and left the signature behind: crane copy -a, " +
 	"regctl image copy --digest-tags and skopeo sync bring it, others if its tag sha256-….sig is copied too"
 
 // Signatures returns the signatures stored for a manifest, of both forms; none is no error. It takes the requests of

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,4 +93,22 @@ func TestServeSaysWhatItsStoreIsLike(t *testing.T) {
 	b.serve("--key", public).logs("the store is empty")
 	b.env["MODFERRY_REGISTRY"] = "127.0.0.1:1/golang"
 	b.serve("--key", public).logs("the store does not answer as it should")
+}
+
+// To the go command a pattern behind a space matches nothing, and who wrote it believes that its modules are private.
+func TestNobodyIsToldOfModulesWhosePrivatePatternHasASpace(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0")
+	private, _ := b.keys("cosign")
+	for name, env := range map[string]string{"--private": "", "GOPRIVATE": "corp.example, example.com", "GONOSUMDB": "corp.example, example.com"} {
+		args := []string{"mirror", "--key", private, "example.com/a@v1.0.0"}
+		if env == "" {
+			args = slices.Insert(args, 1, "--private", "corp.example, example.com")
+		} else {
+			t.Setenv(name, env)
+		}
+		b.run(args...).exits(command.ExitUsage).complains("matches no module")
+		t.Setenv("GOPRIVATE", "")
+		t.Setenv("GONOSUMDB", "")
+	}
 }

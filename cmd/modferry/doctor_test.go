@@ -113,6 +113,7 @@ func TestDoctorMendsSettingsWhereTheyAreMade(t *testing.T) {
 		{"GONOPROXY", "corp.example", "file", "not through the shim", "go env -w GONOPROXY=none"},
 		{"GONOPROXY", "corp.example", "environment", "not through the shim", "export GONOPROXY='none'"},
 		{"GONOSUMDB", "*", "environment", "every module", "export GONOSUMDB='none'"},
+		{"GONOSUMDB", "a.example, b.example", "environment", "matches no module", "export GONOSUMDB='a.example,b.example'"},
 		{"GONOSUMDB", "*.example", "file", "every module", "go env -w GONOSUMDB=none"},
 		{"GOPROXY", "off", "environment", "downloads nothing", "export GOPROXY='http://127.0.0.1:7070'"},
 		{"GOPROXY", "direct", "default", "origin", "go env -w GOPROXY=http://127.0.0.1:7070"},

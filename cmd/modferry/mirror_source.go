@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry/collect"
@@ -42,6 +44,9 @@ func (a *app) openSource(c *cli.Context, log *slog.Logger, warn func(error)) (*s
 	env, err := gocmd.GoEnv(c.Context)
 	if err != nil {
 		return nil, err
+	}
+	if err := cmp.Or(goproxy.CheckSpaces(env.GOPRIVATE), goproxy.CheckSpaces(env.GONOSUMDB)); err != nil {
+		return nil, command.UsageErrorf("GOPRIVATE or GONOSUMDB: %v", err) // or private names would be told to others
 	}
 	s := &source{env: env, log: log, read: func(int) {}}
 	s.noSumDB = command.JoinPatterns(env.GONOSUMDB, env.GOPRIVATE, c.String(command.FlagPrivate)) // GONOSUMDB may be set apart from GOPRIVATE

@@ -70,7 +70,7 @@ func (l *layout) referrers(ctx context.Context, repo string, subject digest.Dige
 		return nil, fmt.Errorf("%w: %w", registry.ErrReference, err)
 	}
 	d, err := l.lookup(ctx, repo, registry.ReferrersTag(subject))
-	if err == nil {
+	if err == nil && d.Digest != subject { // which "cosign copy" puts there
 		var raw []byte
 		if raw, err = l.readManifest(ctx, d); err == nil {
 			list, err = registry.ParseReferrers(raw)

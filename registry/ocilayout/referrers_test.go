@@ -89,6 +89,21 @@ func TestReferrersAreUnderTheSubjectsTag(t *testing.T) {
 	}
 }
 
+// "cosign copy" of any image puts it under the tag of its list as well, and who pulls all tags has it in a layout.
+func TestATagThatNamesTheSubjectIsNoListOfReferrers(t *testing.T) {
+	l := openLayout(t, t.TempDir())
+	img := newImage("example.com/a", "v1.0.0")
+	mustPublish(t, l, img)
+	if err := l.putTag(t.Context(), img.repo, registry.ReferrersTag(img.desc.Digest), img.desc, links{}, false); err != nil {
+		t.Fatal(err)
+	}
+	wantReferrers(t, l, img.repo, img.desc.Digest)
+	wantReferrers(t, l, img.repo, img.desc.Digest, pushReferrer(t, l, img.repo, img.desc, 1))
+	if d, err := l.Resolve(t.Context(), img.repo, "v1.0.0"); err != nil || d.Digest != img.desc.Digest {
+		t.Errorf("v1.0.0 is %v, %v", d, err)
+	}
+}
+
 func TestReferrersOfTwoProcessesAreAllListed(t *testing.T) {
 	dir := t.TempDir()
 	img := newImage("example.com/a", "v1.0.0")

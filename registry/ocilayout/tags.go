@@ -27,7 +27,7 @@ func (l *layout) listReferrer(ctx context.Context, repo string, d ocispec.Descri
 	change := func(now ocispec.Descriptor) (ocispec.Descriptor, error) {
 		var index []byte
 		var err error
-		if now.Digest != "" {
+		if now.Digest != "" && now.Digest != subject.Digest { // no list: "cosign copy" puts the subject there
 			if index, err = l.readManifest(ctx, now); err != nil {
 				return now, err
 			}

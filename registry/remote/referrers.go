@@ -89,11 +89,12 @@ func (r *remote) keptReferrers(ctx context.Context, repo string, subject digest.
 	return list, err
 }
 
-// taggedReferrers returns the list under the subject's tag, and its manifest; none if there is no such tag.
+// taggedReferrers returns the list under the subject's tag, and its manifest; none if there is no such tag, or if it names
+// the subject, as the one that "cosign copy" puts there does.
 func (r *remote) taggedReferrers(ctx context.Context, repo string, subject digest.Digest) (list []ocispec.Descriptor, raw []byte, err error) {
 	tag := registry.ReferrersTag(subject)
-	_, raw, err = r.Manifest(ctx, repo, tag)
-	if errors.Is(err, registry.ErrNotFound) {
+	d, raw, err := r.Manifest(ctx, repo, tag)
+	if errors.Is(err, registry.ErrNotFound) || err == nil && d.Digest == subject {
 		return nil, nil, nil
 	}
 	if err == nil {

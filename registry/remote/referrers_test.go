@@ -115,6 +115,26 @@ func TestListOfReferrersThatCannotBeReadIsNotReplaced(t *testing.T) {
 	}
 }
 
+// "cosign copy" of any image puts it under the tag of its list as well, in repositories without other referrers.
+func TestATagThatNamesTheSubjectIsNoListOfReferrers(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{})
+	reg.Inject(registrytest.NoReferrers())
+	subject, raw := storetest.Image(t, s, "a", "v1.0.0")
+	if err := s.PushManifest(t.Context(), "a", subject, raw, registry.ReferrersTag(subject.Digest)); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.Referrers(t.Context(), "a", subject.Digest); err != nil || len(list) != 0 {
+		t.Errorf("before: %v, %v", list, err)
+	}
+	want := refer(t, s, "a", subject, 2)
+	if list, err := s.Referrers(t.Context(), "a", subject.Digest); err != nil || !slices.Equal(digests(list), want) {
+		t.Errorf("%v, %v; want %v", digests(list), err, want)
+	}
+	if d, err := s.Resolve(t.Context(), "a", "v1.0.0"); err != nil || d.Digest != subject.Digest {
+		t.Errorf("v1.0.0 is %v, %v", d, err)
+	}
+}
+
 func TestReferrersWithoutEndAreNotReadToTheEnd(t *testing.T) {
 	reg, s := newRegistry(t, registrytest.Options{})
 	reg.Inject(registrytest.EndlessReferrers())

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"go/version"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -53,7 +52,7 @@ func (p *parser) root(n *yaml.Node) {
 		strictyaml.Field{Name: "store", Into: p.store},
 		strictyaml.Field{Name: "key", Into: p.key},
 		strictyaml.Field{Name: "upstream", Into: &f.Upstream},
-		strictyaml.Field{Name: "private", Into: p.texts(&f.Private, checkPrivate)},
+		strictyaml.Field{Name: "private", Into: p.texts(&f.Private, goproxy.CheckPrivate)},
 		strictyaml.Field{Name: "platforms", Into: p.texts(&f.Platforms, CheckPlatform)},
 		strictyaml.Field{Name: "downloadAll", Into: &p.downloadAll},
 		strictyaml.Field{Name: "projects", Into: p.List(p.project)},
@@ -217,27 +216,6 @@ func (r *Rule) add(text string) error {
 	parsed, err := goproxy.ParsePattern(text)
 	r.Patterns = append(r.Patterns, parsed)
 	return err
-}
-
-// globs are what stands for characters in a GOPRIVATE pattern: see path.Match.
-var globs = regexp.MustCompile(`\[[^\]]*\]|[*?]`)
-
-// checkPrivate checks a GOPRIVATE pattern. A pattern that matches less than its
-// author believes would tell private names to strangers.
-func checkPrivate(s string) error {
-	if strings.Contains(s, "**") || strings.Contains(s, "...") {
-		return fmt.Errorf("%.100q: GOPRIVATE patterns have no ** and no ...: corp.example is all that is below it", s)
-	}
-	sample := strings.TrimSuffix(globs.ReplaceAllString(s, "x"), "/")
-	host, _, _ := strings.Cut(sample, "/")
-	if first, _, _ := strings.Cut(s, "/"); strings.ContainsAny(first, "*?[") && !strings.Contains(host, ".") {
-		host += ".x" // what stands for characters may stand for it
-	}
-	_, err := path.Match(s, "")
-	if err = cmp.Or(err, module.CheckPath(host), module.CheckImportPath(sample)); err != nil {
-		return fmt.Errorf("%.100q is not a GOPRIVATE pattern, like corp.example/*, as no module can match it: %w", s, err)
-	}
-	return nil
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/gocmd"
 )
@@ -123,6 +124,12 @@ func PrivateFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name:  FlagPrivate,
 		Usage: "modules matching `PATTERNS` (as in GOPRIVATE) are not in the public checksum database, and it is never asked for them",
+		Action: func(_ *cli.Context, list string) error {
+			if err := goproxy.CheckPrivateList(list); err != nil {
+				return UsageErrorf("--%s: %v", FlagPrivate, err)
+			}
+			return nil
+		},
 	}
 }
 

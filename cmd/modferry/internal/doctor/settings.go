@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sumdb"
 )
 
@@ -75,7 +76,9 @@ func (e *examination) noSumDB(value string) Finding {
 		}
 	}
 	list := strings.Join(missing, ",")
-	switch {
+	switch err := goproxy.CheckSpaces(value); {
+	case err != nil:
+		return wrong(err.Error(), e.env.set("GONOSUMDB", strings.ReplaceAll(value, " ", "")))
 	case module.MatchPrefixPatterns(value, "anything.example/module"):
 		return wrong("it matches every module: nothing is checked against the checksum database", e.env.set("GONOSUMDB", cmp.Or(e.Private, "none")))
 	case list != "":
