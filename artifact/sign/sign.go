@@ -68,6 +68,9 @@ type Verifier interface {
 	// each, up to a bound.
 	Verify(ctx context.Context, s Subject, sigs []Signature) ([]string, error)
 
+	// Explain decides as Verify does, tells why, and looks at every signature. The error is that of a cancelled context.
+	Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error)
+
 	// Deny returns why a subject is refused whatever its signatures are, nil if it is not: an error that matches
 	// [ErrForbidden]. Without a digest it is asked about the version, and without a version about the module, none of
 	// whose versions may be used then.
@@ -104,6 +107,11 @@ type SkipVerify struct{}
 
 // Verify accepts, and names no key.
 func (SkipVerify) Verify(context.Context, Subject, []Signature) ([]string, error) { return nil, nil }
+
+// Explain accepts, and looks at no signature.
+func (SkipVerify) Explain(context.Context, Subject, []Signature) (*Explanation, error) {
+	return new(Explanation), nil
+}
 
 // Deny refuses nothing.
 func (SkipVerify) Deny(Subject) error { return nil }

@@ -59,6 +59,25 @@ func (k *Keys) Verify(ctx context.Context, s Subject, sigs []Signature) ([]strin
 	return signers, nil
 }
 
+// Explain implements [Verifier].
+func (k *Keys) Explain(ctx context.Context, s Subject, sigs []Signature) (*Explanation, error) {
+	e := &Explanation{Rule: k.Rule(s.Module.Path), Needs: "one of the keys given"}
+	e.Keys, e.Err = k.Verify(ctx, s, sigs)
+	for _, sig := range sigs {
+		f := Finding{Format: sig.Format.String()}
+		if by, err := k.check(s, sig); err == nil {
+			f.Signer, f.Keys, f.Counts = by.signer, []string{by.signer}, true
+		} else {
+			f.Why = err.Error()
+		}
+		e.Signatures = append(e.Signatures, f)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return e, nil
+}
+
 // maker is who made a signature.
 type maker struct {
 	signer string   // one of the keys' ID, or who the certificate is for

@@ -45,7 +45,7 @@ func signatureText(f sign.Finding) string {
 // Explain finds a version in a store and decides about it, with all that led to the decision. The contents are not
 // downloaded. err says why it was not accepted; what was found out by then is in the result.
 func Explain(
-	ctx context.Context, store *registry.Store, m module.Version, c *verify.Checker, v sign.Explainer,
+	ctx context.Context, store *registry.Store, m module.Version, c *verify.Checker, v sign.Verifier,
 ) (x *Explained, err error) {
 	x = &Explained{Module: m.Path, Version: m.Version, Records: c.Records(m.Path)}
 	defer func() {
@@ -80,7 +80,7 @@ func Explain(
 }
 
 // explain fills in what the verifier makes of signatures.
-func (x *Explained) explain(ctx context.Context, v sign.Explainer, s sign.Subject, sigs []sign.Signature) error {
+func (x *Explained) explain(ctx context.Context, v sign.Verifier, s sign.Subject, sigs []sign.Signature) error {
 	e, err := v.Explain(ctx, s, sigs)
 	if err != nil {
 		return err

@@ -11,20 +11,10 @@ import (
 
 // recorder is a verifier that remembers what it made of signatures.
 type recorder struct {
-	sign.Explainer
+	sign.Verifier
 
 	mu    sync.Mutex
 	found map[digest.Digest][]sign.Finding
-}
-
-// newRecorder returns a verifier that decides as v does, and nil besides if v does not tell why.
-func newRecorder(v sign.Verifier) (sign.Verifier, *recorder) {
-	e, ok := v.(sign.Explainer)
-	if !ok {
-		return v, nil
-	}
-	r := &recorder{Explainer: e, found: make(map[digest.Digest][]sign.Finding)}
-	return r, r
 }
 
 // Verify implements sign.Verifier.
@@ -37,14 +27,4 @@ func (r *recorder) Verify(ctx context.Context, s sign.Subject, sigs []sign.Signa
 	defer r.mu.Unlock()
 	r.found[s.Digest] = e.Signatures
 	return e.Keys, e.Err
-}
-
-// signaturesOf returns what was found out about the signatures of a manifest: those that were looked at.
-func (r *recorder) signaturesOf(d digest.Digest) []sign.Finding {
-	if r == nil {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.found[d]
 }

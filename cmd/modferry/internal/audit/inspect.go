@@ -91,7 +91,7 @@ type origin struct {
 }
 
 // Inspect collects what there is to say about m. Signatures are only counted if v is nil.
-func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, v sign.Explainer) (*Inspection, error) {
+func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, v sign.Verifier) (*Inspection, error) {
 	tag, err := m.Tag()
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func findEvidence(ctx context.Context, store *registry.Store, m *registry.Module
 }
 
 // VerifierOf accepts everything where there is nothing to verify with (nil).
-func VerifierOf(v sign.Explainer) sign.Verifier {
+func VerifierOf(v sign.Verifier) sign.Verifier {
 	if v == nil {
 		return sign.SkipVerify{}
 	}
@@ -160,7 +160,7 @@ func VerifierOf(v sign.Explainer) sign.Verifier {
 }
 
 // checkEach tells of each signature whose it is, and whether it counts.
-func checkEach(ctx context.Context, m *registry.Module, sigs []sign.Signature, v sign.Explainer) ([]signature, error) {
+func checkEach(ctx context.Context, m *registry.Module, sigs []sign.Signature, v sign.Verifier) ([]signature, error) {
 	out := make([]signature, len(sigs))
 	if v == nil {
 		return out, nil

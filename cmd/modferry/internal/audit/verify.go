@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -119,10 +120,10 @@ func (c *Checker) check(ctx context.Context, r requirement.Requirement, v *Verdi
 	}
 	v.Digest, v.ModOnly = m.Descriptor.Digest.String(), m.ModOnly()
 	checker := c.Checker
-	verifier, recorder := newRecorder(c.Verifier)
-	checker.Verifier = verifier
+	recorded := &recorder{Verifier: c.Verifier, found: make(map[digest.Digest][]sign.Finding)}
+	checker.Verifier = recorded
 	found, err := checker.Check(ctx, store, m, verify.Known{})
-	v.Signatures = recorder.signaturesOf(m.Descriptor.Digest)
+	v.Signatures = recorded.found[m.Descriptor.Digest]
 	if err != nil {
 		return err
 	}

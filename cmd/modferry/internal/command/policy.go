@@ -61,7 +61,7 @@ func Policy(c *cli.Context) (sign.Verifier, error) {
 }
 
 // OptionalVerifier is what --key or --policy ask for, of a command that works without either: nil then.
-func OptionalVerifier(c *cli.Context) (sign.Explainer, error) {
+func OptionalVerifier(c *cli.Context) (sign.Verifier, error) {
 	if err := checkTrust(c); err != nil {
 		return nil, err
 	}
