@@ -14,7 +14,6 @@ import (
 
 	"github.com/modferry/modferry/cmd/modferry/internal/checkreport"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
 	"github.com/modferry/modferry/proxyshim"
@@ -129,7 +128,7 @@ func (a *app) prove(c *cli.Context, p *project.Project, report *checkreport.Repo
 	}
 	defer s.Close()
 	report.Store = s.stores.String()
-	if err := contact.Stores(c.Context, s.stores.Stores(), "checked",
+	if err := command.Contact(c.Context, s.stores.Stores(), "checked",
 		registry.ErrUnavailable, registry.ErrNoLayout, registry.ErrUnauthorized, registry.ErrDenied); err != nil {
 		return err
 	}

@@ -10,10 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/listen"
 	"github.com/modferry/modferry/cmd/modferry/internal/shell"
-	"github.com/modferry/modferry/cmd/modferry/internal/webpage"
 	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/proxyshim/metrics"
 )
@@ -105,14 +103,11 @@ func (a *app) serve(c *cli.Context) error {
 	}
 	defer auditLog.Close()
 	counts.Watch(s.State)
-	pages, err := webpage.New(webpage.Options{
-		Shim: s.Handler, Stores: s.stores, Private: s.private, Password: how.Guard != nil, Log: log,
-		Settings: goSettings,
-	})
+	shown, err := pages{s, how.Guard != nil}.handler()
 	if err != nil {
 		return err
 	}
-	defer pages.Close()
+	defer shown.Close()
 	l, addr, scheme, err := how.Listen(log)
 	if err != nil {
 		return err
@@ -127,12 +122,12 @@ func (a *app) serve(c *cli.Context) error {
 		a.banner(url, s.stores.String(), s.private)
 	}
 	var look sync.WaitGroup
-	look.Go(func() { contact.Log(c.Context, s.stores, o.SumDB, log) })
+	look.Go(func() { command.LogContact(c.Context, s.stores, o.SumDB, log) })
 	defer look.Wait()
 	stopWishes := wishes.Follow(s.Wishes, log)
 	defer stopWishes()
 	how.Stop.Drain = s.Drain
-	srv := listen.Server(how.Handler(counts.Handler(pages)), addr, how.Hosts, log)
+	srv := listen.Server(how.Handler(counts.Handler(shown)), addr, how.Hosts, log)
 	srv.Handler = events.Observe(srv.Handler, auditLog.Write, counts.Observe)
 	return listen.Until(c.Context, srv, l, how.Stop, log)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/copying"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/load"
@@ -82,7 +81,7 @@ func (a *app) bundleLoad(c *cli.Context) error {
 		return err
 	}
 	defer store.Close()
-	if err := contact.Stores(c.Context, []*registry.Store{store}, "loaded", registry.ErrUnreachable, registry.ErrUnauthorized); err != nil {
+	if err := command.Contact(c.Context, []*registry.Store{store}, "loaded", registry.ErrUnreachable, registry.ErrUnauthorized); err != nil {
 		return err
 	}
 	report := &copying.Report{Out: a.Out, Err: a.Err, JSON: c.Bool(command.FlagJSON), DryRun: c.Bool(command.FlagDryRun), Loads: true}

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/cmd/modferry/internal/password"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/redact"
 )
@@ -101,9 +100,9 @@ func Hint(err error) string {
 	}
 	switch {
 	case errors.Is(err, sign.ErrPassword):
-		return "set " + password.Env + " to the password the key was made with"
-	case errors.Is(err, password.ErrNoTerminal):
-		return "set " + password.Env + " (it may be empty)"
+		return "set " + passwordEnv + " to the password the key was made with"
+	case errors.Is(err, errNoTerminal):
+		return "set " + passwordEnv + " (it may be empty)"
 	case errors.Is(err, registry.ErrReference):
 		return "a store is host/namespace (harbor.example/golang) or oci:DIR"
 	case errors.Is(err, registry.ErrBlocked):

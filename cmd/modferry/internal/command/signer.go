@@ -9,7 +9,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/cmd/modferry/internal/password"
 )
 
 // flagFormat says in which forms signatures are stored.
@@ -30,7 +29,7 @@ func SignKeyFlags() []cli.Flag {
 
 // SignKeyFlag says with which key to sign.
 func SignKeyFlag() cli.Flag {
-	return &cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + password.Env + " or is asked for, with that in env://NAME, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"}
+	return &cli.StringFlag{Name: FlagSignKey, Aliases: []string{flagKey}, Usage: "sign with the private key in `FILE` (cosign.key), whose password comes from " + passwordEnv + " or is asked for, with that in env://NAME, or with NAME://KEY in a KMS (by the program sigstore-kms-NAME)"}
 }
 
 // Signer loads the key to sign with. Not to sign has to be asked for: consumers refuse what is unsigned.
@@ -71,7 +70,7 @@ func (a *App) loadSigner(c *cli.Context, key string) (signer *sign.Signer, err e
 	if sign.IsKMS(key) {
 		signer, err = sign.LoadKMSSigner(c.Context, key)
 	} else {
-		signer, err = sign.LoadSigner(key, func() ([]byte, error) { return a.Prompt().Get("Password for " + key + ": ") })
+		signer, err = sign.LoadSigner(key, func() ([]byte, error) { return a.password("Password for " + key + ": ") })
 		debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
 	}
 	if err == nil {
@@ -87,6 +86,3 @@ func withKeygen(err error) error {
 	}
 	return err
 }
-
-// Prompt asks for passwords.
-func (a *App) Prompt() password.Prompt { return password.Prompt{In: a.In, Out: a.Err, Getenv: a.Env} }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/artifact/sign"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/safetext"
@@ -27,13 +26,13 @@ func (a *App) OpenStores(c *cli.Context) (*registry.Router, error) {
 }
 
 // OpenAnswering is OpenStores for stores that have to answer, and not with one of the fatal errors. Done is what has not
-// been when one does: see [contact.Stores].
+// been when one does: see [Contact].
 func (a *App) OpenAnswering(c *cli.Context, done string, fatal ...error) (*registry.Router, error) {
 	stores, err := a.OpenStores(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := contact.Stores(c.Context, stores.Stores(), done, fatal...); err != nil {
+	if err := Contact(c.Context, stores.Stores(), done, fatal...); err != nil {
 		return nil, errors.Join(err, stores.Close())
 	}
 	return stores, nil
@@ -128,7 +127,7 @@ func (a *App) OpenSource(c *cli.Context, done string) (*registry.Store, error) {
 
 // Answers returns why a store that is to be read does not answer, or not to us; nil if it does.
 func Answers(ctx context.Context, store *registry.Store, done string) error {
-	return contact.Stores(ctx, []*registry.Store{store}, done, registry.ErrUnreachable, registry.ErrUnauthorized, registry.ErrNoLayout)
+	return Contact(ctx, []*registry.Store{store}, done, registry.ErrUnreachable, registry.ErrUnauthorized, registry.ErrNoLayout)
 }
 
 // Verifier is what the trust options ask for. There is no default: nothing is trusted silently.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
-	"github.com/modferry/modferry/cmd/modferry/internal/contact"
 	"github.com/modferry/modferry/cmd/modferry/internal/copying"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/transfer"
@@ -117,10 +116,10 @@ func (a *app) sync(c *cli.Context) error {
 		return w.Run(c.Context)
 	}
 	fatal := []error{registry.ErrUnreachable, registry.ErrUnauthorized}
-	if err := contact.Stores(c.Context, pair, "copied", fatal...); err != nil {
+	if err := command.Contact(c.Context, pair, "copied", fatal...); err != nil {
 		return err
 	}
-	if err := contact.Stores(c.Context, pair[:1], "copied", registry.ErrNoLayout); err != nil { // a destination is made
+	if err := command.Contact(c.Context, pair[:1], "copied", registry.ErrNoLayout); err != nil { // a destination is made
 		return err
 	}
 	s.Copier, s.Compare = copier(), c.Bool(flagSignatures)

@@ -1,5 +1,4 @@
-// Package contact finds out whether stores answer, before anything else is asked of them.
-package contact
+package command
 
 import (
 	"context"
@@ -11,10 +10,10 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// Stores asks each store for something small. The error says that one does not answer, or not to us: whatever else is
+// Contact asks each store for something small. The error says that one does not answer, or not to us: whatever else is
 // asked of it would fail as well, item by item, after the long work that comes before. Done is what has not been, as
 // "mirrored"; fatal are the errors to stop for. One that is denied says little: some registries deny what does not exist.
-func Stores(ctx context.Context, stores []*registry.Store, done string, fatal ...error) error {
+func Contact(ctx context.Context, stores []*registry.Store, done string, fatal ...error) error {
 	log, err := sumdb.ParseLog(sumdb.DefaultLog) // whatever is there: the answer is what counts
 	if err != nil {
 		return err
@@ -38,9 +37,9 @@ func ofStore(s *registry.Store, err error) error {
 	return &short
 }
 
-// Log logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
+// LogContact logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
 // it. Neither keeps the shim from starting: it serves what is in its cache, and what is mirrored from now on.
-func Log(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slog.Logger) {
+func LogContact(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slog.Logger) {
 	for _, s := range stores.Stores() {
 		_, err := s.FindSnapshot(ctx, sums, sumdb.LatestTag)
 		switch {

@@ -1,10 +1,8 @@
-// Package webpage gives the pages of a shim what they need to know of stores and of the command line.
-package webpage
+package main
 
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/url"
 	"strings"
 
@@ -16,38 +14,29 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
-// Options describe a shim. Private and Password may be zero.
-type Options struct {
-	Shim     *proxyshim.Handler
-	Stores   *registry.Router
-	Private  string // patterns of modules that the checksum database does not have; a client hears of what it may read
-	Password bool   // clients have to show a credential
-	Settings func(shim, private string) []shell.Setting
-	Log      *slog.Logger
+// pages has what the pages of a shim need to know of stores and of the command line.
+type pages struct {
+	*shim
+	password bool // clients have to show a credential
 }
 
-// New returns a shim with its pages.
-func New(o Options) (*page.Handler, error) {
-	return page.New(page.Options{
-		Shim: o.Shim, Log: o.Log,
-		Names:  o.names,
-		Setup:  o.setup,
-		Mirror: o.mirror,
-	})
+// handler returns the shim with its pages.
+func (p pages) handler() (*page.Handler, error) {
+	return page.New(page.Options{Shim: p.Handler, Log: p.log, Names: p.names, Setup: p.setup, Mirror: p.mirror})
 }
 
 // names lists the modules of all stores. A store that does not tell is noted, as long as another one does.
-func (o *Options) names(ctx context.Context) (found page.Names, err error) {
+func (p pages) names(ctx context.Context) (found page.Names, err error) {
 	l := &audit.Lister{
-		Stores: o.Stores, Verifier: o.Shim.Policy(),
-		Warn: func(err error) { o.Log.Warn("listing modules for the page", "error", err) },
+		Stores: p.stores, Verifier: p.Policy(),
+		Warn: func(err error) { p.log.Warn("listing modules for the page", "error", err) },
 		CatalogOnly: func(s *registry.Store) {
 			found.Notes = append(found.Notes, s.String()+" has no index of its modules, and its catalog need not have all of them.")
 		},
 	}
 	paths, broken, err := l.Paths(ctx)
 	for _, err := range broken {
-		o.Log.Warn("listing modules for the page", "error", err)
+		p.log.Warn("listing modules for the page", "error", err)
 	}
 	if len(broken) > 0 {
 		found.Notes = append(found.Notes, "There are repositories that do not tell which module they are of; the shim’s log names them.")
@@ -60,22 +49,22 @@ func (o *Options) names(ctx context.Context) (found page.Names, err error) {
 }
 
 // mirror returns the command line that mirrors what is missing.
-func (o *Options) mirror(miss proxyshim.Miss, who *access.Client) string {
+func (p pages) mirror(miss proxyshim.Miss, who *access.Client) string {
 	what := miss.Module.String()
 	if miss.Module.Version == "" {
 		what += "@" + miss.Query
 	}
 	words := []string{"modferry", "mirror", "--key", "cosign.key"}
-	if o.Shim.IsPrivate(miss.Module.Path) {
-		words = append(words, "--private", shell.Quote(who.Patterns(o.Private)))
+	if p.IsPrivate(miss.Module.Path) {
+		words = append(words, "--private", shell.Quote(who.Patterns(p.private)))
 	}
 	return strings.Join(append(words, shell.Quote(what)), " ")
 }
 
 // setup is how to have the go command use the shim at an address.
-func (o *Options) setup(shim string, who *access.Client) []page.Snippet {
-	list := snippets(o.Settings(shim, who.Patterns(o.Private)))
-	if u, err := url.Parse(shim); err == nil && o.Password {
+func (p pages) setup(shim string, who *access.Client) []page.Snippet {
+	list := snippets(goSettings(shim, who.Patterns(p.private)))
+	if u, err := url.Parse(shim); err == nil && p.password {
 		list = append(list, page.Snippet{
 			Title: "User and password, in .netrc in the home directory (Windows: _netrc)",
 			Text:  "machine " + u.Host + " login NAME password PASSWORD",
