@@ -14,14 +14,19 @@ import (
 	"golang.org/x/mod/module"
 )
 
+// Origin is the commit that a version was made from, as its .info has it; each "" if unknown.
+type Origin struct {
+	VCS  string `json:"vcs,omitempty"`
+	URL  string `json:"url,omitempty"`
+	Ref  string `json:"ref,omitempty"`
+	Hash string `json:"hash,omitempty"`
+}
+
 // An info is what a .info file says, as far as it matters here.
 type info struct {
 	Version string
 	Time    time.Time // zero if unknown
-	Origin  struct {
-		URL  string
-		Hash string
-	}
+	Origin  Origin
 }
 
 // parseInfo parses the .info file of m.

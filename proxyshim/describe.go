@@ -25,28 +25,20 @@ import (
 // Description is what the shim has found out about a version that it serves. Nothing in it is a judgement of its own: the
 // version was accepted by [verify.Checker], as every one that is served, and this is by whose word.
 type Description struct {
-	ModOnly   bool          `json:"modOnly,omitempty"`  // only its go.mod is in the store
-	Withheld  bool          `json:"withheld,omitempty"` // the store does not give it any more: not served
-	Checked   time.Time     `json:"checked"`            // when the store last confirmed it
-	Time      time.Time     `json:"time,omitzero"`      // of the version, as its .info has it; zero if unknown
-	Size      int64         `json:"size,omitempty"`     // bytes of the zip layer; 0 if ModOnly
-	Keys      []string      `json:"signedBy"`           // who signed it, of those who are trusted; none: signatures are not verified
-	Rule      string        `json:"rule,omitempty"`     // of the trust policy, by which that counts; "" without a policy
-	Record    *int64        `json:"record,omitempty"`   // its record in the checksum database; nil: it was accepted without one
-	Private   bool          `json:"private,omitempty"`  // the checksum database is not asked about it
-	Reference string        `json:"reference"`          // of the manifest, as container tools take it
-	Manifest  digest.Digest `json:"digest"`             // of the manifest
-	Sum       string        `json:"sum,omitempty"`      // h1: of the zip; "" if ModOnly
-	GoModSum  string        `json:"goModSum"`           // h1: of go.mod
-	Origin    *Origin       `json:"origin,omitempty"`   // nil if unknown
-}
-
-// Origin is the commit that a version was made from, as its .info has it; each "" if unknown.
-type Origin struct {
-	VCS  string `json:"vcs,omitempty"`
-	URL  string `json:"url,omitempty"`
-	Ref  string `json:"ref,omitempty"`
-	Hash string `json:"hash,omitempty"`
+	ModOnly   bool             `json:"modOnly,omitempty"`  // only its go.mod is in the store
+	Withheld  bool             `json:"withheld,omitempty"` // the store does not give it any more: not served
+	Checked   time.Time        `json:"checked"`            // when the store last confirmed it
+	Time      time.Time        `json:"time,omitzero"`      // of the version, as its .info has it; zero if unknown
+	Size      int64            `json:"size,omitempty"`     // bytes of the zip layer; 0 if ModOnly
+	Keys      []string         `json:"signedBy"`           // who signed it, of those who are trusted; none: signatures are not verified
+	Rule      string           `json:"rule,omitempty"`     // of the trust policy, by which that counts; "" without a policy
+	Record    *int64           `json:"record,omitempty"`   // its record in the checksum database; nil: it was accepted without one
+	Private   bool             `json:"private,omitempty"`  // the checksum database is not asked about it
+	Reference string           `json:"reference"`          // of the manifest, as container tools take it
+	Manifest  digest.Digest    `json:"digest"`             // of the manifest
+	Sum       string           `json:"sum,omitempty"`      // h1: of the zip; "" if ModOnly
+	GoModSum  string           `json:"goModSum"`           // h1: of go.mod
+	Origin    *artifact.Origin `json:"origin,omitempty"`   // nil if unknown
 }
 
 // Describe describes a version, which is fetched and verified if need be, as for a request for its .info. Its errors are
@@ -98,7 +90,7 @@ func (h *Handler) description(e *cache.Entry) *Description {
 		defer f.Close()
 		var info struct {
 			Time   time.Time
-			Origin *Origin
+			Origin *artifact.Origin
 		}
 		if json.NewDecoder(f).Decode(&info) == nil {
 			d.Time, d.Origin = info.Time, info.Origin

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/modferry/modferry/artifact"
@@ -26,14 +25,6 @@ type image struct {
 	ocispec.Manifest
 	Config *ocispec.Descriptor `json:"config"`
 	Layers []json.RawMessage   `json:"layers"`
-}
-
-// newImage returns a .sig manifest without signatures.
-func newImage() *image {
-	return &image{
-		Manifest: ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest},
-		Config:   &ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig},
-	}
 }
 
 func parseImage(manifest []byte) (*image, error) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
 	"github.com/sigstore/cosign/v2/pkg/types"
@@ -62,7 +63,10 @@ func Merge(existing []byte, sigs []Signature) (*artifact.Image, error) {
 
 // add is Append for several signatures.
 func add(existing []byte, sigs []Signature) (*artifact.Image, error) {
-	m := newImage()
+	m := &image{
+		Manifest: ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest},
+		Config:   &ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig},
+	}
 	if existing != nil {
 		var err error
 		if m, err = parseImage(existing); err != nil {

@@ -33,14 +33,14 @@ type Options struct {
 
 // Result is what became of one command.
 type Result struct {
-	Command  string        // as typed: "go build ./..."; no control characters
-	Dir      string        // where it ran, relative to the project, with slashes; "" = at its root; no control characters
-	Platform string        // what it built for, as in "linux/arm64"; "" = it does not matter
-	OK       bool          // it did what it should
-	Skipped  string        // why it did not run, or proves nothing; OK is false then
-	Untidy   bool          // nothing is wrong but that go.mod or go.sum is not as "go mod tidy" leaves it
-	Output   string        // the first lines of what a command that failed wrote, or what is untidy; no control characters
-	Elapsed  time.Duration // what it took
+	Command  string        `json:"command"`            // as typed: "go build ./..."; no control characters
+	Dir      string        `json:"dir,omitempty"`      // where it ran, relative to the project, with slashes; "" = at its root; no control characters
+	Platform string        `json:"platform,omitempty"` // what it built for, as in "linux/arm64"; "" = it does not matter
+	OK       bool          `json:"-"`                  // it did what it should
+	Skipped  string        `json:"reason,omitempty"`   // why it did not run, or proves nothing; OK is false then
+	Untidy   bool          `json:"untidy,omitempty"`   // nothing is wrong but that go.mod or go.sum is not as "go mod tidy" leaves it
+	Output   string        `json:"said,omitempty"`     // the first lines of what a command that failed wrote, or what is untidy; no control characters
+	Elapsed  time.Duration `json:"-"`                  // what it took
 }
 
 // Failed reports whether the command ran and came to no good end.

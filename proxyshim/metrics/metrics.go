@@ -5,6 +5,7 @@ package metrics
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,7 +94,7 @@ func (m *Metrics) Observe(e *events.Event) {
 	m.requests.WithLabelValues(kind, string(e.Outcome)).Inc()
 	m.duration.WithLabelValues(kind).Observe(e.Duration.Seconds())
 	m.bytes.WithLabelValues(kind).Add(float64(e.Bytes))
-	if e.Outcome == events.Served && isCached(e.Kind) {
+	if e.Outcome == events.Served && slices.Contains(cached[:], e.Kind) {
 		result := "miss"
 		if e.Cached {
 			result = "hit"
@@ -115,6 +116,9 @@ func (m *Metrics) RegistryRequest(method string, status int, took time.Duration)
 	m.registryLatency.WithLabelValues(method).Observe(took.Seconds())
 }
 
+// cached are the kinds of what can be in the cache.
+var cached = [...]string{"list", "latest", "info", "mod", "zip"}
+
 // kindOf returns the word for what was asked for.
 func kindOf(e *events.Event) string {
 	path := e.Path
@@ -127,13 +131,4 @@ func kindOf(e *events.Event) string {
 		return "other"
 	}
 	return e.Kind
-}
-
-// isCached reports whether what is asked for can be in the cache.
-func isCached(kind string) bool {
-	switch kind {
-	case "list", "latest", "info", "mod", "zip":
-		return true
-	}
-	return false
 }

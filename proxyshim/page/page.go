@@ -132,7 +132,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path != "/" && !strings.HasPrefix(path, "/-/"), r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.Shim.ServeHTTP(w, r)
-	case path == "/" && wantsHTML(r):
+	case path == "/" && strings.Contains(r.Header.Get("Accept"), "text/html"): // it is a browser that asks
 		h.show(w, "home", h.home(r))
 	case path == "/-/page.css", path == "/-/icon.svg", path == "/-/page.js":
 		h.asset(w, strings.TrimPrefix(path, "/-/"))
@@ -182,11 +182,6 @@ func (h *Handler) about(w http.ResponseWriter, r *http.Request, isAPI bool) {
 	default:
 		h.show(w, name, page)
 	}
-}
-
-// wantsHTML reports whether it is a browser that asks.
-func wantsHTML(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // policy has a browser load nothing from elsewhere, and run nothing that stands in a page.

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/artifacttest"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sign/signtest"
@@ -340,7 +341,7 @@ func TestWhatOthersWroteIsText(t *testing.T) {
 	if strings.Contains(body, "<script>alert") || strings.Contains(body, `"onmouseover="x`) {
 		t.Errorf("not escaped:\n%s", body)
 	}
-	if link(&proxyshim.Origin{URL: "javascript:alert(1)"}) != "" {
+	if link(&artifact.Origin{URL: "javascript:alert(1)"}) != "" {
 		t.Error("a link that runs a script")
 	}
 }

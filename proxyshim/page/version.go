@@ -23,7 +23,7 @@ type version struct {
 }
 
 // link returns the URL of an origin if it is one to follow, else "".
-func link(o *proxyshim.Origin) string {
+func link(o *artifact.Origin) string {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return ""

@@ -23,19 +23,19 @@ import (
 
 // Inspection is what a store has of one version, as its manifest claims it.
 type Inspection struct {
-	Module     string      `json:"module"`
-	Version    string      `json:"version"`
-	ModOnly    bool        `json:"modOnly"`
-	Reference  string      `json:"reference"`
-	Digest     string      `json:"digest"`
-	Sum        string      `json:"sum,omitempty"`
-	GoModSum   string      `json:"goModSum"`
-	Blobs      []blobInfo  `json:"blobs"`
-	Signatures []signature `json:"signatures"`
-	SumDB      *evidence   `json:"sumdb,omitempty"`
-	Time       time.Time   `json:"time,omitzero"`
-	Origin     *origin     `json:"origin,omitempty"`
-	Licenses   string      `json:"licenses,omitempty"` // an SPDX expression, as far as they were recognised
+	Module     string           `json:"module"`
+	Version    string           `json:"version"`
+	ModOnly    bool             `json:"modOnly"`
+	Reference  string           `json:"reference"`
+	Digest     string           `json:"digest"`
+	Sum        string           `json:"sum,omitempty"`
+	GoModSum   string           `json:"goModSum"`
+	Blobs      []blobInfo       `json:"blobs"`
+	Signatures []signature      `json:"signatures"`
+	SumDB      *evidence        `json:"sumdb,omitempty"`
+	Time       time.Time        `json:"time,omitzero"`
+	Origin     *artifact.Origin `json:"origin,omitempty"`
+	Licenses   string           `json:"licenses,omitempty"` // an SPDX expression, as far as they were recognised
 }
 
 type blobInfo struct {
@@ -82,14 +82,6 @@ func (e *evidence) String() string {
 	return strings.Join(append(words, e.Tiles...), ", ")
 }
 
-// origin is the part of a version's .info that tells which commit it was made from.
-type origin struct {
-	VCS  string `json:"vcs,omitempty"`
-	URL  string `json:"url,omitempty"`
-	Ref  string `json:"ref,omitempty"`
-	Hash string `json:"hash,omitempty"`
-}
-
 // Inspect collects what there is to say about m. Signatures are only counted if v is nil.
 func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, v sign.Verifier) (*Inspection, error) {
 	tag, err := m.Tag()
@@ -102,7 +94,7 @@ func Inspect(ctx context.Context, store *registry.Store, m *registry.Module, v s
 	}
 	var info struct {
 		Time   time.Time
-		Origin *origin
+		Origin *artifact.Origin
 	}
 	if err := json.Unmarshal(meta.Info, &info); err != nil {
 		return nil, fmt.Errorf("%s: .info: %w", m.Module, err)

@@ -51,14 +51,9 @@ func (r *Report) Warn(err error) {
 
 // command is a result as JSON.
 type command struct {
-	Command  string  `json:"command"`
-	Dir      string  `json:"dir,omitempty"`
-	Platform string  `json:"platform,omitempty"`
-	Status   string  `json:"status"` // ok, failed, skipped
-	Seconds  float64 `json:"seconds"`
-	Reason   string  `json:"reason,omitempty"` // why it was skipped
-	Untidy   bool    `json:"untidy,omitempty"`
-	Output   string  `json:"said,omitempty"`
+	check.Result
+	Status  string  `json:"status"` // ok, failed, skipped
+	Seconds float64 `json:"seconds"`
 }
 
 // Result shows one command as it ends.
@@ -82,8 +77,7 @@ func (r *Report) Result(c check.Result) {
 		r.untidy++
 	}
 	if r.JSON {
-		seconds := math.Round(c.Elapsed.Seconds()*1000) / 1000
-		r.encode(command{c.Command, c.Dir, c.Platform, strings.ToLower(status), seconds, c.Skipped, c.Untidy, c.Output})
+		r.encode(command{c, strings.ToLower(status), math.Round(c.Elapsed.Seconds()*1000) / 1000})
 		return
 	}
 	r.print("%-7s  %7s  %-13s  %s", status, took, c.Platform, name)
