@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,13 +11,11 @@ import (
 
 	in_toto "github.com/in-toto/attestation/go/v1"
 	"github.com/opencontainers/go-digest"
-	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	cosignbundle "github.com/sigstore/cosign/v2/pkg/cosign/bundle"
 	"github.com/sigstore/cosign/v2/pkg/types"
-	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
-	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/verify"
+	"github.com/sigstore/sigstore/pkg/signature/dsse"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -61,26 +58,15 @@ func (s *Signer) signBundle(ctx context.Context, d digest.Digest) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	raw, err := s.signer.SignMessage(bytes.NewReader(dsse.PAE(types.IntotoPayloadType, statement)), options.WithContext(ctx))
+	envelope, err := dsse.WrapSigner(s.signer, types.IntotoPayloadType).SignMessage(bytes.NewReader(statement), options.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
-	sum, err := hex.DecodeString(digest.Digest(s.key.id).Encoded())
+	pub, err := s.key.verifier.PublicKey()
 	if err != nil {
 		return nil, err
 	}
-	hint := base64.StdEncoding.EncodeToString(sum) // as cosign tells keys apart
-	return protojson.Marshal(&protobundle.Bundle{
-		MediaType: BundleType,
-		VerificationMaterial: &protobundle.VerificationMaterial{
-			Content: &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: hint}},
-		},
-		Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{
-			Payload:     statement,
-			PayloadType: types.IntotoPayloadType,
-			Signatures:  []*protodsse.Signature{{Sig: raw}},
-		}},
-	})
+	return cosignbundle.MakeNewBundle(pub, nil, statement, envelope, nil, nil)
 }
 
 // parseBundle reads a bundle of v0.3 that has an in-toto statement.

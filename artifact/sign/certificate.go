@@ -67,21 +67,28 @@ func classicMaterial(notes map[string]string) (*protobundle.VerificationMaterial
 	if err != nil || len(certs) == 0 {
 		return nil, fmt.Errorf("certificate: %w", errors.Join(err, errNoCertificate))
 	}
-	leaf := &protocommon.X509Certificate{RawBytes: certs[0].Raw}
 	chain, err := authorities(notes[static.ChainAnnotationKey])
 	if err != nil {
 		return nil, fmt.Errorf("certificates above: %w", err)
 	}
-	material := &protobundle.VerificationMaterial{Content: &protobundle.VerificationMaterial_Certificate{Certificate: leaf}}
+	var stamp cosignbundle.RFC3161Timestamp
+	if text := notes[static.RFC3161TimestampAnnotationKey]; text != "" {
+		if err := json.Unmarshal([]byte(text), &stamp); err != nil {
+			return nil, fmt.Errorf("timestamp: %w", err)
+		}
+	}
+	b, err := cosignbundle.MakeProtobufBundle("", certs[0].Raw, nil, stamp.SignedRFC3161Timestamp)
+	if err != nil {
+		return nil, err
+	}
+	material := b.VerificationMaterial
 	if material.TlogEntries, err = logEntries(notes[static.BundleAnnotationKey]); err != nil {
 		return nil, fmt.Errorf("log entry: %w", err)
 	}
-	if material.TimestampVerificationData, err = timestamps(notes[static.RFC3161TimestampAnnotationKey]); err != nil {
-		return nil, fmt.Errorf("timestamp: %w", err)
-	}
 	if len(chain) > 0 && material.TlogEntries == nil {
+		all := append([]*protocommon.X509Certificate{material.GetCertificate()}, chain...)
 		material.Content = &protobundle.VerificationMaterial_X509CertificateChain{
-			X509CertificateChain: &protocommon.X509CertificateChain{Certificates: append([]*protocommon.X509Certificate{leaf}, chain...)},
+			X509CertificateChain: &protocommon.X509CertificateChain{Certificates: all},
 		}
 	}
 	return material, nil
@@ -116,20 +123,6 @@ func (k key) checkCertificate(sig Signature, d digest.Digest) (signer string, er
 		return "", err
 	}
 	return k.signer(result), checkPayload(sig.Payload, d)
-}
-
-// timestamps reads the annotation with an RFC 3161 timestamp of the signature, "" for none.
-func timestamps(text string) (*protobundle.TimestampVerificationData, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var t cosignbundle.RFC3161Timestamp
-	if err := json.Unmarshal([]byte(text), &t); err != nil {
-		return nil, err
-	}
-	return &protobundle.TimestampVerificationData{
-		Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: t.SignedRFC3161Timestamp}},
-	}, nil
 }
 
 // logEntries reads the annotation with the entry in a log, "" for none.
