@@ -25,6 +25,9 @@ type node struct {
 	instead *strings.Replacer
 }
 
+// podIP is what a pod is told that its address is. The program listens on all there are.
+const podIP = "192.0.2.10"
+
 func modferry(t *testing.T) string {
 	t.Helper()
 	name := os.Getenv("MODFERRY_BIN")
@@ -125,7 +128,7 @@ func (n *node) command(ctx context.Context, pod corev1.PodSpec) *exec.Cmd {
 	n.t.Helper()
 	located := n.mount(pod)
 	c := pod.Containers[0]
-	env := map[string]string{"POD_IP": "127.0.0.1"}
+	env := map[string]string{"POD_IP": podIP}
 	for _, e := range c.Env {
 		switch {
 		case e.ValueFrom == nil:

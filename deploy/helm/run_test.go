@@ -151,6 +151,7 @@ func writeModule(t *testing.T, dir string) {
 type client struct {
 	*testing.T
 	scheme, addr, token string
+	host                string // that the request is for
 	cert                string // that the shim showed last
 }
 
@@ -160,6 +161,7 @@ func (c *client) get(path string) (status int, body string) {
 	if err != nil {
 		c.Fatal(err)
 	}
+	r.Host = c.host
 	if c.token != "" {
 		r.SetBasicAuth("ci", c.token)
 	}
@@ -232,7 +234,7 @@ func (n *node) publish() {
 func tryShim(t *testing.T, n *node, pod corev1.PodSpec) {
 	t.Helper()
 	container := pod.Containers[0]
-	c := &client{T: t, scheme: container.Ports[0].Name, addr: n.start(pod)}
+	c := &client{T: t, scheme: container.Ports[0].Name, addr: n.start(pod), host: podIP}
 	for _, probe := range []*corev1.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
 		if status, body := c.get(probe.HTTPGet.Path); status != http.StatusOK {
 			t.Errorf("%s: %d %s", probe.HTTPGet.Path, status, body)
@@ -247,6 +249,13 @@ func tryShim(t *testing.T, n *node, pod corev1.PodSpec) {
 	}
 	if status, body := c.get(lib); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
+	}
+	if strings.Contains(strings.Join(container.Args, " "), "--allow-host") {
+		c.host = "elsewhere.example"
+		if status, body := c.get(lib); status == http.StatusOK {
+			t.Errorf("for %s: %d %s", c.host, status, body)
+		}
+		c.host = podIP
 	}
 	if status, body := c.get("/-/metrics"); status != http.StatusOK || !strings.Contains(body, "modferry_snapshot_records") {
 		t.Errorf("metrics: %d %s", status, body)
