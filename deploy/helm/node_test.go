@@ -14,8 +14,8 @@ import (
 	volumeutil "k8s.io/kubernetes/pkg/volume/util"
 )
 
-// node runs containers as far as that can be had without one: their programs, with the arguments and the environment that
-// they get, and with their files as the kubelet writes them, below a directory.
+// node runs containers as far as that can be had without one: their programs, with the arguments and the environment
+// that they get, and with their files as the kubelet writes them, below a directory.
 type node struct {
 	t    *testing.T
 	root string
@@ -92,8 +92,8 @@ func (n *node) check(err error) {
 	}
 }
 
-// mount makes the volumes of a pod, and returns what leads from a path in it, which may be an option's, to the file. A file that is mounted by
-// itself is copied into the volume around it.
+// mount makes the volumes of a pod, and returns what leads from a path in it, which may be an option's, to the file. A
+// file that is mounted by itself is copied into the volume around it.
 func (n *node) mount(pod corev1.PodSpec) func(string) string {
 	n.t.Helper()
 	for _, v := range pod.Volumes {
