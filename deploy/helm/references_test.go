@@ -53,7 +53,11 @@ func TestSelectorsMatchTheirOwnPodsAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			component := o.Object.(metav1.Object).GetLabels()["app.kubernetes.io/component"]
+			component := "shim"
+			if o.kind == "NetworkPolicy" {
+				component = o.Object.(metav1.Object).GetLabels()["app.kubernetes.io/component"]
+			}
+			selected := 0
 			for _, other := range all {
 				var set labels.Set
 				if pod := podTemplate(other); pod != nil {
@@ -65,7 +69,12 @@ func TestSelectorsMatchTheirOwnPodsAlone(t *testing.T) {
 				}
 				if match := s.Matches(set); match != (set["app.kubernetes.io/component"] == component) {
 					t.Errorf("%s of %s: matches %v: %v", o.kind, component, set, match)
+				} else if match {
+					selected++
 				}
+			}
+			if selected == 0 {
+				t.Errorf("%s of %s selects nothing", o.kind, component)
 			}
 		}
 	})
