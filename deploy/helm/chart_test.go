@@ -1,8 +1,9 @@
-// Package helm tries the chart with helm's own library, and what it renders with Kubernetes' own validation and the binary
-// that it is for. It is a module of its own, for what that needs.
+// Package helm tries the chart with helm's own library, and what it renders with Kubernetes' own validation and the
+// binary that it is for. It is a module of its own, for what that needs.
 package helm
 
 import (
+	"context"
 	"maps"
 	"os"
 	"path/filepath"
@@ -40,11 +41,12 @@ func renderAs(release, namespace string, values map[string]any) (map[string]stri
 	}
 	caps := common.DefaultCapabilities.Copy()
 	caps.KubeVersion = kubeVersion
-	all, err := util.ToRenderValues(chart, values, common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true}, caps)
+	options := common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true}
+	all, err := util.ToRenderValues(chart, values, options, caps)
 	if err != nil {
 		return nil, err
 	}
-	return engine.Engine{Strict: true}.Render(chart, all)
+	return engine.Engine{Strict: true}.RenderWithContext(context.Background(), chart, all)
 }
 
 // documents splits what was rendered into the documents that are objects, in the order of their files.
@@ -83,7 +85,8 @@ func eachValues(t *testing.T, test func(t *testing.T, values map[string]any)) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), "-values.yaml"), func(t *testing.T) { test(t, readValues(t, file)) })
+		name := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
+		t.Run(name, func(t *testing.T) { test(t, readValues(t, file)) })
 	}
 }
 

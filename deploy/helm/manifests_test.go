@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var update = flag.Bool("update", false, "write deploy/kubernetes anew, and the chart's copies of the alerts and the dashboard")
+var update = flag.Bool("update", false, "write deploy/kubernetes anew, and the chart's copies of files")
 
 const manifestsDir = "../kubernetes"
 
@@ -32,7 +32,7 @@ func manifests(t *testing.T) map[string]string {
 			name = "monitoring"
 		}
 		if all[name+".yaml"] == "" {
-			all[name+".yaml"] = "# Made from deploy/helm by make manifests: change values.yaml beside this file, or the chart.\n"
+			all[name+".yaml"] = "# Made from deploy/helm by make manifests: change values.yaml here, or the chart.\n"
 		}
 		all[name+".yaml"] += "---\n" + blank.ReplaceAllString(helmOnly.ReplaceAllString(doc, ""), "")
 	}

@@ -14,8 +14,8 @@ import (
 	volumeutil "k8s.io/kubernetes/pkg/volume/util"
 )
 
-// node runs containers as far as that can be had without one: their programs, with the arguments and the environment that
-// they get, and with their files as the kubelet writes them, below a directory.
+// node runs containers as far as that can be had without one: their programs, with the arguments and the environment
+// that they get, and with their files as the kubelet writes them, below a directory.
 type node struct {
 	t    *testing.T
 	root string
@@ -24,6 +24,9 @@ type node struct {
 	// What stands in the place of what is not there, such as registries, in arguments.
 	instead *strings.Replacer
 }
+
+// podIP is what a pod is told that its address is. The program listens on all there are.
+const podIP = "192.0.2.10"
 
 func modferry(t *testing.T) string {
 	t.Helper()
@@ -89,8 +92,8 @@ func (n *node) check(err error) {
 	}
 }
 
-// mount makes the volumes of a pod, and returns what leads from a path in it, which may be an option's, to the file. A file that is mounted by
-// itself is copied into the volume around it.
+// mount makes the volumes of a pod, and returns what leads from a path in it, which may be an option's, to the file. A
+// file that is mounted by itself is copied into the volume around it.
 func (n *node) mount(pod corev1.PodSpec) func(string) string {
 	n.t.Helper()
 	for _, v := range pod.Volumes {
@@ -125,7 +128,7 @@ func (n *node) command(ctx context.Context, pod corev1.PodSpec) *exec.Cmd {
 	n.t.Helper()
 	located := n.mount(pod)
 	c := pod.Containers[0]
-	env := map[string]string{"POD_IP": "127.0.0.1"}
+	env := map[string]string{"POD_IP": podIP}
 	for _, e := range c.Env {
 		switch {
 		case e.ValueFrom == nil:

@@ -14,7 +14,7 @@ func TestNotesTellWhatToSetOnClients(t *testing.T) {
 		"plain":                   {"", "GOPROXY=http://release-name-modferry.default.svc GONOPROXY=none\n", "GONOSUMDB"},
 		"TLS":                     {tls, "GOPROXY=https://release-name-modferry.default.svc GONOPROXY=none\n", "plain HTTP"},
 		"another port":            {"shim.service.port=8080", "GOPROXY=http://release-name-modferry.default.svc:8080 ", "GONOSUMDB"},
-		"private modules":         {"private={corp.example/*,git.corp.example}", "GONOSUMDB=corp.example/*,git.corp.example\n", "netrc"},
+		"private modules":         {"private={corp.example/*,git.corp.example}", "'GONOSUMDB=corp.example/*,git.corp.example'\n", "netrc"},
 		"access":                  {tls + "shim.access.secretName=a", "machine release-name-modferry.default.svc login NAME", "plain HTTP"},
 		"access, by a port":       {tls + "shim.access.secretName=a,shim.service.port=8443", "machine release-name-modferry.default.svc:8443 login", "plain HTTP"},
 		"an ingress":              {"shim.ingress.enabled=true,shim.ingress.hosts={go.example},shim.ingress.tlsSecretName=s", "GOPROXY=https://go.example ", "svc GONOPROXY"},

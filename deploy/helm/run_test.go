@@ -1,156 +1,26 @@
 package helm
 
 import (
-	"archive/zip"
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
-// newNode returns a node with two stores in the place of registries, an upstream with one module, and everything that is
-// not the chart's to make.
-func newNode(t *testing.T) *node {
-	t.Helper()
-	root := t.TempDir()
-	n := &node{t: t, root: root}
-	for _, home := range []string{root, n.dir("work"), n.dir("tmp")} { // else the go command leaves processes that write there
-		mode := filepath.Join(home, ".config/go/telemetry/mode")
-		n.check(os.MkdirAll(filepath.Dir(mode), 0o755))
-		n.check(os.WriteFile(mode, []byte("off"), 0o644))
-	}
-	upstream := filepath.Join(root, "upstream")
-	n.instead = strings.NewReplacer(
-		"corp.example=registry.example:8443/private,registry.example/golang", "oci:"+root+"/inside",
-		"registry.example/golang", "oci:"+root+"/inside", "branch.example/golang", "oci:"+root+"/branch",
-		"http://branch.example:5000/golang", "oci:"+root+"/branch",
-		"https://proxy.example", upstream,
-		"--listen=:7443", "--listen=:0", "--listen=:7070", "--listen=:0",
-	)
-	writeModule(t, upstream)
-	keygen := exec.Command(modferry(t), "keygen")
-	keygen.Dir, keygen.Env = root, []string{"COSIGN_PASSWORD=correct horse", "HOME=" + root}
-	if out, err := keygen.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	read := func(name string) string {
-		data, err := os.ReadFile(filepath.Join(root, name))
-		n.check(err)
-		return string(data)
-	}
-	cert, key := certificate(t, "first")
-	pub := read("cosign.pub")
-	n.data = map[string]map[string]string{
-		"Secret/modferry-signing":       {"cosign.key": read("cosign.key"), "cosign.pub": pub, "password": "correct horse"},
-		"Secret/modferry-keys":          {"a.pub": pub, "b.pub": pub},
-		"ConfigMap/modferry-keys":       {"cosign.pub": pub},
-		"Secret/modferry-tls":           {"tls.crt": cert, "tls.key": key, "ca.crt": cert},
-		"Secret/release-name-proxy-tls": {"tls.crt": cert, "tls.key": key, "ca.crt": cert},
-		"Secret/modferry-access":        {"access": tokenOf("ci", "first"), "htpasswd": tokenOf("ci", "first")},
-		"Secret/registry-modules":       {".dockerconfigjson": `{"auths":{"registry.example":{"auth":"Y2k6c2VjcmV0"}}}`},
-		"Secret/modferry-registry":      {".dockerconfigjson": `{"auths":{"registry.example":{"auth":"Y2k6c2VjcmV0"}}}`},
-		"Secret/corp-ca":                {"root.pem": cert},
-		"ConfigMap/corp-ca":             {"ca.crt": cert},
-		"ConfigMap/mesh-ca":             {"ca.crt": cert},
-		"Secret/registry-client":        {"tls.crt": cert, "tls.key": key},
-		"ConfigMap/modferry-policy":     {"policy.yaml": policyOf("cosign.pub"), "cosign.pub": pub},
-		"ConfigMap/modferry-mirror":     {"modferry.yaml": mirrorFile},
-	}
-	return n
-}
-
-const mirrorFile = "version: 1\nprivate: ['corp.example/*']\nmodules: [corp.example/lib@v1.0.0]\n"
-
-func policyOf(file string) string {
-	return "version: 1\nkeys: {k: {file: " + file + "}}\nrules: [{modules: ['**'], signedBy: {anyOf: [k]}, checksumDatabase: none}]\n"
-}
-
-func tokenOf(name, token string) string {
-	return fmt.Sprintf("%s:sha256-%x\n", name, sha256.Sum256([]byte(token)))
-}
-
-// certificate makes one for 127.0.0.1 that vouches for itself.
-func certificate(t *testing.T, name string) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
-}
-
-// writeModule writes corp.example/lib v1.0.0 into a GOPROXY tree.
-func writeModule(t *testing.T, dir string) {
-	t.Helper()
-	var z bytes.Buffer
-	w := zip.NewWriter(&z)
-	for name, text := range map[string]string{"go.mod": "module corp.example/lib\n", "lib.go": "package lib\n"} {
-		f, err := w.Create("corp.example/lib@v1.0.0/" + name)
-		if err == nil {
-			_, err = io.WriteString(f, text)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	at := filepath.Join(dir, "corp.example/lib/@v")
-	if err := os.MkdirAll(at, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
-		"list": "v1.0.0\n", "v1.0.0.info": `{"Version":"v1.0.0","Time":"2026-01-02T03:04:05Z"}`,
-		"v1.0.0.mod": "module corp.example/lib\n", "v1.0.0.zip": z.String(),
-	} {
-		if err := os.WriteFile(filepath.Join(at, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // client asks a shim as the kubelet and the go command do.
 type client struct {
 	*testing.T
 	scheme, addr, token string
+	host                string // that the request is for
 	cert                string // that the shim showed last
 }
 
@@ -160,11 +30,13 @@ func (c *client) get(path string) (status int, body string) {
 	if err != nil {
 		c.Fatal(err)
 	}
+	r.Host = c.host
 	if c.token != "" {
 		r.SetBasicAuth("ci", c.token)
 	}
-	h := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	resp, err := h.Do(r) // the kubelet checks no certificate either
+	unchecked := &tls.Config{InsecureSkipVerify: true} // as the kubelet's probes have it
+	h := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: unchecked}}
+	resp, err := h.Do(r)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -179,8 +51,8 @@ func (c *client) get(path string) (status int, body string) {
 	return resp.StatusCode, string(data)
 }
 
-// The jobs fill the store, the shim that the chart makes of the same values serves from it, and the kubelet's probes are
-// answered.
+// The jobs fill the store, the shim that the chart makes of the same values serves from it, and the kubelet's probes
+// are answered.
 func TestTheBinaryTakesWhatIsRendered(t *testing.T) {
 	eachValues(t, func(t *testing.T, values map[string]any) {
 		n := newNode(t)
@@ -218,21 +90,10 @@ func TestTheBinaryTakesWhatIsRendered(t *testing.T) {
 // jobs are what jobs say when they have done their work; the sync of ci/everything-values.yaml is of other modules.
 var jobs = map[string]string{"mirror": "1 new", "sync": " copied"}
 
-// publish puts the module into the store as the mirror job does, where there is none.
-func (n *node) publish() {
-	n.t.Helper()
-	cmd := exec.Command(modferry(n.t), "mirror", "--registry", "oci:"+n.root+"/inside", "--key", "cosign.key", "--static",
-		"--private", "corp.example/*", "--upstream", filepath.Join(n.root, "upstream"), "corp.example/lib@v1.0.0")
-	cmd.Dir, cmd.Env = n.root, []string{"COSIGN_PASSWORD=correct horse", "HOME=" + n.root, "PATH=" + os.Getenv("PATH")}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		n.t.Fatalf("%v\n%s", err, out)
-	}
-}
-
 func tryShim(t *testing.T, n *node, pod corev1.PodSpec) {
 	t.Helper()
 	container := pod.Containers[0]
-	c := &client{T: t, scheme: container.Ports[0].Name, addr: n.start(pod)}
+	c := &client{T: t, scheme: container.Ports[0].Name, addr: n.start(pod), host: podIP}
 	for _, probe := range []*corev1.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
 		if status, body := c.get(probe.HTTPGet.Path); status != http.StatusOK {
 			t.Errorf("%s: %d %s", probe.HTTPGet.Path, status, body)
@@ -247,6 +108,13 @@ func tryShim(t *testing.T, n *node, pod corev1.PodSpec) {
 	}
 	if status, body := c.get(lib); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
+	}
+	if strings.Contains(strings.Join(container.Args, " "), "--allow-host") {
+		c.host = "elsewhere.example"
+		if status, body := c.get(lib); status == http.StatusOK {
+			t.Errorf("for %s: %d %s", c.host, status, body)
+		}
+		c.host = podIP
 	}
 	if status, body := c.get("/-/metrics"); status != http.StatusOK || !strings.Contains(body, "modferry_snapshot_records") {
 		t.Errorf("metrics: %d %s", status, body)
@@ -298,7 +166,10 @@ func TestReplacedSecretsAreInForce(t *testing.T) {
 	}
 
 	replace("Secret/modferry-tls", map[string]string{"tls.crt": cert, "tls.key": "torn", "ca.crt": cert})
-	until("readiness tells", func() bool { _, body := c.get("/-/readyz"); return strings.Contains(body, "[-] certificate") })
+	until("readiness tells", func() bool {
+		_, body := c.get("/-/readyz")
+		return strings.Contains(body, "[-] certificate")
+	})
 	if c.cert != "second" {
 		t.Errorf("the certificate is %q", c.cert)
 	}

@@ -99,12 +99,12 @@ func create(o object) (warnings []string, err error) {
 		return nil, nil
 	}
 	legacyscheme.Scheme.Default(o.Object)
-	group := o.GetObjectKind().GroupVersionKind().Group
-	internal, err := legacyscheme.Scheme.ConvertToVersion(o.Object, schema.GroupVersion{Group: group, Version: runtime.APIVersionInternal})
+	gvk := o.GetObjectKind().GroupVersionKind()
+	stored := schema.GroupVersion{Group: gvk.Group, Version: runtime.APIVersionInternal}
+	internal, err := legacyscheme.Scheme.ConvertToVersion(o.Object, stored)
 	if err != nil {
 		return nil, err
 	}
-	gvk := o.GetObjectKind().GroupVersionKind()
 	ctx := request.WithNamespace(context.Background(), namespace)
 	ctx = request.WithRequestInfo(ctx, &request.RequestInfo{
 		APIGroup: gvk.Group, APIVersion: gvk.Version, Verb: "create", IsResourceRequest: true,

@@ -103,7 +103,9 @@ func TestEachValueHasADefault(t *testing.T) {
 }
 
 // free are values whose fields are Kubernetes' or others', without defaults.
-var free = map[string]bool{"shim.tls.certManager.issuerRef.": true, "shim.resources.": true, "mirror.resources.": true, "sync.resources.": true}
+var free = map[string]bool{
+	"shim.tls.certManager.issuerRef.": true, "shim.resources.": true, "mirror.resources.": true, "sync.resources.": true,
+}
 
 type property struct {
 	Ref         string              `json:"$ref"`
