@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -240,6 +241,7 @@ func image() (env map[string]string, args []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	data = data[bytes.LastIndex(data, []byte("\nFROM ")):] // the stages before are of other images
 	env = make(map[string]string)
 	for _, m := range regexp.MustCompile(`(MODFERRY_\w+)=(\S+)`).FindAllSubmatch(data, -1) {
 		env[string(m[1])] = string(m[2])
