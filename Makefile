@@ -24,7 +24,7 @@ REGCTL      := $(TOOLS)/regctl@v0.11.7/regctl
 SYFT        := $(TOOLS)/syft@v1.57.1/syft
 TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 
-.PHONY: build test unit e2e registries page alerts chart manifests tools interop lint fmt bench bench-real demo clean
+.PHONY: build test unit e2e registries page alerts chart manifests examples tools interop lint fmt bench bench-real demo clean
 
 build: ## the modferry binary, static, in this directory
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/modferry/modferry/cmd/modferry/internal/command.version=$(VERSION)' -o modferry ./cmd/modferry

@@ -138,6 +138,7 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"faulty":      cmdFaulty,
 			"terminal":    cmdTerminal,
 			"paste":       cmdPaste,
+			"job":         cmdJob,
 
 			"restart":        cmdRestart,
 			"collectgarbage": cmdCollectGarbage,

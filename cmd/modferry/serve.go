@@ -128,7 +128,7 @@ func (a *app) serve(c *cli.Context) error {
 	defer stopWishes()
 	how.Stop.Drain = s.Drain
 	srv := listen.Server(how.Handler(counts.Handler(shown)), addr, how.Hosts, log)
-	srv.Handler = events.Observe(srv.Handler, auditLog.Write, counts.Observe)
+	srv.Handler = events.Observe(srv.Handler, auditLog.Write, counts.Observe, shown.Observe)
 	return listen.Until(c.Context, srv, l, how.Stop, log)
 }
 

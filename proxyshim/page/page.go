@@ -54,9 +54,10 @@ type Snippet struct {
 // Handler serves pages, and what is not for people from its shim. It is safe for concurrent use.
 type Handler struct {
 	Options
-	names  *names
-	pages  *template.Template
-	cancel context.CancelFunc
+	names    *names
+	verdicts verdicts
+	pages    *template.Template
+	cancel   context.CancelFunc
 }
 
 // New returns a Handler. It makes no request to a store before somebody looks at a page.
@@ -68,8 +69,11 @@ func New(o Options) (*Handler, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{Options: o, names: &names{read: o.Names, now: o.Now}}
-	h.names.ctx, h.cancel = context.WithCancel(context.Background())
 	var err error
+	if h.verdicts, err = newVerdicts(); err != nil {
+		return nil, err
+	}
+	h.names.ctx, h.cancel = context.WithCancel(context.Background())
 	h.pages, err = template.New("").Funcs(h.functions()).ParseFS(static, "static/pages.html")
 	return h, err
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/access"
+	"github.com/modferry/modferry/proxyshim/events"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/remote"
 	"github.com/modferry/modferry/registry/remote/registrytest"
@@ -236,6 +237,44 @@ func TestWhatIsRefusedIsSaidInTheWordsOfTheShim(t *testing.T) {
 			if missing := e.shim.Wishes(true); len(missing) > 0 {
 				t.Errorf("who looks at a page wishes for %v", missing)
 			}
+		})
+	}
+}
+
+func TestAListTellsWhatTheRegistryHoldsBack(t *testing.T) {
+	e := newEnv(t)
+	e.publish("corp.example/lib", "v1.0.0", "v1.1.0")
+	observed := events.Observe(e.pages, e.pages.Observe)
+	get := func(target string) {
+		observed.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", target, nil))
+	}
+	list := func() string { return e.shows("/-/module/corp.example/lib", 200, "v1.0.0", "v1.1.0") }
+	for name, target := range map[string]string{
+		"a go command was refused it": "/corp.example/lib/@v/v1.0.0.info",
+		"somebody looked at its page": "/-/module/corp.example/lib@v1.0.0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			e.registry.Inject(registrytest.HarborPolicyViolation())
+			get(target)
+			if text := list(); strings.Count(text, "held back by the registry") != 1 || !strings.Contains(text, "current image with 2 vulnerabilities cannot be pulled") {
+				t.Errorf("the list: %s", text)
+			}
+			var got struct {
+				Versions []struct {
+					Version  string
+					HeldBack *struct{ Text string }
+				}
+			}
+			check(t, json.Unmarshal(e.get("/-/api/module/corp.example/lib").Body.Bytes(), &got))
+			if v := got.Versions; len(v) != 2 || v[0].HeldBack != nil || v[1].HeldBack == nil || !strings.Contains(v[1].HeldBack.Text, "2 vulnerabilities") {
+				t.Errorf("as JSON: %+v", v)
+			}
+			e.registry.Heal()
+			get("/corp.example/lib/@v/v1.0.0.info")
+			if text := list(); strings.Contains(text, "held back by the registry") {
+				t.Error("it is let through, and still said to be held back")
+			}
+			e.now = e.now.Add(2 * time.Hour) // for the next one, what is cached has to be asked for again
 		})
 	}
 }

@@ -11,14 +11,16 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/access"
+	"github.com/modferry/modferry/proxyshim/events"
 )
 
 // version is a version of a module: its names and, once it was looked at, what was found out.
 type version struct {
-	Module  string `json:"module"`
-	Version string `json:"version"`
-	Command string `json:"command"` // to use it
-	License string `json:"license,omitempty"`
+	Module  string   `json:"module"`
+	Version string   `json:"version"`
+	Command string   `json:"command"` // to use it
+	License string   `json:"license,omitempty"`
+	Held    *verdict `json:"heldBack,omitempty"` // by the registry, when it was last asked for
 	*proxyshim.Description
 }
 
@@ -41,6 +43,9 @@ func goGet(path, version string) string { return "go get " + path + "@" + versio
 
 // version describes a version, which is fetched and verified if need be.
 func (h *Handler) version(r *http.Request, m module.Version) (*versionPage, *problem) {
+	if e := events.Of(r.Context()); e != nil {
+		e.Module = m
+	}
 	d, err := h.Shim.Describe(r.Context(), m)
 	if err != nil {
 		return nil, explain(m, err)

@@ -163,7 +163,7 @@ func (h *Handler) module(r *http.Request, path string) (*modulePage, *problem) {
 	p.paging, names = part(r, newest)
 	for _, name := range names {
 		m := module.Version{Path: path, Version: name}
-		p.Versions = append(p.Versions, version{Module: path, Version: name, Command: goGet(path, name), Description: h.Shim.Known(m)})
+		p.Versions = append(p.Versions, version{Module: path, Version: name, Command: goGet(path, name), Held: h.verdicts.of(m), Description: h.Shim.Known(m)})
 	}
 	p.ModOnly = slices.Clone(modOnly)
 	slices.Reverse(p.ModOnly)
