@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -36,10 +37,9 @@ type floors struct{ shimCPU, mirrorCPU float64 }
 // floors measures the pieces, records them, and of the ratios what follows from them. The zips are those in cache.
 func (b *realBench) floors(cache string, raw rawGETs) floors {
 	r := b.results
-	var zips []string
-	for _, v := range b.full() {
-		zips = append(zips, filepath.Join(cache, filepath.FromSlash(v.base)+".zip"))
-	}
+	zips, small := b.cached(cache)
+	copies := b.t.TempDir()
+	copier := func(file string) error { return copyFile(file, copies, strings.TrimPrefix(file, cache)) }
 	piece := func(name string, do func()) (cpu, wall float64) {
 		start := time.Now()
 		cpu = cpuOf(b, do)
@@ -50,11 +50,13 @@ func (b *realBench) floors(cache string, raw rawGETs) floors {
 	r.record(rowRaw, "now", raw.manifests+raw.blobs)
 	r.record("raw GETs, sha256 included: the client's part, CPU (s)", "piece", raw.cpu)
 	h1, h1Wall := piece("h1: inflate (klauspost/compress) and sha256 of all entries", func() { b.each(zips, sumEntries) })
-	write, writeWall := piece("write the zips to files and read them once", func() { b.each(zips, copyFile) })
+	write, writeWall := piece("files: write the zips and read them once", func() { b.each(zips, copier) })
+	files, filesWall := piece("files: write .info, .mod, verdict and tile, each by way of a temporary one", func() { b.each(small, copier) })
+	b.check(os.RemoveAll(copies))
 	manifests, signatures := b.bodies()
 	ecdsaCPU, ecdsaWall := piece("signatures: JSON of two manifests, sha256 of payloads, crypto/ecdsa", func() { b.verifyAll(manifests, signatures) })
 	hash, _ := piece("layers: sha256 twice and crc32 of the zips", func() { b.each(zips, hashLayer) })
-	push, _ := piece("push: POST and PUT of the zips, the client's part", func() { b.pushAll(zips) })
+	push, _ := piece("push: POST and PUT of all blobs, the client's part", func() { b.pushAll(zips) })
 
 	s := b.serveFiles(cache)
 	serveMod := b.get(s.ready, b.versions, ".mod")
@@ -73,9 +75,9 @@ func (b *realBench) floors(cache string, raw rawGETs) floors {
 	r.record(rowMirrorPeak, "floor", keyed.peak)
 
 	rawWall := raw.manifests + raw.blobs
-	r.record(rowCold, "floor", (rawWall+h1Wall+writeWall+ecdsaWall+serveMod+serveRest)/rawWall)
-	r.record(rowMod, "floor", (raw.manifests+ecdsaWall+serveMod)/raw.manifests)
-	f := floors{shimCPU: raw.cpu + h1 + write + ecdsaCPU + serve.cpu + started.cpu, mirrorCPU: h1 + hash + push + keyed.cpu}
+	r.record(rowCold, "floor", (rawWall+h1Wall+writeWall+filesWall+ecdsaWall+serveMod+serveRest)/rawWall)
+	r.record(rowMod, "floor", (raw.manifests+filesWall+ecdsaWall+serveMod)/raw.manifests)
+	f := floors{shimCPU: raw.cpu + h1 + write + files + ecdsaCPU + serve.cpu + started.cpu, mirrorCPU: h1 + hash + push + keyed.cpu}
 	r.record(rowColdSeconds, "floor", f.shimCPU)
 	r.record(rowMirrorSec, "floor", f.mirrorCPU)
 	return f
@@ -134,20 +136,35 @@ func sumEntries(file string) error {
 	return nil
 }
 
-// copyFile writes a copy, and removes it.
-func copyFile(file string) (err error) {
+// cached returns the files of a shim's cache: the zips, and the small ones that lie beside them.
+func (b *realBench) cached(dir string) (zips, small []string) {
+	b.check(filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || d.IsDir() || strings.Contains(file, "/.sumdb/"):
+		case filepath.Ext(file) == ".zip":
+			zips = append(zips, file)
+		default:
+			small = append(small, file)
+		}
+		return err
+	}))
+	return zips, small
+}
+
+// copyFile writes a copy to dir, under a temporary name first.
+func copyFile(file, dir, name string) (err error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.CreateTemp(filepath.Dir(file), "copy")
+	out, err := os.CreateTemp(dir, "copy")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(out.Name())
 	_, err = io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{in}, make([]byte, 32<<10)) // not within the kernel
-	return errors.Join(err, out.Close())
+	to := filepath.Join(dir, name)
+	return errors.Join(err, out.Close(), os.MkdirAll(filepath.Dir(to), 0o755), os.Rename(out.Name(), to))
 }
 
 // hashLayer is what the format asks for: the digest of the layer and of the tar in it, and the checksum of its gzip frame.
@@ -207,26 +224,40 @@ func (b *realBench) verifyAll(manifests, signatures [][]byte) {
 	b.check(g.Wait())
 }
 
-// pushAll uploads files to the registry, under a name of this run, as the distribution specification has it.
-func (b *realBench) pushAll(files []string) {
+// smallBlobs is how many a version has beside its zip: config, meta layer, and of the signature config and payload.
+const smallBlobs = 4
+
+// pushAll uploads the zips, and as many small blobs as there are, under a name of this run, as the distribution
+// specification has it.
+func (b *realBench) pushAll(zips []string) {
 	where := fmt.Sprintf("http://%s/v2/floor/n%d/blobs/uploads/", b.mirrors, time.Now().UnixNano())
-	b.each(files, func(file string) error {
+	b.each(zips, func(file string) error {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		resp, err := request(b.t.Context(), http.MethodPost, where, nil)
-		if err != nil {
-			return err
-		}
-		at := resp.Header.Get("Location")
-		sep := "?"
-		if strings.Contains(at, "?") {
-			sep = "&"
-		}
-		_, err = request(b.t.Context(), http.MethodPut, fmt.Sprintf("%s%sdigest=sha256:%x", at, sep, sha256.Sum256(data)), data)
-		return err
+		return push(b.t.Context(), where, data)
 	})
+	var names []string
+	for i := range smallBlobs * len(b.versions) {
+		names = append(names, fmt.Sprintf("%s%d", where, i))
+	}
+	b.each(names, func(name string) error { return push(b.t.Context(), where, bytes.Repeat([]byte(name), 10)) })
+}
+
+// push uploads a blob.
+func push(ctx context.Context, where string, data []byte) error {
+	resp, err := request(ctx, http.MethodPost, where, nil)
+	if err != nil {
+		return err
+	}
+	at := resp.Header.Get("Location")
+	sep := "?"
+	if strings.Contains(at, "?") {
+		sep = "&"
+	}
+	_, err = request(ctx, http.MethodPut, fmt.Sprintf("%s%sdigest=sha256:%x", at, sep, sha256.Sum256(data)), data)
+	return err
 }
 
 // request sends body, and reads the answer, which must not be an error.
