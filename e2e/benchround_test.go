@@ -41,12 +41,14 @@ func (b *realBench) round(binaries []binary) {
 		mirrorCPU[bin.name] = b.mirror(bin, caches["now"])
 		b.scale(bin)
 	}
-	old := cpu["old"]
-	r.record(rowColdCPU, "now", cpu["now"]/old)
-	r.record(rowColdCPU, "floor", f.shimCPU/old)
-	old = mirrorCPU["old"]
-	r.record(rowMirrorCPU, "now", mirrorCPU["now"]/old)
-	r.record(rowMirrorCPU, "floor", f.mirrorCPU/old)
+	if old := cpu["old"]; old > 0 {
+		r.record(rowColdCPU, "now", cpu["now"]/old)
+		r.record(rowColdCPU, "floor", f.shimCPU/old)
+	}
+	if old := mirrorCPU["old"]; old > 0 {
+		r.record(rowMirrorCPU, "now", mirrorCPU["now"]/old)
+		r.record(rowMirrorCPU, "floor", f.mirrorCPU/old)
+	}
 	for _, dir := range caches {
 		b.check(os.RemoveAll(dir))
 	}
