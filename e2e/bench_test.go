@@ -274,12 +274,12 @@ func getAll(ctx context.Context, urls []string) error {
 
 // get reads a whole answer, which must be 200.
 func get(ctx context.Context, url string) error {
-	_, err := getInto(ctx, url, io.Discard)
+	_, err := getInto(ctx, url, http.StatusOK, io.Discard)
 	return err
 }
 
-// getInto is get, with the answer written to w, and returns its header.
-func getInto(ctx context.Context, url string, w io.Writer) (http.Header, error) {
+// getInto is get for an answer of that status, with the answer written to w, and returns its header.
+func getInto(ctx context.Context, url string, status int, w io.Writer) (http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -293,7 +293,7 @@ func getInto(ctx context.Context, url string, w io.Writer) (http.Header, error) 
 	if _, err := io.Copy(w, resp.Body); err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != status {
 		return nil, fmt.Errorf("GET %s: %s", url, resp.Status)
 	}
 	return resp.Header, nil

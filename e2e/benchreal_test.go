@@ -1,14 +1,12 @@
+//go:build unix
+
 package e2e
 
 import (
 	"bufio"
-	"cmp"
-	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -18,10 +16,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/mod/module"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry/remote"
@@ -40,14 +36,16 @@ const (
 )
 
 // TestBenchReal measures with real modules: all that "go mod download" in cosign asks for, out of a distribution
-// registry. Every number is set against its limit of the same round: plain GETs of the same manifests and layers, a
-// static file server, GOPROXY=file://.
+// registry, and a directory of 20,000 versions. Every number stands beside its limit, taken in the same round: plain
+// GETs of the same manifests and layers, a static file server, GOPROXY=file://; and beside its floor: what it would be if
+// nothing was done but what nobody can leave out (see floors). It ends in a table for a note.
 func TestBenchReal(t *testing.T) {
 	dir := os.Getenv(envBenchReal)
 	if dir == "" {
 		t.Skipf("%s is not set; run make bench-real", envBenchReal)
 	}
 	b := newRealBench(t, dir)
+	b.prepareScale()
 	rounds := 3
 	if n := os.Getenv(envBenchRound); n != "" {
 		if _, err := fmt.Sscan(n, &rounds); err != nil {
@@ -55,20 +53,25 @@ func TestBenchReal(t *testing.T) {
 		}
 	}
 	b.raw() // the registry reads its files
-	all := results{}
-	for range rounds {
-		b.round(all)
+	binaries := []binary{{"now", os.Getenv(envModferry)}}
+	if old := os.Getenv(envBenchOld); old != "" {
+		binaries = append(binaries, binary{"old", old})
 	}
-	fmt.Printf("\n%d versions, %d zips, %d at a time; medians of %d rounds, each number / the lowest / the highest\n",
+	for n := range rounds {
+		b.round(binaries)
+		slices.Reverse(binaries)
+		fmt.Fprintf(os.Stderr, "round %d of %d is done\n", n+1, rounds)
+	}
+	fmt.Printf("\n%d versions, %d zips, %d requests at a time; medians of %d rounds, of \"now\" with the lowest and the highest\n\n",
 		len(b.versions), len(b.full()), benchClients, rounds)
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		v := all[name]
-		slices.Sort(v)
-		fmt.Printf("%-52s %8.2f %8.2f %8.2f\n", name, v[len(v)/2], v[0], v[len(v)-1])
-	}
+	b.results.print(os.Stdout)
 }
 
-// TestServeBenchFiles is no test but the static file server that TestBenchReal compares with, in a process of its own.
+// A binary is a modferry to measure.
+type binary struct{ name, path string }
+
+// TestServeBenchFiles is no test but the static file server that TestBenchReal compares with, in a process of its own. It
+// answers with a constant, too, of as many bytes as are asked for: what net/http takes without anything to do.
 func TestServeBenchFiles(t *testing.T) {
 	dir := os.Getenv(envFiles)
 	if dir == "" {
@@ -79,30 +82,46 @@ func TestServeBenchFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(os.Stderr, "http://%s\n", l.Addr())
-	t.Fatal(http.Serve(l, http.FileServer(http.Dir(dir))))
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServer(http.Dir(dir)))
+	constant := make([]byte, 256<<10)
+	mux.HandleFunc("/-/constant/{size}", func(w http.ResponseWriter, r *http.Request) {
+		size := 0
+		_, _ = fmt.Sscan(r.PathValue("size"), &size)
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", r.PathValue("size"))
+		for ; size > 0; size -= len(constant) {
+			_, _ = w.Write(constant[:min(size, len(constant))])
+		}
+	})
+	t.Fatal(http.Serve(l, mux))
 }
 
 // A realVersion is a version of the set, and what a cold shim has to read of it.
 type realVersion struct {
-	base             string // path of its files, without extension
-	modOnly          bool
-	manifests, blobs []string // URLs
+	module.Version
+	base                      string // path of its files, without extension
+	modOnly                   bool
+	manifest, signature, blob string // URLs; blob is "" if there is no zip
 }
 
 type realBench struct {
 	t        *testing.T
 	dir      string
 	registry string // host:port
+	mirrors  string // host:port of another one, empty, which mirror fills
 	versions []realVersion
+	results  results
 }
 
 // newRealBench starts a registry that has the set, fetching it the first time.
 func newRealBench(t *testing.T, dir string) *realBench {
 	dir, err := filepath.Abs(dir)
-	b := &realBench{t: t, dir: dir}
+	b := &realBench{t: t, dir: dir, results: results{}}
 	b.check(err)
 	b.check(os.MkdirAll(filepath.Join(dir, "project"), 0o755))
 	b.registry = startRegistry(t, registryOptions{data: filepath.Join(dir, "registry")}).addr
+	b.mirrors = startRegistry(t, registryOptions{}).addr
 	b.fetchProject()
 	if _, err := os.Stat(filepath.Join(dir, "complete")); err != nil {
 		b.fetchSet()
@@ -134,20 +153,18 @@ func (b *realBench) fetchProject() {
 
 // fetchSet mirrors the set from the configured GOPROXY into the registry.
 func (b *realBench) fetchSet() {
-	modferry := os.Getenv(envModferry)
 	for _, args := range [][]string{
 		{"keygen", "--output-key-prefix", filepath.Join(b.dir, "cosign")},
-		{
-			"mirror", "--key", filepath.Join(b.dir, "cosign.key"), "--registry", b.registry + "/" + benchStore,
-			"testdata/cosign.set",
-		},
+		{"mirror", "--key", b.key(), "--registry", b.registry + "/" + benchStore, "testdata/cosign.set"},
 	} {
-		cmd := exec.CommandContext(b.t.Context(), modferry, args...)
+		cmd := exec.CommandContext(b.t.Context(), os.Getenv(envModferry), args...)
 		cmd.Env = append(os.Environ(), benchPassword)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		b.check(cmd.Run())
 	}
 }
+
+func (b *realBench) key() string { return filepath.Join(b.dir, "cosign.key") }
 
 // lookUp finds out what has to be read of each version.
 func (b *realBench) lookUp() {
@@ -160,20 +177,20 @@ func (b *realBench) lookUp() {
 	defer set.Close()
 	for lines := bufio.NewScanner(set); lines.Scan(); {
 		f := strings.Fields(lines.Text())
-		v := realVersion{modOnly: len(f) == 3}
-		path, err := module.EscapePath(f[0])
+		v := realVersion{Version: module.Version{Path: f[0], Version: f[1]}, modOnly: len(f) == 3}
+		path, err := module.EscapePath(v.Path)
 		b.check(err)
-		version, err := module.EscapeVersion(f[1])
+		version, err := module.EscapeVersion(v.Version.Version)
 		b.check(err)
 		v.base = "/" + path + "/@v/" + version
-		m, err := store.FindKind(b.t.Context(), module.Version{Path: f[0], Version: f[1]}, v.modOnly)
+		m, err := store.FindKind(b.t.Context(), v.Version, v.modOnly)
 		b.check(err)
 		tag, err := m.Tag()
 		b.check(err)
 		url := "http://" + b.registry + "/v2/" + benchStore + "/" + m.Repository
-		v.manifests = []string{url + "/manifests/" + tag, url + "/manifests/" + sign.Tag(m.Descriptor.Digest)}
+		v.manifest, v.signature = url+"/manifests/"+tag, url+"/manifests/"+sign.Tag(m.Descriptor.Digest)
 		if m.Zip != nil {
-			v.blobs = []string{url + "/blobs/" + m.Zip.Digest.String()}
+			v.blob = url + "/blobs/" + m.Zip.Digest.String()
 		}
 		b.versions = append(b.versions, v)
 	}
@@ -184,132 +201,13 @@ func (b *realBench) full() []realVersion {
 	return slices.DeleteFunc(slices.Clone(b.versions), func(v realVersion) bool { return v.modOnly })
 }
 
-// results are the numbers of all rounds, by what they are of.
-type results map[string][]float64
-
-func (r results) record(name string, value float64) { r[name] = append(r[name], value) }
-
-// round measures everything once.
-func (b *realBench) round(r results) {
-	rawMod, rawAll := b.raw()
-	r.record("raw GETs (s)", rawAll)
-	binaries := map[string]string{"": os.Getenv(envModferry)}
-	if old := os.Getenv(envBenchOld); old != "" {
-		binaries["old "] = old
-	}
-	cpu := map[string]float64{}
-	for who, bin := range binaries {
-		cache := b.t.TempDir()
-		s := b.serve(bin, cache)
-		mod := b.get(s.ready, b.versions, ".mod")
-		zip := b.get(s.ready, b.full(), ".info", ".zip")
-		r.record(who+"cold session ÷ raw GETs", (mod+zip)/rawAll)
-		r.record(who+"cold .mod ÷ raw GETs of manifests", mod/rawMod)
-		u := b.stop(s)
-		cpu[who] = u.cpu
-		r.record(who+"cold, CPU (s)", u.cpu)
-		r.record(who+"cold, peak memory (MB)", u.peak)
-
-		s = b.serve(bin, cache)
-		b.get(s.ready, b.versions, ".mod")
-		r.record(who+"warm .mod load, peak memory (MB)", b.stop(s).peak)
-		b.warm(r, who, bin, cache)
-		b.goCommand(r, who, bin, cache)
-		b.check(os.RemoveAll(cache))
-	}
-	if old := cpu["old "]; old > 0 {
-		r.record("cold, CPU ÷ old", cpu[""]/old)
-	}
-}
-
-// warm compares a shim that has everything in cache with a static file server.
-func (b *realBench) warm(r results, who, bin, cache string) {
-	s, files := b.serve(bin, cache), b.serveFiles(cache)
-	for ext, repeat := range map[string]int{".mod": 8, ".info": 8, ".zip": 2} {
-		versions := b.full()
-		b.get(s.ready, versions, ext)
-		b.get(files.ready, versions, ext)
-		shim, static := 0.0, 0.0
-		for range repeat {
-			shim += b.get(s.ready, versions, ext)
-			static += b.get(files.ready, versions, ext)
-		}
-		r.record(who+"warm "+ext+" ÷ static file server", shim/static)
-	}
-	shim, static := b.stop(s), b.stop(files)
-	r.record(who+"warm, CPU ÷ static file server", shim.cpu/static.cpu)
-}
-
-// goCommand compares a shim, first without and then with everything in cache, with the files of another one's cache.
-func (b *realBench) goCommand(r results, who, bin, cache string) {
-	fresh := b.t.TempDir()
-	s := b.serve(bin, fresh)
-	cold := b.download(s.ready)
-	warm := b.download(s.ready)
-	b.stop(s)
-	file := b.download("file://" + cache)
-	r.record(who+"go mod download, cold ÷ file://", cold/file)
-	r.record(who+"go mod download, warm ÷ file://", warm/file)
-	b.check(os.RemoveAll(fresh))
-}
-
-// raw gets what a shim has to read, checking digests, and returns how long that took: the manifests with their
-// signatures, and all.
-func (b *realBench) raw() (manifests, all float64) {
-	var m, blobs []string
-	for _, v := range b.versions {
-		m, blobs = append(m, v.manifests...), append(blobs, v.blobs...)
-	}
-	manifests = b.fetch(m, true)
-	return manifests, manifests + b.fetch(blobs, true)
-}
-
-// get gets files from a proxy.
-func (b *realBench) get(proxy string, versions []realVersion, exts ...string) (seconds float64) {
-	var urls []string
-	for _, v := range versions {
-		for _, ext := range exts {
-			urls = append(urls, proxy+v.base+ext)
-		}
-	}
-	return b.fetch(urls, false)
-}
-
-// fetch gets URLs, some at a time.
-func (b *realBench) fetch(urls []string, hash bool) (seconds float64) {
-	start := time.Now()
-	g, ctx := errgroup.WithContext(b.t.Context())
-	g.SetLimit(benchClients)
-	for _, url := range urls {
-		g.Go(func() error {
-			if !hash {
-				return get(ctx, url)
-			}
-			return getHashed(ctx, url)
-		})
-	}
-	b.check(g.Wait())
-	return time.Since(start).Seconds()
-}
-
-// getHashed is get, with the digest that the registry states, as it must, checked.
-func getHashed(ctx context.Context, url string) error {
-	h := sha256.New()
-	header, err := getInto(ctx, url, h)
-	if err != nil {
-		return err
-	}
-	if want := header.Get("Docker-Content-Digest"); want != fmt.Sprintf("sha256:%x", h.Sum(nil)) {
-		return fmt.Errorf("GET %s: digest %s", url, cmp.Or(want, "missing"))
-	}
-	return nil
-}
-
 var listeningAt = regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+)`)
 
-func (b *realBench) serve(bin, cache string) *process {
+// serve starts a shim of the registry, or of another store.
+func (b *realBench) serve(bin, cache string, store ...string) *process {
+	store = append(store, b.registry+"/"+benchStore)
 	cmd := exec.CommandContext(b.t.Context(), bin, "serve", "--listen", "127.0.0.1:0",
-		"--key", filepath.Join(b.dir, "cosign.pub"), "--registry", b.registry+"/"+benchStore, "--cache", cache)
+		"--key", filepath.Join(b.dir, "cosign.pub"), "--registry", store[0], "--cache", cache)
 	p, err := startProcess(cmd, listeningAt)
 	b.check(err)
 	return p
@@ -321,20 +219,4 @@ func (b *realBench) serveFiles(dir string) *process {
 	p, err := startProcess(cmd, listeningAt)
 	b.check(err)
 	return p
-}
-
-// download runs "go mod download" in the project, with an empty module cache.
-func (b *realBench) download(proxy string) (seconds float64) {
-	modcache := b.t.TempDir()
-	cmd := exec.CommandContext(b.t.Context(), "go", "mod", "download")
-	cmd.Dir = filepath.Join(b.dir, "project")
-	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GOMODCACHE="+modcache, "GOFLAGS=-modcacherw", "GOWORK=off",
-		"GOTOOLCHAIN=local", "GONOPROXY=", "GOPRIVATE=", "GOSUMDB=off")
-	start := time.Now()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.t.Fatalf("go mod download from %s: %v\n%s", proxy, err, out)
-	}
-	seconds = time.Since(start).Seconds()
-	b.check(os.RemoveAll(modcache))
-	return seconds
 }

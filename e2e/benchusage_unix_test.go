@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -18,25 +20,59 @@ type usage struct {
 	peak float64 // MB
 }
 
-// stop ends a process, which may flush what it has, and returns what it took. Linux counts the memory of this process, from
-// before exec, into Maxrss of its children; what /proc says is the child's own.
+// stop ends a process, which may flush what it has, and returns what it took.
 func (b *realBench) stop(p *process) usage {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	peak := peakOf(p.cmd.Process.Pid)
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		b.t.Fatal(err)
 	}
 	<-p.exited
-	state := p.cmd.ProcessState
-	u := usage{cpu: (state.UserTime() + state.SystemTime()).Seconds()}
-	if r, ok := state.SysUsage().(*syscall.Rusage); ok {
+	return usageOf(p.cmd.ProcessState, peak)
+}
+
+// measured runs cmd to its end.
+func measured(cmd *exec.Cmd) (u usage, output string, err error) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return u, "", err
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for peak := 0.0; ; {
+		select {
+		case err := <-done:
+			return usageOf(cmd.ProcessState, peak), out.String(), err
+		case <-time.After(5 * time.Millisecond):
+			peak = max(peak, peakOf(cmd.Process.Pid))
+		}
+	}
+}
+
+// usageOf returns what a process took. Linux counts the memory of the parent, from before exec, into Maxrss of its
+// children; what /proc says of the living is their own.
+func usageOf(state *os.ProcessState, peak float64) usage {
+	u := usage{cpu: cpuTime(state), peak: peak}
+	if r, ok := state.SysUsage().(*syscall.Rusage); ok && peak == 0 {
 		u.peak = float64(r.Maxrss) / 1e6 // bytes on macOS
 	}
-	if m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status); m != nil {
-		kib, err := strconv.ParseFloat(string(m[1]), 64)
-		b.check(err)
-		u.peak = kib * 1024 / 1e6
-	}
 	return u
+}
+
+func cpuTime(state *os.ProcessState) float64 {
+	return (state.UserTime() + state.SystemTime()).Seconds()
+}
+
+var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+
+// peakOf returns the most memory that a living process has had, in MB, 0 where that cannot be told.
+func peakOf(pid int) float64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if m := highWater.FindSubmatch(status); m != nil {
+		kib, _ := strconv.ParseFloat(string(m[1]), 64)
+		return kib * 1024 / 1e6
+	}
+	return 0
 }
 
 // ownCPU returns the CPU time that this process has taken.
@@ -47,4 +83,11 @@ func ownCPU(tb testing.TB) time.Duration {
 		tb.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// cpuOf returns the CPU time that this process takes for do, in seconds.
+func cpuOf(b *realBench, do func()) float64 {
+	before := ownCPU(b.t)
+	do()
+	return (ownCPU(b.t) - before).Seconds()
 }

@@ -66,7 +66,7 @@ func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSe
 		}
 	}
 	defer h.cache.Hold(m)()
-	cached := event != nil && h.isCached(m, k)
+	cached := event != nil && h.knownAbsent(m) == nil && h.isCached(m, k)
 	for range openings {
 		e, err := h.version(ctx, m)
 		if err == nil {

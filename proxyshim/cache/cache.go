@@ -46,6 +46,7 @@ type Cache struct {
 	held     map[module.Version]int // being served right now: not to be evicted
 	dropping map[module.Version]int // being removed: what is on disk does not count any more
 
+	recent   recent
 	writer   *writer
 	sweeping sync.WaitGroup
 	evicting sync.Mutex // held while the directory is looked through
@@ -62,7 +63,7 @@ func New(o Options) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{
-		dir: dir, max: o.Max, now: o.Now, log: o.Log, writer: newWriter(o.Log),
+		dir: dir, max: o.Max, now: o.Now, log: o.Log, recent: newRecent(), writer: newWriter(o.Log),
 		entries: make(map[module.Version]*Entry), held: make(map[module.Version]int), dropping: make(map[module.Version]int),
 	}
 	c.sweeping.Go(func() {

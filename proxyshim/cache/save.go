@@ -91,6 +91,13 @@ type unsaved struct {
 // small is the content of the small files of a version.
 type small struct{ info, mod []byte }
 
+func (s *small) content(ext string) []byte {
+	if ext == infoExt {
+		return s.info
+	}
+	return s.mod
+}
+
 // save has the entry of m written, as it is then.
 func (c *Cache) save(m module.Version, wait bool) error {
 	return c.writer.add(func() error {

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -84,6 +83,8 @@ type Entry struct {
 	file    string       // path of the files, without extension
 	touched atomic.Int64 // the last use recorded on disk, in nanoseconds since 1970
 	unsaved unsaved
+
+	info, mod smallFile
 }
 
 // Get returns the entry of m in memory, or nil.
@@ -166,49 +167,46 @@ func (c *Cache) Forget(e *Entry) {
 	}
 }
 
-// Open opens the .info, .mod or .zip of e to serve it, the first two as a [Small], and returns when it was written. It is
-// [ErrUnverified] if that is not the file that was checked.
+// Open opens the .info, .mod or .zip of e to serve it, the first two as a [Small], and returns when it was written, of a
+// [Small] perhaps when it was confirmed. It is [ErrUnverified] if that is not the file that was checked.
 func (c *Cache) Open(e *Entry, kind goproxy.Kind) (io.ReadSeekCloser, time.Time, error) {
-	ext, want, small := zipExt, e.Zip, e.unsaved.small
-	switch {
-	case kind == goproxy.Info && small != nil:
-		return newSmall(small.info), e.Checked, nil
-	case kind == goproxy.Mod && small != nil:
-		return newSmall(small.mod), e.Checked, nil
-	case kind == goproxy.Info:
-		ext, want = infoExt, e.Info
-	case kind == goproxy.Mod:
-		ext, want = modExt, e.Mod
+	defer c.touch(e)
+	switch kind {
+	case goproxy.Info:
+		return c.openSmall(e, &e.info, infoExt, e.Info, e.InfoDigest)
+	case goproxy.Mod:
+		return c.openSmall(e, &e.mod, modExt, e.Mod, e.ModDigest)
+	}
+	return openIntact(e.file+zipExt, e.Zip)
+}
+
+// openSmall opens the .info or .mod of e.
+func (c *Cache) openSmall(e *Entry, file *smallFile, ext string, want stamp, digest string) (io.ReadSeekCloser, time.Time, error) {
+	if s := e.unsaved.small; s != nil {
+		return newSmall(s.content(ext)), e.Checked, nil
+	}
+	if content, ok := c.recent.get(digest); ok {
+		return newSmall(content), e.Checked, nil
 	}
 	f, written, err := openIntact(e.file+ext, want)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	now, last := c.now(), e.touched.Load()
-	if now.UnixNano()-last > int64(touchInterval) && e.touched.CompareAndSwap(last, now.UnixNano()) {
-		_ = os.Chtimes(e.file+verdictExt, now, now)
-	}
-	if kind == goproxy.Zip {
-		return f, written, nil
-	}
 	defer f.Close()
 	content := make([]byte, want.Size) // one read and one write are cheaper than what a server does with a file
-	if _, err := io.ReadFull(f, content); err != nil {
+	if _, err := io.ReadFull(f, content); err != nil || !c.recent.offer(file, digest, content) {
 		return nil, time.Time{}, ErrUnverified
 	}
 	return newSmall(content), written, nil
 }
 
-// Small is an open .info or .mod, which is in memory.
-type Small struct {
-	*bytes.Reader
-	Content []byte // not to be modified
+// touch records that e is being used, on disk now and then.
+func (c *Cache) touch(e *Entry) {
+	now, last := c.now(), e.touched.Load()
+	if now.UnixNano()-last > int64(touchInterval) && e.touched.CompareAndSwap(last, now.UnixNano()) {
+		_ = os.Chtimes(e.file+verdictExt, now, now)
+	}
 }
-
-func newSmall(content []byte) Small { return Small{bytes.NewReader(content), content} }
-
-// Close implements io.Closer.
-func (Small) Close() error { return nil }
 
 // openIntact opens a file that has that stamp.
 func openIntact(name string, want stamp) (*os.File, time.Time, error) {
