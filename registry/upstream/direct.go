@@ -59,7 +59,7 @@ func (d *direct) open(ctx context.Context, w goproxy.File) (io.ReadCloser, error
 	if err != nil {
 		return nil, err
 	}
-	return openBelow(filepath.Join(dir, "cache", "download"), name)
+	return localTree(dir).open(ctx, name)
 }
 
 // resolve returns the version that a query means, and with "-versions" all that the module has.

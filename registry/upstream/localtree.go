@@ -213,16 +213,6 @@ func openFile(root *os.Root, name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// openBelow is openFile for a file below a directory.
-func openBelow(dir, name string) (io.ReadCloser, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fileError(err)
-	}
-	defer root.Close()
-	return openFile(root, name)
-}
-
 // readIn reads a file; a list may be empty.
 func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
 	f, err := openFile(root, name)
