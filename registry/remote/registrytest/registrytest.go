@@ -1,5 +1,5 @@
-// Package registrytest is an in-process OCI registry for tests. It logs its
-// requests, and its faults are named after what real registries do.
+// Package registrytest is an in-process OCI registry for tests. It logs its requests, and its faults are named after what
+// real registries do: of one product in products.go, of any in faults.go.
 package registrytest
 
 import (
