@@ -202,8 +202,7 @@ func (u *Upstream) walk(ctx context.Context, w goproxy.File, ask func(entry) err
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var local *localError
-		if errors.As(err, &local) {
+		if local, ok := errors.AsType[*localError](err); ok {
 			return fmt.Errorf("fetching the %s of %s: %w", w.Kind, w.Version, local.err)
 		}
 		if e.name != "" { // the spool is nobody's business
@@ -231,8 +230,7 @@ func (u *Upstream) walk(ctx context.Context, w goproxy.File, ask func(entry) err
 
 func newError(w goproxy.File, e entry, err error) *Error {
 	out := &Error{Module: w.Version, File: string(w.Kind), Source: e.name, Err: err}
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		out.Status, out.Message, out.Err = status.code, status.message, status.Unwrap()
 	}
 	return out
