@@ -117,10 +117,8 @@ func (u *Upstream) Info(ctx context.Context, m module.Version) ([]byte, error) {
 // bareInfo makes up the .info file of a version for the first directory that has the version; nil if none has.
 func (u *Upstream) bareInfo(m module.Version) (info []byte, dir string) {
 	for _, e := range u.entriesFor(m.Path) {
-		if t, ok := e.tree.(localTree); ok {
-			if data, err := t.bareInfo(m); err == nil {
-				return data, e.name
-			}
+		if t, ok := e.tree.(localTree); ok && t.has(m) {
+			return MadeUpInfo(m), e.name
 		}
 	}
 	return nil, ""
