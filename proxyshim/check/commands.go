@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modferry/modferry/registry/gocmd"
+	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/safetext"
 )
 
@@ -65,8 +66,12 @@ func (r *runner) runAll(ctx context.Context) error {
 	if err := r.run(ctx, r.goCmd, Result{}, []string{"mod", "verify"}); err != nil {
 		return err
 	}
-	for i := range r.o.Project.Modules {
-		if err := r.runTidy(ctx, i); err != nil {
+	skeleton, err := r.o.Project.Skeleton(r.temp) // one for all, as each module has files of its own
+	if err != nil {
+		return err
+	}
+	for _, m := range skeleton.Modules {
+		if err := r.runTidy(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -116,19 +121,14 @@ func (r *runner) runBuilds(ctx context.Context, platform string) error {
 
 // runTidy finds out whether a main module is tidy, and whether that can be found out. It compares what "go mod tidy" makes
 // of the module, for that takes a go.sum in another order or with other ends of lines for tidy, and -diff does not.
-func (r *runner) runTidy(ctx context.Context, i int) error {
-	skeleton, err := r.o.Project.Skeleton(r.temp)
-	if err != nil {
-		return err
-	}
-	m := skeleton.Modules[i]
+func (r *runner) runTidy(ctx context.Context, m project.Module) error {
 	result := Result{Command: "go mod tidy", Dir: relative(r.o.Project.Root, m.Source)}
 	start := time.Now()
 	if err := m.StandAlone(); err != nil {
 		return err
 	}
 	before := m.Lines()
-	_, err = r.goCmd.Run(ctx, m.Source, "mod", "tidy", "-modfile="+filepath.Join(m.Dir, "go.mod"))
+	_, err := r.goCmd.Run(ctx, m.Source, "mod", "tidy", "-modfile="+filepath.Join(m.Dir, "go.mod"))
 	after := m.Lines()
 	goMod, goSum := before.Changes(after)
 	switch {

@@ -1,5 +1,6 @@
 // Package collect turns what somebody asked for into requirements: modules by query, projects, go.sum files, lists, mirror
-// files with their locks, tools, toolchains, directories of modules.
+// files with their locks, tools, toolchains, directories of modules. Each kind of source is a case of [Sources], and an
+// entry of a mirror file one of [MirrorFile]; where the modules themselves are read from is package upstream.
 package collect
 
 import (

@@ -50,8 +50,7 @@ func (c *collector) addGoMod(name string, data []byte) {
 // and what the go command finds besides.
 func (c *collector) addProject(p *project.Project, name string, downloadAll bool, e entry) {
 	for _, err := range p.Problems {
-		var problem *project.Problem
-		if errors.As(err, &problem) && problem.Warning {
+		if problem, ok := errors.AsType[*project.Problem](err); ok && problem.Warning {
 			c.warn(err)
 		} else {
 			c.fail(err)

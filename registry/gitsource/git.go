@@ -79,7 +79,7 @@ func (c *command) output(ctx context.Context, args ...string) ([]byte, error) {
 
 // exitCode returns what a command ended with; -1 if it succeeded, was not run, or did not come to its end.
 func exitCode(err error) int {
-	if failed := (*gocmd.Error)(nil); errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*gocmd.Error](err); ok {
 		return failed.Code
 	}
 	return -1

@@ -73,7 +73,7 @@ func (c *Cmd) Run(ctx context.Context, dir string, args ...string) ([]byte, erro
 	}
 	cmd.Env = append(c.Environ(), "PWD="+cmd.Dir)
 	out, err := Output(ctx, cmd)
-	if failed := (*Error)(nil); errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*Error](err); ok {
 		failed.Env = c.shown
 	}
 	return out, err

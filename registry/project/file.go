@@ -85,8 +85,7 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 
 // withoutName leaves out the name of a file, which is told otherwise.
 func withoutName(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
 	return err

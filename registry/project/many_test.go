@@ -7,7 +7,7 @@ import (
 )
 
 // BenchmarkSkeletonOfALargeWorkspace has modules that replace each other, with a go.sum each.
-func BenchmarkCopyOfALargeWorkspace(b *testing.B) {
+func BenchmarkSkeletonOfALargeWorkspace(b *testing.B) {
 	const modules, sums = 200, 1000
 	files := make(map[string]string)
 	var uses, replaces, sum strings.Builder

@@ -1,5 +1,6 @@
 // Package project reads Go projects on disk, modules and workspaces, and copies those of their files that go commands
-// change to where they may. It runs nothing and asks nobody.
+// change to where they may. It runs nothing and asks nobody. What the directives of a project's go.mod and go.work say
+// about the modules that it needs, and where go commands work, is read here.
 package project
 
 import (

@@ -135,8 +135,7 @@ func (c *Checksums) readFrom(ctx context.Context, e entry, name string, limit in
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		return nil, fmt.Errorf("%s: %w (%d %s)", e.name, err, status.code, status.message)
 	}
 	return nil, fmt.Errorf("%s: %w", e.name, err)

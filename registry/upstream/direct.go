@@ -59,7 +59,7 @@ func (d *direct) open(ctx context.Context, w goproxy.File) (io.ReadCloser, error
 	if err != nil {
 		return nil, err
 	}
-	return openBelow(filepath.Join(dir, "cache", "download"), name)
+	return localTree(dir).open(ctx, name)
 }
 
 // resolve returns the version that a query means, and with "-versions" all that the module has.
@@ -92,8 +92,8 @@ func (d *direct) goCommand(ctx context.Context, args ...string) ([]byte, error) 
 		"GOPROXY=direct", "GONOPROXY=", "GOSUMDB=off", "GOFLAGS=-mod=mod -modcacherw", "GOWORK=off",
 		"GOTOOLCHAIN=local", "GO111MODULE=on")
 	out, err := gocmd.Output(ctx, cmd)
-	var failed *gocmd.Error
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[*gocmd.Error](err)
+	if !ok {
 		return out, err
 	}
 	name := "go " + strings.Join(args[:2], " ")

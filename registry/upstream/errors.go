@@ -66,8 +66,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // MayBeAbsent reports whether an error is as one would expect of what does not exist: of what the go command
 // fails to fetch directly, it does not say.
 func MayBeAbsent(err error) bool {
-	var e *Error
-	return errors.Is(err, ErrNotFound) || errors.As(err, &e) && e.onlyDirect
+	e, ok := errors.AsType[*Error](err)
+	return errors.Is(err, ErrNotFound) || ok && e.onlyDirect
 }
 
 // ChecksumError says that content has another sum than it must. It is ErrChecksum.

@@ -42,7 +42,7 @@ type localTree string
 //	          file whose go.mod is
 //	@latest   counts if that version is there
 //
-// An .info file is not made up here, as another upstream may have the real one: see [localTree.bareInfo].
+// An .info file is not made up here, as another upstream may have the real one: see [Upstream.Info].
 func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
 	root, err := t.root()
 	if err != nil {
@@ -67,18 +67,14 @@ func (t localTree) open(_ context.Context, name string) (io.ReadCloser, error) {
 	return nil, ErrNotFound
 }
 
-// bareInfo makes up the .info file of a version that is there without it. If the version
-// is not there, it is ErrNotFound.
-func (t localTree) bareInfo(m module.Version) ([]byte, error) {
+// has reports whether a version is there, be it in parts.
+func (t localTree) has(m module.Version) bool {
 	root, err := t.root()
 	if err != nil {
-		return nil, err
+		return false
 	}
 	defer root.Close()
-	if !goproxy.IsVersion(m) || !has(root, m) {
-		return nil, ErrNotFound
-	}
-	return MadeUpInfo(m), nil
+	return goproxy.IsVersion(m) && has(root, m)
 }
 
 // root opens the directory that the layout's names are below.
@@ -180,7 +176,7 @@ func MadeUpInfo(m module.Version) []byte {
 	return data
 }
 
-// has reports whether a version is there, be it in parts.
+// has is localTree.has for an open one.
 func has(root *os.Root, m module.Version) bool {
 	names := append(localNames(goproxy.File{Version: m, Kind: goproxy.Mod}), localNames(goproxy.File{Version: m, Kind: goproxy.Zip})...)
 	return slices.ContainsFunc(names, func(name string) bool { return checkFile(root, name) == nil })
@@ -211,16 +207,6 @@ func openFile(root *os.Root, name string) (io.ReadCloser, error) {
 		return nil, fileError(err)
 	}
 	return f, nil
-}
-
-// openBelow is openFile for a file below a directory.
-func openBelow(dir, name string) (io.ReadCloser, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fileError(err)
-	}
-	defer root.Close()
-	return openFile(root, name)
 }
 
 // readIn reads a file; a list may be empty.

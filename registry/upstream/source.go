@@ -33,17 +33,17 @@ type SourceOptions struct {
 type Source struct {
 	up    *Upstream
 	sums  *Checksums
-	spool spool
-	kept  []spool  // where to look for the files of versions first
-	busy  sync.Map // chan struct{} with room for one, by the name of a version's file
+	spool localTree   // all files in it are complete
+	kept  []localTree // where to look for the files of versions first
+	busy  sync.Map    // chan struct{} with room for one, by the name of a version's file
 }
 
 // NewSource returns a Source. The files of versions that it fetches are kept, and are given to up's own Info, GoMod
 // and Zip from then on. sums may be nil: then there is no checksum database.
 func NewSource(up *Upstream, sums *Checksums, o SourceOptions) *Source {
-	g := &Source{up: up, sums: sums, spool: spool(o.Spool)}
+	g := &Source{up: up, sums: sums, spool: localTree(o.Spool)}
 	if o.ModCache != "" {
-		g.kept = append(g.kept, spool(filepath.Join(o.ModCache, "cache", "download")))
+		g.kept = append(g.kept, localTree(o.ModCache))
 	}
 	g.kept = append(g.kept, g.spool)
 	up.spool.Store(&entry{tree: g.spool, local: func() bool { return true }})
@@ -114,7 +114,7 @@ func (g *Source) openKept(ctx context.Context, w goproxy.File, name string) (io.
 			return f, err
 		}
 	}
-	err := g.spool.put(name, func(f *os.File) error {
+	err := put(string(g.spool), name, func(f *os.File) error {
 		if w.Kind == goproxy.Zip {
 			return g.up.Zip(ctx, w.Version, f)
 		}
@@ -171,17 +171,9 @@ func (e *absentError) Error() string        { return e.err.Error() }
 func (e *absentError) Unwrap() error        { return e.err }
 func (e *absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// spool is a tree, a directory with files of versions by their names in the GOPROXY protocol. All of them are complete.
-type spool string
-
-// open implements tree.
-func (s spool) open(_ context.Context, name string) (io.ReadCloser, error) {
-	return openBelow(string(s), name)
-}
-
-// put adds a file.
-func (s spool) put(name string, fill func(*os.File) error) error {
-	file := filepath.Join(string(s), filepath.FromSlash(name))
+// put adds a file to a directory, by its name in the GOPROXY protocol.
+func put(dir, name string, fill func(*os.File) error) error {
+	file := filepath.Join(dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("keeping %s: %w", name, err)
 	}

@@ -68,8 +68,7 @@ func (t *httpTree) open(ctx context.Context, name string) (io.ReadCloser, error)
 	}
 	resp, err := t.client.Do(req)
 	if err != nil {
-		var detail *url.Error // it repeats the URL, which the caller names
-		if errors.As(err, &detail) {
+		if detail, ok := errors.AsType[*url.Error](err); ok { // it repeats the URL, which the caller names
 			err = detail.Err
 		}
 		return nil, &networkError{err}
@@ -121,8 +120,7 @@ func (u *Upstream) retry(ctx context.Context, name string, do func() error) erro
 
 // transient reports whether asking again may help, and when at the earliest.
 func transient(err error) (after time.Duration, ok bool) {
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		switch status.code {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -134,13 +132,12 @@ func transient(err error) (after time.Duration, ok bool) {
 		}
 		return 0, false
 	}
-	var network *networkError
-	if !errors.As(err, &network) {
+	if _, ok := errors.AsType[*networkError](err); !ok {
 		return 0, false
 	}
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
-	return 0, !(errors.As(err, &dns) && dns.IsNotFound) && !errors.As(err, &cert)
+	dns, _ := errors.AsType[*net.DNSError](err)
+	_, isCert := errors.AsType[*tls.CertificateVerificationError](err)
+	return 0, !isCert && (dns == nil || !dns.IsNotFound)
 }
 
 // localError is an error on our side, which no other upstream could mend.

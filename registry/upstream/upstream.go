@@ -117,10 +117,8 @@ func (u *Upstream) Info(ctx context.Context, m module.Version) ([]byte, error) {
 // bareInfo makes up the .info file of a version for the first directory that has the version; nil if none has.
 func (u *Upstream) bareInfo(m module.Version) (info []byte, dir string) {
 	for _, e := range u.entriesFor(m.Path) {
-		if t, ok := e.tree.(localTree); ok {
-			if data, err := t.bareInfo(m); err == nil {
-				return data, e.name
-			}
+		if t, ok := e.tree.(localTree); ok && t.has(m) {
+			return MadeUpInfo(m), e.name
 		}
 	}
 	return nil, ""
@@ -202,8 +200,7 @@ func (u *Upstream) walk(ctx context.Context, w goproxy.File, ask func(entry) err
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var local *localError
-		if errors.As(err, &local) {
+		if local, ok := errors.AsType[*localError](err); ok {
 			return fmt.Errorf("fetching the %s of %s: %w", w.Kind, w.Version, local.err)
 		}
 		if e.name != "" { // the spool is nobody's business
@@ -231,8 +228,7 @@ func (u *Upstream) walk(ctx context.Context, w goproxy.File, ask func(entry) err
 
 func newError(w goproxy.File, e entry, err error) *Error {
 	out := &Error{Module: w.Version, File: string(w.Kind), Source: e.name, Err: err}
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		out.Status, out.Message, out.Err = status.code, status.message, status.Unwrap()
 	}
 	return out

@@ -5,9 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 )
 
 // pluginName is that of the program of a key management service whose keys are files, test://FILE.
@@ -66,11 +66,8 @@ func WriteKMSKey(file string) error {
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(p.key)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	data, err := cryptoutils.MarshalPrivateKeyToPEM(p.key)
+	return errors.Join(err, os.WriteFile(file, data, 0o600))
 }
 
 // plugin answers one question: version 1 of the protocol of sigstore's cliplugin. Keys whose name ends in a fault have it.
@@ -92,8 +89,8 @@ func plugin(args []string, message io.Reader) (any, error) {
 	}
 	switch {
 	case q.MethodName == "publicKey" && fault != "silent":
-		der, err := x509.MarshalPKIXPublicKey(key.Public())
-		return map[string]any{"publicKey": map[string]any{"publicKeyPEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})}}, err
+		data, err := cryptoutils.MarshalPublicKeyToPEM(key.Public())
+		return map[string]any{"publicKey": map[string]any{"publicKeyPEM": data}}, err
 	case q.MethodName == "signMessage" && fault == "locked":
 		return nil, errors.New("the vault is locked")
 	case q.MethodName == "signMessage":
@@ -113,11 +110,7 @@ func readKMSKey(file string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, errors.New("not PEM")
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := cryptoutils.UnmarshalPEMToPrivateKey(data, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
 	"github.com/modferry/modferry/artifact/sign"
 )
@@ -59,9 +60,8 @@ func newPair() (p pair, err error) {
 	if err != nil {
 		return p, err
 	}
-	public, err := x509.MarshalPKIXPublicKey(p.key.Public())
 	p.private = pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: sealed})
-	p.public = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
+	p.public, err = cryptoutils.MarshalPublicKeyToPEM(p.key.Public())
 	return p, err
 }
 

@@ -49,15 +49,15 @@ func TestAToolCanBeInstalledOffline(t *testing.T) {
 		}
 		off := up.offline(t, r)
 		worksOffline(t, off, t.TempDir(), nil, "run", tt.pkg+"@latest")
-		for _, query := range []string{"latest", m.Version, "v1"} {
-			worksOffline(t, off, t.TempDir(), nil, "install", tt.pkg+"@"+query)
+		for _, query := range []string{"latest", m.Version, "v1"} { // run built it: with -n, packages are loaded, which is what takes modules
+			worksOffline(t, off, t.TempDir(), nil, "install", "-n", tt.pkg+"@"+query)
 			for _, p := range tt.platforms {
 				goos, goarch, _ := strings.Cut(p, "/")
 				worksOffline(t, off, t.TempDir(), []string{"GOOS=" + goos, "GOARCH=" + goarch}, "install", "-n", tt.pkg+"@"+query)
 			}
 			dir := t.TempDir()
 			write(t, dir, map[string]string{"go.mod": "module corp.example/p\n\ngo 1.24\n"})
-			for _, c := range []string{"get -tool " + tt.pkg + "@" + query, "mod tidy", "list -m all", "mod download", "build -o " + os.DevNull + " tool"} {
+			for _, c := range []string{"get -tool " + tt.pkg + "@" + query, "mod tidy", "list -m all", "mod download", "build -n tool"} {
 				worksOffline(t, off, dir, nil, strings.Fields(c)...)
 			}
 		}

@@ -138,8 +138,7 @@ func (v *view) warn(doing string, err error) {
 		return
 	}
 	message := err.Error()
-	var failed *gocmd.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*gocmd.Error](err); ok {
 		message = failed.Stderr
 	}
 	if !v.known[message] {
@@ -153,8 +152,7 @@ func (v *view) warn(doing string, err error) {
 func (v *view) run(ctx context.Context, pl place, args ...string) ([]byte, error) {
 	lacking := v.Lacking()
 	out, err := pl.goCmd.Run(ctx, pl.dir, args...)
-	var failed *gocmd.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*gocmd.Error](err); ok {
 		failed.Stderr, failed.Dir = v.readable(failed.Stderr), v.readable(failed.Dir)
 		failed.Args = slices.DeleteFunc(failed.Args, func(arg string) bool { return strings.HasPrefix(arg, "-modfile=") })
 	}

@@ -1,5 +1,5 @@
-// Package registrytest is an in-process OCI registry for tests. It logs its
-// requests, and its faults are named after what real registries do.
+// Package registrytest is an in-process OCI registry for tests. It logs its requests, and its faults are named after what
+// real registries do: of one product in products.go, of any in faults.go.
 package registrytest
 
 import (
@@ -50,7 +50,7 @@ type Registry struct {
 	repos    map[string]*repository
 	uploads  int             // that were begun
 	open     map[string]bool // of them, by their paths
-	requests []*Request
+	requests []Request
 	faults   []*Fault
 }
 
@@ -113,21 +113,14 @@ func (r *Registry) Close() {
 // ServeHTTP answers one request, with a fault where one applies.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	l := parseRequest(req)
-	logged := l
 	r.mu.Lock()
-	r.requests = append(r.requests, &logged) // now: clients need not wait for the end of an answer
+	r.requests = append(r.requests, l) // now: clients need not wait for the end of an answer
 	r.mu.Unlock()
-	rec := &recorder{ResponseWriter: w}
-	defer func() {
-		r.mu.Lock()
-		logged.Status = rec.status
-		r.mu.Unlock()
-	}()
 	if f := r.takeFault(l); f != nil {
-		f.serve(r, rec, req, l)
+		f.serve(r, w, req, l)
 		return
 	}
-	r.serve(rec, req, l)
+	r.serve(w, req, l)
 }
 
 // Request is one request the registry got.
@@ -137,7 +130,6 @@ type Request struct {
 	Repository string // whole name
 	Reference  string // tag, digest or upload; "" for others
 	Last       string // the name after which a page of a listing begins
-	Status     int    // of the answer; 0 = none yet, or the connection was broken off
 }
 
 // Kind is what a request is about.
@@ -189,11 +181,7 @@ func (l *Request) parseName(path string) {
 func (r *Registry) Requests() []Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := make([]Request, len(r.requests))
-	for i, l := range r.requests {
-		list[i] = *l
-	}
-	return list
+	return slices.Clone(r.requests)
 }
 
 // Count returns the number of requests of a method and kind; "" is any.
@@ -279,26 +267,3 @@ func (r *Registry) blobDir(repo string) string {
 func (r *Registry) blobFile(repo string, d digest.Digest) string {
 	return filepath.Join(r.blobDir(repo), d.Encoded())
 }
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -19,9 +19,7 @@ import (
 func TempFile(t testing.TB) *os.File {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	t.Cleanup(func() { f.Close() })
 	return f
 }
@@ -30,9 +28,7 @@ func TempFile(t testing.TB) *os.File {
 func ReadAll(t testing.TB, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	return string(data)
 }
 
@@ -54,12 +50,8 @@ func WriteFiles(t *testing.T, files map[string]string) {
 // Put writes a file, and makes its directory.
 func Put(t testing.TB, name, text string) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check(t, os.MkdirAll(filepath.Dir(name), 0o755))
+	check(t, os.WriteFile(name, []byte(text), 0o644))
 }
 
 // Zip makes the zip of a version.
@@ -72,13 +64,9 @@ func Zip(t testing.TB, m module.Version, files map[string]string) string {
 		if err == nil {
 			_, err = io.WriteString(w, files[name])
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		check(t, err)
 	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
+	check(t, z.Close())
 	return b.String()
 }
 
@@ -109,4 +97,12 @@ func DescribeItems(items []requirement.Requirement) []string {
 		lines = append(lines, it.Module.String()+kind+" "+it.From)
 	}
 	return lines
+}
+
+// check fails the test on an error of what cannot fail.
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

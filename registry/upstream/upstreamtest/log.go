@@ -19,9 +19,7 @@ const LogName = sumdbtest.Name
 func NewLog(t testing.TB, tree Tree) *Log {
 	t.Helper()
 	s, err := sumdbtest.NewServer(tree.goSum(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	t.Cleanup(s.Close)
 	return &Log{s}
 }

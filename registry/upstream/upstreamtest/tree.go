@@ -39,13 +39,9 @@ func (tr Tree) File(t testing.TB, version, ext string) string {
 	t.Helper()
 	m := ParseModule(t, version)
 	path, err := module.EscapePath(m.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	v, err := module.EscapeVersion(m.Version)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	return filepath.Join(string(tr), filepath.FromSlash(path), "@v", v+ext)
 }
 
@@ -66,15 +62,11 @@ func (tr Tree) Add(t testing.TB, version string, files map[string]string) {
 		Version string
 		Time    time.Time
 	}{m.Version, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	tr.Write(t, version, ".info", string(info))
 	list := filepath.Join(filepath.Dir(tr.File(t, version, ".zip")), "list")
 	f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	defer f.Close()
 	fmt.Fprintln(f, m.Version)
 }
