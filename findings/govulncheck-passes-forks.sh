@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Software: govulncheck (golang.org/x/vuln) v1.9.0, go 1.26 or 1.27; a vulnerability database in a directory (-db file://…).
-# Expected: of a module that go.mod replaces by a fork the vulnerabilities are those that the database has under the fork's path. If the
-#           function of the report is called, govulncheck says so, with exit 3, for the source and for the program alike.
-# Happens:  the fork is looked up in the database (its version is shown), but its packages go by the import paths of the original, and the
-#           report names those of the fork: no function ever matches. Source: "0 vulnerabilities", "your code doesn't appear to
-#           call these", exit 0. Program: "No vulnerabilities found", without that remark. Without the replacement both exit with 3.
-# Matters:  forks with patches of one's own are what closed networks have, and a gate that runs govulncheck is green for each of them,
-#           whatever is known of them and of their originals. Ask the database by module and version for what is replaced.
+# Expected: of a module that go.mod replaces by a fork the vulnerabilities are those that the database has under the fork's
+#           path. If the function of the report is called, govulncheck says so, with exit 3, for the source and for the program
+#           alike.
+# Happens:  the fork is looked up in the database (its version is shown), but its packages go by the import paths of the
+#           original, and the report names those of the fork: no function ever matches. Source: "0 vulnerabilities", "your code
+#           doesn't appear to call these", exit 0. Program: "No vulnerabilities found", without that remark. Without the
+#           replacement both exit with 3.
+# Matters:  forks with patches of one's own are what closed networks have, and a gate that runs govulncheck is green for each of
+#           them, whatever is known of them and of their originals. Ask the database by module and version for what is replaced.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Software: go 1.26.8 and 1.27.3; haproxy 2.6.12 and nginx 1.22.1 of Debian, each in front of one GOPROXY on loopback; curl.
-# Expected: the path of a module with capitals in a request is the one that the reference states and "go help goproxy" points to,
-#           /github.com/!burnt!sushi/…: "!" is allowed in a path as it is. A rule for it in a proxy that was tested with curl holds.
-# Happens:  the go command sends %21 for each "!" ("go mod download -x" shows it, the reference does not). haproxy compares what was
-#           sent: the rule "http-request deny if { path_beg /example.com/!corp/ }" stops curl and lets the go command pass, and
-#           "normalize-uri percent-decode-unreserved" changes nothing, since "!" is reserved. nginx decodes first, and stops both.
-# Matters:  allow and deny rules, routes and cache keys by module path: they work for all modules but those with capitals, and for those
-#           too when somebody tries them by hand. With haproxy match "url_dec" of the path; else leave it to the proxy for modules.
+# Expected: the path of a module with capitals in a request is the one that the reference states and "go help goproxy" points
+#           to, /github.com/!burnt!sushi/…: "!" is allowed in a path as it is. A rule for it in a proxy that was tested with
+#           curl holds.
+# Happens:  the go command sends %21 for each "!" ("go mod download -x" shows it, the reference does not). haproxy compares what
+#           was sent: the rule "http-request deny if { path_beg /example.com/!corp/ }" stops curl and lets the go command pass,
+#           and "normalize-uri percent-decode-unreserved" changes nothing, since "!" is reserved. nginx decodes first, and stops
+#           both.
+# Matters:  allow and deny rules, routes and cache keys by module path: they work for all modules but those with capitals, and
+#           for those too when somebody tries them by hand. With haproxy match "url_dec" of the path; else leave it to the proxy
+#           for modules.
 set -euo pipefail
 work=$(mktemp -d)
 pids=

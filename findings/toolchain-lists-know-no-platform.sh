@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Software: go 1.26.8 and 1.27.3 with GOTOOLCHAIN=auto, and a GOPROXY on loopback that has some toolchains.
-# Expected: golang.org/toolchain/@v/list names releases with their platforms (v0.0.1-go1.98.2.plan9-386), so that the go command chooses
-#           the newest one that is there for its own.
-# Happens:  the platform is cut off before the choice. One newer release for plan9-386 in the list, and on all other platforms "go install
-#           M@latest" of a module that says "go 1.98" asks for go1.98.2, gets 404 and ends with "toolchain not available", though
-#           go1.98.1 for its platform is there, would do, and is what it asks for without that line. "go get toolchain@latest", "go get
-#           go@1.98" and even "go list -m -versions go" fail in the same way.
-# Matters:  a mirror that has toolchains for the platforms that people asked for: who adds the newest release for one machine takes the
-#           automatic choice away from all others. Mirror each release for all platforms, or for none.
+# Expected: golang.org/toolchain/@v/list names releases with their platforms (v0.0.1-go1.98.2.plan9-386), so that the go command
+#           chooses the newest one that is there for its own.
+# Happens:  the platform is cut off before the choice. One newer release for plan9-386 in the list, and on all other platforms
+#           "go install M@latest" of a module that says "go 1.98" asks for go1.98.2, gets 404 and ends with "toolchain not
+#           available", though go1.98.1 for its platform is there, would do, and is what it asks for without that line. "go get
+#           toolchain@latest", "go get go@1.98" and even "go list -m -versions go" fail in the same way.
+# Matters:  a mirror that has toolchains for the platforms that people asked for: who adds the newest release for one machine
+#           takes the automatic choice away from all others. Mirror each release for all platforms, or for none.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

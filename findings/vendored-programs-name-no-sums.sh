@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Software: go 1.26.8 and 1.27.3: "go build -trimpath -buildvcs=false" of one project from the module cache, in a workspace, and from
-#           vendor/; golang.org/x/mod v0.42.0 as its dependency.
-# Expected: -trimpath takes out where the source was. vendor/ has the same files, and go.sum their sums, so that all builds give one
-#           program, byte for byte, as those from two module caches or in a workspace do.
-# Happens:  as soon as there is a vendor directory the program is another one: its build information ("go version -m") names each
-#           dependency without its h1 sum, which the build does not look up then, though go.sum lies beside it. With -mod=mod in
-#           the same directory it is the first program again.
-# Matters:  a team that goes from vendor/ to a mirror, or a rebuilder who checks a release with the one where it was made with the other,
-#           gets other digests from equal source. And of a vendored program nobody can tell from its build information which content
-#           its dependencies had: the version is there, and no sum that an SBOM or a store could be compared with.
+# Software: go 1.26.8 and 1.27.3: "go build -trimpath -buildvcs=false" of one project from the module cache, in a workspace, and
+#           from vendor/; golang.org/x/mod v0.42.0 as its dependency.
+# Expected: -trimpath takes out where the source was. vendor/ has the same files, and go.sum their sums, so that all builds give
+#           one program, byte for byte, as those from two module caches or in a workspace do.
+# Happens:  as soon as there is a vendor directory the program is another one: its build information ("go version -m") names
+#           each dependency without its h1 sum, which the build does not look up then, though go.sum lies beside it. With
+#           -mod=mod in the same directory it is the first program again.
+# Matters:  a team that goes from vendor/ to a mirror, or a rebuilder who checks a release with the one where it was made with
+#           the other, gets other digests from equal source. And of a vendored program nobody can tell from its build
+#           information which content its dependencies had: the version is there, and no sum that an SBOM or a store could be
+#           compared with.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
