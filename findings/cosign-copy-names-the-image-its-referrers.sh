@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Software: cosign v3.1.3 (cosign copy, cosign clean), crane v0.22.1; distribution v3.1.2, which has no referrers API, with deletion enabled.
+# Software: cosign v3.1.3 (cosign copy, cosign clean), crane v0.22.1; distribution v3.1.2, which has no referrers API, with
+#           deletion enabled.
 # Expected: "cosign copy", which is for images with their signatures, brings the signature that the same cosign has made in its
 #           default format, or fails. "cosign clean" removes signatures and leaves the image.
 # Happens:  the copy has no signature, and exit is 0. Where the list of referrers belongs (tag sha256-<hex>) it puts the image
 #           itself, for images with signatures of the old form as well. These come along and verify, but "cosign clean" of the
 #           copy takes that tag for the list and deletes by its digest: the image is gone with all of its tags.
-# Matters:  promoting signed modules or images from one registry to another: the job is green, the gate on the far side red, and who cleans
-#           up to sign anew has nothing left to sign. Copy with "oras cp -r" or "crane copy -a", and verify afterwards.
+# Matters:  promoting signed modules or images from one registry to another: the job is green, the gate on the far side red, and
+#           who cleans up to sign anew has nothing left to sign. Copy with "oras cp -r" or "crane copy -a", and verify
+#           afterwards.
 set -euo pipefail
 work=$(mktemp -d)
 pid=

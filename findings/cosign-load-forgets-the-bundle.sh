@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Software: cosign v3.1.3 (cosign save, cosign load), crane v0.22.1, oras v1.3.6; distribution v3.1.2. Offline, with a key.
-# Expected: "cosign save" and "cosign load", which v3 recommends in place of its "cosign copy", carry an image with its signature by
-#           a directory to another registry, in whatever form the same cosign has signed it.
+# Expected: "cosign save" and "cosign load", which v3 recommends in place of its "cosign copy", carry an image with its
+#           signature by a directory to another registry, in whatever form the same cosign has signed it.
 # Happens:  the signature verifies in the directory (verify --local-image). Loading pushes the image under its tag, and then the
 #           signature's manifest ahead of its layer, the bundle. A registry that checks what a manifest names refuses:
-#           MANIFEST_BLOB_UNKNOWN, exit 1, on each try. What stays behind is an unsigned image. Only a registry that takes manifests
-#           unseen (crane's) accepts it; signatures of the old form load everywhere. No other tool helps: index.json names the
-#           image and not the bundle, so "oras cp -r" of the same directory leaves it behind, too, and exits with 0.
-# Matters:  crossing a gap by media: the way works with signatures of the old form and ends on the far side with v3's default, after
-#           the unsigned image got its tag. Sign with --new-bundle-format=false, or use "oras backup --include-referrers".
+#           MANIFEST_BLOB_UNKNOWN, exit 1, on each try. What stays behind is an unsigned image. Only a registry that takes
+#           manifests unseen (crane's) accepts it; signatures of the old form load everywhere. No other tool helps: index.json
+#           names the image and not the bundle, so "oras cp -r" of the same directory leaves it behind, too, and exits with 0.
+# Matters:  crossing a gap by media: the way works with signatures of the old form and ends on the far side with v3's default,
+#           after the unsigned image got its tag. Sign with --new-bundle-format=false, or use "oras backup --include-referrers".
 set -euo pipefail
 work=$(mktemp -d)
 pid=

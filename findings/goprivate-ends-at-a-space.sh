@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Software: go 1.26.8 and 1.27.3: GOPRIVATE="corp.example, partner.example" (and GONOSUMDB, GONOPROXY), golang.org/x/mod v0.42.0.
-# Expected: a space after a comma means nothing, as in GOPROXY="https://a, https://b", which works; or "go env -w", which checks what it
-#           is given, refuses it.
+# Software: go 1.26.8 and 1.27.3: GOPRIVATE="corp.example, partner.example" (and GONOSUMDB, GONOPROXY), golang.org/x/mod
+#           v0.42.0.
+# Expected: a space after a comma means nothing, as in GOPROXY="https://a, https://b", which works; or "go env -w", which checks
+#           what it is given, refuses it.
 # Happens:  "go env -w" takes it, "go env" shows it, and every pattern after a space matches no module. So the name of
-#           partner.example's private module goes to the proxy, and its sum is asked for at the public checksum database; only the first
-#           pattern of the list works. module.MatchPrefixPatterns of x/mod, which other tools use, is the same.
-# Matters:  the first team's modules are protected, so the setting looks tested; the names of all others are told to a third party
-#           with each "go get", and nothing says so. Check lists for spaces where they are written.
+#           partner.example's private module goes to the proxy, and its sum is asked for at the public checksum database; only
+#           the first pattern of the list works. module.MatchPrefixPatterns of x/mod, which other tools use, is the same.
+# Matters:  the first team's modules are protected, so the setting looks tested; the names of all others are told to a third
+#           party with each "go get", and nothing says so. Check lists for spaces where they are written.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,12 +2,13 @@
 # Software: go 1.26.8 and 1.27.3: "go run" and "go install" of a package at an exact version, from a GOPROXY on loopback.
 # Expected: a version that is named exactly and is in the module cache, complete, takes no other version; so it is for "go get",
 #           "go list -m" and "go mod download", which do not even ask.
-# Happens:  "go run M/c@v1.0.0" asks for @v/list each time, chooses the newest version, v1.1.0, and reads the go.mod of that, for a word
-#           of deprecation. If the list, the .info or the .mod of v1.1.0 cannot be had (404, 403 and 500 alike), the tool of v1.0.0
-#           is not run and not installed: exit 1, "loading deprecation". So GOPROXY=off or no network stop it, too, with a full cache.
-# Matters:  a release that a scanner or a policy holds back (403) breaks the pinned installation of all older releases that are allowed,
-#           and the pinned "go run" lines of Makefiles need the proxy at every run. Leave out of lists what is not served; in a
-#           project use "go get -tool" and "go tool", which take go.sum's word.
+# Happens:  "go run M/c@v1.0.0" asks for @v/list each time, chooses the newest version, v1.1.0, and reads the go.mod of that,
+#           for a word of deprecation. If the list, the .info or the .mod of v1.1.0 cannot be had (404, 403 and 500 alike), the
+#           tool of v1.0.0 is not run and not installed: exit 1, "loading deprecation". So GOPROXY=off or no network stop it,
+#           too, with a full cache.
+# Matters:  a release that a scanner or a policy holds back (403) breaks the pinned installation of all older releases that are
+#           allowed, and the pinned "go run" lines of Makefiles need the proxy at every run. Leave out of lists what is not
+#           served; in a project use "go get -tool" and "go tool", which take go.sum's word.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Software: syft v1.57.1 (syft scan dir:…), go 1.26 or 1.27; a project with golang.org/x/sync v0.18.0 and golang.org/x/text v0.31.0.
-# Expected: the SBOM of a directory says what go.mod and go.sum pin, and the same on each machine. "exclude M V1" and "replace M V1 => …"
-#           in go.mod are about version V1 of M alone, as the reference has it.
-# Happens:  syft asks a go command for the truth, if there is one and it gets all modules. Otherwise it reads go.mod by itself, without a
-#           word: "exclude golang.org/x/sync v0.17.0" takes golang.org/x/sync away, whose v0.18.0 is built, and "replace
-#           golang.org/x/text v0.30.0 => … v0.32.0" makes v0.32.0 of the v0.31.0 that is built. Exit is 0.
-# Matters:  scanners run in images without Go, and inside closed networks, where the same project has another SBOM than on the desk:
-#           a module with a vulnerability is not in it, or in a version that is mended. Compare the SBOM with "go version -m" of
-#           the program, or scan the program.
+# Software: syft v1.57.1 (syft scan dir:…), go 1.26 or 1.27; a project with golang.org/x/sync v0.18.0 and golang.org/x/text
+#           v0.31.0.
+# Expected: the SBOM of a directory says what go.mod and go.sum pin, and the same on each machine. "exclude M V1" and "replace M
+#           V1 => …" in go.mod are about version V1 of M alone, as the reference has it.
+# Happens:  syft asks a go command for the truth, if there is one and it gets all modules. Otherwise it reads go.mod by itself,
+#           without a word: "exclude golang.org/x/sync v0.17.0" takes golang.org/x/sync away, whose v0.18.0 is built, and
+#           "replace golang.org/x/text v0.30.0 => … v0.32.0" makes v0.32.0 of the v0.31.0 that is built. Exit is 0.
+# Matters:  scanners run in images without Go, and inside closed networks, where the same project has another SBOM than on the
+#           desk: a module with a vulnerability is not in it, or in a version that is mended. Compare the SBOM with "go version
+#           -m" of the program, or scan the program.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

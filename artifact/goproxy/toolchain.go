@@ -67,3 +67,38 @@ func finished(release string) int {
 	}
 	return 0
 }
+
+// ToolchainGap is a release of Go that lacks for some platforms which have an older one of the same language version.
+type ToolchainGap struct {
+	Release   string
+	Platforms []string // GOOS/GOARCH, sorted
+}
+
+// ToolchainGaps returns the newest releases of each language version that some platforms lack, of all that a list has, from
+// the oldest on. The go command takes no notice of platforms in such a list: it chooses the newest release there too, and
+// fails.
+func ToolchainGaps(list []string) (gaps []ToolchainGap) {
+	newest, platforms := make(map[string]string), make(map[string][]string) // by language version
+	for _, v := range list {
+		r := ReleaseOf(v)
+		if r == "" || finished(r) == 0 {
+			continue
+		}
+		lang := version.Lang(r)
+		if version.Compare(r, newest[lang]) > 0 {
+			newest[lang] = r
+		}
+		platform := strings.Replace(v[strings.LastIndexByte(v, '.')+1:], "-", "/", 1)
+		if !slices.Contains(platforms[lang], platform) {
+			platforms[lang] = append(platforms[lang], platform)
+		}
+	}
+	for lang, r := range newest {
+		lacking := slices.DeleteFunc(platforms[lang], func(p string) bool { return slices.Contains(list, Toolchain(r, p).Version) })
+		if slices.Sort(lacking); len(lacking) > 0 {
+			gaps = append(gaps, ToolchainGap{r, lacking})
+		}
+	}
+	slices.SortFunc(gaps, func(a, b ToolchainGap) int { return version.Compare(a.Release, b.Release) })
+	return gaps
+}

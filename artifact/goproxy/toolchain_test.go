@@ -1,6 +1,7 @@
 package goproxy
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -31,5 +32,29 @@ func TestNewestToolchain(t *testing.T) {
 				t.Errorf("got %s for %v, want %s for %v", release, at, tt.release, tt.at)
 			}
 		})
+	}
+}
+
+func TestGapsAreWhereANewerReleaseLacksForAPlatform(t *testing.T) {
+	for name, tt := range map[string]struct {
+		list []string
+		want []ToolchainGap
+	}{
+		"nothing":                     {},
+		"one platform":                {list: []string{"v0.0.1-go1.27.3.linux-amd64", "v0.0.1-go1.27.4.linux-amd64"}},
+		"one release, two platforms":  {list: []string{"v0.0.1-go1.27.4.linux-amd64", "v0.0.1-go1.27.4.windows-amd64"}},
+		"other language versions":     {list: []string{"v0.0.1-go1.26.8.linux-amd64", "v0.0.1-go1.27.4.windows-amd64"}},
+		"a pre-release is not chosen": {list: []string{"v0.0.1-go1.27.3.linux-amd64", "v0.0.1-go1.27rc1.windows-amd64", "v0.0.1-go1.27.3.windows-amd64"}},
+		"a newer one for another platform": {
+			list: []string{
+				"v0.0.1-go1.27.9.windows-amd64", "v0.0.1-go1.27.4.windows-amd64", "v0.0.1-go1.27.4.linux-arm64", "v0.0.1-go1.27.4.linux-amd64",
+				"v0.0.1-go1.26.1.linux-amd64", "v0.0.1-go1.26.10.darwin-arm64", "v1.0.0",
+			},
+			want: []ToolchainGap{{"go1.26.10", []string{"linux/amd64"}}, {"go1.27.9", []string{"linux/amd64", "linux/arm64"}}},
+		},
+	} {
+		if got := ToolchainGaps(tt.list); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
 	}
 }

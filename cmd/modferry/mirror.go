@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact/goproxy"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/progress"
 	"github.com/modferry/modferry/registry"
@@ -186,10 +190,31 @@ func (a *app) collectAndMirror(c *cli.Context, o mirror.Options, show progress.D
 	}
 	s, err = mirror.Run(c.Context, w.items, o)
 	s.Failed += len(w.problems)
+	if err == nil && slices.ContainsFunc(w.items, func(r requirement.Requirement) bool { return goproxy.IsToolchain(r.Module) }) {
+		warnOfToolchainGaps(c.Context, o.Stores, show)
+	}
 	if o.DryRun || errors.Is(err, upstream.ErrChecksum) {
 		return s, err
 	}
 	return s, errors.Join(err, w.finish()) // what was found out is known, even if the rest was interrupted
+}
+
+// warnOfToolchainGaps names what would end each automatic choice of a toolchain on other platforms. What cannot be
+// listed is no news.
+func warnOfToolchainGaps(ctx context.Context, stores *registry.Router, show io.Writer) {
+	store, err := stores.For(goproxy.ToolchainPath)
+	if err != nil {
+		return
+	}
+	listed, _ := store.Versions(ctx, goproxy.ToolchainPath)
+	var list []string
+	for _, l := range listed {
+		list = append(list, l.Version)
+	}
+	for _, gap := range goproxy.ToolchainGaps(list) {
+		fmt.Fprintf(show, "modferry: WARNING: %s is there, and not for %s, where older ones are: the go command chooses it there too, and fails; mirror it with --%s %[2]s\n",
+			gap.Release, strings.Join(gap.Platforms, ","), command.FlagPlatform)
+	}
 }
 
 // collected is what there is to mirror.

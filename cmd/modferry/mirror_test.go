@@ -23,6 +23,20 @@ func TestMirrorIsIdempotentAndSumsUp(t *testing.T) {
 	b.run("mirror", "--key", private, "example.com/a@v1.0.0", "example.com/b@latest").exits(command.ExitOK).says("1 new, 1 existing, 0 failed, ")
 }
 
+// The go command chooses the newest release of a list, whatever platform it is there for.
+func TestAToolchainThatOtherPlatformsLackIsWarnedOf(t *testing.T) {
+	b := newBench(t)
+	private, _ := b.keys("cosign")
+	const linux, windows, newer = "golang.org/toolchain@v0.0.1-go1.27.4.linux-amd64", "golang.org/toolchain@v0.0.1-go1.27.4.windows-amd64",
+		"golang.org/toolchain@v0.0.1-go1.27.9.windows-amd64"
+	b.upstream(linux, windows, newer)
+	if r := b.run("mirror", "--key", private, linux, windows).exits(command.ExitOK); strings.Contains(r.err, "WARNING") {
+		t.Errorf("both have the same:\n%s", r.err)
+	}
+	b.run("mirror", "--key", private, newer).exits(command.ExitOK).
+		complains("go1.27.9 is there, and not for linux/amd64, where older ones are", "--platform linux/amd64")
+}
+
 func TestMirrorGoesOnAfterABadVersionAndNamesIt(t *testing.T) {
 	b := newBench(t)
 	private, _ := b.keys("cosign")

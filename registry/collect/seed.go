@@ -72,6 +72,9 @@ func (c *collector) findSeed(ctx context.Context, s seed, e entry) findings {
 	if errors.Is(err, upstream.ErrRetracted) {
 		err = fmt.Errorf("%w; one of them that is named is taken with --allow-retracted", err)
 	}
+	if err != nil && goproxy.CheckVersion("v"+s.query) == nil {
+		err = fmt.Errorf("%w; did you mean %s@v%s?", err, s.path, s.query)
+	}
 	if err != nil {
 		return failed(err)
 	}

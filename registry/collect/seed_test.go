@@ -57,6 +57,16 @@ func TestWhatIsInNoModuleDoesNotExist(t *testing.T) {
 	}
 }
 
+func TestWhoForgetsTheVOfAVersionIsTold(t *testing.T) {
+	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, "example.com/m@v1.6.0").URL())
+	for query, want := range map[string]bool{"1.6.0": true, "1.6": false, "main": false} {
+		_, problems := Sources(t.Context(), up, []string{"example.com/m@" + query}, Options{})
+		if len(problems) != 1 || strings.Contains(problems[0].Error(), "did you mean example.com/m@v1.6.0?") != want {
+			t.Errorf("%s: %v", query, problems)
+		}
+	}
+}
+
 func TestAVersionThatDoesNotExistIsNotLocked(t *testing.T) {
 	up := collecttest.NewUpstream(t, upstreamtest.NewTree(t, "example.com/m@v1.6.0").URL())
 	f, err := mirrorfile.Parse("modferry.yaml", []byte("version: 1\nmodules: [example.com/m/pkg/kmsg@v1.6.0]\n"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -78,12 +79,20 @@ func (l *layout) Reference(repo, ref string) string {
 	}
 }
 
-// fail says what was being done when err came, which may be nil.
+// fail says what was being done when err came, which may be nil. A disk that is full or read-only takes nothing more,
+// whatever comes next.
 func (l *layout) fail(op, repo, ref string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &registry.Error{Op: op, Registry: "oci:" + l.name, Repository: repo, Reference: ref, Err: err}
+	e := &registry.Error{Op: op, Registry: "oci:" + l.name, Repository: repo, Reference: ref, Err: err}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		e.Err, e.Hint = fmt.Errorf("%w: %w", registry.ErrReadOnly, err), "make room and run this again: what is there is skipped"
+	case errors.Is(err, syscall.EROFS):
+		e.Err = fmt.Errorf("%w: %w", registry.ErrReadOnly, err)
+	}
+	return e
 }
 
 func (l *layout) path(name string) string { return filepath.Join(l.dir, name) }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -449,4 +450,17 @@ func TestReplaceFileLeavesNothingHalf(t *testing.T) {
 		t.Error(err)
 	}
 	assertNoFiles(t, dir, tmpDir)
+}
+
+func TestADiskThatTakesNothingIsARegistryThatTakesNothing(t *testing.T) {
+	l := openLayout(t, t.TempDir())
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		err := l.fail("pushing blob", "example.com/a", "", &os.PathError{Op: "write", Path: "blob", Err: errno})
+		if !errors.Is(err, registry.ErrReadOnly) || !errors.Is(err, errno) {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+	if err := l.fail("pushing blob", "example.com/a", "", fs.ErrPermission); errors.Is(err, registry.ErrReadOnly) {
+		t.Error(err)
+	}
 }
