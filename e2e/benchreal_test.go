@@ -94,6 +94,8 @@ type realBench struct {
 	dir      string
 	registry string // host:port
 	versions []realVersion
+
+	distribution *distribution
 }
 
 // newRealBench starts a registry that has the set, fetching it the first time.
@@ -102,7 +104,8 @@ func newRealBench(t *testing.T, dir string) *realBench {
 	b := &realBench{t: t, dir: dir}
 	b.check(err)
 	b.check(os.MkdirAll(filepath.Join(dir, "project"), 0o755))
-	b.registry = startRegistry(t, registryOptions{data: filepath.Join(dir, "registry")}).addr
+	b.distribution = startRegistry(t, registryOptions{data: filepath.Join(dir, "registry")})
+	b.registry = b.distribution.addr
 	b.fetchProject()
 	if _, err := os.Stat(filepath.Join(dir, "complete")); err != nil {
 		b.fetchSet()
@@ -305,7 +308,7 @@ func getHashed(ctx context.Context, url string) error {
 	return nil
 }
 
-var listeningAt = regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+)`)
+var listeningAt = regexp.MustCompile(`(https?://127\.0\.0\.1:[0-9]+)`)
 
 func (b *realBench) serve(bin, cache string) *process {
 	cmd := exec.CommandContext(b.t.Context(), bin, "serve", "--listen", "127.0.0.1:0",
