@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sign/signtest"
 	"github.com/modferry/modferry/e2e/load"
 	"github.com/modferry/modferry/registry/remote"
@@ -32,7 +33,7 @@ const worldNamespace = "team/golang"
 type loadWorld struct {
 	*load.World
 	registry string // host:port
-	key      string // file
+	key      string // file, cosign.key beside cosign.pub
 	tls      string // FILE of FILE.crt and FILE.key
 }
 
@@ -41,14 +42,15 @@ func newLoadWorld(t testing.TB, size, perModule int, logSize int64) *loadWorld {
 	t.Helper()
 	w, err := load.NewWorld(size, perModule, logSize)
 	must(t, err)
-	signer := signtest.Signer(t, 0)
+	l := &loadWorld{World: w, key: filepath.Join(t.TempDir(), "cosign.key"), tls: filepath.Join(t.TempDir(), "shim")}
+	must(t, errors.Join(signtest.WriteKeyPair(strings.TrimSuffix(l.key, ".key")), writeCertificate(l.tls, "shim")))
+	signer, err := sign.LoadSigner(l.key, func() ([]byte, error) { return []byte(signtest.Password), nil })
+	must(t, err)
 	r, err := load.NewRegistry(w, worldNamespace, signer)
 	must(t, err)
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	l := &loadWorld{World: w, registry: strings.TrimPrefix(server.URL, "http://"), tls: filepath.Join(t.TempDir(), "shim")}
-	l.key = l.tls + ".pub"
-	must(t, errors.Join(os.WriteFile(l.key, signer.PublicKey(), 0o600), writeCertificate(l.tls, "shim")))
+	l.registry = strings.TrimPrefix(server.URL, "http://")
 
 	client, err := remote.NewClient(remote.ClientOptions{})
 	must(t, err)
@@ -85,7 +87,7 @@ func (l *loadWorld) counts(t testing.TB) map[string]int {
 func (l *loadWorld) serve(t testing.TB, cache string, secure bool, more ...string) *process {
 	t.Helper()
 	args := []string{
-		"serve", "--listen", "127.0.0.1:0", "--key", l.key, "--registry", l.registry + "/" + worldNamespace,
+		"serve", "--listen", "127.0.0.1:0", "--key", strings.TrimSuffix(l.key, ".key") + ".pub", "--registry", l.registry + "/" + worldNamespace,
 		"--cache", cache, "--sumdb", l.Log.Key(),
 	}
 	if secure {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modferry/modferry/artifact/sign/signtest"
 )
 
 // logRecords is as large as the public log was in 2026, a multiple of 256.
@@ -21,11 +23,14 @@ func TestLoadGrowth(t *testing.T) {
 	if os.Getenv(envLoad) == "" {
 		t.Skipf("%s is not set; run make load", envLoad)
 	}
-	fmt.Println("versions  of one  start            search           again     list             lookup           tile             modferry list")
+	fmt.Println("versions  of one  start            search           again     list             lookup           tile             list              mirror, nothing new")
 	for _, size := range []struct{ versions, perModule int }{{2000, 10}, {20_000, 10}, {200_000, 10}, {1000, 1000}, {5000, 5000}} {
 		growth(t, size.versions, size.perModule)
 	}
 }
+
+// mostMirrored is how many versions mirror looks at here: making them all up takes long.
+const mostMirrored = 20_000
 
 // growth writes a line: of each step the CPU time of the shim in seconds and what memory it has after it in MB.
 func growth(t *testing.T, versions, perModule int) {
@@ -41,7 +46,7 @@ func growth(t *testing.T, versions, perModule int) {
 		fmt.Printf("  %5.2f s %5.0f MB", cpu-before, resident)
 		before = cpu
 	}
-	step("/-/readyz", "ok")
+	step("/-/readyz", "ready")
 	last := l.Version(versions - 1)
 	number := last.Path[strings.LastIndex(last.Path, "b")+1:]
 	step("/-/api/modules?q=lib"+number, last.Path)
@@ -51,8 +56,20 @@ func growth(t *testing.T, versions, perModule int) {
 	tile := tlog.Tile{H: 8, L: 0, N: l.TileOf(versions - 2), W: 256}
 	step("/sumdb/"+l.Log.Name()+"/"+tile.Path(), "")
 	_, u := ran(t, nil, os.Getenv(envModferry), "list", "--registry", l.registry+"/"+worldNamespace)
-	fmt.Printf("  %5.2f s\n", u.cpu)
+	fmt.Printf("  %5.2f s %4.0f MB", u.cpu, u.peak)
 	s.kill()
+	if versions > mostMirrored {
+		fmt.Println()
+		return
+	}
+	goSum := filepath.Join(t.TempDir(), "go.sum")
+	must(t, os.WriteFile(goSum, l.GoSum(), 0o600))
+	out, u := ran(t, []string{"COSIGN_PASSWORD=" + signtest.Password}, os.Getenv(envModferry), "mirror", "--key", l.key,
+		"--registry", l.registry+"/"+worldNamespace, "--upstream", "off", "--private", "example.com", goSum)
+	if !strings.Contains(out, fmt.Sprintf("0 new, %d existing, 0 failed", versions)) {
+		t.Errorf("mirror: %.300s", out)
+	}
+	fmt.Printf("  %6.2f s %4.0f MB\n", u.cpu, u.peak)
 }
 
 // TestLoadGrowthOfACache measures what a cache directory of many versions costs a shim that begins, with a limit above which it

@@ -46,7 +46,7 @@ func newRealLoad(t *testing.T) *realLoad {
 }
 
 // shim starts a shim with a cache directory.
-func (l *realLoad) shim(cache string, secure bool) *process {
+func (l *realLoad) shim(cache string, secure bool, more ...string) *process {
 	args := []string{
 		"serve", "--listen", "127.0.0.1:0", "--key", filepath.Join(l.dir, "cosign.pub"),
 		"--registry", l.registry + "/" + benchStore, "--cache", cache,
@@ -54,7 +54,7 @@ func (l *realLoad) shim(cache string, secure bool) *process {
 	if secure {
 		args = append(args, "--tls-cert", l.tls+".crt", "--tls-key", l.tls+".key")
 	}
-	p, err := startProcess(exec.CommandContext(l.t.Context(), os.Getenv(envModferry), args...), listeningAt)
+	p, err := startProcess(exec.CommandContext(l.t.Context(), os.Getenv(envModferry), append(args, more...)...), listeningAt)
 	l.check(err)
 	l.t.Cleanup(p.kill)
 	return p
@@ -132,11 +132,15 @@ func TestLoadOfARegistry(t *testing.T) {
 			blobs = append(blobs, strings.TrimPrefix(b, "http://"+l.registry))
 		}
 	}
-	for name, bin := range map[string]string{"distribution 3": os.Getenv(envRegistry), "distribution 2.8": os.Getenv(envRegistry2)} {
-		if bin == "" {
+	for name, o := range map[string]registryOptions{
+		"distribution 3": {bin: os.Getenv(envRegistry)}, "distribution 2.8": {bin: os.Getenv(envRegistry2)},
+		"distribution 3 with cache: inmemory": {bin: os.Getenv(envRegistry), remember: true},
+	} {
+		if o.bin == "" {
 			continue
 		}
-		r := startRegistry(t, registryOptions{bin: bin, data: filepath.Join(l.dir, "registry")})
+		o.data = filepath.Join(l.dir, "registry")
+		r := startRegistry(t, o)
 		for _, kind := range []struct {
 			name   string
 			paths  []string

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +37,7 @@ func storeGrowth(t *testing.T, kind string, versions, perModule int) {
 	must(t, err)
 	dir := t.TempDir()
 	goSum := filepath.Join(dir, "go.sum")
-	must(t, w.WriteProxy(filepath.Join(dir, "proxy"), goSum))
+	must(t, errors.Join(w.WriteProxy(filepath.Join(dir, "proxy")), os.WriteFile(goSum, w.GoSum(), 0o600)))
 	ran(t, []string{benchPassword}, os.Getenv(envModferry), "keygen", "--output-key-prefix", filepath.Join(dir, "cosign"))
 	store := "oci:" + filepath.Join(dir, "store")
 	if kind == "registry" {

@@ -209,9 +209,8 @@ func (w *World) Needs(project, k int) Target {
 	return Target{w.Version(i), ModOnly(i)}
 }
 
-// WriteProxy writes all versions into a directory for GOPROXY=file://, and the go.sum of somebody who needs them.
-func (w *World) WriteProxy(dir, goSum string) error {
-	var sums bytes.Buffer
+// WriteProxy writes all versions into a directory for GOPROXY=file://.
+func (w *World) WriteProxy(dir string) error {
 	for i := range w.Size {
 		m := w.Version(i)
 		at := filepath.Join(dir, filepath.FromSlash(m.Path), "@v")
@@ -227,11 +226,19 @@ func (w *World) WriteProxy(dir, goSum string) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// GoSum returns the go.sum of somebody who needs all versions.
+func (w *World) GoSum() []byte {
+	var sums bytes.Buffer
+	for i := range w.Size {
 		lines := w.record(int64(i))
 		if ModOnly(i) {
 			_, lines, _ = bytes.Cut(lines, []byte("\n"))
 		}
 		sums.Write(lines)
 	}
-	return os.WriteFile(goSum, sums.Bytes(), 0o666)
+	return sums.Bytes()
 }
