@@ -3,7 +3,7 @@
 # Expected: as HTTP/1.1 has it, a connection is used again: about as many connections as requests are made at a time, here 8.
 # Happens:  it keeps two idle connections to a host, whatever the number of requests it makes at a time (net/http's
 #           DefaultMaxIdleConnsPerHost), and closes the others after each answer. For 120 modules, 360 requests at 8 at a
-#           time, it opens some 46; for the 1,125 files that cosign's go.mod asks for, 156. By https:// it is one connection, as HTTP/2 needs no more.
+#           time, it opens some 46; for the 1,125 files that cosign's go.mod asks for, 156. By https:// it is one connection.
 # Matters:  whoever sizes a proxy or the load balancer before it by "a few connections for each client" is wrong several
 #           times over: ports of NAT gateways and TIME_WAIT run out first. With TLS ended at a balancer that speaks HTTP/1.1
 #           only, each of these is a handshake, too. A proxy cannot mend it; offer HTTPS with HTTP/2 up to the clients.
