@@ -24,7 +24,7 @@ REGCTL      := $(TOOLS)/regctl@v0.11.7/regctl
 SYFT        := $(TOOLS)/syft@v1.57.1/syft
 TRIVY       := $(TOOLS)/trivy@v0.74.0/trivy
 
-.PHONY: build test unit e2e registries page alerts chart manifests examples tools interop lint fmt bench bench-real demo clean
+.PHONY: build test unit e2e registries page alerts chart manifests examples tools interop lint fmt bench bench-real load load-stores load-record demo clean
 
 build: ## the modferry binary, static, in this directory
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/modferry/modferry/cmd/modferry/internal/command.version=$(VERSION)' -o modferry ./cmd/modferry
@@ -86,6 +86,20 @@ bench-real: build $(REGISTRY) ## the shim with what "go mod download" in cosign 
 	mkdir -p $(TOOLS)/bench
 	cd e2e && REGISTRY_BIN=$(REGISTRY) MODFERRY_BIN=$(CURDIR)/modferry BENCH_REAL=$(TOOLS)/bench OLD_BIN=$(OLD_BIN) \
 		$(TEST) -v -count=1 -run '^TestBenchReal$$' .
+
+LOAD = cd e2e && REGISTRY_BIN=$(REGISTRY) REGISTRY2_BIN=$(REGISTRY2) MODFERRY_BIN=$(CURDIR)/modferry
+
+# RUN narrows it down: make load RUN=^TestLoadOf leaves out the store of 200,000 versions.
+load: RUN = ^TestLoad(Of|Growth)
+load: build $(REGISTRY) $(REGISTRY2) ## what a shim and a registry carry, by the set of bench-real, and a store of 200,000 versions; needs Linux
+	mkdir -p $(TOOLS)/bench
+	$(LOAD) BENCH_REAL=$(TOOLS)/bench LOAD=1 $(TEST) -v -count=1 -run '$(RUN)' .
+
+load-stores: build $(REGISTRY) ## how mirror, list and a shim's start grow up to 20,000 versions; takes half an hour
+	$(LOAD) LOAD_STORES=1 $(TEST) -v -count=1 -run '^TestLoadStores$$' .
+
+load-record: build ## records what real commands ask a shim for, for make load, with projects from the configured GOPROXY (1 GB)
+	$(LOAD) LOAD_RECORD=$(TOOLS)/record $(TEST) -v -count=1 -run '^TestRecordDay$$' .
 
 demo: build ## the main job with real modules from the configured GOPROXY, on an oci: store
 	MODFERRY_BIN=$(CURDIR)/modferry GO=$(GO) sh e2e/demo/demo.sh

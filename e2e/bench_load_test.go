@@ -271,10 +271,10 @@ func untar(b *testing.B, name, dir string, fsync bool) {
 	}
 }
 
-func must(b *testing.B, err error) {
-	b.Helper()
+func must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 }
 

@@ -112,6 +112,8 @@ type realBench struct {
 	mirrors  string // host:port of another one, empty, which mirror fills
 	versions []realVersion
 	results  results
+
+	distribution *distribution
 }
 
 // newRealBench starts a registry that has the set, fetching it the first time.
@@ -120,7 +122,8 @@ func newRealBench(t *testing.T, dir string) *realBench {
 	b := &realBench{t: t, dir: dir, results: results{}}
 	b.check(err)
 	b.check(os.MkdirAll(filepath.Join(dir, "project"), 0o755))
-	b.registry = startRegistry(t, registryOptions{data: filepath.Join(dir, "registry")}).addr
+	b.distribution = startRegistry(t, registryOptions{data: filepath.Join(dir, "registry")})
+	b.registry = b.distribution.addr
 	b.mirrors = startRegistry(t, registryOptions{}).addr
 	b.fetchProject()
 	if _, err := os.Stat(filepath.Join(dir, "complete")); err != nil {
@@ -201,7 +204,7 @@ func (b *realBench) full() []realVersion {
 	return slices.DeleteFunc(slices.Clone(b.versions), func(v realVersion) bool { return v.modOnly })
 }
 
-var listeningAt = regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+)`)
+var listeningAt = regexp.MustCompile(`(https?://127\.0\.0\.1:[0-9]+)`)
 
 // serve starts a shim of the registry, or of another store.
 func (b *realBench) serve(bin, cache string, store ...string) *process {

@@ -25,6 +25,7 @@ type registryOptions struct {
 	user, password string // both empty: anybody may push
 	data           string // directory that outlives the test; "" = a temporary one
 	behind         string // host:port of the registry that it is a pull-through cache of, if it is one
+	remember       bool   // in memory, which blobs there are
 }
 
 // distribution is a running CNCF distribution registry on a loopback port.
@@ -57,14 +58,18 @@ func startRegistry(t testing.TB, o registryOptions) *distribution {
 		more += fmt.Sprintf("proxy: {remoteurl: \"http://%s\"}\n", o.behind)
 	}
 	d.config, d.data = filepath.Join(dir, "config.yml"), cmp.Or(o.data, filepath.Join(dir, "data"))
+	cache := ""
+	if o.remember {
+		cache = "  cache: {blobdescriptor: inmemory}\n"
+	}
 	write(t, d.config, fmt.Sprintf(`version: 0.1
 log: {level: info, accesslog: {disabled: true}}
 storage:
   filesystem: {rootdirectory: %s}
   delete: {enabled: true}
   maintenance: {uploadpurging: {enabled: false}}
-http: {addr: "127.0.0.1:0"}
-%s`, d.data, more))
+%shttp: {addr: "127.0.0.1:0"}
+%s`, d.data, cache, more))
 	if err := d.start(); err != nil {
 		t.Fatal(err)
 	}
