@@ -261,7 +261,7 @@ func (l *realLoad) checksumPaths(cache string) (lookups, tiles []string) {
 	proof := load.NewProof(p.Log)
 	for _, path := range lookups {
 		var answer strings.Builder
-		_, err := getInto(l.t.Context(), s.ready+path, &answer)
+		_, err := getInto(l.t.Context(), s.ready+path, http.StatusOK, &answer)
 		l.check(err)
 		l.check(proof.Add(answer.String()))
 	}
