@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +43,7 @@ func (r *recorder) renovateMajor(modulePath string) bool {
 	r.check(err)
 	url := r.shim.ready + "/" + escaped
 	var list strings.Builder
-	if _, err := getInto(r.t.Context(), url+"/@v/list", &list); err != nil {
+	if _, err := getInto(r.t.Context(), url+"/@v/list", http.StatusOK, &list); err != nil {
 		return false
 	}
 	versions := strings.Fields(list.String())
