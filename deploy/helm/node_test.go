@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	volumeutil "k8s.io/kubernetes/pkg/volume/util"
@@ -165,6 +167,12 @@ func (n *node) run(pod corev1.PodSpec) string {
 	return string(out)
 }
 
+// patience ends what hangs, on a machine that does much else.
+const patience = 5 * time.Minute
+
+// listening is the address of which a shim says that it serves there, to people or, as JSON, to machines.
+var listening = regexp.MustCompile(`serv.*https?://(127\.0\.0\.1:[0-9]+)`)
+
 // start runs a pod until the test ends, and returns the address at which it says that it is.
 func (n *node) start(pod corev1.PodSpec) (addr string) {
 	n.t.Helper()
@@ -173,15 +181,17 @@ func (n *node) start(pod corev1.PodSpec) (addr string) {
 	stderr, err := cmd.StderrPipe()
 	n.check(err)
 	n.check(cmd.Start())
+	hung := time.AfterFunc(patience, cancel) // and the lines end
 	lines := bufio.NewScanner(stderr)
 	var log strings.Builder
 	for lines.Scan() {
 		fmt.Fprintln(&log, lines.Text())
-		if strings.HasPrefix(lines.Text(), "modferry ") {
-			addr = lines.Text()[strings.LastIndex(lines.Text(), "/")+1:]
+		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			addr = m[1]
 			break
 		}
 	}
+	hung.Stop()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

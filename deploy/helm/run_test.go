@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -140,9 +141,9 @@ func TestReplacedSecretsAreInForce(t *testing.T) {
 	}
 	until := func(what string, done func() bool) {
 		t.Helper()
-		for !done() {
-			if t.Context().Err() != nil {
-				t.Fatal(what)
+		for began := time.Now(); !done(); {
+			if time.Since(began) > patience {
+				t.Fatalf("%s: not in force", what)
 			}
 		}
 	}
