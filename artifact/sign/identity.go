@@ -11,8 +11,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/registry/safetext"
-	"github.com/modferry/modferry/registry/userfile"
 )
 
 // Identity is whose certificates count: of those that the authorities of a trusted root issued, the ones for a subject

@@ -20,7 +20,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 
-	"github.com/modferry/modferry/registry/userfile"
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // maxKeyFile bounds a file of keys, in bytes.

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/modferry/modferry/registry/userfile"
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // LoadPolicy reads a policy file, and the keys that it names. A key that has expired is an error, too.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
-	"github.com/modferry/modferry/registry/userfile"
 )
 
 // mirrorFile is a mirror file with its lock.

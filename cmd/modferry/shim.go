@@ -12,12 +12,12 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/wishlist"
 	"github.com/modferry/modferry/proxyshim"
 	"github.com/modferry/modferry/proxyshim/audit"
 	"github.com/modferry/modferry/registry"
-	"github.com/modferry/modferry/registry/userfile"
 	"github.com/modferry/modferry/registry/verify"
 )
 

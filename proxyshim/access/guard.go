@@ -12,7 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/modferry/modferry/registry/userfile"
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // Guard lets requests through whose client an access file knows, and says which it is: see [From]. What the client may not

@@ -11,9 +11,9 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/artifact/sumdb"
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry/inventory"
-	"github.com/modferry/modferry/registry/userfile"
 )
 
 const (

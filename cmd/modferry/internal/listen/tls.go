@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/modferry/modferry/registry/userfile"
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // Certificates are the PEM files by which a shim serves HTTPS. They are read again when they change.

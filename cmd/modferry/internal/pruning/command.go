@@ -12,11 +12,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/inventory"
 	"github.com/modferry/modferry/registry/prune"
-	"github.com/modferry/modferry/registry/userfile"
 )
 
 const (

@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/proxyshim"
-	"github.com/modferry/modferry/registry/userfile"
 )
 
 func TestWishlistsOfSeveralProcessesBecomeOne(t *testing.T) {

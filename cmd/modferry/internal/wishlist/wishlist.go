@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/proxyshim"
-	"github.com/modferry/modferry/registry/userfile"
 )
 
 const (
