@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
 
 	"github.com/modferry/modferry/artifact/goproxy"
 )
@@ -41,9 +40,6 @@ func (u *Upstream) Resolve(ctx context.Context, path, text string) (module.Versi
 		}
 		return err
 	})
-	if v := "v" + text; errors.Is(err, ErrNotFound) && semver.Canonical(v) == v {
-		err = fmt.Errorf("%w; did you mean %s?", err, v)
-	}
 	if err != nil {
 		return module.Version{}, err
 	}
