@@ -139,6 +139,8 @@ func runScripts(t *testing.T, k storeKind, dir string) {
 			"terminal":    cmdTerminal,
 			"paste":       cmdPaste,
 			"job":         cmdJob,
+			"replicas":    cmdReplicas,
+			"crowd":       cmdCrowd,
 
 			"restart":        cmdRestart,
 			"collectgarbage": cmdCollectGarbage,
@@ -170,6 +172,7 @@ func setup(env *testscript.Env, network bool) error {
 	env.Values[shimKey{}] = &shim{}
 	env.Values[logKey{}] = &sumLog{}
 	env.Values[terminalKey{}] = &terminal{}
+	env.Values[replicasKey{}] = &replicas{}
 	env.Values[outsideKey{}] = &outside{}
 	bin := filepath.Join(env.WorkDir, ".bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {

@@ -25,7 +25,10 @@ func (a *app) healthcheckCommand() *cli.Command {
 Asks for /-/readyz and prints what it says. The exit code is 0 when the shim is ready, and 1 when it is not, or does not
 answer. It is for containers, whose image has no shell and no other program: as a probe beside a shim that listens on
 loopback alone, where no orchestrator reaches it. With --wait it is what a script puts before the first go command, which
-does not try again when nobody listens.`, `
+does not try again when nobody listens.
+
+A shim on an address of this machine (--listen) may serve HTTPS with any certificate; that of another one (--shim) is
+verified. One that asks every client for a certificate (--client-ca without --access) does not answer.`, `
 modferry healthcheck
 modferry healthcheck --wait 1m && go build ./...
 modferry healthcheck --shim https://shim.corp.example`),
@@ -47,7 +50,7 @@ func (a *app) healthcheck(c *cli.Context) error {
 	if wait < 0 {
 		return command.UsageErrorf("--%s must not be negative", flagWait)
 	}
-	text, err := awaitReady(c.Context, shim, wait)
+	text, err := awaitReady(c.Context, shim, c.String(flagShim) == "", wait)
 	if err != nil {
 		return command.WithHint(err, "modferry doctor finds out what is wrong with it")
 	}
@@ -55,12 +58,13 @@ func (a *app) healthcheck(c *cli.Context) error {
 	return err
 }
 
-// awaitReady asks a shim whether it is ready, until it is or the time is over. The error is the last one.
-func awaitReady(ctx context.Context, shim string, wait time.Duration) (string, error) {
+// awaitReady asks a shim, of this machine or not, whether it is ready, until it is or the time is over. The error is the last
+// one.
+func awaitReady(ctx context.Context, shim string, own bool, wait time.Duration) (string, error) {
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	for {
-		text, err := doctor.Ready(ctx, shim)
+		text, err := doctor.Ready(ctx, shim, own)
 		if err == nil || wait == 0 {
 			return text, err
 		}

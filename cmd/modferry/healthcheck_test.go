@@ -23,6 +23,16 @@ func TestHealthcheckAsksAShimWhetherItIsReady(t *testing.T) {
 	b.run("healthcheck", "--wait", "-1s").exits(command.ExitUsage)
 }
 
+func TestHealthcheckAsksByHTTPSWhoListensHere(t *testing.T) {
+	b, public := mirrored(t)
+	cert, key, _ := b.certificate()
+	s := b.serve("--key", public, "--tls-cert", cert, "--tls-key", key)
+	b.run("healthcheck", "--listen", strings.TrimPrefix(s.url, "https://")).exits(command.ExitOK).says("ready\n", "certificate: in force")
+	// Elsewhere the certificate counts, and so does the scheme.
+	b.run("healthcheck", "--shim", s.url).exits(command.ExitFailed).complains("does not answer", "certificate")
+	b.run("healthcheck", "--shim", "http"+strings.TrimPrefix(s.url, "https")).exits(command.ExitFailed).complains("is not ready, 400", "HTTPS server")
+}
+
 func TestHealthcheckWaitsUntilAShimIsReady(t *testing.T) {
 	var asked atomic.Int32
 	shim := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -106,16 +107,28 @@ func (e *examination) probe(ctx context.Context, u *url.URL, mend string) Findin
 }
 
 // Ready asks the shim at a URL whether it is ready, and returns what it says, a line for each condition. What it says when
-// it is not is in the error.
-func Ready(ctx context.Context, shim string) (string, error) {
+// it is not is in the error. Where own is true the URL is http:// and an address of this machine, and a shim that serves
+// HTTPS there is asked so. Its certificate is for the name that clients know, and not looked at: as a kubelet's, the question
+// shows no credential, and all that is believed is the answer.
+func Ready(ctx context.Context, shim string, own bool) (string, error) {
 	u, err := url.Parse(shim)
 	if err != nil {
 		return "", err
 	}
-	status, body, err := ask(ctx, u.JoinPath("-", "readyz"))
+	u = u.JoinPath("-", "readyz")
+	status, body, err := ask(ctx, u)
+	if own && status == http.StatusBadRequest { // which is what a server of HTTPS answers
+		u.Scheme = "https"
+		unverified := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+		defer unverified.CloseIdleConnections()
+		status, body, err = askBy(ctx, &http.Client{Transport: unverified}, u)
+	}
+	if named, ok := errors.AsType[*url.Error](err); ok {
+		err = named.Err // the URL need not be named twice
+	}
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("the shim at %s does not answer: %w", shim, errors.Unwrap(err)) // the URL need not be named twice
+		return "", fmt.Errorf("the shim at %s does not answer: %w", shim, err)
 	case status != http.StatusOK:
 		return "", fmt.Errorf("the shim at %s is not ready, %d: %s", shim, status, safetext.Lines(body))
 	}
@@ -124,13 +137,17 @@ func Ready(ctx context.Context, shim string) (string, error) {
 
 // ask makes one request and returns the answer, of which a few kilobytes are of interest.
 func ask(ctx context.Context, u *url.URL) (status int, body []byte, err error) {
+	return askBy(ctx, http.DefaultClient, u)
+}
+
+func askBy(ctx context.Context, client *http.Client, u *url.URL) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
