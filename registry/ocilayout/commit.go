@@ -144,26 +144,29 @@ func (l *layout) apply(list []*tagging) error {
 	if err != nil {
 		return err
 	}
-	changed := make(map[string]entry)
+	changed, errs := make(map[string]entry), make([]error, len(list))
 	var lines strings.Builder
 	for i, t := range list {
 		if e, ok := changed[t.repo+":"+t.tag]; ok {
 			now[i] = e
 		}
 		e, err := l.changed(t, now[i])
-		if err != nil {
-			t.end(err)
-			continue
-		}
-		if e != now[i] {
+		if errs[i] = err; err == nil && e != now[i] {
 			changed[e.ref] = e
 			lines.WriteString(e.line() + "\n")
 		}
 	}
-	if lines.Len() == 0 {
-		return nil
+	if lines.Len() > 0 {
+		if err := l.appendJournal(end, lines.String()); err != nil {
+			return err
+		}
 	}
-	return l.appendJournal(end, lines.String())
+	for i, t := range list { // not before: who is told that another was faster looks at what is there
+		if errs[i] != nil {
+			t.end(errs[i])
+		}
+	}
+	return nil
 }
 
 // changed returns the entry that a tag is to have in the place of one.
