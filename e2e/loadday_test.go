@@ -43,6 +43,38 @@ func TestLoadOfADay(t *testing.T) {
 	}
 }
 
+// TestLoadGrowthOfADay plays the same days before a small store and a large one.
+func TestLoadGrowthOfADay(t *testing.T) {
+	if os.Getenv(envLoad) == "" {
+		t.Skipf("%s is not set; run make load", envLoad)
+	}
+	recorded, err := load.Recorded()
+	must(t, err)
+	jobs, err := load.DefaultMix().Jobs(recorded, 2)
+	must(t, err)
+	for _, versions := range []int{2000, 200_000} {
+		l := newLoadWorld(t, versions, 10, logRecords)
+		cache := t.TempDir()
+		for _, name := range []string{"cold", "warm"} {
+			s := l.serve(t, cache, true)
+			before := l.counts(t)
+			r := l.player(t, s).Closed(t.Context(), jobs, 16)
+			for _, err := range r.Errors() {
+				t.Error(err)
+			}
+			asked := l.counts(t)
+			for kind, n := range before {
+				if asked[kind] -= n; asked[kind] == 0 {
+					delete(asked, kind)
+				}
+			}
+			cpu, _, peak := now(t, s)
+			fmt.Printf("%8d versions, %s: %d requests, %6.2f s CPU, %4.0f MB at most, the registry asked for %v\n", versions, name, r.Count(""), cpu, peak, asked)
+			must(t, s.interrupt())
+		}
+	}
+}
+
 // TestLoadOfAMonday has everybody begin at once, at three shims that have nothing.
 func TestLoadOfAMonday(t *testing.T) {
 	l := newRealLoad(t)

@@ -33,6 +33,7 @@ type Registry struct {
 
 	mu     sync.Mutex
 	counts map[string]int
+	parts  map[string]int // digests and names of signatures of versions that were made, and of which
 }
 
 // made is a version as it is in the registry.
@@ -53,7 +54,8 @@ func NewRegistry(w *World, namespace string, signer *sign.Signer) (*Registry, er
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{Interface: ocimem.New(), world: w, namespace: namespace + "/", signer: signer, made: kept, counts: make(map[string]int)}
+	r := &Registry{Interface: ocimem.New(), world: w, namespace: namespace + "/", signer: signer, made: kept}
+	r.counts, r.parts = make(map[string]int), make(map[string]int)
 	r.handler = ociserver.New(r, &ociserver.Options{DisableReferrersAPI: true})
 	return r, nil
 }
@@ -98,6 +100,12 @@ func (r *Registry) version(ctx context.Context, i int) (*made, error) {
 		}
 	}
 	r.made.Add(i, v)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parts[v.signatureName], r.parts[string(v.manifest.Digest)], r.parts[string(v.signed.Digest)] = i, i, i
+	for d := range v.blobs {
+		r.parts[string(d)] = i
+	}
 	return v, nil
 }
 
@@ -108,18 +116,30 @@ func tagOf(version string, modOnly bool) (string, error) {
 	return artifact.Tag(version)
 }
 
-// find returns the first version of a module that a function accepts.
-func (r *Registry) find(ctx context.Context, m int, is func(*made) bool) (*made, error) {
-	for i, to := r.world.versions(m); i < to; i++ {
+// find returns the version of a module that a digest, or the name of a signature, is a part of; nil if it is of none.
+func (r *Registry) find(ctx context.Context, m int, part string) (*made, error) {
+	from, to := r.world.versions(m)
+	if i, ok := r.hasPart(part); ok && from <= i && i < to {
+		return r.version(ctx, i)
+	}
+	for i := from; i < to; i++ {
 		v, err := r.version(ctx, i)
 		if err != nil {
 			return nil, err
 		}
-		if is(v) {
+		if of, ok := r.hasPart(part); ok && of == i {
 			return v, nil
 		}
 	}
 	return nil, nil
+}
+
+// hasPart returns which version that was made has a part.
+func (r *Registry) hasPart(part string) (i int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, ok = r.parts[part]
+	return i, ok
 }
 
 // GetTag implements ociregistry.Reader.
@@ -141,7 +161,7 @@ func (r *Registry) GetTag(ctx context.Context, repo, tag string) (ociregistry.Bl
 		}
 		return nil, ociregistry.ErrManifestUnknown
 	}
-	v, err := r.find(ctx, m, func(v *made) bool { return v.signatureName == tag })
+	v, err := r.find(ctx, m, tag)
 	if err != nil {
 		return nil, err
 	}
@@ -157,16 +177,16 @@ func (r *Registry) GetManifest(ctx context.Context, repo string, d ociregistry.D
 	if !ok {
 		return r.Interface.GetManifest(ctx, repo, d)
 	}
-	v, err := r.find(ctx, m, func(v *made) bool { return v.manifest.Digest == d || v.signed.Digest == d })
+	v, err := r.find(ctx, m, string(d))
 	switch {
 	case err != nil:
 		return nil, err
-	case v == nil:
-		return nil, ociregistry.ErrManifestUnknown
-	case v.signed.Digest == d:
+	case v != nil && v.manifest.Digest == d:
+		return reader(v.raw, v.manifest), nil
+	case v != nil && v.signed.Digest == d:
 		return reader(v.signature, v.signed), nil
 	}
-	return reader(v.raw, v.manifest), nil
+	return nil, ociregistry.ErrManifestUnknown
 }
 
 // GetBlob implements ociregistry.Reader.
@@ -175,11 +195,11 @@ func (r *Registry) GetBlob(ctx context.Context, repo string, d ociregistry.Diges
 	if !ok {
 		return r.Interface.GetBlob(ctx, repo, d)
 	}
-	v, err := r.find(ctx, m, func(v *made) bool { return v.blobs[d] != nil })
+	v, err := r.find(ctx, m, string(d))
 	if err != nil {
 		return nil, err
 	}
-	if v == nil {
+	if v == nil || v.blobs[d] == nil {
 		return nil, ociregistry.ErrBlobUnknown
 	}
 	return reader(v.blobs[d], ocispec.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: int64(len(v.blobs[d]))}), nil

@@ -39,7 +39,7 @@ func (t *Proof) Add(answer string) error {
 	n, err := strconv.ParseInt(id, 10, 64)
 	_, head, ok := strings.Cut(rest, "\n\n")
 	tree, errTree := tlog.ParseTree([]byte(head))
-	if !ok || cmp.Or(err, errTree) != nil {
+	if !ok || cmp.Or(err, errTree) != nil || n < 0 || n >= tree.N {
 		return errLookup
 	}
 	t.mu.Lock()
