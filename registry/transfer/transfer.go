@@ -36,7 +36,8 @@ type Copier struct {
 	TempDir string
 
 	// Ahead says that other volumes of a bundle bring what is missing here, perhaps later: the version that evidence or a
-	// revision is about, and a snapshot that is as new as a version's record. Nobody is served such a version before.
+	// revision is about, and a snapshot that is as new as a version's record, or any at all. Where a record is required,
+	// nobody is served such a version before.
 	Ahead bool
 
 	Rate *rate.Limiter // bytes of blobs a second; nil = no limit

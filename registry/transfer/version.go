@@ -81,7 +81,8 @@ func (x *copying) check(ctx context.Context, mod *registry.Module, v sign.Verifi
 	c.Thorough = read
 	c.Snapshot = x.confirming
 	found, err := c.Check(ctx, x.from, mod, verify.Known{})
-	if ahead := x.Ahead && errors.Is(err, verify.ErrUnrecorded) && found.Logged == verify.Newer; err != nil && !ahead {
+	later := x.Ahead && errors.Is(err, verify.ErrUnrecorded) && (found.Logged == verify.Newer || found.Logged == verify.NoSnapshot)
+	if err != nil && !later {
 		return err
 	}
 	if mod.ModOnly() || !read {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/modferry/modferry/artifact"
@@ -36,8 +37,9 @@ func (l *Loads) Run(ctx context.Context, names []string) error {
 	l.Loader.Opened = l.opened
 	l.Loader.Waits = l.Report.waits
 	var archives []string
-	for _, name := range names {
-		if parity.IsSidecar(name) {
+	for _, name := range parity.Volumes(names) {
+		if _, err := os.Stat(name); name != "-" && err != nil {
+			l.Report.Broken([]error{err})
 			continue
 		}
 		if name != "-" && !parity.HasSidecar(name) && !load.IsBundle(name) {
@@ -67,8 +69,13 @@ func (l *Loads) volume(ctx context.Context, name string) (err error) {
 	} else {
 		err = l.file(ctx, name)
 	}
-	if ofVolume(err) {
+	var unopened *load.OpenError
+	switch {
+	case ofVolume(err):
 		l.Report.refuse(err)
+		return nil
+	case errors.As(err, &unopened):
+		l.Report.Broken([]error{err})
 		return nil
 	}
 	return err
