@@ -15,7 +15,7 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "registry/userfile"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "registry/userfile", "registry/tempdir"},
 	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
 	{"artifact/sign", "artifact/sumdb", "registry/bundle/ustar"},
 	{"registry", "registry/gocmd"},

@@ -15,6 +15,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/copying"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/tempdir"
 	"github.com/modferry/modferry/registry/transfer"
 )
 
@@ -99,12 +100,17 @@ func (a *app) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	dir, remove, err := tempdir.New("", "modferry-sync-")
+	if err != nil {
+		return err
+	}
+	defer remove()
 	copier := func() *transfer.Copier {
 		if policy != nil { // which may have changed since the last round
 			checker.Verifier = policy.Current()
 		}
 		return &transfer.Copier{
-			Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), Rate: limit, DryRun: c.Bool(command.FlagDryRun),
+			Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), TempDir: dir, Rate: limit, DryRun: c.Bool(command.FlagDryRun),
 		}
 	}
 	if every := c.Duration(flagWatch); every > 0 {
