@@ -513,3 +513,38 @@ func TestMemoryOfALoad(t *testing.T) {
 		t.Errorf("%d bytes were allocated for %d versions of %d bytes", n, versions, size)
 	}
 }
+
+// Nor does what is held at a time with the number, but for the names and digests in the list of files.
+func TestMemoryOfALoadOfMany(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	peak := make(map[int]uint64)
+	for _, versions := range []int{20, 200} {
+		from := newLayout(t)
+		for n := range versions {
+			m := module.Version{Path: fmt.Sprintf("corp.example/m%d", n), Version: "v1.0.0"}
+			storetest.Publish(t, from, artifacttest.FullVersion(t, m, "text"), signer)
+		}
+		d := delivery{store: from, log: transfertest.NewLog(t), signer: signer}
+		volumes := write(t, from, filepath.Join(t.TempDir(), "b.tar"), signer, bundle.PlanOptions{})
+		l, _ := d.loader(t, newLayout(t))
+		l.Checker.Private = "corp.example"
+		l.Jobs = 4 // in flight, whatever the number is
+		loaded := 0
+		l.Report = func(e transfer.Event) {
+			must(t, e.Err)
+			if loaded++; loaded%10 == 0 {
+				var now runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&now)
+				peak[versions] = max(peak[versions], now.HeapAlloc)
+			}
+		}
+		must(t, l.File(t.Context(), volumes[0]))
+		if loaded != versions {
+			t.Errorf("%d loaded of %d", loaded, versions)
+		}
+	}
+	if more := int64(peak[200]) - int64(peak[20]); more > 180*8<<10 {
+		t.Errorf("%d bytes more for 180 versions", more)
+	}
+}
