@@ -15,8 +15,8 @@ const modulePath = "github.com/modferry/modferry/"
 // layers is the order of the packages: each imports only packages of the lines above its own. What only tests use
 // is not part of it.
 var layers = [][]string{
-	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "registry/userfile", "registry/tempdir"},
-	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
+	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "registry/userfile"},
+	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement", "registry/tempdir"},
 	{"artifact/sign", "artifact/sumdb", "registry/bundle/ustar"},
 	{"registry", "registry/gocmd"},
 	{"proxyshim/access", "registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},

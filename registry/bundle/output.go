@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gofrs/flock"
 	"github.com/modferry/modferry/registry/bundle/ustar"
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // bufferSize is that of reads and writes.
@@ -82,32 +82,16 @@ func hidden(path, suffix string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+suffix)
 }
 
-// lock takes a lock that ends with the process. Its file is removed while it is held; who has opened that one before, and
-// gets the lock of a file that nobody finds any more, takes it again.
+// lock takes a lock that ends with the process.
 func lock(path string) (unlock func(), err error) {
-	for {
-		l := flock.New(path)
-		locked, err := l.TryLock()
-		if err != nil {
-			return nil, err
-		}
-		if !locked {
-			return nil, fmt.Errorf("another run is writing there: it has the lock %s", path)
-		}
-		unlock = func() {
-			os.Remove(path)
-			_ = l.Unlock()
-		}
-		held, err := l.Stat()
-		if err != nil {
-			unlock()
-			return nil, err
-		}
-		if there, err := os.Stat(path); err == nil && os.SameFile(held, there) {
-			return unlock, nil
-		}
-		_ = l.Unlock()
+	release, err := userfile.TryLock(path, os.O_CREATE)
+	if err == nil && release == nil {
+		err = fmt.Errorf("another run is writing there: it has the lock %s", path)
 	}
+	return func() {
+		os.Remove(path)
+		release()
+	}, err
 }
 
 // create writes one volume, unless it is there.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
+	"github.com/modferry/modferry/registry/userfile"
 )
 
 // lockFile is what the process that a directory belongs to has locked.
@@ -26,7 +26,7 @@ func New(parent, prefix string) (dir string, remove func(), err error) {
 		if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil {
 			return "", nil, err
 		}
-		if unlock := lock(filepath.Join(dir, lockFile)); unlock != nil {
+		if unlock, err := userfile.TryLock(filepath.Join(dir, lockFile), os.O_CREATE); err == nil && unlock != nil {
 			return dir, func() {
 				os.RemoveAll(dir)
 				unlock()
@@ -34,21 +34,6 @@ func New(parent, prefix string) (dir string, remove func(), err error) {
 		}
 	}
 	return "", nil, fmt.Errorf("no directory for temporary files in %s can be locked", parent)
-}
-
-// lock returns what gives a lock back; nil if another has it, or has just removed its file.
-func lock(name string, o ...flock.Option) (unlock func()) {
-	l := flock.New(name, o...)
-	if locked, err := l.TryLock(); err != nil || !locked {
-		return nil
-	}
-	held, err := l.Stat()
-	there, e := os.Stat(name)
-	if err != nil || e != nil || !os.SameFile(held, there) {
-		_ = l.Unlock()
-		return nil
-	}
-	return func() { _ = l.Unlock() }
 }
 
 // sweep removes what dead processes have left. Errors do not matter: it may be somebody else's. One that has no lock as
@@ -60,7 +45,7 @@ func sweep(parent, prefix string) {
 			continue
 		}
 		dir := filepath.Join(parent, e.Name())
-		if unlock := lock(filepath.Join(dir, lockFile), flock.SetFlag(os.O_RDWR)); unlock != nil {
+		if unlock, err := userfile.TryLock(filepath.Join(dir, lockFile), 0); err == nil && unlock != nil {
 			os.RemoveAll(dir)
 			unlock()
 		}
