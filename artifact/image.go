@@ -137,6 +137,15 @@ func CheckSize(name string, size, limit int64) error {
 	return nil
 }
 
+// ReadAll reads all of r, whose name is for the error. More than limit bytes are [ErrLimit].
+func ReadAll(r io.Reader, name string, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s: more than %d bytes: %w", name, limit, ErrLimit)
+	}
+	return data, err
+}
+
 // Inlined returns the content of a blob that the manifest with its descriptor carries; ok is false if it does not.
 // The error matches [ErrCorrupt] if what it carries is not what it describes.
 func Inlined(d ocispec.Descriptor) (data []byte, ok bool, err error) {

@@ -3,6 +3,7 @@ package artifact
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type checkedZip struct {
 // that is not has an error that matches ErrCorrupt or ErrLimit.
 func checkZip(m module.Version, file string) (checkedZip, error) {
 	// The sizes declared in the zip are checked first: archive/zip then reads no more than they say.
-	if err := checkDeclared(m, file); err != nil {
+	if _, err := checkDeclared(m, file); err != nil {
 		return checkedZip{}, err
 	}
 	z, err := zip.OpenReader(file)
@@ -47,23 +48,23 @@ func checkZip(m module.Version, file string) (checkedZip, error) {
 }
 
 // checkZipAt is checkZip of a zip that is no file by itself. What archive/zip reads to find out what is in it, and
-// nothing else, is copied to a sparse file in dir, which is all that [modzip.CheckZip] reads of one.
-func checkZipAt(m module.Version, r *io.SectionReader, dir string) (c checkedZip, err error) {
-	f, err := os.CreateTemp(dir, "modferry-*.zip")
+// nothing else, is copied to where it is in a file of the zip's size, which is all that [modzip.CheckZip] reads of one.
+func checkZipAt(m module.Version, r *io.SectionReader, scratch *os.File) (c checkedZip, err error) {
+	directory := &directoryCopier{r: r, to: scratch}
+	z, err := zip.NewReader(directory, r.Size())
+	if err == nil {
+		err = scratch.Truncate(r.Size())
+	}
+	if err := cmp.Or(directory.err, err); err != nil {
+		return c, corruptZip(err)
+	}
+	listed, err := checkDeclared(m, scratch.Name())
 	if err != nil {
 		return c, err
 	}
-	defer os.Remove(f.Name())
-	directory := &directoryCopier{r: r, to: f}
-	z, err := zip.NewReader(directory, r.Size())
-	if err == nil {
-		err = f.Truncate(r.Size())
-	}
-	if err := errors.Join(directory.err, f.Close(), err); err != nil {
-		return c, corruptZip(err)
-	}
-	if err := checkDeclared(m, f.Name()); err != nil {
-		return c, err
+	files := slices.DeleteFunc(slices.Clone(z.File), func(f *zip.File) bool { return strings.HasSuffix(f.Name, "/") })
+	if !slices.EqualFunc(files, listed, func(f *zip.File, name string) bool { return f.Name == name }) {
+		return c, fmt.Errorf("module zip: %w: its directory is not what was copied of it", ErrCorrupt)
 	}
 	directory.to = nil
 	return readZip(m, z)
@@ -85,16 +86,16 @@ func (d *directoryCopier) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// checkDeclared checks what the named zip says is in it.
-func checkDeclared(m module.Version, file string) error {
+// checkDeclared checks what the named zip says is in it, and returns the files.
+func checkDeclared(m module.Version, file string) (files []string, err error) {
 	cf, err := modzip.CheckZip(m, file)
 	switch {
 	case err != nil && cf.SizeError != nil:
-		return fmt.Errorf("%w: %w", ErrLimit, err)
+		return nil, fmt.Errorf("%w: %w", ErrLimit, err)
 	case err != nil:
-		return corruptZip(err)
+		return nil, corruptZip(err)
 	}
-	return nil
+	return cf.Valid, nil
 }
 
 // readZip reads a zip of m whose declarations were checked.

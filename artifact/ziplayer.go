@@ -14,37 +14,29 @@ import (
 )
 
 // CheckZipLayer is [Manifest.CheckZipFile] of the zip in a zip layer, whose content the caller has found to have the
-// manifest's digest and size, and keeps from changing. A layer in the framing of this package is read where it is; the
-// zip of any other is unpacked to a file in dir ("" = the system's for temporary files), where a sparse one of the
-// zip's size is made in any case. The error matches [ErrCorrupt] or [ErrLimit], or is one of reading or writing.
-func (m *Manifest) CheckZipLayer(layer io.ReaderAt, dir string) error {
+// manifest's digest and size, and keeps from changing. A layer in the framing of this package is read where it is.
+// Scratch is a file, with anything in it, for what has to be one: the directory of the zip, or the zip itself out of
+// a layer in any other form. The error matches [ErrCorrupt] or [ErrLimit], or is one of reading or writing.
+func (m *Manifest) CheckZipLayer(layer io.ReaderAt, scratch *os.File) error {
 	if m.Zip == nil {
 		return fmt.Errorf("%s is stored without its zip", m.Module)
 	}
 	at, err := m.findZip(layer)
 	if errors.Is(err, errOtherFraming) {
-		return m.unpackAndCheck(io.NewSectionReader(layer, 0, m.Zip.Size), dir)
+		to := io.NewOffsetWriter(scratch, 0)
+		if err := errors.Join(scratch.Truncate(0), m.ExtractZip(to, io.NewSectionReader(layer, 0, m.Zip.Size))); err != nil {
+			return err
+		}
+		return m.CheckZipFile(scratch.Name())
 	}
 	if err != nil {
 		return fmt.Errorf("zip layer: %w", err)
 	}
-	z, err := checkZipAt(m.Module, at, dir)
+	z, err := checkZipAt(m.Module, at, scratch)
 	if err != nil {
 		return err
 	}
 	return m.checkSum(z)
-}
-
-func (m *Manifest) unpackAndCheck(layer io.Reader, dir string) error {
-	f, err := os.CreateTemp(dir, "modferry-*.zip")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if err := errors.Join(m.ExtractZip(f, layer), f.Close()); err != nil {
-		return err
-	}
-	return m.CheckZipFile(f.Name())
 }
 
 // findZip returns the zip in a layer, as [Manifest.ExtractZip] writes it. It is errOtherFraming if that cannot be read

@@ -52,6 +52,7 @@ func extractAndCheck(t testing.TB, m *Manifest, layer []byte) error {
 }
 
 func TestAZipIsCheckedWhereItIsInItsLayer(t *testing.T) {
+	scratch := newScratch(t)
 	for name, f := range goldenFiles(t) {
 		if f.ZipFile == "" {
 			continue
@@ -60,12 +61,8 @@ func TestAZipIsCheckedWhereItIsInItsLayer(t *testing.T) {
 		stored := content(t, a.Blobs[2])
 		plain := gunzip(t, stored)
 		for form, layer := range map[string][]byte{"stored": stored, "plain": plain, "compressed": gzipped(t, plain)} {
-			dir := t.TempDir()
-			if err := withZip(a, layer).CheckZipLayer(bytes.NewReader(layer), dir); err != nil {
+			if err := withZip(a, layer).CheckZipLayer(bytes.NewReader(layer), scratch); err != nil {
 				t.Errorf("%s, %s: %v", name, form, err)
-			}
-			if left, _ := os.ReadDir(dir); len(left) > 0 {
-				t.Errorf("%s, %s: it left %v", name, form, left)
 			}
 		}
 		if _, err := a.Manifest.findZip(bytes.NewReader(stored)); err != nil {
@@ -87,6 +84,7 @@ func TestAZipInItsLayerIsHeldToWhatAFileIsHeldTo(t *testing.T) {
 	}
 	name, good := testTree+".zip", read(f.ZipFile)
 	entries := func(content ...string) []byte { return read(writeZip(t, f.Module, content...)) }
+	scratch := newScratch(t)
 	accepted := map[string]bool{"good": true, "tar without an end": true, "data before the zip": true}
 	for what, plain := range map[string][]byte{
 		"good":                mustTar(t, tarFile{name, good}),
@@ -114,7 +112,7 @@ func TestAZipInItsLayerIsHeldToWhatAFileIsHeldTo(t *testing.T) {
 		for form, layer := range map[string][]byte{"stored": stored, "compressed": gzipped(t, plain), "wrong CRC": flipped(stored, len(stored)-8), "wrong size": flipped(stored, len(stored)-1)} {
 			m := withZip(a, layer)
 			want := extractAndCheck(t, m, layer)
-			if err := m.CheckZipLayer(bytes.NewReader(layer), t.TempDir()); verdict(err) != verdict(want) {
+			if err := m.CheckZipLayer(bytes.NewReader(layer), scratch); verdict(err) != verdict(want) {
 				t.Errorf("%s, %s: %v; of the zip in a file: %v", what, form, err, want)
 			}
 			if good := accepted[what] && (form == "stored" || form == "compressed"); good != (want == nil) {
@@ -122,6 +120,20 @@ func TestAZipInItsLayerIsHeldToWhatAFileIsHeldTo(t *testing.T) {
 			}
 		}
 	}
+}
+
+// newScratch returns a file for CheckZipLayer, with something in it.
+func newScratch(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "scratch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.Write(bytes.Repeat([]byte("PK"), 1000)); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func flipped(data []byte, at int) []byte {
@@ -132,18 +144,25 @@ func flipped(data []byte, at int) []byte {
 
 func TestWhatReadingALayerFailsWithIsPassedOn(t *testing.T) {
 	a := mustBuild(t, fullFiles(t, "example.com/a", "v1.2.3"))
-	layer := content(t, a.Blobs[2])
+	layer, scratch := content(t, a.Blobs[2]), newScratch(t)
 	for n := int64(0); n < int64(len(layer)); n += 97 {
-		err := a.Manifest.CheckZipLayer(brokenAt{bytes.NewReader(layer), n}, t.TempDir())
+		err := a.Manifest.CheckZipLayer(brokenAt{bytes.NewReader(layer), n}, scratch)
 		if !errors.Is(err, syscall.EIO) || errors.Is(err, ErrCorrupt) {
 			t.Errorf("from a disk that is broken at byte %d: %v", n, err)
 		}
 	}
-	if err := a.Manifest.CheckZipLayer(bytes.NewReader(layer), filepath.Join(t.TempDir(), "missing")); !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrCorrupt) {
-		t.Errorf("without a directory for temporary files: %v", err)
+	closed := newScratch(t)
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for form, layer := range map[string][]byte{"stored": layer, "plain": gunzip(t, layer)} {
+		err := withZip(a, layer).CheckZipLayer(bytes.NewReader(layer), closed)
+		if !errors.Is(err, os.ErrClosed) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s, with a file that takes nothing: %v", form, err)
+		}
 	}
 	mod := mustBuild(t, modFiles(t, "example.com/a", "v1.2.3")).Manifest
-	if err := mod.CheckZipLayer(bytes.NewReader(layer), ""); err == nil {
+	if err := mod.CheckZipLayer(bytes.NewReader(layer), scratch); err == nil {
 		t.Error("of a mod-only version: no error")
 	}
 }
@@ -176,7 +195,7 @@ func FuzzZipInLayer(f *testing.F) {
 			z.Sum = c.sum
 		}
 		// What is wrong with offsets, a file calls an error of reading.
-		if err, want := z.CheckZipLayer(bytes.NewReader(stored), t.TempDir()), extractAndCheck(t, z, stored); (err == nil) != (want == nil) {
+		if err, want := z.CheckZipLayer(bytes.NewReader(stored), newScratch(t)), extractAndCheck(t, z, stored); (err == nil) != (want == nil) {
 			t.Errorf("%v; of the zip in a file: %v", err, want)
 		}
 	})

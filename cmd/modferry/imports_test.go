@@ -16,7 +16,7 @@ const modulePath = "github.com/modferry/modferry/"
 // is not part of it.
 var layers = [][]string{
 	{"artifact/goproxy", "registry/redact", "registry/httpclient", "registry/bundle/parity", "artifact/userfile"},
-	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement"},
+	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement", "registry/tempdir"},
 	{"artifact/sign", "artifact/sumdb", "registry/bundle/ustar"},
 	{"registry", "registry/gocmd"},
 	{"proxyshim/access", "registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gofrs/flock"
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/registry/bundle/ustar"
 )
 
@@ -84,17 +84,14 @@ func hidden(path, suffix string) string {
 
 // lock takes a lock that ends with the process.
 func lock(path string) (unlock func(), err error) {
-	l := flock.New(path)
-	switch locked, err := l.TryLock(); {
-	case err != nil:
-		return nil, err
-	case !locked:
-		return nil, fmt.Errorf("another run is writing there: it has the lock %s", path)
+	release, err := userfile.TryLock(path, os.O_CREATE)
+	if err == nil && release == nil {
+		err = fmt.Errorf("another run is writing there: it has the lock %s", path)
 	}
 	return func() {
 		os.Remove(path)
-		_ = l.Unlock()
-	}, nil
+		release()
+	}, err
 }
 
 // create writes one volume, unless it is there.

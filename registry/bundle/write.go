@@ -38,7 +38,7 @@ type writer struct {
 
 // write writes a volume. What is read from the store is verified: an error may come after all of a file was written.
 func (w *writer) write(ctx context.Context) error {
-	lines, err := w.linesFile()
+	lines, err := measure(w.lines)
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,6 @@ func (w *writer) lines(to io.Writer) error {
 	}
 	return nil
 }
-
-func (w *writer) linesFile() (File, error) { return measure(w.lines) }
 
 // measure returns digest and size of what write writes.
 func measure(write func(io.Writer) error) (File, error) {

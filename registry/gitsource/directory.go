@@ -73,11 +73,7 @@ func (d *directory) read(_ context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, modzip.MaxGoMod+1))
-	if len(data) > modzip.MaxGoMod {
-		err = tooLarge(name)
-	}
-	return data, err
+	return artifact.ReadAll(f, name, modzip.MaxGoMod)
 }
 
 func tooLarge(name string) error {

@@ -3,11 +3,9 @@ package inventory
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"os"
 
-	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // SignatureFile returns the name of the file beside an inventory with its signature, as cosign sign-blob writes it.
@@ -19,12 +17,12 @@ const maxSignature = 4 << 10
 // ReadFile parses the inventory in a file. Unless keys is nil, the file with its signature must be beside it, by one
 // of them: the error matches sign.ErrUntrusted, or fs.ErrNotExist.
 func ReadFile(name string, keys *sign.Keys) (*Inventory, error) {
-	data, err := readFile(name, MaxSize)
+	data, err := userfile.ReadAny(name, MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("inventory: %w", err)
 	}
 	if keys != nil {
-		signature, err := readFile(SignatureFile(name), maxSignature)
+		signature, err := userfile.ReadAny(SignatureFile(name), maxSignature)
 		if err == nil {
 			_, err = keys.VerifyBlob(data, signature)
 		}
@@ -37,17 +35,4 @@ func ReadFile(name string, keys *sign.Keys) (*Inventory, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return inv, nil
-}
-
-func readFile(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil {
-		err = artifact.CheckSize(name, int64(len(data)), limit)
-	}
-	return data, err
 }

@@ -134,7 +134,7 @@ func tarIsBundle(name string) bool {
 			return true
 		}
 		if strings.TrimPrefix(h.Name, "./") == ocispec.ImageIndexFile {
-			data, err := readLimited(t, h.Name, maxIndex)
+			data, err := artifact.ReadAll(t, h.Name, maxIndex)
 			return err != nil || bytes.Contains(data, []byte(`"`+bundle.Repository+":"+bundle.Tag+`"`))
 		}
 	}

@@ -99,15 +99,7 @@ func readAll(root *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readLimited(f, name, limit)
-}
-
-func readLimited(r io.Reader, name string, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil {
-		err = artifact.CheckSize(name, int64(len(data)), limit)
-	}
-	return data, err
+	return artifact.ReadAll(f, name, limit)
 }
 
 // addTar takes the files of a layout out of a tar; all others, and whatever is no file, it passes over. Nothing is
@@ -136,7 +128,7 @@ func (g *gathered) addTar(ctx context.Context, r io.Reader) error {
 			err = g.addBlob(ctx, hex, t)
 		case strings.TrimPrefix(h.Name, "./") == ocispec.ImageIndexFile:
 			var index []byte
-			if index, err = readLimited(t, h.Name, maxIndex); err == nil {
+			if index, err = artifact.ReadAll(t, h.Name, maxIndex); err == nil {
 				err = g.addIndex(index)
 			}
 			isLayout = true

@@ -70,6 +70,15 @@ func (e *BaseError) Error() string {
 // Is reports whether target is ErrNoBase.
 func (e *BaseError) Is(target error) bool { return target == ErrNoBase }
 
+// An OpenError says why a volume cannot be opened. Others are not concerned.
+type OpenError struct{ Err error }
+
+// Error returns the text of Err, which names the volume.
+func (e *OpenError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *OpenError) Unwrap() error { return e.Err }
+
 // File loads a volume from a directory or the file of a tar. Whatever is in it that can be used is loaded; an error is
 // about the volume as a whole, or says why the rest was not tried. Of what is no volume of a bundle at all it is
 // [bundle.ErrNoBundle].
@@ -85,7 +94,7 @@ func (l *Loader) Pipe(ctx context.Context, name string, r io.Reader) error {
 func (l *Loader) with(ctx context.Context, name string, pipe bool, open func(bundle.Options) (*bundle.Volume, error)) error {
 	v, err := open(bundle.Options{Base: l.Destination, PartsDir: l.WorkDir, TempDir: l.TempDir})
 	if err != nil {
-		return err
+		return &OpenError{err}
 	}
 	defer v.Close()
 	keys, unsigned := v.Verify(ctx, l.Checker.Verifier)

@@ -176,6 +176,48 @@ func TestVolumesAreLoadedInAnyOrderAndAgain(t *testing.T) {
 }
 
 // A part that was damaged while it was kept is brought again by its volume.
+// requiring is a policy that wants a record of each version.
+type requiring struct{ sign.Verifier }
+
+// Rule is that of a trust policy with checksumDatabase: required.
+func (r requiring) Rule(path string) sign.Rule {
+	rule := r.Verifier.Rule(path)
+	if path != "corp.example/large" {
+		rule.Records = sign.RecordsRequired
+	}
+	return rule
+}
+
+// The snapshot is in the first volume. What a policy wants a record of is loaded before, and served after.
+func TestVolumesAreLoadedInAnyOrderWhereRecordsAreRequired(t *testing.T) {
+	d := deliver(t, 200<<10)
+	to := newLayout(t)
+	l, r := d.loader(t, to)
+	l.Checker.Verifier = requiring{l.Checker.Verifier}
+	for _, volume := range slices.Backward(d.volumes) {
+		must(t, l.File(t.Context(), volume))
+	}
+	for it, err := range r.failed {
+		t.Errorf("%s: %v", it, err)
+	}
+	d.isComplete(t, to)
+
+	// Nothing else brings a snapshot.
+	items := slices.DeleteFunc(transfertest.Items(t, d.store), func(it transfer.Item) bool { return it.Kind() == transfer.Snapshot })
+	p, err := bundle.NewPlan(t.Context(), d.store, items, bundle.PlanOptions{})
+	must(t, err)
+	alone := filepath.Join(t.TempDir(), "alone.tar")
+	must(t, p.Create(t.Context(), alone, bundle.WriteOptions{Signer: d.signer}, func(string) {}))
+	l, r = d.loader(t, newLayout(t))
+	l.Checker.Verifier = requiring{l.Checker.Verifier}
+	must(t, l.File(t.Context(), alone))
+	repo, err := artifact.Repository(artifacttest.Version.Path)
+	must(t, err)
+	if err := r.failed[repo+":"+artifacttest.Version.Version]; !errors.Is(err, verify.ErrUnrecorded) {
+		t.Errorf("in a bundle without a snapshot: %v", err)
+	}
+}
+
 func TestAKeptPartThatIsDamagedIsBroughtAgain(t *testing.T) {
 	d := deliver(t, 120_000)
 	to := newLayout(t)
@@ -469,5 +511,40 @@ func TestMemoryOfALoad(t *testing.T) {
 	}
 	if n := after.TotalAlloc - before.TotalAlloc; n > versions*size/2 {
 		t.Errorf("%d bytes were allocated for %d versions of %d bytes", n, versions, size)
+	}
+}
+
+// Nor does what is held at a time with the number, but for the names and digests in the list of files.
+func TestMemoryOfALoadOfMany(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	peak := make(map[int]uint64)
+	for _, versions := range []int{20, 200} {
+		from := newLayout(t)
+		for n := range versions {
+			m := module.Version{Path: fmt.Sprintf("corp.example/m%d", n), Version: "v1.0.0"}
+			storetest.Publish(t, from, artifacttest.FullVersion(t, m, "text"), signer)
+		}
+		d := delivery{store: from, log: transfertest.NewLog(t), signer: signer}
+		volumes := write(t, from, filepath.Join(t.TempDir(), "b.tar"), signer, bundle.PlanOptions{})
+		l, _ := d.loader(t, newLayout(t))
+		l.Checker.Private = "corp.example"
+		l.Jobs = 4 // in flight, whatever the number is
+		loaded := 0
+		l.Report = func(e transfer.Event) {
+			must(t, e.Err)
+			if loaded++; loaded%10 == 0 {
+				var now runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&now)
+				peak[versions] = max(peak[versions], now.HeapAlloc)
+			}
+		}
+		must(t, l.File(t.Context(), volumes[0]))
+		if loaded != versions {
+			t.Errorf("%d loaded of %d", loaded, versions)
+		}
+	}
+	if more := int64(peak[200]) - int64(peak[20]); more > 180*8<<10 {
+		t.Errorf("%d bytes more for 180 versions", more)
 	}
 }

@@ -82,7 +82,7 @@ func writeFiles(dir string, img image) error {
 	blobs := append(img.blobs, img.sigBlobs...)
 	blobs = append(blobs, artifact.NewBlob("x", img.manifest), artifact.NewBlob("x", img.sigData))
 	for _, blob := range blobs {
-		err := (&layout{dir: dir}).replaceFile(filepath.Join(dir, blob.Descriptor.Digest.Encoded()), 0o444, true, func(w io.Writer) error {
+		err := (&layout{dir: dir, sync: syncFile}).replaceFile(filepath.Join(dir, blob.Descriptor.Digest.Encoded()), 0o444, true, func(w io.Writer) error {
 			r, err := blob.Open()
 			if err != nil {
 				return err

@@ -227,7 +227,7 @@ func (l *layout) syncBlobs(blobs []digest.Digest) error {
 	g.SetLimit(syncers)
 	for _, d := range blobs {
 		g.Go(func() error {
-			if err := syncFile(l.blobPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := l.sync(l.blobPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 			return nil
@@ -236,7 +236,7 @@ func (l *layout) syncBlobs(blobs []digest.Digest) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := syncFile(l.path(blobsDir)); err != nil {
+	if err := l.sync(l.path(blobsDir)); err != nil {
 		return err
 	}
 	l.commits.mu.Lock()

@@ -62,14 +62,14 @@ func (l *layout) prepare(ctx context.Context) error {
 // create writes what a layout must have. The file that makes it one comes last.
 func (l *layout) create() error {
 	for _, made := range []string{".", ocispec.ImageBlobsDir} {
-		if err := syncFile(l.path(made)); err != nil {
+		if err := l.sync(l.path(made)); err != nil {
 			return err
 		}
 	}
 	if is, err := isLayout(l.dir); is || err != nil {
 		return err
 	}
-	_ = syncFile(filepath.Dir(l.dir)) // may be another user's, and then its name is durable
+	_ = l.sync(filepath.Dir(l.dir)) // may be another user's, and then its name is durable
 	// One that is there is of an interrupted creation, or of a layout copied in part.
 	_, err := os.Stat(l.path(ocispec.ImageIndexFile))
 	if errors.Is(err, fs.ErrNotExist) {

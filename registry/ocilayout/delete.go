@@ -189,7 +189,7 @@ func (l *layout) sweepBlobs(ctx context.Context, manifests []digest.Digest, need
 			return err
 		}
 	}
-	return cmp.Or(ctx.Err(), syncFile(l.path(blobsDir)))
+	return cmp.Or(ctx.Err(), l.sync(l.path(blobsDir)))
 }
 
 // sweepManifest removes what a manifest lists, manifests in an index with what they list, and then itself. Of one

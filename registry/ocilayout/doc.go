@@ -27,11 +27,14 @@
 // manifests need no lock: their names are digests, and a rename puts them there whole. Readers take none and write
 // nothing.
 //
-//   - A blob: write to tmp, check size and digest, fsync, rename. A manifest: the same, once all blobs it lists are
-//     there.
+//   - A blob: write to tmp, check size and digest, rename. A manifest: the same, once all blobs it lists are there.
+//     A blob may also be written to a file in tmp by who checks it there, and then renamed.
 //   - A referrer: the same as a tag, with the list read and written under the lock.
-//   - A tag: fsync blobs/sha256; lock; refuse to create one that names another manifest; append after the last whole
-//     line; fsync; unlock. Only then the push returns.
+//   - A tag: fsync the manifest and all that it leads to, whoever wrote that, and blobs/sha256; lock; refuse to create
+//     one that names another manifest; append after the last whole line; fsync; unlock. Only then the push returns.
+//     Tags that are put while one of these steps waits for the disk are put together by the next: the files of all
+//     of them, many at a time, one lock and one append.
+//   - What no tag leads to is fsynced on Close.
 //   - A fold, on Close, and before the first push if an interrupted run left a journal: lock; write index.json with
 //     the journal applied (tmp, fsync, rename, fsync of the directory); remove the journal; unlock.
 //   - A reader opens the journal, reads index.json, and starts again if either has meanwhile been replaced. It keeps
@@ -43,7 +46,8 @@
 //   - A kill at any step: what a push has returned for is there, and the kernel lets go of the lock. Within a blob,
 //     it leaves a file in tmp; within an append, a last line without its newline, which readers skip and the next
 //     writer cuts off; within a fold, a journal whose lines are applied a second time, to no effect.
-//   - A power cut: the same. Lines that were never acknowledged may hold anything; those that are no entry are
+//   - A power cut: the same, but for blobs that no tag leads to: they may hold anything, and whoever pushes them again
+//     finds out. Lines that were never acknowledged may hold anything; those that are no entry are
 //     skipped.
 //   - A full disk: the push or the fold fails, nothing that was there is lost, and the next one starts where it
 //     started.

@@ -20,7 +20,7 @@ func (l *layout) writeFile(name string, write func(io.Writer) error) error {
 	if err := l.replaceFile(l.path(name), 0o666, true, write); err != nil {
 		return err
 	}
-	return syncFile(l.dir)
+	return l.sync(l.dir)
 }
 
 // syncsLater is whether a file can be made durable by who has not opened it to write.

@@ -32,6 +32,7 @@ type layout struct {
 	dir     string
 	view    view
 	commits commits
+	sync    func(name string) error // syncFile
 
 	mu       sync.Mutex
 	prepared bool // to be pushed to
@@ -55,7 +56,7 @@ func newLayout(dir string) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oci:%s: %w", dir, err)
 	}
-	l := &layout{name: dir, dir: abs, commits: newCommits()}
+	l := &layout{name: dir, dir: abs, commits: newCommits(), sync: syncFile}
 	l.view = view{dir: abs, identify: func(x *index) { x.identify(l) }}
 	return l, nil
 }

@@ -437,7 +437,7 @@ func TestReplaceFileLeavesNothingHalf(t *testing.T) {
 	if err := os.WriteFile(target, []byte("old"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	l := &layout{dir: dir}
+	l := &layout{dir: dir, sync: syncFile}
 	err := l.replaceFile(target, 0o666, true, func(w io.Writer) error {
 		_, err := io.Copy(w, &brokenReader{5000})
 		return err

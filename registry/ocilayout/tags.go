@@ -39,7 +39,7 @@ func (l *layout) listReferrer(ctx context.Context, repo string, d ocispec.Descri
 		if _, err := l.putManifest(ctx, list.Descriptor, list.Raw, true); err != nil {
 			return now, err
 		}
-		return list.Descriptor, syncFile(l.path(blobsDir))
+		return list.Descriptor, l.sync(l.path(blobsDir))
 	}
 	return l.changeTag(ctx, &tagging{repo: repo, tag: registry.ReferrersTag(subject.Digest), pushed: d, links: m, change: change})
 }
@@ -62,7 +62,7 @@ func (l *layout) appendJournal(end int64, lines string) error {
 		return err
 	}
 	if end == 0 {
-		return syncFile(l.path(ownDir))
+		return l.sync(l.path(ownDir))
 	}
 	return nil
 }

@@ -67,6 +67,7 @@ func (c *Copier) newRun(jobs int, report func(Event)) *run {
 }
 
 func (r *run) all(ctx context.Context, items []Item) error {
+	defer r.scratch.hold()()
 	for len(items) > 0 {
 		n := 1
 		for n < len(items) && phase(items[n]) == phase(items[0]) {

@@ -36,7 +36,8 @@ type Copier struct {
 	TempDir string
 
 	// Ahead says that other volumes of a bundle bring what is missing here, perhaps later: the version that evidence or a
-	// revision is about, and a snapshot that is as new as a version's record. Nobody is served such a version before.
+	// revision is about, and a snapshot that is as new as a version's record, or any at all. Where a record is required,
+	// nobody is served such a version before.
 	Ahead bool
 
 	Rate *rate.Limiter // bytes of blobs a second; nil = no limit
@@ -45,6 +46,7 @@ type Copier struct {
 	DryRun bool
 
 	history history
+	scratch scratch
 }
 
 // ErrUnknown: a tag is none that stands for something of modferry's.
@@ -113,21 +115,25 @@ func (x *copying) isAt(m module.Version, tag string, err error) error {
 }
 
 // image returns a manifest of ours, which was parsed, with what it lists, as the source has it.
-func (x *copying) image(ctx context.Context, d ocispec.Descriptor, raw []byte) (artifact.Image, error) {
-	d.MediaType = ocispec.MediaTypeImageManifest // a source need not say so
-	im := artifact.Image{Descriptor: d, Raw: raw}
+func (x *copying) image(ctx context.Context, d ocispec.Descriptor, raw []byte) (im artifact.Image, err error) {
 	var m ocispec.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return im, err
 	}
-	listed := make(map[digest.Digest]bool)
-	for _, d := range append([]ocispec.Descriptor{m.Config}, m.Layers...) {
-		if !listed[d.Digest] {
-			listed[d.Digest] = true
+	return x.imageOf(ctx, d, raw, append([]ocispec.Descriptor{m.Config}, m.Layers...)), nil
+}
+
+// imageOf is image of a manifest of which it is known what it lists.
+func (x *copying) imageOf(ctx context.Context, d ocispec.Descriptor, raw []byte, listed []ocispec.Descriptor) artifact.Image {
+	d.MediaType = ocispec.MediaTypeImageManifest // a source need not say so
+	im, there := artifact.Image{Descriptor: d, Raw: raw}, make(map[digest.Digest]bool)
+	for _, d := range listed {
+		if !there[d.Digest] {
+			there[d.Digest] = true
 			im.Blobs = append(im.Blobs, x.blob(ctx, d))
 		}
 	}
-	return im, nil
+	return im
 }
 
 // blob is what the destination reads, and holds against the digest, after verification has done so.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
@@ -26,10 +28,11 @@ func (x *copying) version(ctx context.Context) (registry.Outcome, error) {
 	if err := x.isAt(m.Module, tag, err); err != nil {
 		return 0, err
 	}
-	image, err := x.image(ctx, d, raw)
-	if err != nil {
-		return 0, err
+	listed := []ocispec.Descriptor{m.Config, m.Meta}
+	if m.Zip != nil {
+		listed = append(listed, *m.Zip)
 	}
+	image := x.imageOf(ctx, d, raw, listed)
 	mod := &registry.Module{Manifest: m, Repository: x.Repository, Descriptor: image.Descriptor, Raw: raw}
 	subject := sign.Subject{Module: m.Module, Digest: d.Digest}
 	a := &artifact.Artifact{Image: image, Manifest: m}
@@ -78,7 +81,8 @@ func (x *copying) check(ctx context.Context, mod *registry.Module, v sign.Verifi
 	c.Thorough = read
 	c.Snapshot = x.confirming
 	found, err := c.Check(ctx, x.from, mod, verify.Known{})
-	if ahead := x.Ahead && errors.Is(err, verify.ErrUnrecorded) && found.Logged == verify.Newer; err != nil && !ahead {
+	later := x.Ahead && errors.Is(err, verify.ErrUnrecorded) && (found.Logged == verify.Newer || found.Logged == verify.NoSnapshot)
+	if err != nil && !later {
 		return err
 	}
 	if mod.ModOnly() || !read {
@@ -98,7 +102,12 @@ func (x *copying) checkZip(ctx context.Context, mod *registry.Module) error {
 		return err
 	}
 	defer layer.Close()
-	if err := mod.CheckZipLayer(layer.(content), x.TempDir); err != nil {
+	scratch, err := x.scratch.take(x.TempDir)
+	if err != nil {
+		return err
+	}
+	defer x.scratch.give(scratch)
+	if err := mod.CheckZipLayer(layer.(content), scratch); err != nil {
 		return fmt.Errorf("%v: %w", mod.Module, err)
 	}
 	return nil

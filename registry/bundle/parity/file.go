@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -80,10 +81,16 @@ func isSidecar(ctx context.Context, name string, volume *os.File, size int64, s 
 	return damage.None(), err
 }
 
-// IsSidecar reports whether a name is that of the sidecar of a volume that is beside it.
-func IsSidecar(name string) bool {
-	volume, ok := strings.CutSuffix(name, Extension)
-	return ok && exists(volume)
+// Volumes returns names with that of a volume, once, in the place of one of its sidecar, if the volume is beside it.
+func Volumes(names []string) (volumes []string) {
+	for _, name := range names {
+		if volume, ok := strings.CutSuffix(name, Extension); !ok || !exists(volume) {
+			volumes = append(volumes, name)
+		} else if !slices.Contains(names, volume) && !slices.Contains(volumes, volume) {
+			volumes = append(volumes, volume)
+		}
+	}
+	return volumes
 }
 
 // HasSidecar reports whether a name is that of a volume with a sidecar beside it.

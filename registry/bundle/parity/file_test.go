@@ -3,9 +3,14 @@ package parity_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/modferry/modferry/registry/bundle/parity"
@@ -99,9 +104,67 @@ func TestASidecarThatIsWholeIsKept(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Dir(volume)); len(left) != 1 {
 		t.Errorf("%v is left", left)
 	}
-	if !parity.IsSidecar(volumeFile(t, data)+parity.Extension) || parity.IsSidecar(volume+parity.Extension+parity.Extension) || parity.IsSidecar(volume) {
-		t.Error("what is a sidecar?")
+}
+
+// Who names a sidecar means its volume.
+func TestASidecarNamesItsVolume(t *testing.T) {
+	a, b := volumeFile(t, []byte("a")), volumeFile(t, []byte("b"))
+	missing := filepath.Join(t.TempDir(), "missing.tar")
+	for _, test := range []struct{ names, want []string }{
+		{[]string{a + parity.Extension}, []string{a}},
+		{[]string{a, a + parity.Extension, b}, []string{a, b}},
+		{[]string{a + parity.Extension, b, a}, []string{b, a}},
+		{[]string{a + parity.Extension, a + parity.Extension}, []string{a}},
+		{[]string{"-", missing + parity.Extension, missing}, []string{"-", missing + parity.Extension, missing}},
+	} {
+		if got := parity.Volumes(test.names); !slices.Equal(got, test.want) {
+			t.Errorf("%v: %v, want %v", test.names, got, test.want)
+		}
 	}
+}
+
+// A sidecar says how large a block is. One that lies takes no more memory than another.
+func TestASidecarOfAHugeVolumeTakesLittleMemory(t *testing.T) {
+	const size, block = 1 << 40, 64 << 20 // as the package cuts it
+	head := append([]byte("modferry parity1"), binary.BigEndian.AppendUint64(nil, size)...)
+	head = append(head, make([]byte, sha256.Size)...)
+	head = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(head, 1), 0)
+	check := sha256.Sum256(head)
+	head = append(head, check[:]...)
+	head = append(head, make([]byte, size/block*8)...)
+	f, err := os.Create(filepath.Join(t.TempDir(), "sidecar"))
+	must(t, err)
+	defer f.Close()
+	sum := sha256.New()
+	sum.Write(head)
+	_, err = io.CopyN(sum, zeros{}, block)
+	must(t, err)
+	end := int64(len(head)) + block
+	must(t, f.Truncate(end))
+	_, err = f.WriteAt(head, 0)
+	must(t, err)
+	_, err = f.WriteAt(sum.Sum(nil), end)
+	must(t, err)
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	sidecar, err := parity.Open(t.Context(), f, end+sha256.Size)
+	must(t, err)
+	damage, err := sidecar.Check(t.Context(), bytes.NewReader(nil), 0)
+	must(t, err)
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 || len(damage.Lost) != size/block {
+		t.Errorf("%d bytes were allocated; lost: %d blocks", n, len(damage.Lost))
+	}
+}
+
+// zeros reads as zeros.
+type zeros struct{}
+
+// Read never ends.
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 func TestAVolumeFitsTogetherWithItsSidecar(t *testing.T) {

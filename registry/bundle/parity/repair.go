@@ -28,24 +28,27 @@ func (s *Sidecar) Check(ctx context.Context, volume io.ReaderAt, size int64) (Da
 	return s.copy(ctx, volume, size, nil)
 }
 
-// copy checks a volume and writes what is whole to where it belongs in another file, unless that is nil.
+// copy checks a volume and writes it, but for what cannot be read, to where it belongs in another file, unless that is
+// nil. What was lost is to be written over.
 func (s *Sidecar) copy(ctx context.Context, volume io.ReaderAt, size int64, into *os.File) (Damage, error) {
 	d := Damage{Blocks: s.blocks, Longer: size > s.size}
 	b := newBlockReader(s.geometry, volume)
+	var fault error
+	write := func(piece []byte, at int64) {
+		if into != nil && fault == nil {
+			_, fault = into.WriteAt(piece, at)
+		}
+	}
 	for i := range s.blocks {
-		at := int64(i) * s.block
-		n := min(s.block, s.size-at)
-		data, err := b.read(ctx, i)
+		sum, err := b.sum(ctx, i, write)
 		switch {
 		case ctx.Err() != nil:
 			return d, context.Cause(ctx)
-		case err != nil || !holds(s.sums, i, data):
+		case fault != nil:
+			return d, fault
+		case err != nil || !holds(s.sums, i, sum):
 			d.Lost = append(d.Lost, i)
-			d.Bytes += n
-		case into != nil:
-			if _, err := into.WriteAt(data[:n], at); err != nil {
-				return d, err
-			}
+			d.Bytes += min(s.block, s.size-int64(i)*s.block)
 		}
 	}
 	return d, nil

@@ -53,12 +53,11 @@ func (w *writer) begin(ctx context.Context) error {
 	whole := sha256.New()
 	b := newBlockReader(w.geometry, w.volume)
 	for i := range w.blocks {
-		data, err := b.read(ctx, i)
+		sum, err := b.sum(ctx, i, func(piece []byte, _ int64) { whole.Write(piece) })
 		if err != nil {
 			return err
 		}
-		whole.Write(data[:min(w.block, w.size-int64(i)*w.block)])
-		sums = append(sums, sumOf(data)...)
+		sums = append(sums, sum...)
 	}
 	for i := range w.parity {
 		h := header{size: w.size, parity: w.parity, index: i, volume: [sha256.Size]byte(whole.Sum(nil))}
@@ -144,28 +143,37 @@ func readAt(ctx context.Context, volume io.ReaderAt, p []byte, at, size int64) e
 	return err
 }
 
-// blockReader reads a volume block by block.
+// blockReader reads a volume block by block, each in pieces: in a volume that only a hostile sidecar speaks of, a block
+// has any size.
 type blockReader struct {
 	geometry
 	volume io.ReaderAt
-	data   []byte
+	piece  []byte
 }
 
 func newBlockReader(g geometry, volume io.ReaderAt) *blockReader {
-	return &blockReader{geometry: g, volume: volume, data: make([]byte, g.block)}
+	return &blockReader{geometry: g, volume: volume, piece: make([]byte, min(g.block, 1<<20))}
 }
 
-// read returns a block, until the next call.
-func (b *blockReader) read(ctx context.Context, i int) ([]byte, error) {
-	return b.data, readAt(ctx, b.volume, b.data, int64(i)*b.block, b.size)
+// sum reads a block, and returns its sum. Do is given what of it is in the volume, piece by piece, and where.
+func (b *blockReader) sum(ctx context.Context, i int, do func(piece []byte, at int64)) ([]byte, error) {
+	sum := sha256.New()
+	for done := int64(0); done < b.block; {
+		at := int64(i)*b.block + done
+		piece := b.piece[:min(int64(len(b.piece)), b.block-done)]
+		if err := readAt(ctx, b.volume, piece, at, b.size); err != nil {
+			return nil, err
+		}
+		sum.Write(piece)
+		if inside := min(int64(len(piece)), b.size-at); inside > 0 {
+			do(piece[:inside], at)
+		}
+		done += int64(len(piece))
+	}
+	return sum.Sum(nil)[:sumSize], nil
 }
 
-func sumOf(block []byte) []byte {
-	sum := sha256.Sum256(block)
-	return sum[:sumSize]
-}
-
-// holds reports whether a block has its sum.
-func holds(sums []byte, i int, block []byte) bool {
-	return bytes.Equal(sums[i*sumSize:(i+1)*sumSize], sumOf(block))
+// holds reports whether a block has a sum.
+func holds(sums []byte, i int, sum []byte) bool {
+	return bytes.Equal(sums[i*sumSize:(i+1)*sumSize], sum)
 }

@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/requirement"
 )
+
+// maxNames bounds what names versions, in bytes.
+const maxNames = 128 << 20
 
 // ReadNames returns what a file names, as [ParseNames] does; "-" is standard input.
 func ReadNames(file string, stdin io.Reader) ([]requirement.Requirement, error) {
@@ -23,9 +27,9 @@ func ReadNames(file string, stdin io.Reader) ([]requirement.Requirement, error) 
 		err  error
 	)
 	if file == "-" {
-		data, err = io.ReadAll(stdin)
+		data, err = artifact.ReadAll(stdin, "standard input", maxNames)
 	} else {
-		data, err = os.ReadFile(file)
+		data, err = userfile.ReadAny(file, maxNames)
 	}
 	if err != nil {
 		return nil, err

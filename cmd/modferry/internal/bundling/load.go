@@ -52,7 +52,7 @@ ssh diode cat delivery.tar | modferry bundle load --key cosign.pub -`),
 				Usage: "keep parts of files in `DIR` until all of them are there",
 			},
 			&cli.StringFlag{Name: flagWishList, Usage: "add the versions that could not be loaded to `FILE`, which mirror reads"},
-			command.JobsFlag("load"),
+			command.CopyJobsFlag("load"),
 			command.BoolFlag(command.FlagDryRun, "verify everything, and write nothing to the store"),
 			command.JSONFlag("each item and a summary"),
 		}),
@@ -64,7 +64,7 @@ func (a *app) bundleLoad(c *cli.Context) error {
 	if !c.Args().Present() {
 		return command.UsageErrorf("bundle load needs volumes: directories, tars, or - for standard input")
 	}
-	jobs, err := command.Jobs(c)
+	jobs, err := command.CopyJobs(c)
 	if err != nil {
 		return err
 	}

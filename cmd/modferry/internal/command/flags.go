@@ -143,6 +143,11 @@ func JobsFlag(what string) cli.Flag {
 	return &cli.IntFlag{Name: flagJobs, Value: defaultJobs, Usage: what + " `N` versions at a time"}
 }
 
+// CopyJobsFlag is JobsFlag of a command that copies, which knows best how many: see [CopyJobs].
+func CopyJobsFlag(what string) cli.Flag {
+	return &cli.IntFlag{Name: flagJobs, DefaultText: "4, and 32 into a directory", Usage: what + " `N` versions at a time"}
+}
+
 // JSONFlag asks for output that programs read; what is what is printed.
 func JSONFlag(what string) cli.Flag {
 	return BoolFlag(FlagJSON, "print "+what+" as JSON, one value per line")
@@ -215,6 +220,14 @@ func Jobs(c *cli.Context) (int, error) {
 		return 0, UsageErrorf("--%s must be at least 1", flagJobs)
 	}
 	return n, nil
+}
+
+// CopyJobs is Jobs of [CopyJobsFlag]; 0 = nobody said how many.
+func CopyJobs(c *cli.Context) (int, error) {
+	if !c.IsSet(flagJobs) {
+		return 0, nil
+	}
+	return Jobs(c)
 }
 
 // Platforms checks --platform.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/modferry/modferry/artifact"
@@ -15,6 +16,7 @@ import (
 	"github.com/modferry/modferry/registry/bundle/parity"
 	"github.com/modferry/modferry/registry/load"
 	"github.com/modferry/modferry/registry/redact"
+	"github.com/modferry/modferry/registry/tempdir"
 	"github.com/modferry/modferry/registry/transfer"
 )
 
@@ -35,9 +37,16 @@ func (l *Loads) Run(ctx context.Context, names []string) error {
 	}
 	l.Loader.Opened = l.opened
 	l.Loader.Waits = l.Report.waits
+	dir, remove, err := tempdir.New(l.Loader.TempDir, "modferry-load-")
+	if err != nil {
+		return err
+	}
+	defer remove()
+	l.Loader.TempDir = dir
 	var archives []string
-	for _, name := range names {
-		if parity.IsSidecar(name) {
+	for _, name := range parity.Volumes(names) {
+		if _, err := os.Stat(name); name != "-" && err != nil {
+			l.Report.Broken([]error{err})
 			continue
 		}
 		if name != "-" && !parity.HasSidecar(name) && !load.IsBundle(name) {
@@ -67,8 +76,13 @@ func (l *Loads) volume(ctx context.Context, name string) (err error) {
 	} else {
 		err = l.file(ctx, name)
 	}
-	if ofVolume(err) {
+	var unopened *load.OpenError
+	switch {
+	case ofVolume(err):
 		l.Report.refuse(err)
+		return nil
+	case errors.As(err, &unopened):
+		l.Report.Broken([]error{err})
 		return nil
 	}
 	return err
@@ -76,8 +90,8 @@ func (l *Loads) volume(ctx context.Context, name string) (err error) {
 
 // file loads a volume from a file or a directory. If there is parity beside it, and it is damaged, a repaired copy is loaded.
 func (l *Loads) file(ctx context.Context, name string) error {
-	m := parity.Mend(ctx, name, l.Loader.WorkDir)
-	defer m.Close()
+	m, remove := l.mend(ctx, name)
+	defer remove()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -87,6 +101,23 @@ func (l *Loads) file(ctx context.Context, name string) error {
 		fmt.Fprintf(l.Report.Err, "modferry: %s: %v; a copy that was repaired by its parity is loaded\n", name, m.Damage)
 	}
 	return l.Loader.File(ctx, m.Path)
+}
+
+// mend repairs a volume that has parity beside it, in the directory that has room for parts of others.
+func (l *Loads) mend(ctx context.Context, name string) (m *parity.Mended, remove func()) {
+	dir := l.Loader.WorkDir
+	if !parity.HasSidecar(name) || dir == "" {
+		m = parity.Mend(ctx, name, l.Loader.TempDir)
+		return m, func() { m.Close() }
+	}
+	err := os.MkdirAll(dir, 0o777)
+	if err == nil {
+		dir, remove, err = tempdir.New(dir, "repaired-")
+	}
+	if err != nil {
+		return &parity.Mended{Path: name, Err: err}, func() {}
+	}
+	return parity.Mend(ctx, name, dir), remove
 }
 
 // ofVolume reports whether an error is about one volume.

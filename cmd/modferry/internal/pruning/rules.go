@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 
 	"golang.org/x/mod/modfile"
+	modzip "golang.org/x/mod/zip"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/registry/collect/mirrorfile"
 	"github.com/modferry/modferry/registry/prune"
@@ -68,7 +70,7 @@ func addProject(r *prune.Rules, dir string) error {
 
 // addToolchains adds the releases of Go that a go.mod or go.work names.
 func addToolchains(r *prune.Rules, name string, _ io.Reader) error {
-	data, err := os.ReadFile(name)
+	data, err := userfile.ReadAny(name, modzip.MaxGoMod)
 	if err != nil {
 		return err
 	}
@@ -110,7 +112,7 @@ func addDrops(r *prune.Rules, patterns []string) error {
 
 // addDenied adds to rules the versions that the deny list of a mirror file names, which go.
 func addDenied(r *prune.Rules, name string) error {
-	data, err := os.ReadFile(name)
+	data, err := userfile.ReadAny(name, mirrorfile.MaxSize)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/cmd/modferry/internal/copying"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/tempdir"
 	"github.com/modferry/modferry/registry/transfer"
 )
 
@@ -62,7 +63,7 @@ modferry sync --key cosign.pub --watch 1h --rate 10MB centre.example/golang bran
 			command.BoolFlag(flagSignatures, "compare the signatures of what both have"),
 			&cli.DurationFlag{Name: flagWatch, Usage: "go on: copy again every `DURATION`"},
 			&cli.StringFlag{Name: flagRate, Usage: "send no more than `SIZE` a second, as in 10MB"},
-			command.JobsFlag("copy"),
+			command.CopyJobsFlag("copy"),
 			command.BoolFlag(command.FlagDryRun, "say what would be copied, and write nothing; the contents of a registry are not read for that"),
 			command.JSONFlag("each item and a summary"),
 		}),
@@ -99,12 +100,17 @@ func (a *app) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	dir, remove, err := tempdir.New("", "modferry-sync-")
+	if err != nil {
+		return err
+	}
+	defer remove()
 	copier := func() *transfer.Copier {
 		if policy != nil { // which may have changed since the last round
 			checker.Verifier = policy.Current()
 		}
 		return &transfer.Copier{
-			Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), Rate: limit, DryRun: c.Bool(command.FlagDryRun),
+			Source: from, Destination: to, Checker: checker, Local: from.IsLayout(), TempDir: dir, Rate: limit, DryRun: c.Bool(command.FlagDryRun),
 		}
 	}
 	if every := c.Duration(flagWatch); every > 0 {
@@ -139,7 +145,7 @@ func (a *app) round(ctx context.Context, s transfer.Sync, report *copying.Report
 
 // newSync reads what is to be copied, and how.
 func (a *app) newSync(c *cli.Context) (s transfer.Sync, err error) {
-	if s.Jobs, err = command.Jobs(c); err != nil {
+	if s.Jobs, err = command.CopyJobs(c); err != nil {
 		return s, err
 	}
 	if c.IsSet(flagWatch) && c.Duration(flagWatch) < time.Second {
