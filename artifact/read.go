@@ -3,6 +3,7 @@ package artifact
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"errors"
@@ -60,18 +61,23 @@ func (l *layerReader) close() {
 
 // finish reads the rest of the layer, where nothing but zeros may follow the last entry, and checks size and digest.
 func (l *layerReader) finish() error {
+	if err := readZeros(l.plain, l.buffers.copy[:]); err != nil {
+		return l.fault(err)
+	}
+	return l.src.verify()
+}
+
+// readZeros reads, by way of buf, what follows the last entry of a tar to its end. Anything but zeros is ErrCorrupt.
+func readZeros(r io.Reader, buf []byte) error {
 	for {
-		n, err := l.plain.Read(l.buffers.copy[:])
-		for _, c := range l.buffers.copy[:n] {
-			if c != 0 {
-				return l.fault(errors.New("data after the end of the tar"))
-			}
-		}
-		if err == io.EOF {
-			return l.src.verify()
-		}
-		if err != nil {
-			return l.fault(err)
+		n, err := r.Read(buf)
+		switch {
+		case len(bytes.Trim(buf[:n], "\x00")) > 0:
+			return fmt.Errorf("%w: data after the end of the tar", ErrCorrupt)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
 		}
 	}
 }

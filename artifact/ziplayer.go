@@ -79,12 +79,8 @@ func (m *Manifest) findZip(layer io.ReaderAt) (*io.SectionReader, error) {
 	} else if err != io.EOF {
 		return nil, corruptTar(err)
 	}
-	rest, err := io.ReadAll(r) // which maxZipLayer bounds: a MiB more than the zip
-	if err != nil {
+	if err := readZeros(r, make([]byte, maxBlock)); err != nil {
 		return nil, err
-	}
-	if strings.Trim(string(rest), "\x00") != "" {
-		return nil, fmt.Errorf("%w: data after the end of the tar", ErrCorrupt)
 	}
 	return io.NewSectionReader(plain, start, h.Size), nil
 }
@@ -111,7 +107,7 @@ func unframe(layer io.ReaderAt, size int64) (framed, error) {
 	const around = int64(len(gzipHeader) + gzipTrailer)
 	blocks := (size - around + blockHeader + maxBlock - 1) / (blockHeader + maxBlock)
 	f := framed{layer: layer, size: size - around - blocks*blockHeader}
-	if f.size <= 0 {
+	if f.size <= max(blocks-1, 0)*maxBlock { // nothing is left for the last block: what has its header is something else
 		return f, errOtherFraming
 	}
 	r := io.NewSectionReader(layer, 0, size)

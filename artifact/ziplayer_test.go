@@ -122,6 +122,28 @@ func TestAZipInItsLayerIsHeldToWhatAFileIsHeldTo(t *testing.T) {
 	}
 }
 
+// What follows the framing is not of the layer: a gzip file may go on with another one, which has other content.
+func TestNothingFollowsTheFramingOfALayer(t *testing.T) {
+	a := mustBuild(t, fullFiles(t, "example.com/a", "v1.2.3"))
+	plain := gunzip(t, content(t, a.Blobs[2]))
+	scratch := newScratch(t)
+	blocks := len(plain)/maxBlock + 1
+	for short := range blockHeader + 2 { // of whole blocks
+		m, stored := layerOf(t, a, append(bytes.Clone(plain), make([]byte, blocks*maxBlock-short-len(plain))...))
+		if _, err := m.findZip(bytes.NewReader(stored)); err != nil {
+			t.Errorf("%d zeros short of whole blocks: not in place: %v", short, err)
+		}
+		for more := 1; more < 2*blockHeader; more++ {
+			layer := append(bytes.Clone(stored), make([]byte, more)...)
+			m := withZip(a, layer)
+			want := extractAndCheck(t, m, layer)
+			if err := m.CheckZipLayer(bytes.NewReader(layer), scratch); err == nil || verdict(err) != verdict(want) {
+				t.Errorf("%d short, and %d more bytes: %v; of the zip in a file: %v", short, more, err, want)
+			}
+		}
+	}
+}
+
 // newScratch returns a file for CheckZipLayer, with something in it.
 func newScratch(t testing.TB) *os.File {
 	t.Helper()
