@@ -34,11 +34,22 @@ func newCommits() commits {
 	return commits{turn: make(chan struct{}, 1), dirty: make(map[digest.Digest]bool)}
 }
 
-// written takes note of a blob that is not durable.
-func (c *commits) written(d digest.Digest) {
+// written takes note of blobs that are not durable.
+func (c *commits) written(blobs ...digest.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dirty[d] = true
+	for _, d := range blobs {
+		c.dirty[d] = true
+	}
+}
+
+// clean takes note that blobs are being made durable.
+func (c *commits) clean(blobs []digest.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range blobs {
+		delete(c.dirty, d)
+	}
 }
 
 // unsynced returns the blobs that are not durable.
@@ -222,7 +233,13 @@ func (l *layout) closure(ctx context.Context, needed map[digest.Digest]bool, d o
 }
 
 // syncBlobs makes blobs durable with their names. Those that are not there, who needs them finds out.
-func (l *layout) syncBlobs(blobs []digest.Digest) error {
+func (l *layout) syncBlobs(blobs []digest.Digest) (err error) {
+	l.commits.clean(blobs) // before: one that somebody writes again meanwhile is another file
+	defer func() {
+		if err != nil {
+			l.commits.written(blobs...)
+		}
+	}()
 	var g errgroup.Group
 	g.SetLimit(syncers)
 	for _, d := range blobs {
@@ -236,13 +253,5 @@ func (l *layout) syncBlobs(blobs []digest.Digest) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := l.sync(l.path(blobsDir)); err != nil {
-		return err
-	}
-	l.commits.mu.Lock()
-	defer l.commits.mu.Unlock()
-	for _, d := range blobs {
-		delete(l.commits.dirty, d)
-	}
-	return nil
+	return l.sync(l.path(blobsDir))
 }

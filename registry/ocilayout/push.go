@@ -85,11 +85,12 @@ func (l *layout) hasBlob(ctx context.Context, d ocispec.Descriptor) (bool, error
 	return l.intact(ctx, d), nil
 }
 
-// Stage implements registry.Stager. A layout that nothing was pushed to as yet is not made for it.
+// Stage implements registry.Stager. A layout that nothing was pushed to as yet is not made for it, and what only who has
+// written it can make durable goes through putBlob, which does.
 func (l *layout) Stage() (*os.File, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.prepared {
+	if !l.prepared || !syncsLater {
 		return nil, nil
 	}
 	return l.createTemp(0o444)
