@@ -129,9 +129,10 @@ func longest[T any](path string, find func(pattern string) (T, bool)) (found T, 
 	}
 }
 
-// OtherCase returns the pattern of the rule that would cover a module if upper and lower case were alike, and does not, "" if
-// there is none. To the go command, paths that differ in case are different modules, and so are they to rules: what one
-// of them grants is not granted to the other. But many a host has both at one place, so somebody may have meant both.
+// OtherCase returns the pattern of the rule that would cover a module if upper and lower case were alike, and does
+// not, "" if there is none. To the go command, paths that differ in case are different modules, and so are they to
+// rules: what one of them grants is not granted to the other. But many a host has both at one place, so somebody may
+// have meant both.
 func (p *Policy) OtherCase(path string) string {
 	if !isModule(path) {
 		return ""

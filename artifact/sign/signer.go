@@ -26,9 +26,10 @@ type Signer struct {
 	public []byte
 }
 
-// LoadSigner reads and decrypts a private key file like cosign.key, or env://NAME. The password is asked for once, and only if the
-// file holds an encrypted key; a nil function stands for the empty password. An error that matches [ErrPassword]
-// means that the password does not fit or that the file is damaged: the encryption cannot tell the two apart.
+// LoadSigner reads and decrypts a private key file like cosign.key, or env://NAME. The password is asked for once,
+// and only if the file holds an encrypted key; a nil function stands for the empty password. An error that matches
+// [ErrPassword] means that the password does not fit or that the file is damaged: the encryption cannot tell the two
+// apart.
 func LoadSigner(file string, password func() ([]byte, error)) (*Signer, error) {
 	data, err := readKeyFile(file)
 	if err != nil {

@@ -123,8 +123,9 @@ const (
 )
 
 // Lock keeps other processes that ask for the same from a file: by a lock file beside it, .NAME.lock, which is left
-// behind for all that the file is for, or by the file itself where there is none and none can be made. One that is there but cannot be opened is an
-// error: others hold it while they put another file in the place of the one that would be locked instead.
+// behind for all that the file is for, or by the file itself where there is none and none can be made. One that is
+// there but cannot be opened is an error: others hold it while they put another file in the place of the one that
+// would be locked instead.
 func Lock(name string) (unlock func(), err error) {
 	name = resolve(name)
 	lock := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock")

@@ -58,8 +58,8 @@ func (a *app) healthcheck(c *cli.Context) error {
 	return err
 }
 
-// awaitReady asks a shim, of this machine or not, whether it is ready, until it is or the time is over. The error is the last
-// one.
+// awaitReady asks a shim, of this machine or not, whether it is ready, until it is or the time is over. The error is
+// the last one.
 func awaitReady(ctx context.Context, shim string, own bool, wait time.Duration) (string, error) {
 	over := time.NewTimer(wait)
 	defer over.Stop()

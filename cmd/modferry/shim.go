@@ -49,8 +49,8 @@ func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
 // a tenth more CPU.
 const gcPercent = 60
 
-// newShim builds the shim that o and the options of [command.App.ShimFlags] describe. requested is told of each request to a
-// registry, as [remote.ClientOptions] has it; it may be nil.
+// newShim builds the shim that o and the options of [command.App.ShimFlags] describe. requested is told of each
+// request to a registry, as [remote.ClientOptions] has it; it may be nil.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

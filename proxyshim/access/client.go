@@ -49,8 +49,8 @@ func (c *Client) Patterns(list string) string {
 	return strings.Join(known, ",")
 }
 
-// mayKnow reports whether c may read what a pattern names: what is in front of its wildcards or, where these come first, all
-// that is closed to somebody and matches it.
+// mayKnow reports whether c may read what a pattern names: what is in front of its wildcards or, where these come
+// first, all that is closed to somebody and matches it.
 func (c *Client) mayKnow(pattern string) bool {
 	named := pattern
 	if wild := strings.IndexAny(pattern, `*?[\`); wild >= 0 {

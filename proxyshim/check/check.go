@@ -46,9 +46,10 @@ type Result struct {
 // Failed reports whether the command ran and came to no good end.
 func (r Result) Failed() bool { return !r.OK && r.Skipped == "" }
 
-// Run runs the commands, which change nothing of the project, and returns what became of each, in order, and whom besides the shim
-// something wanted to reach: "host:port", sorted, each once. That is what HTTP clients say which honour HTTPS_PROXY, as
-// those of the go command and of git do; who looks names up or opens connections without asking a proxy is not noticed.
+// Run runs the commands, which change nothing of the project, and returns what became of each, in order, and whom
+// besides the shim something wanted to reach: "host:port", sorted, each once. That is what HTTP clients say which
+// honour HTTPS_PROXY, as those of the go command and of git do; who looks names up or opens connections without
+// asking a proxy is not noticed.
 //
 // When a command fails, the shim is asked for everything the project's go.sum files list, so that it knows all that is
 // missing of it, and not only what the go command stopped at.

@@ -175,7 +175,6 @@ func TestVolumesAreLoadedInAnyOrderAndAgain(t *testing.T) {
 	}
 }
 
-// A part that was damaged while it was kept is brought again by its volume.
 // requiring is a policy that wants a record of each version.
 type requiring struct{ sign.Verifier }
 
@@ -218,6 +217,7 @@ func TestVolumesAreLoadedInAnyOrderWhereRecordsAreRequired(t *testing.T) {
 	}
 }
 
+// A part that was damaged while it was kept is brought again by its volume.
 func TestAKeptPartThatIsDamagedIsBroughtAgain(t *testing.T) {
 	d := deliver(t, 120_000)
 	to := newLayout(t)

@@ -67,8 +67,8 @@ func TestNewLayoutIsNobodyElsesWhileItIsBeingMade(t *testing.T) {
 	}
 }
 
-// Of two who create a tag at the same time, in one change of the journal, the second is told of the first, who is then there to be
-// looked at; and if the change fails, of that.
+// Of two who create a tag at the same time, in one change of the journal, the second is told of the first, who is
+// then there to be looked at; and if the change fails, of that.
 func TestWhoIsTooLateIsToldWhenTheOtherIsThere(t *testing.T) {
 	for name, fails := range map[string]bool{"the change succeeds": false, "the change fails": true} {
 		t.Run(name, func(t *testing.T) {

@@ -84,8 +84,8 @@ func (p *Project) readable(yield func(Module) bool) {
 	}
 }
 
-// Fingerprint is a hash of the files that say which modules the project needs. It is "sha256:…", and the same on every machine that has these files
-// with the same content in the same relative places.
+// Fingerprint is a hash of the files that say which modules the project needs. It is "sha256:…", and the same on
+// every machine that has these files with the same content in the same relative places.
 func (p *Project) Fingerprint() (string, error) {
 	hashed := make(map[string]string)
 	for _, name := range p.files() {

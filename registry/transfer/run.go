@@ -45,16 +45,16 @@ type run struct {
 	unanswered int // items in a row
 }
 
-// Jobs is how many items are copied at a time unless somebody says otherwise: a registry is spared; in a directory, those
-// that wait for the disk wait for it together.
+// How many items are copied at a time unless somebody says otherwise: a registry is spared; in a directory, those that
+// wait for the disk wait for it together.
 const (
 	registryJobs  = 4
 	directoryJobs = 32
 )
 
 // CopyAll copies items, which are in the order of [Compare], jobs at a time where that keeps the order of their phases
-// (0 = 4, or 32 into a directory), and tells report about each, one call at a time. One that fails does not hinder the others, unless they would fail as
-// well: the error says why they were not tried.
+// (0 = 4, or 32 into a directory), and tells report about each, one call at a time. One that fails does not hinder the
+// others, unless they would fail as well: the error says why they were not tried.
 func (c *Copier) CopyAll(ctx context.Context, items []Item, jobs int, report func(Event)) error {
 	return c.newRun(jobs, report).all(ctx, items)
 }

@@ -61,8 +61,8 @@ func (v *view) addSums(p *project.Project, suffix string) {
 	}
 }
 
-// project runs go commands in a skeleton of a project, which they change: in its workspace, if it is one, as that is, and in
-// each of its modules alone.
+// project runs go commands in a skeleton of a project, which they change: in its workspace, if it is one, as that is,
+// and in each of its modules alone.
 func (v *view) project(ctx context.Context, p *project.Project, downloadAll bool) {
 	if p.Work != nil {
 		v.workspace(ctx, p, downloadAll)
@@ -132,8 +132,9 @@ func (v *view) graph(ctx context.Context, pl place, downloadAll bool) {
 	}
 }
 
-// tidy runs "go mod tidy" on a copy of a module's go.mod and go.sum, and reports whether that made more of it than it was before: only to remove
-// lines of go.sum is no lack. If it requires what is replaced only because it is alone, nobody can tidy it but here.
+// tidy runs "go mod tidy" on a copy of a module's go.mod and go.sum, and reports whether that made more of it than it
+// was before: only to remove lines of go.sum is no lack. If it requires what is replaced only because it is alone,
+// nobody can tidy it but here.
 func (v *view) tidy(ctx context.Context, pl place, m project.Module, before project.Lines) bool {
 	const doing = "tidying a copy"
 	pl.dir = m.Source

@@ -177,7 +177,8 @@ func NoMount() Fault {
 	}}
 }
 
-// NoRepositoryCreation is a registry, as Amazon's, where somebody has to create a repository before anything is pushed to it.
+// NoRepositoryCreation is a registry, as Amazon's, where somebody has to create a repository before anything is
+// pushed to it.
 func NoRepositoryCreation() Fault {
 	f := Answer(http.StatusNotFound, "NAME_UNKNOWN", "The repository with that name does not exist in the registry")
 	f.when = func(r *Registry, l Request) bool {
@@ -186,8 +187,8 @@ func NoRepositoryCreation() Fault {
 	return f
 }
 
-// UploadsElsewhere is a registry that takes uploads at another path, or says that another host does: base stands in front of
-// each Location, as "/storage" or "https://uploads.example".
+// UploadsElsewhere is a registry that takes uploads at another path, or says that another host does: base stands in
+// front of each Location, as "/storage" or "https://uploads.example".
 func UploadsElsewhere(base string) Fault {
 	return Fault{
 		times: -1,

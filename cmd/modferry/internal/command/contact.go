@@ -37,8 +37,9 @@ func ofStore(s *registry.Store, err error) error {
 	return &short
 }
 
-// LogContact logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is nothing in
-// it. Neither keeps the shim from starting: it serves what is in its cache, and what is mirrored from now on.
+// LogContact logs what whoever starts a shim wants to know of its stores: that one does not answer, or that there is
+// nothing in it. Neither keeps the shim from starting: it serves what is in its cache, and what is mirrored from now
+// on.
 func LogContact(ctx context.Context, stores *registry.Router, sums *sumdb.Log, log *slog.Logger) {
 	for _, s := range stores.Stores() {
 		_, err := s.FindSnapshot(ctx, sums, sumdb.LatestTag)

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// passwordEnv is where cosign looks for the password of a private key, so that one setting serves both. An empty one counts, too.
+// passwordEnv is where cosign looks for the password of a private key, so that one setting serves both. An empty one
+// counts, too.
 const passwordEnv = "COSIGN_PASSWORD"
 
 // errNoTerminal: there is nobody to ask.

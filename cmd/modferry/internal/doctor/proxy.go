@@ -106,10 +106,10 @@ func (e *examination) probe(ctx context.Context, u *url.URL, mend string) Findin
 	return ok("")
 }
 
-// Ready asks the shim at a URL whether it is ready, and returns what it says, a line for each condition. What it says when
-// it is not is in the error. Where own is true the URL is http:// and an address of this machine, and a shim that serves
-// HTTPS there is asked so. Its certificate is for the name that clients know, and not looked at: as a kubelet's, the question
-// shows no credential, and all that is believed is the answer.
+// Ready asks the shim at a URL whether it is ready, and returns what it says, a line for each condition. What it says
+// when it is not is in the error. Where own is true the URL is http:// and an address of this machine, and a shim
+// that serves HTTPS there is asked so. Its certificate is for the name that clients know, and not looked at: as a
+// kubelet's, the question shows no credential, and all that is believed is the answer.
 func Ready(ctx context.Context, shim string, own bool) (string, error) {
 	u, err := url.Parse(shim)
 	if err != nil {
