@@ -20,7 +20,7 @@ func (l *layout) ProbePush(ctx context.Context, repo string) (left bool, err err
 		if err == nil {
 			err = cmp.Or(ctx.Err(), probe(l.path(dir)))
 		}
-		if dir == tmpDir && errors.Is(err, fs.ErrNotExist) { // another tool has made the layout
+		if dir != "." && errors.Is(err, fs.ErrNotExist) { // another tool has made the layout: a push makes it
 			err = nil
 		}
 	}

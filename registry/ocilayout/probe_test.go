@@ -59,6 +59,15 @@ func TestAProbeWritesWhereAPushWouldAndLeavesNothing(t *testing.T) {
 	if _, err := s.ProbePush(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
+	empty := t.TempDir() // as skeletons of layouts that have no blob yet
+	for name, content := range map[string]string{"oci-layout": marker, "index.json": emptyIndex} {
+		if err := os.WriteFile(filepath.Join(empty, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := openStore(t, empty).ProbePush(t.Context(), "a"); err != nil {
+		t.Errorf("without any blob: %v", err)
+	}
 	// A read-only mount has the same error for whoever runs this; so does a file in the place of the directory.
 	blobs := filepath.Join(dir, blobsDir)
 	if err := errors.Join(os.Rename(blobs, blobs+".away"), os.WriteFile(blobs, nil, 0o600)); err != nil {
