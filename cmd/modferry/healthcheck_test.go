@@ -41,7 +41,7 @@ func TestHealthcheckWaitsUntilAShimIsReady(t *testing.T) {
 			io.WriteString(w, "[-] store: does not answer\x1b[2J\nnot ready\n")
 			return
 		}
-		io.WriteString(w, "ready\n")
+		io.WriteString(w, "ready\x1b[2J\n[+] store\n")
 	}))
 	defer shim.Close()
 	b := newBench(t)
@@ -49,7 +49,7 @@ func TestHealthcheckWaitsUntilAShimIsReady(t *testing.T) {
 	if strings.Contains(r.err, "\x1b") {
 		t.Errorf("it can write all over a terminal: %q", r.err)
 	}
-	b.run("healthcheck", "--shim", shim.URL, "--wait", "1h").exits(command.ExitOK).prints("ready\n")
+	b.run("healthcheck", "--shim", shim.URL, "--wait", "1h").exits(command.ExitOK).prints("ready[2J\n[+] store\n")
 	if asked.Load() != 3 {
 		t.Errorf("asked %d times", asked.Load())
 	}

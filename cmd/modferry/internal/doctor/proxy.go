@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -132,7 +133,11 @@ func Ready(ctx context.Context, shim string, own bool) (string, error) {
 	case status != http.StatusOK:
 		return "", fmt.Errorf("the shim at %s is not ready, %d: %s", shim, status, safetext.Lines(body))
 	}
-	return string(body), nil
+	var text strings.Builder
+	for line := range bytes.Lines(body) {
+		text.WriteString(safetext.Lines(line) + "\n")
+	}
+	return text.String(), nil
 }
 
 // ask makes one request and returns the answer, of which a few kilobytes are of interest.
