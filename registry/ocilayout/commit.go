@@ -214,10 +214,10 @@ func (l *layout) syncNeeded(ctx context.Context, list []*tagging) error {
 // closure adds a manifest, and all that it leads to, to what is needed.
 func (l *layout) closure(ctx context.Context, needed map[digest.Digest]bool, d ocispec.Descriptor, m links) error {
 	needed[d.Digest] = true
-	for _, link := range m.all() {
-		needed[link.Digest] = true
-	}
 	for _, child := range m.Manifests {
+		if needed[child.Digest] {
+			continue // indexes may share what they list
+		}
 		links, err := l.links(ctx, child)
 		if errors.Is(err, artifact.ErrCorrupt) {
 			continue // it is damaged, or lives elsewhere
@@ -228,6 +228,9 @@ func (l *layout) closure(ctx context.Context, needed map[digest.Digest]bool, d o
 		if err != nil {
 			return err
 		}
+	}
+	for _, link := range m.all() {
+		needed[link.Digest] = true
 	}
 	return nil
 }
