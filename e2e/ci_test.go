@@ -22,7 +22,7 @@ func cmdJob(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: [!] job FILE NAME")
 	}
 	vars := kept{"token": "the-token-of-the-job"}
-	for _, name := range []string{"COSIGN_PUBLIC_KEY", "COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD", "DOCKER_AUTH_CONFIG"} {
+	for _, name := range []string{"COSIGN_PUBLIC_KEY", "COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD", "DOCKER_AUTH_CONFIG", "DOCKER_AUTH_PULL"} {
 		vars[name] = ts.Getenv(name)
 	}
 	j, err := readJob(args[0], args[1], vars)
@@ -57,7 +57,7 @@ func cmdJob(ts *testscript.TestScript, neg bool, args []string) {
 
 // check looks for what a CI system keeps secret in what everybody may read.
 func (k kept) check(ts *testscript.TestScript, log string) {
-	secrets := append(regexp.MustCompile(`[A-Za-z0-9+/=]{16,}`).FindAllString(k["DOCKER_AUTH_CONFIG"]+k["COSIGN_PRIVATE_KEY"], -1), robotPassword, k["token"])
+	secrets := append(regexp.MustCompile(`[A-Za-z0-9+/=]{16,}`).FindAllString(k["DOCKER_AUTH_CONFIG"]+k["DOCKER_AUTH_PULL"]+k["COSIGN_PRIVATE_KEY"], -1), robotPassword, k["token"])
 	for _, s := range secrets {
 		if strings.Contains(log, s) {
 			ts.Fatalf("%.20s… is in a log:\n%s", s, log)
