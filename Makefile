@@ -55,6 +55,9 @@ chart: build ## the Helm chart and the manifests: helm's library, Kubernetes' ow
 manifests: ## deploy/kubernetes, made from the chart
 	cd deploy/helm && $(GO) test -run TestManifestsAreUpToDate . -update
 
+examples: ## deploy/ci, by Kubernetes', Tekton's, Gitea's and GitLab's own readers; what the examples do is a part of e2e
+	cd deploy/ci && $(TEST) -count=1 .
+
 interop: build $(REGISTRY) $(COSIGN2) $(COSIGN3) ## signatures in both directions with the real cosign command lines
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) COSIGN2_BIN=$(COSIGN2) COSIGN3_BIN=$(COSIGN3) \
 		$(TEST) -count=1 -run TestInterop -v .

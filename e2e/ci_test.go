@@ -13,21 +13,25 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// job FILE NAME runs a job of an example in deploy/ci in the directory app, as its CI system does: with its own variables,
-// arguments and probe, and with a shim that its own service, sidecar or container describes. Only names of hosts and paths
-// of containers are others. What the CI system has to keep comes from $COSIGN_PUBLIC_KEY and the like; configuration maps and
+// job FILE NAME runs a job of an example in deploy/ci in the directory app, or has it fetch that repository, as its CI system
+// does: with its own variables, arguments and probe, and with a shim that its own service, sidecar or container describes.
+// Only names of hosts and paths of containers are others. What the CI system has to keep comes from $COSIGN_PUBLIC_KEY and the like; configuration maps and
 // secrets are directories ci/NAME. What the job and its shim print is in the files job and shim.log.
 func cmdJob(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: [!] job FILE NAME")
 	}
-	vars := kept{}
-	for _, name := range []string{"COSIGN_PUBLIC_KEY", "COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD", "DOCKER_AUTH_CONFIG"} {
+	vars := kept{"token": "the-token-of-the-job"}
+	for _, name := range []string{"COSIGN_PUBLIC_KEY", "COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD", "DOCKER_AUTH_CONFIG", "DOCKER_AUTH_PULL"} {
 		vars[name] = ts.Getenv(name)
 	}
 	j, err := readJob(args[0], args[1], vars)
 	ts.Check(err)
 	w := newCIWorld(ts)
+	if j.fetches {
+		w.dir, err = os.MkdirTemp(ts.MkAbs("tmp"), "source")
+		ts.Check(err)
+	}
 	if j.shim != nil {
 		w.mount(j)
 		p := w.start(j.shim)
@@ -53,7 +57,7 @@ func cmdJob(ts *testscript.TestScript, neg bool, args []string) {
 
 // check looks for what a CI system keeps secret in what everybody may read.
 func (k kept) check(ts *testscript.TestScript, log string) {
-	secrets := append(regexp.MustCompile(`[A-Za-z0-9+/=]{16,}`).FindAllString(k["DOCKER_AUTH_CONFIG"]+k["COSIGN_PRIVATE_KEY"], -1), robotPassword)
+	secrets := append(regexp.MustCompile(`[A-Za-z0-9+/=]{16,}`).FindAllString(k["DOCKER_AUTH_CONFIG"]+k["DOCKER_AUTH_PULL"]+k["COSIGN_PRIVATE_KEY"], -1), robotPassword, k["token"])
 	for _, s := range secrets {
 		if strings.Contains(log, s) {
 			ts.Fatalf("%.20s… is in a log:\n%s", s, log)
@@ -64,12 +68,13 @@ func (k kept) check(ts *testscript.TestScript, log string) {
 // ciWorld is where a job runs.
 type ciWorld struct {
 	ts    *testscript.TestScript
+	dir   string
 	names []string // of the example's world, and of this one
 	env   map[string]string
 }
 
 func newCIWorld(ts *testscript.TestScript) *ciWorld {
-	w := &ciWorld{ts: ts, env: make(map[string]string)}
+	w := &ciWorld{ts: ts, dir: ts.MkAbs("app"), env: make(map[string]string)}
 	tmp := ts.MkAbs("tmp")
 	ts.Check(os.MkdirAll(tmp, 0o755))
 	// As in a container of its own, nothing is cached but what go has compiled.
@@ -78,6 +83,7 @@ func newCIWorld(ts *testscript.TestScript) *ciWorld {
 	}
 	dir, err := os.MkdirTemp(tmp, "job")
 	ts.Check(err)
+	maps.Copy(w.env, map[string]string{"GITHUB_SERVER_URL": "file://" + ts.MkAbs("."), "GITHUB_REPOSITORY": "app", "GITHUB_SHA": "HEAD"})
 	maps.Copy(w.env, map[string]string{"HOME": dir, "GOPATH": filepath.Join(dir, "go"), "GOSUMDB": ts.Getenv("GOSUMDB"), "GOPROXY": ts.Getenv("GOPROXY")})
 	w.names = []string{
 		"harbor.inside/golang", ts.Getenv("STORE"), "harbor.example/golang", ts.Getenv("STORE"),
@@ -106,7 +112,7 @@ func (w *ciWorld) command(env map[string]string, argv ...string) *exec.Cmd {
 		argv[0] = os.Getenv(envModferry)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env = w.ts.MkAbs("app"), environ(all)
+	cmd.Dir, cmd.Env = w.dir, environ(all)
 	return cmd
 }
 

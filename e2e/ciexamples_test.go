@@ -21,6 +21,7 @@ type ciJob struct {
 	env     map[string]string
 	scripts []string // run one after the other
 	volumes []ciVolume
+	fetches bool // its source itself, into an empty directory
 }
 
 // ciContainer is a container as Kubernetes and Tekton have it.
@@ -133,30 +134,40 @@ func gitlabJob(data []byte, name string, vars kept) (*ciJob, error) {
 	return run, nil
 }
 
-// giteaJob: a service has what its env says, and the job what its own says.
+// giteaJob: a service has what its env says, and the job what its own and its steps' say. No step can be an action: most
+// take node, which runners of Gitea and Forgejo look for in the job's image.
 func giteaJob(data []byte, name string, vars kept) (*ciJob, error) {
-	expression := regexp.MustCompile(`\$\{\{ (?:vars|secrets)\.(\w+) \}\}`)
+	expression := regexp.MustCompile(`\$\{\{ (?:vars|secrets|github)\.(\w+) \}\}`)
+	evaluate := func(env map[string]string) {
+		for name, value := range env {
+			env[name] = expression.ReplaceAllStringFunc(value, func(e string) string { return vars[expression.FindStringSubmatch(e)[1]] })
+		}
+	}
 	var file struct {
 		Jobs map[string]struct {
 			Services map[string]struct{ Env map[string]string }
 			Env      map[string]string
-			Steps    []struct{ Run, Uses string }
+			Steps    []struct {
+				Run, Uses string
+				Env       map[string]string
+			}
 		}
 	}
 	if err := decodeYAML(data, &file); err != nil {
 		return nil, err
 	}
-	j := &ciJob{env: file.Jobs[name].Env}
+	j := &ciJob{env: file.Jobs[name].Env, fetches: true}
 	for alias, s := range file.Jobs[name].Services {
 		j.shim = &ciContainer{Name: alias, variables: s.Env}
-		for name, value := range s.Env {
-			s.Env[name] = expression.ReplaceAllStringFunc(value, func(e string) string { return vars[expression.FindStringSubmatch(e)[1]] })
-		}
+		evaluate(s.Env)
 	}
 	for _, s := range file.Jobs[name].Steps {
-		if s.Run != "" {
-			j.scripts = append(j.scripts, s.Run)
+		if s.Uses != "" {
+			return nil, fmt.Errorf("%s takes node, which the image does not have", s.Uses)
 		}
+		evaluate(s.Env)
+		maps.Copy(j.env, s.Env)
+		j.scripts = append(j.scripts, s.Run)
 	}
 	return j, nil
 }

@@ -288,6 +288,7 @@ func (b *tab) look(t *testing.T, name, path, scheme string, width int64) {
 		t.Errorf("%s: a contrast of %.2f", name, contrast)
 	}
 	if dir := os.Getenv(envScreens); dir != "" {
+		must(t, os.MkdirAll(dir, 0o755))
 		write(t, filepath.Join(dir, name+".png"), string(value(t, b, chromedp.FullScreenshot(100))))
 	}
 }

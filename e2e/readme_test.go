@@ -33,8 +33,8 @@ type terminal struct {
 // pasted is what the terminal prints after each block.
 const pasted = "-- pasted --"
 
-// terminal SECTION opens a shell in $WORK for the sh blocks of a section of the README. Its programs that are left running
-// in the background have files *.pid below $WORK, by which they are ended after the script.
+// terminal SECTION opens a shell for the sh blocks of a section of the README, in a clone: $WORK/clone. Its programs that are
+// left running in the background have files *.pid below $WORK, by which they are ended after the script.
 func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 || neg {
 		ts.Fatalf("usage: terminal SECTION")
@@ -48,11 +48,13 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	deploy, err := filepath.Abs("../deploy")
 	ts.Check(err)
-	ts.Check(os.Symlink(deploy, ts.MkAbs("deploy")))
+	clone := ts.MkAbs("clone")
+	ts.Check(os.MkdirAll(clone, 0o755))
+	ts.Check(os.Symlink(deploy, filepath.Join(clone, "deploy")))
 	r, w, err := os.Pipe()
 	ts.Check(err)
 	sh := exec.Command("sh", "-ea")
-	sh.Dir, sh.Stdout, sh.Stderr = ts.MkAbs("."), w, w
+	sh.Dir, sh.Stdout, sh.Stderr = clone, w, w
 	for _, name := range []string{
 		"HOME", "PATH", "GOCACHE", "GOPATH", "GOENV", "GOTOOLCHAIN", "GOFLAGS", "GOPROXY", "GOSUMDB", "MODFERRY_SUMDB", "MODFERRY_CACHE",
 	} {

@@ -102,10 +102,10 @@ func (r *replicas) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	http.Error(w, "no shim answers", http.StatusBadGateway)
 }
 
-// fetched returns how often the registry was asked for each version of the script's store, by the registry's own log.
+// fetched returns how often the registry was asked for each version of the script's store and for each blob, by its own log.
 func fetched(ts *testscript.TestScript) map[string]int {
 	_, namespace, _ := strings.Cut(ts.Getenv("STORE"), "/")
-	asked := regexp.MustCompile(`msg="response completed".* http\.request\.method=GET .*http\.request\.uri="?/v2/` + namespace + `/(\S+/manifests/v[0-9]\S*)`)
+	asked := regexp.MustCompile(`msg="response completed".* http\.request\.method=GET .*http\.request\.uri="?/v2/` + namespace + `/([^\s"]+/(?:manifests/v[0-9]|blobs/)[^\s"]*)`)
 	count := make(map[string]int)
 	for _, m := range asked.FindAllStringSubmatch(ts.Value(upkeepKey{}).(*upkeep).registry.process.output(), -1) {
 		count[m[1]]++
@@ -115,7 +115,7 @@ func fetched(ts *testscript.TestScript) map[string]int {
 
 // crowd N DIR has N go commands at once download what the module in DIR needs, each with nothing of its own before. When a
 // quarter of them are done, one replica is killed and another one added. None may fail, and no replica may ask the registry
-// twice for a version.
+// twice for a version or a blob, zips among them.
 func cmdCrowd(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	if neg || len(args) != 2 || err != nil {
@@ -152,15 +152,23 @@ func cmdCrowd(ts *testscript.TestScript, neg bool, args []string) {
 			r.add(ts)
 		}
 	}
-	after := fetched(ts)
-	for version, times := range after {
-		times -= before[version]
-		ts.Logf("%d shims fetched %s %d times", r.count, version, times)
+	manifests, blobs := 0, 0
+	for path, times := range fetched(ts) {
+		if times -= before[path]; times == 0 {
+			continue
+		}
+		ts.Logf("%d shims fetched %s %d times", r.count, path, times)
 		if times > r.count {
 			ts.Fatalf("that is more than once each")
 		}
+		switch {
+		case strings.Contains(path, "/manifests/"):
+			manifests++
+		case !strings.HasPrefix(path, "sumdb/"):
+			blobs++
+		}
 	}
-	if len(after) == 0 {
-		ts.Fatalf("the registry's log has no requests")
+	if manifests == 0 || blobs == 0 {
+		ts.Fatalf("the registry's log has %d versions and %d blobs of them", manifests, blobs)
 	}
 }

@@ -92,6 +92,9 @@ func TestPodsAreRestricted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var pod corev1.Pod
 			decode(t, data, &pod)
+			if name == "Jenkinsfile" && !slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == "jnlp" }) {
+				t.Error("the plugin adds an agent that is not restricted")
+			}
 			wantRestricted(t, &pod)
 		})
 	}

@@ -3,10 +3,13 @@ package helm
 import (
 	"encoding/json"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"helm.sh/helm/v4/pkg/strvals"
+	appsv1 "k8s.io/api/apps/v1"
 )
 
 // What is set beside ci/minimal-values.yaml, and what the refusal says.
@@ -111,4 +114,34 @@ type property struct {
 	Ref         string              `json:"$ref"`
 	Properties  map[string]property `json:"properties"`
 	Definitions map[string]property `json:"definitions"`
+}
+
+// The README's helm install is of values that go together, and makes what is said of it.
+func TestTheREADMEsValuesInstall(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, command, found := strings.Cut(string(readme), "\nhelm install modferry deploy/helm/modferry ")
+	command, _, _ = strings.Cut(command, "\n```")
+	if !found {
+		t.Fatal("the README has no helm install")
+	}
+	values := make(map[string]any)
+	for _, set := range regexp.MustCompile(`--set(-file)? (?:'(.*?)'|(\S+))`).FindAllStringSubmatch(command, -1) {
+		text, of := set[2]+set[3], strvals.ParseInto
+		if set[1] != "" {
+			of = func(text string, into map[string]any) error {
+				return strvals.ParseIntoFile(text, into, func([]rune) (any, error) { return "-----BEGIN PUBLIC KEY-----", nil })
+			}
+		}
+		if err := of(text, values); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	d := find[*appsv1.Deployment](objects(t, mustRender(t, values)))[0]
+	c := d.Spec.Template.Spec.Containers[0]
+	if *d.Spec.Replicas != 3 || c.Image != "harbor.inside/tools/modferry:v1" || c.Ports[0].Name != "https" || !slices.Contains(c.Args, "--private=corp.example/*") {
+		t.Errorf("%d replicas of %s, %v %q", *d.Spec.Replicas, c.Image, c.Ports, c.Args)
+	}
 }
