@@ -100,7 +100,7 @@ func TestFilesThatAreTooLarge(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), nil, 0o600))
 	must(t, os.Truncate(filepath.Join(dir, "go.mod"), modzip.MaxGoMod+1))
-	refused(t, Options{Dir: dir, Version: "v1.0.0"}, artifact.ErrLimit, "go.mod is larger")
+	refused(t, Options{Dir: dir, Version: "v1.0.0"}, artifact.ErrLimit, "more than 16777216 bytes")
 	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module corp.example/mod\n"), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "large"), nil, 0o600))
 	must(t, os.Truncate(filepath.Join(dir, "large"), modzip.MaxZipFile+1))
