@@ -1,9 +1,11 @@
 package transfer_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,6 +165,35 @@ func TestSyncNoticesThatABundleIsMissing(t *testing.T) {
 		t.Error(err)
 	}
 	syncAll(t, s).wants(t, 1, map[registry.Outcome]int{registry.Exists: 1})
+}
+
+// Reports of scanners and auditors, as "cosign attest" writes them, go where the version goes that they are about.
+func TestAttestationsTravelAlong(t *testing.T) {
+	signer := signtest.Signer(t, 0)
+	_, reg := newRegistry(t)
+	for name, to := range map[string]*registry.Store{"to a registry": reg, "to a directory": newLayout(t)} {
+		t.Run(name, func(t *testing.T) {
+			from, log := newLayout(t), transfertest.NewLog(t)
+			a := artifacttest.ModOnlyVersion(t, artifacttest.Later("v1.5.0"))
+			storetest.Publish(t, from, a, signer)
+			must(t, from.PublishIndex(t.Context(), []string{artifacttest.Version.Path}, signer))
+			report := signtest.Attestation(t, 1, a.Descriptor.Digest)
+			image, err := sign.Referrer(a.Descriptor, report)
+			must(t, err)
+			repo, err := artifact.Repository(a.Manifest.Module.Path)
+			must(t, err)
+			for _, b := range image.Blobs {
+				must(t, from.PushBlob(t.Context(), repo, b))
+			}
+			must(t, from.PushManifest(t.Context(), repo, image.Descriptor, image.Raw, ""))
+			syncAll(t, transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())})
+			sigs, err := to.Signatures(t.Context(), repo, a.Descriptor.Digest)
+			must(t, err)
+			if !slices.ContainsFunc(sigs, func(s sign.Signature) bool { return bytes.Equal(s.Payload, report.Payload) }) {
+				t.Errorf("%d signatures, and no attestation", len(sigs))
+			}
+		})
+	}
 }
 
 // Other content under the same version is never overwritten, and never taken for the same.
