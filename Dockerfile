@@ -18,9 +18,9 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/modferry/modf
 FROM golang:1.26 AS mirror
 COPY --from=build /out/modferry /usr/local/bin/modferry
 USER 65532:65532
-WORKDIR /work
-ENV HOME=/work \
-    GOPATH=/work/go
+WORKDIR /var/lib/modferry
+ENV HOME=/var/lib/modferry \
+    GOPATH=/var/lib/modferry/go
 ENTRYPOINT ["/usr/local/bin/modferry"]
 CMD ["help"]
 
