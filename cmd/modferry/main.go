@@ -1,5 +1,8 @@
 // Command modferry carries Go modules through a container registry: mirror puts module versions into a store as
 // signed OCI artifacts, serve and run give them back to an unmodified go command.
+//
+// A command is a file here, which the list in app.go names; one that is long is a package in internal, which it calls. What
+// commands share, as streams, options, exit codes and the opening of stores, is internal/command.
 package main
 
 import (

@@ -104,9 +104,15 @@ type diskFile struct {
 	path string // in the module
 }
 
-func (f diskFile) file() string                 { return filepath.FromSlash(f.name) }
-func (f diskFile) Path() string                 { return f.path }
-func (f diskFile) Lstat() (fs.FileInfo, error)  { return os.Lstat(filepath.Join(f.root, f.file())) }
+func (f diskFile) file() string { return filepath.FromSlash(f.name) }
+
+// Path implements modzip.File.
+func (f diskFile) Path() string { return f.path }
+
+// Lstat implements modzip.File.
+func (f diskFile) Lstat() (fs.FileInfo, error) { return os.Lstat(filepath.Join(f.root, f.file())) }
+
+// Open implements modzip.File.
 func (f diskFile) Open() (io.ReadCloser, error) { return os.OpenInRoot(f.root, f.file()) }
 
 // packDirectory makes a version of a directory that is in no repository.

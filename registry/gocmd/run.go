@@ -86,6 +86,7 @@ type head struct {
 	over bool
 }
 
+// Write implements io.Writer.
 func (h *head) Write(p []byte) (int, error) {
 	n := min(len(p), h.max-len(h.data))
 	h.data = append(h.data, p[:n]...)
@@ -102,6 +103,7 @@ type tail struct {
 	data []byte // up to twice as many, so that they are not moved for each write
 }
 
+// Write implements io.Writer.
 func (t *tail) Write(p []byte) (int, error) {
 	t.data = append(t.data, p...)
 	if len(t.data) > 2*t.max {

@@ -69,6 +69,7 @@ type requestBody struct {
 	watch *watch
 }
 
+// Read implements io.Reader.
 func (b *requestBody) Read(p []byte) (int, error) {
 	if !b.watch.answered.Load() {
 		b.watch.timer.Reset(b.watch.limit)
@@ -82,6 +83,7 @@ type responseBody struct {
 	watch *watch
 }
 
+// Read implements io.Reader.
 func (b *responseBody) Read(p []byte) (int, error) {
 	b.watch.timer.Reset(b.watch.limit)
 	n, err := b.ReadCloser.Read(p)
@@ -92,6 +94,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close implements io.Closer.
 func (b *responseBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.watch.timer.Stop()
