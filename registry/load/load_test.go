@@ -2,7 +2,6 @@ package load_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -431,24 +429,10 @@ func inventoryOf(t testing.TB, s *registry.Store) *inventory.Inventory {
 	return inv
 }
 
-// full is a store on a disk that is full after some blobs.
-type full struct {
-	registry.Backend
-	left atomic.Int32
-}
-
-func (f *full) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
-	if f.left.Add(-1) < 0 {
-		return &registry.Error{Op: "pushing blob", Registry: "oci:full", Err: &os.PathError{Op: "write", Path: "blob", Err: syscall.ENOSPC}}
-	}
-	return f.Backend.PushBlob(ctx, repo, b)
-}
-
 func TestAFullDiskEndsTheLoadAndLosesNothing(t *testing.T) {
 	d := deliver(t, 0)
 	to := newLayout(t)
-	disk := &full{Backend: to.Backend}
-	disk.left.Store(20)
+	disk := transfertest.NewFullDisk(to, 20)
 	l, r := d.loader(t, registry.New(disk))
 	if err := l.File(t.Context(), d.volumes[0]); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v: %v", err, r)
@@ -460,7 +444,7 @@ func TestAFullDiskEndsTheLoadAndLosesNothing(t *testing.T) {
 			t.Errorf("%v: %v", it, err)
 		}
 	}
-	disk.left.Store(1000)
+	disk.Left.Store(1000)
 	if r := d.load(t, registry.New(disk), d.volumes...); len(r.failed) > 0 || len(r.faults) > 0 {
 		t.Errorf("%v", r)
 	}

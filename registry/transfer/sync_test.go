@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/mod/module"
@@ -165,6 +166,42 @@ func TestSyncNoticesThatABundleIsMissing(t *testing.T) {
 		t.Error(err)
 	}
 	syncAll(t, s).wants(t, 1, map[registry.Outcome]int{registry.Exists: 1})
+}
+
+func TestAFullDiskEndsTheSyncAndLosesNothing(t *testing.T) {
+	signer, log := signtest.Signer(t, 0), transfertest.NewLog(t)
+	from, to := newLayout(t), newLayout(t)
+	const versions = 10
+	for i := range versions {
+		m := artifacttest.Later(fmt.Sprintf("v1.5.%d", i))
+		storetest.Publish(t, from, artifacttest.FullVersion(t, m, m.Version), signer)
+	}
+	must(t, from.PublishIndex(t.Context(), []string{artifacttest.Version.Path}, signer))
+	disk := transfertest.NewFullDisk(to, 20)
+	s := transfer.Sync{Copier: newCopier(from, registry.New(disk), log, signer.Verifier()), Report: func(transfer.Event) {}, Jobs: 1}
+	if _, _, err := s.Run(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("the sync ends with %v", err)
+	}
+	there := transfertest.Items(t, to)
+	for _, it := range there { // nothing is visible that is not whole
+		if it.Kind() == transfer.Version {
+			if _, _, err := load(t, to, artifacttest.Later(it.Tag), signer.Verifier()); err != nil {
+				t.Errorf("%v: %v", it, err)
+			}
+		}
+	}
+	if len(there) == 0 || len(there) > versions {
+		t.Errorf("%d items before the disk was full", len(there))
+	}
+	disk.Left.Store(1000)
+	if r := syncAll(t, s); len(r.failed) > 0 || r.count[registry.Published] == 0 {
+		t.Errorf("once there is room: %v", r)
+	}
+	for i := range versions {
+		if _, _, err := load(t, to, artifacttest.Later(fmt.Sprintf("v1.5.%d", i)), signer.Verifier()); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // Reports of scanners and auditors, as "cosign attest" writes them, go where the version goes that they are about.
