@@ -60,10 +60,15 @@ func (h *Handler) explain(m module.Version, store *registry.Store, err error) er
 		what, wanted.Version = "module "+m.Path, "latest"
 	}
 	a := &absence{text: plain(fmt.Sprintf("not found: %s is not in %s; to add it: %s", what, store, h.remedy(wanted)))}
+	h.remember(m, a)
+	return a
+}
+
+// remember keeps an absence, for as long as it is believed.
+func (h *Handler) remember(m module.Version, a *absence) {
 	if h.absent > 0 {
 		h.absences.Add(m, absentUntil{a, h.now().Add(h.absent)})
 	}
-	return a
 }
 
 // remedy is the command that would have prevented an absence.

@@ -43,7 +43,7 @@ func (h *Handler) fetchVersion(ctx context.Context, policy sign.Verifier, store 
 		return nil, fmt.Errorf("%w: %w", registry.ErrNotFound, err) // no store can have it
 	}
 	fingerprint := policy.Rule(m.Path).Fingerprint
-	mod, err := store.Find(ctx, m)
+	mod, err := store.FindGoMod(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -99,14 +99,14 @@ func (h *Handler) confirmation(m module.Version, store *registry.Store, verifier
 
 // withZip returns e with its zip in the cache.
 func (h *Handler) withZip(ctx context.Context, e *cache.Entry) (*cache.Entry, error) {
-	if e.ZipLayer == nil {
-		return nil, errModOnly
-	}
 	if e.HasZip() {
 		return e, nil
 	}
 	return share(ctx, h, "zip "+e.Module.String(), func(ctx context.Context) (*cache.Entry, error) {
 		store, err := h.stores.For(e.Module.Path)
+		if err == nil && e.ZipLayer == nil {
+			e, err = h.full(ctx, store, e.Module)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -119,6 +119,28 @@ func (h *Handler) withZip(ctx context.Context, e *cache.Entry) (*cache.Entry, er
 		}
 		return full, nil
 	})
+}
+
+// full returns the verified entry of the full form of m, of which the mod-only one is known: it may have been published
+// since, or the store could not tell at that time.
+func (h *Handler) full(ctx context.Context, store *registry.Store, m module.Version) (*cache.Entry, error) {
+	zip := module.Version{Path: m.Path, Version: m.Version + ".zip"} // which is no version, for what is absent
+	if h.knownAbsent(zip) != nil {
+		return nil, errModOnly
+	}
+	_, err := store.FindKind(ctx, m, false)
+	switch h.classify(store, err) {
+	case verify.Absent:
+		h.remember(zip, &absence{text: errModOnly.Error()})
+		return nil, errModOnly
+	case verify.Unavailable:
+		return nil, err
+	}
+	e, err := ask(ctx, h, h.versions, m, 0, true) // which says what else may be wrong with it
+	if err == nil && e.ZipLayer == nil {
+		err = errModOnly
+	}
+	return e, err
 }
 
 // fetchZip gets the zip of e: the one on disk if it has the right sum, else the one in the store.

@@ -158,7 +158,7 @@ func TestRegistryRequestsPerVersion(t *testing.T) {
 	}{
 		{"full, in the go command's order", []string{"lib/@v/v1.0.0.info", "lib/@v/v1.0.0.mod", "lib/@v/v1.0.0.zip"}, 3},
 		{"full, zip first", []string{"lib/@v/v1.0.1.zip", "lib/@v/v1.0.1.mod", "lib/@v/v1.0.1.info"}, 3},
-		{"mod-only", []string{"graph/@v/v0.9.0.mod", "graph/@v/v0.9.0.info"}, 4}, // the full version is absent, and the registry no cache
+		{"mod-only", []string{"graph/@v/v0.9.0.mod", "graph/@v/v0.9.0.info"}, 3}, // the full version is absent
 		{"list", []string{"lib/@v/list"}, 2}, // and the manifest of the latest, to see that it is a module version
 		{"latest after list", []string{"lib/@latest"}, 2},
 		{"again", []string{
@@ -245,4 +245,40 @@ func TestMissesAreDeduplicated(t *testing.T) {
 	if m := misses[2]; m.Count != 7 || m.Last.Sub(m.First) != time.Minute {
 		t.Errorf("miss: %+v", m)
 	}
+}
+
+func TestTheFullFormOfAModOnlyVersionIsServedOnceItIsThere(t *testing.T) {
+	e := newEnv(t)
+	e.publish(content{m: graph, modOnly: true})
+	ask := func() { e.want(graphURL+".zip", http.StatusNotFound, "only go.mod") }
+	ask()
+	if got := e.requests(ask); len(got) > 0 {
+		t.Errorf("requests about what is known to be absent: %v", got)
+	}
+	e.publish(content{m: graph})
+	e.want(graphURL+".mod", http.StatusOK, "module example.com/graph")
+	e.clock.advance(defaultAbsent + time.Second)
+	e.want(graphURL+".zip", http.StatusOK, "PK")
+}
+
+// A pull-through cache answers 404 for the full form while it cannot ask for it.
+func TestThatThereIsNoZipIsNotBelievedOfACacheWithoutItsUpstream(t *testing.T) {
+	e := newEnv(t)
+	e.publish(content{m: graph})
+	e.publish(content{m: graph, modOnly: true})
+	e.askForSnapshot()
+	e.transport.inject(func(r *http.Request) (*http.Response, error) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/manifests/v0.9.0"):
+			return ociError(http.StatusNotFound, "MANIFEST_UNKNOWN", "unknown")(r)
+		case strings.Contains(r.URL.Path, "/blobs/"):
+			return ociError(http.StatusInternalServerError, "UNKNOWN", "unknown error")(r)
+		}
+		return nil, nil
+	})
+	e.want(graphURL+".mod", http.StatusOK, "module example.com/graph")
+	e.want(graphURL+".zip", http.StatusBadGateway, "pull-through cache")
+	e.want(graphURL+".mod", http.StatusOK, "module example.com/graph")
+	e.transport.inject(nil)
+	e.want(graphURL+".zip", http.StatusOK, "PK")
 }

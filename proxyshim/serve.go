@@ -73,7 +73,9 @@ func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSe
 			h.record(event, h.policy(), e, cached)
 		}
 		if err == nil && k == kindZip {
-			e, err = h.withZip(ctx, e)
+			if e, err = h.withZip(ctx, e); err == nil {
+				h.record(event, h.policy(), e, cached)
+			}
 		}
 		if errors.Is(err, cache.ErrReplaced) {
 			continue

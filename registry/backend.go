@@ -54,6 +54,13 @@ type Resolver interface {
 	Resolve(ctx context.Context, repo, ref string) (ocispec.Descriptor, error)
 }
 
+// A FirstReader is a backend where it takes a question more to believe that something does not exist.
+type FirstReader interface {
+	// FirstManifest is [Reader.Manifest] of the first of some references that exists, which it returns. That those before
+	// it do not is not confirmed; that none does is.
+	FirstManifest(ctx context.Context, repo string, refs ...string) (ref string, d ocispec.Descriptor, raw []byte, err error)
+}
+
 // Writer adds to what a backend has.
 type Writer interface {
 	// PushBlob stores a blob without looking whether it is there; storing it again is not an error.

@@ -32,11 +32,34 @@ func (s *Store) Find(ctx context.Context, m module.Version) (*Module, error) {
 	}
 	found, modErr := s.FindKind(ctx, m, true)
 	if errors.Is(modErr, ErrNotFound) {
-		if repo, tag, e := name(m, true); e == nil {
-			return nil, fmt.Errorf("%w; nor is there %s", err, s.Reference(repo, tag))
-		}
+		return nil, s.neither(m, err)
 	}
 	return found, modErr
+}
+
+// FindGoMod is [Store.Find] for who needs no more than .info and go.mod, which both forms have: that there is no full one
+// where it finds the mod-only one is what the store says, unconfirmed. See [FirstReader].
+func (s *Store) FindGoMod(ctx context.Context, m module.Version) (*Module, error) {
+	b, ok := s.Backend.(FirstReader)
+	repo, full, err := name(m, false)
+	_, modOnly, modErr := name(m, true)
+	if !ok || err != nil || modErr != nil {
+		return s.Find(ctx, m)
+	}
+	tag, d, raw, err := b.FirstManifest(ctx, repo, full, modOnly)
+	found, err := s.found(m, tag == modOnly, repo, tag, d, raw, err)
+	if errors.Is(err, ErrNotFound) {
+		return nil, s.neither(m, err)
+	}
+	return found, err
+}
+
+// neither says that there is no mod-only form of m either. err is that there is no full one.
+func (s *Store) neither(m module.Version, err error) error {
+	if repo, tag, e := name(m, true); e == nil {
+		err = fmt.Errorf("%w; nor is there %s", err, s.Reference(repo, tag))
+	}
+	return err
 }
 
 // FindKind looks for the full or for the mod-only form of a module version, with one request. A manifest that is not
@@ -47,14 +70,19 @@ func (s *Store) FindKind(ctx context.Context, m module.Version, modOnly bool) (*
 		return nil, err
 	}
 	d, raw, err := s.Manifest(ctx, repo, tag)
+	return s.found(m, modOnly, repo, tag, d, raw, err)
+}
+
+// found returns the module version whose manifest, or err, came for a tag.
+func (s *Store) found(m module.Version, modOnly bool, repo, tag string, d ocispec.Descriptor, raw []byte, err error) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", m, err)
 	}
-	found, err := identify(raw, m, modOnly)
+	manifest, err := identify(raw, m, modOnly)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %s: %w", m, s.Reference(repo, tag), err)
 	}
-	return &Module{Manifest: found, Repository: repo, Descriptor: d, Raw: raw}, nil
+	return &Module{Manifest: manifest, Repository: repo, Descriptor: d, Raw: raw}, nil
 }
 
 // name returns repository and tag of a module version.

@@ -127,6 +127,22 @@ func TestAbsenceIsConfirmedWithOneRequest(t *testing.T) {
 	}
 }
 
+func TestThatTheFirstIsAbsentIsNotConfirmedWhereAnotherIsFound(t *testing.T) {
+	reg, s := reader(t, registrytest.Options{})
+	b := s.Backend.(registry.FirstReader)
+	if ref, _, raw, err := b.FirstManifest(t.Context(), "a", "v9", "v1"); err != nil || ref != "v1" || len(raw) == 0 {
+		t.Errorf("%q, %v", ref, err)
+	}
+	if n := reg.Count("", registrytest.Blob); n != 0 {
+		t.Errorf("%d questions", n)
+	}
+	_, _, _, err := b.FirstManifest(t.Context(), "a", "v8", "v9")
+	storetest.WantMeaning(t, err, registry.ErrNotFound)
+	if n := reg.Count("", registrytest.Blob); n != 1 || !strings.Contains(err.Error(), "v8") {
+		t.Errorf("%d questions, %v", n, err)
+	}
+}
+
 func TestWhatProductsSayWhenPushing(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault registrytest.Fault

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,19 +145,28 @@ func endpoint(o *orasremote.Repository, path string) string {
 }
 
 func (r *remote) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
-	const op = "reading manifest"
-	var d ocispec.Descriptor
-	var raw []byte
-	err := r.do(ctx, op, repo, ref, func(o *orasremote.Repository) (err error) {
-		d, raw, err = r.fetchManifest(ctx, o, ref)
-		return err
-	})
-	if errors.Is(err, registry.ErrNotFound) && !strings.Contains(ref, ":") {
-		if doubt := r.confirmAbsence(ctx, op, repo, ref, 0); doubt != nil {
-			err = doubt
-		}
-	}
+	_, d, raw, err := r.FirstManifest(ctx, repo, ref)
 	return d, raw, err
+}
+
+// FirstManifest confirms absence once, when none of the references is found.
+func (r *remote) FirstManifest(ctx context.Context, repo string, refs ...string) (ref string, d ocispec.Descriptor, raw []byte, err error) {
+	const op = "reading manifest"
+	var absent error // the first reference
+	for _, ref := range refs {
+		err := r.do(ctx, op, repo, ref, func(o *orasremote.Repository) (err error) {
+			d, raw, err = r.fetchManifest(ctx, o, ref)
+			return err
+		})
+		if !errors.Is(err, registry.ErrNotFound) {
+			return ref, d, raw, err
+		}
+		absent = cmp.Or(absent, err)
+	}
+	if !strings.Contains(refs[0], ":") {
+		absent = cmp.Or(r.confirmAbsence(ctx, op, repo, refs[0], 0), absent)
+	}
+	return "", ocispec.Descriptor{}, nil, absent
 }
 
 // Resolve asks with HEAD. Whoever does not answer that as the specification says is asked for the manifest; so is who
