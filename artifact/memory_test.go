@@ -3,9 +3,11 @@ package artifact
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -42,6 +44,29 @@ func TestZipsAreNeverHeldInMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if got := after.TotalAlloc - before.TotalAlloc; got > limit {
 		t.Errorf("%d bytes allocated for a zip of %d bytes, want at most %d", got, size, limit)
+	}
+}
+
+// Its directory is read twice: by x/mod/zip, and for the sum.
+func TestTheDirectoryOfAZipOfManyFilesIsInMemoryOnce(t *testing.T) {
+	f := fullFiles(t, "example.com/a", "v1.2.3")
+	files := []string{"go.mod", string(f.GoMod)}
+	for i := range 2 * manyFiles {
+		files = append(files, fmt.Sprintf("testdata/recordings/%d.json", i), "{}")
+	}
+	f.ZipFile = writeZip(t, f.Module, files...)
+	a := mustBuild(t, f)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if err := a.Manifest.CheckZipFile(f.ZipFile); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	used, taken := int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(after.TotalAlloc-before.TotalAlloc)
+	if used > taken*2/3 {
+		t.Errorf("%d of %d bytes are left", used, taken)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -45,16 +43,9 @@ func cacheOptions(c *cli.Context) (proxyshim.Options, error) {
 	return o, nil
 }
 
-// gcPercent keeps a shim small: a cold session of 551 versions peaks at 57 MB with 80, 53 with 55, and 51 with 40, which takes
-// a tenth more CPU.
-const gcPercent = 60
-
 // newShim builds the shim that o and the options of [command.App.ShimFlags] describe. requested is told of each
 // request to a registry, as [remote.ClientOptions] has it; it may be nil.
 func (a *app) newShim(c *cli.Context, log *slog.Logger, o proxyshim.Options, requested func(method string, status int, took time.Duration)) (*shim, error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	sums, err := command.ChecksumLog(c)
 	if err != nil {
 		return nil, err
