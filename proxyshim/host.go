@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // OnlyHosts passes on to h what is asked of this machine itself: localhost, a name below it, or a loopback
@@ -17,9 +18,16 @@ import (
 // header, or none, is answered with 421. Whoever listens on loopback needs that: a web page whose own name is made
 // to resolve to 127.0.0.1 (DNS rebinding) could have the browser of this machine's user read private modules.
 func OnlyHosts(h http.Handler, allow []string, log *slog.Logger) http.Handler {
+	var passed atomic.Pointer[string] // the last header that was let through
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if last := passed.Load(); last != nil && *last == r.Host {
+			h.ServeHTTP(w, r)
+			return
+		}
 		host, ok := requestedHost(r.Host)
 		if ok && (isLocal(host) || slices.Contains(allow, host)) {
+			header := strings.Clone(r.Host)
+			passed.Store(&header)
 			h.ServeHTTP(w, r)
 			return
 		}

@@ -156,15 +156,14 @@ func (h *Handler) permitted(path string, l *listing) (*listing, error) {
 		}
 		return err != nil
 	}
-	left := slices.DeleteFunc(slices.Clone(l.Versions), denied)
-	if refusal != nil && len(left) == 0 {
-		return nil, refusal
-	}
-	modOnly := slices.DeleteFunc(slices.Clone(l.ModOnly), denied)
-	if refusal == nil {
+	if !slices.ContainsFunc(l.Versions, denied) && !slices.ContainsFunc(l.ModOnly, denied) {
 		return l, nil
 	}
-	l = &listing{Versions: left, ModOnly: modOnly, Revisions: l.Revisions}
+	left := slices.DeleteFunc(slices.Clone(l.Versions), denied)
+	if len(left) == 0 && len(l.Versions) > 0 {
+		return nil, refusal
+	}
+	l = &listing{Versions: left, ModOnly: slices.DeleteFunc(slices.Clone(l.ModOnly), denied), Revisions: l.Revisions}
 	l.derive()
 	return l, nil
 }

@@ -72,11 +72,11 @@ func failedWith(status int, err error) events.Outcome {
 // describe returns the HTTP status for err, and what to tell the user. The order
 // matters: an error may wrap several causes, and the strictest one counts.
 func describe(m module.Version, err error) (status int, text string) {
-	var absent *absence
+	if absent, ok := errors.AsType[*absence](err); ok {
+		return http.StatusNotFound, absent.text
+	}
 	class := verify.Classify(err)
 	switch {
-	case errors.As(err, &absent):
-		return http.StatusNotFound, absent.text
 	case isSecurity(err):
 		return http.StatusForbidden, "SECURITY: " + err.Error()
 	case errors.Is(err, registry.ErrPolicy):
@@ -170,13 +170,25 @@ func answer(w http.ResponseWriter, r *http.Request, status int, text string) {
 
 // plain returns text as the go command is willing to show it: graphic characters and single line feeds, not too long.
 func plain(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsGraphic(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, "?"))
+	if !isPlainASCII(text) {
+		text = strings.Map(func(r rune) rune {
+			if r == '\n' || unicode.IsGraphic(r) {
+				return r
+			}
+			return ' '
+		}, strings.ToValidUTF8(text, "?"))
+	}
 	return shorten(text, maxText)
+}
+
+// isPlainASCII reports whether plain would change no character, as nearly always.
+func isPlainASCII(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; (c < ' ' || c > '~') && c != '\n' {
+			return false
+		}
+	}
+	return true
 }
 
 // shorten returns at most so many bytes of text.

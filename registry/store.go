@@ -14,13 +14,16 @@ import (
 
 // Store is where artifacts live: a registry namespace or an OCI image layout, as its backend keeps them. It is safe for
 // concurrent use.
-type Store struct{ Backend }
+type Store struct {
+	Backend
+	name string
+}
 
 // New returns the store whose content b has.
-func New(b Backend) *Store { return &Store{b} }
+func New(b Backend) *Store { return &Store{Backend: b, name: b.Reference("", "")} }
 
 // String returns host[:port]/namespace, or "oci:DIR".
-func (s *Store) String() string { return s.Reference("", "") }
+func (s *Store) String() string { return s.name }
 
 // IsLayout reports whether the store is a directory: nothing is replicated to it, and its listings are complete.
 func (s *Store) IsLayout() bool { return strings.HasPrefix(s.String(), "oci:") }

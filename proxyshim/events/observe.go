@@ -15,8 +15,11 @@ import (
 // They must not keep the pointer. What refuses a request before it reaches the shim is an event, too.
 func Observe(h http.Handler, observers ...func(*Event)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e := &Event{ID: newID(), Time: time.Now(), Client: r.RemoteAddr, Method: r.Method, Path: r.URL.Path}
-		out := &countingWriter{ResponseWriter: w}
+		o := &observation{
+			Context: r.Context(), out: countingWriter{ResponseWriter: w},
+			event: Event{ID: newID(), Time: time.Now(), Client: r.RemoteAddr, Method: r.Method, Path: r.URL.Path},
+		}
+		e, out := &o.event, &o.out
 		defer func() {
 			e.Duration, e.Status, e.Bytes = time.Since(e.Time), out.status, out.written
 			if r.Method == http.MethodHead { // net/http takes a body, and does not send it
@@ -29,7 +32,7 @@ func Observe(h http.Handler, observers ...func(*Event)) http.Handler {
 				observe(e)
 			}
 		}()
-		h.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), eventKey{}, e)))
+		h.ServeHTTP(out, r.WithContext(o))
 	})
 }
 
@@ -61,6 +64,21 @@ func outcomeOf(ctx context.Context, status int) Outcome {
 		return Invalid
 	}
 	return Served
+}
+
+// An observation is the context of a request, and what is noted of it: one piece of memory, for there are many.
+type observation struct {
+	context.Context
+	event Event
+	out   countingWriter
+}
+
+// Value has the event.
+func (o *observation) Value(key any) any {
+	if key == (eventKey{}) {
+		return &o.event
+	}
+	return o.Context.Value(key)
 }
 
 type eventKey struct{}

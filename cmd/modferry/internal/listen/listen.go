@@ -39,12 +39,11 @@ func Server(shim http.Handler, addr net.Addr, allow []string, log *slog.Logger) 
 		shim = proxyshim.OnlyHosts(shim, allow, log)
 	}
 	return &http.Server{
-		Handler:           shim,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // requests have no bodies worth waiting for
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler:        shim,
+		ReadTimeout:    10 * time.Second, // of the header, too; requests have no bodies worth waiting for
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
