@@ -14,9 +14,12 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 
+	"golang.org/x/mod/semver"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -30,12 +33,14 @@ func (b *realBench) round(binaries []binary) {
 		cpu[bin.name] = b.cold(bin, caches[bin.name], raw)
 	}
 	f := b.floors(caches["now"], raw)
-	file := b.download("file://" + caches["now"])
+	file, goCPU := b.download("file://" + caches["now"])
+	r.record(rowDownload, "floor", max(file, (goCPU+f.served)/float64(runtime.NumCPU()))/file)
 	for _, bin := range binaries {
 		b.warm(bin, caches[bin.name])
 		fresh := b.t.TempDir()
 		s := b.serve(bin.path, fresh)
-		r.record(rowDownload, bin.name, b.download(s.ready)/file)
+		took, _ := b.download(s.ready)
+		r.record(rowDownload, bin.name, took/file)
 		b.stop(s)
 		b.check(os.RemoveAll(fresh))
 		mirrorCPU[bin.name] = b.mirror(bin, caches["now"])
@@ -93,7 +98,7 @@ func (b *realBench) warm(bin binary, cache string) {
 			case "latest":
 				ask, file = path.Dir(path.Dir(v.base))+"/@latest", v.base+".info"
 			case ".404":
-				ask, status = path.Dir(v.base)+"/v0.0.404.info", http.StatusNotFound
+				ask, status = path.Dir(v.base)+"/"+absentVersion(v)+".info", http.StatusNotFound
 				file = ask
 			}
 			fi, err := os.Stat(filepath.Join(cache, file))
@@ -101,20 +106,27 @@ func (b *realBench) warm(bin binary, cache string) {
 				continue // the list of a module that has but pseudo-versions
 			}
 			asked[0], asked[1] = append(asked[0], s.ready+ask), append(asked[1], files.ready+file)
+			size := int64(len("404 page not found\n"))
 			if err == nil {
-				asked[2] = append(asked[2], fmt.Sprintf("%s/-/constant/%d", files.ready, fi.Size()))
+				size = fi.Size()
 			}
+			asked[2] = append(asked[2], fmt.Sprintf("%s/-/constant/%d", files.ready, size))
 		}
 		var took [3]float64
 		for n := range row.repeat + 1 {
-			for i, urls := range asked {
-				if t := b.fetch(urls, wantStatus(status)); n > 0 { // the first time, for the caches of all
+			for i := range asked {
+				i = (i + n) % len(asked) // each is first in its turn
+				want := status
+				if i == 2 {
+					want = http.StatusOK
+				}
+				if t := b.fetch(asked[i], wantStatus(want)); n > 0 { // the first time, for the caches of all
 					took[i] += t
 				}
 			}
 		}
 		b.results.record(row.row, bin.name, took[0]/took[1])
-		if bin.name == "now" && len(asked[2]) > 0 {
+		if bin.name == "now" {
 			b.results.record(row.row, "floor", took[2]/took[1])
 		}
 	}
@@ -122,16 +134,28 @@ func (b *realBench) warm(bin binary, cache string) {
 	b.stop(files)
 }
 
+// absentVersion returns a version of a module that nobody has published.
+func absentVersion(v realVersion) string {
+	absent := semver.Major(v.Version.Version) + ".404.404"
+	if strings.HasSuffix(v.Version.Version, "+incompatible") {
+		absent += "+incompatible"
+	}
+	return absent
+}
+
 // warmRows are what is asked of a warm shim: the full versions' files of that extension, so often.
 var warmRows = []struct {
 	row, ext string
 	repeat   int
 }{
-	{rowInfo, ".info", 8}, {rowWarmMod, ".mod", 8}, {rowList, "list", 8}, {rowLatest, "latest", 8}, {rowAbsent, ".404", 8}, {rowZip, ".zip", 2},
+	{rowInfo, ".info", 36}, {rowWarmMod, ".mod", 36}, {rowList, "list", 36}, {rowLatest, "latest", 36}, {rowAbsent, ".404", 36}, {rowZip, ".zip", 6},
 }
 
-// rawGETs is what it takes to get, without a shim, what it has to read: seconds, and this process's CPU time.
-type rawGETs struct{ manifests, blobs, cpu float64 }
+// rawGETs is what it takes to get, without a shim, what it has to read: seconds, and CPU time.
+type rawGETs struct {
+	manifests, blobs     float64
+	ofManifests, ofBlobs work
+}
 
 // raw gets what a shim has to read, checking digests.
 func (b *realBench) raw() (r rawGETs) {
@@ -142,10 +166,8 @@ func (b *realBench) raw() (r rawGETs) {
 			blobs = append(blobs, v.blob)
 		}
 	}
-	r.cpu = cpuOf(b, func() {
-		r.manifests = b.fetch(manifests, getHashed)
-		r.blobs = b.fetch(blobs, getHashed)
-	})
+	r.ofManifests = b.work(func() { r.manifests = b.fetch(manifests, getHashed) })
+	r.ofBlobs = b.work(func() { r.blobs = b.fetch(blobs, getHashed) })
 	return r
 }
 
@@ -197,8 +219,9 @@ func getHashed(ctx context.Context, url string) error {
 	return nil
 }
 
-// download runs "go mod download" in the project, with an empty module cache.
-func (b *realBench) download(proxy string) (seconds float64) {
+// download runs "go mod download" in the project, with an empty module cache. It returns how long that took, and its CPU
+// time.
+func (b *realBench) download(proxy string) (seconds, cpu float64) {
 	modcache := b.t.TempDir()
 	cmd := exec.CommandContext(b.t.Context(), "go", "mod", "download")
 	cmd.Dir = filepath.Join(b.dir, "project")
@@ -210,7 +233,7 @@ func (b *realBench) download(proxy string) (seconds float64) {
 	}
 	seconds = time.Since(start).Seconds()
 	b.check(os.RemoveAll(modcache))
-	return seconds
+	return seconds, cpuTime(cmd.ProcessState)
 }
 
 // What is measured, and the target of each.

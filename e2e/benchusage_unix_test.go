@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -73,6 +74,18 @@ func peakOf(pid int) float64 {
 		return kib * 1024 / 1e6
 	}
 	return 0
+}
+
+// processCPU returns the CPU time of a process, in seconds; 0 where there is no /proc.
+func processCPU(pid int) (seconds float64) {
+	const hz = 100 // of what Linux states there
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])); len(f) > 12 {
+		user, _ := strconv.ParseFloat(f[11], 64)
+		system, _ := strconv.ParseFloat(f[12], 64)
+		seconds = (user + system) / hz
+	}
+	return seconds
 }
 
 // ownCPU returns the CPU time that this process has taken.
