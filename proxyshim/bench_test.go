@@ -74,7 +74,7 @@ func BenchmarkWarm(b *testing.B) {
 		{"zip", "/example.com/big/@v/v1.0.0.zip", "200"},
 		{"list", "/example.com/lib/@v/list", "200"},
 		{"latest", "/example.com/lib/@latest", "200"},
-		{"absent", "/example.com/lib/@v/v9.9.9.info", "404"},
+		{"absent", "/example.com/lib/@v/v1.9.9.info", "404"},
 	} {
 		status, body := e.get(bench.path)
 		if status == http.StatusOK {

@@ -137,7 +137,7 @@ func parseFile(name string) (request, error) {
 		return request{}, fmt.Errorf("%w: %w", errSyntax, err)
 	case !hasShortElements(name):
 		return request{}, fmt.Errorf("%w: path element or version too long", errSyntax)
-	case f.Kind == goproxy.List, f.Kind == goproxy.Latest, goproxy.IsVersion(f.Version):
+	case f.Kind == goproxy.List, f.Kind == goproxy.Latest, f.HasVersion():
 		return request{kind: f.Kind, module: f.Version}, nil
 	case f.Kind == goproxy.Info:
 		return request{kind: kindRevision, module: module.Version{Path: f.Path}, name: f.Version.Version}, nil

@@ -133,7 +133,7 @@ func TestParseRefusesEverythingElse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, path := range []string{
 		"/", "/-/readyz", "/sumdb/x", "/example.com/m/@v/list", "/example.com/m/@latest", "/a.b/%21x/@v/v1.0.0.zip",
-		"/example.com/m/@v/v1.0.0+incompatible.info", "/example.com/../@v/..zip", "//", "/%2e%2e/@v/list", "*",
+		"/example.com/m/@v/v1.0.0+incompatible.info", "/gopkg.in/yaml.v3/@v/v3.0.1.info", "/example.com/m/v2/@v/v1.0.0.info", "/example.com/../@v/..zip", "//", "/%2e%2e/@v/list", "*",
 	} {
 		f.Add(path)
 	}

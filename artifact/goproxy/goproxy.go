@@ -98,6 +98,12 @@ func Parse(name string) (File, error) {
 	return f, err
 }
 
+// HasVersion is [IsVersion] of the version of a file that [Parse] returned, whose path is known to be one.
+func (f File) HasVersion() bool {
+	_, major, ok := module.SplitPathVersion(f.Path)
+	return ok && CheckVersion(f.Version.Version) == nil && module.CheckPathMajor(f.Version.Version, major) == nil
+}
+
 // ParseList returns the valid versions of an @v/list file in the order given. Anything after
 // a version on its line is ignored.
 func ParseList(data []byte) []string {

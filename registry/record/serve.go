@@ -29,7 +29,7 @@ func parseRequest(name string) (goproxy.File, error) {
 		return goproxy.File{Kind: sumDB}, module.CheckFilePath(rest)
 	}
 	f, err := goproxy.Parse(name)
-	if err == nil && (f.Kind == goproxy.Mod || f.Kind == goproxy.Zip) && !goproxy.IsVersion(f.Version) {
+	if err == nil && (f.Kind == goproxy.Mod || f.Kind == goproxy.Zip) && !f.HasVersion() {
 		err = fmt.Errorf("%q is no version of %s", f.Version.Version, f.Path)
 	}
 	return f, err

@@ -154,7 +154,7 @@ func storedFile(name string) (goproxy.File, error) {
 			return goproxy.File{}, nil
 		}
 		f, err := goproxy.Parse(name)
-		if err == nil && !goproxy.IsVersion(f.Version) {
+		if err == nil && !f.HasVersion() {
 			err = fmt.Errorf("%s has no such version", f.Path)
 		}
 		if err != nil {
