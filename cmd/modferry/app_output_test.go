@@ -66,9 +66,6 @@ func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
 func (b *bench) runInto(out io.Writer, args ...string) (code int, stderr string) {
 	b.t.Helper()
 	var errs lockedBuffer
-	s := command.Streams{In: strings.NewReader(b.stdin), Out: out, Err: &errs, Env: func(name string) (string, bool) {
-		v, ok := b.env[name]
-		return v, ok
-	}}
+	s := command.Streams{In: strings.NewReader(b.stdin), Out: out, Err: &errs, Env: b.lookup}
 	return execute(b.t.Context(), s, args), errs.String()
 }
