@@ -52,6 +52,15 @@ func TestOutputThatIsLostIsAFailureAndEndsTheCommand(t *testing.T) {
 	}
 }
 
+func TestListOfModulesSkipsAndNamesThoseThatAreNotThere(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0", "example.com/b@v1.0.0").exits(command.ExitOK)
+	b.stdin = "example.com/a example.com/none\nexample.com/b\n"
+	b.run("list", "-").exits(command.ExitItems).complains("example.com/none", "1 of the modules named could not be listed").
+		prints("example.com/a v1.0.0\nexample.com/b v1.0.0\n")
+}
+
 func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
 	b := newBench(t)
 	b.upstream("example.com/a@v1.0.0")
