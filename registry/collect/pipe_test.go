@@ -25,7 +25,7 @@ func TestAPipeIsNotWaitedFor(t *testing.T) {
 	for _, source := range []string{"go.sum", "go.mod", "p", "q", "w", "s"} {
 		up := collecttest.NewUpstream(t, "off")
 		items, problems := Sources(t.Context(), up, []string{source}, Options{GoCommand: collecttest.GoCommand(t, up)})
-		if len(items) > 0 || len(problems) == 0 || !strings.Contains(problems[0].Error(), "it is not a file") || !strings.Contains(problems[0].Error(), "go.") {
+		if len(items) > 0 || len(problems) == 0 || !strings.Contains(problems[0].Error(), "not a regular file") || !strings.Contains(problems[0].Error(), "go.") {
 			t.Errorf("%s: %v, %v", source, items, problems)
 		}
 		t.Log(problems)
