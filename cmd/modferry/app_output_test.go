@@ -52,6 +52,15 @@ func TestOutputThatIsLostIsAFailureAndEndsTheCommand(t *testing.T) {
 	}
 }
 
+func TestListOfModulesSkipsAndNamesThoseThatAreNotThere(t *testing.T) {
+	b := newBench(t)
+	b.upstream("example.com/a@v1.0.0", "example.com/b@v1.0.0")
+	b.run("mirror", "--no-sign", "example.com/a@v1.0.0", "example.com/b@v1.0.0").exits(command.ExitOK)
+	b.stdin = "example.com/a example.com/none\nexample.com/b\n"
+	b.run("list", "-").exits(command.ExitItems).complains("example.com/none", "1 of the modules named could not be listed").
+		prints("example.com/a v1.0.0\nexample.com/b v1.0.0\n")
+}
+
 func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
 	b := newBench(t)
 	b.upstream("example.com/a@v1.0.0")
@@ -66,9 +75,6 @@ func TestLostOutputDoesNotHideWhatElseFailed(t *testing.T) {
 func (b *bench) runInto(out io.Writer, args ...string) (code int, stderr string) {
 	b.t.Helper()
 	var errs lockedBuffer
-	s := command.Streams{In: strings.NewReader(b.stdin), Out: out, Err: &errs, Env: func(name string) (string, bool) {
-		v, ok := b.env[name]
-		return v, ok
-	}}
+	s := command.Streams{In: strings.NewReader(b.stdin), Out: out, Err: &errs, Env: b.lookup}
 	return execute(b.t.Context(), s, args), errs.String()
 }

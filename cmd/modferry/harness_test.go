@@ -46,6 +46,12 @@ func (b *bench) path(elem ...string) string {
 	return filepath.Join(append([]string{b.dir}, elem...)...)
 }
 
+// lookup is the environment of the commands.
+func (b *bench) lookup(name string) (value string, ok bool) {
+	value, ok = b.env[name]
+	return value, ok
+}
+
 // result is what a command line did.
 type result struct {
 	t        *testing.T
@@ -81,10 +87,7 @@ func (b *bench) run(args ...string) result {
 func (b *bench) runIn(ctx context.Context, args ...string) result {
 	b.t.Helper()
 	var out, errs lockedBuffer
-	s := command.Streams{In: strings.NewReader(b.stdin), Out: &out, Err: &errs, Env: func(name string) (string, bool) {
-		v, ok := b.env[name]
-		return v, ok
-	}}
+	s := command.Streams{In: strings.NewReader(b.stdin), Out: &out, Err: &errs, Env: b.lookup}
 	code := execute(ctx, s, args)
 	return result{b.t, strings.Join(args, " "), code, out.String(), errs.String()}
 }

@@ -39,7 +39,7 @@ func (a *app) keygen(c *cli.Context) error {
 				"choose other names with --"+flagKeyPrefix+", or move the old pair away")
 		}
 	}
-	password, err := a.NewPassword()
+	password, err := a.NewPassword(c.Context)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/mod/module"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/cmd/modferry/internal/audit"
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 	"github.com/modferry/modferry/registry"
@@ -25,7 +25,7 @@ Prints "path version", a line each: of the modules named, else of all modules; "
 a line. A third word, mod-only, marks the versions that are there with their go.mod alone because nothing more was needed
 of them. All modules are those of the store's indexes, which mirror and publish keep and sign, and of the registry's
 catalog where the account may read that. With --key, only indexes signed with it count.
-A repository that cannot be read is named at the end, on standard error; exit code 3.`, `
+A module that is named and not there, or a repository that cannot be read, is told at the end, on standard error; exit code 3.`, `
 modferry list
 modferry list golang.org/x/text
 modferry list > mirrored.txt                     # which mirror and verify read, too
@@ -53,25 +53,19 @@ func (a *app) list(c *cli.Context) error {
 		return err
 	}
 	defer stores.Close()
-	for _, path := range paths {
-		versions, err := audit.Versions(c.Context, stores, path)
-		if err != nil {
-			return err
-		}
-		if err := a.printVersions(c, path, versions); err != nil {
-			return err
-		}
-	}
-	if c.Args().Present() {
-		return nil
-	}
 	lister := &audit.Lister{Stores: stores, Verifier: audit.VerifierOf(trust), Warn: func(err error) { a.Warn("%v", err) }}
-	broken, err := lister.Each(c.Context, func(path string, versions []registry.Listed) error {
-		return a.printVersions(c, path, versions)
-	})
+	show := func(path string, versions []registry.Listed) error { return a.printVersions(c, path, versions) }
+	var broken []error
+	what := "of the modules named could not be listed"
+	if c.Args().Present() {
+		broken, err = lister.EachOf(c.Context, paths, show)
+	} else {
+		broken, err = lister.Each(c.Context, show)
+		what = "of the store's repositories could not be read"
+	}
 	a.NameBroken(broken)
 	if err == nil && len(broken) > 0 {
-		err = command.ItemsFailed(len(broken), "of the store's repositories could not be read")
+		err = command.ItemsFailed(len(broken), what)
 	}
 	return err
 }
@@ -81,7 +75,7 @@ func (a *app) modulePaths(args []string) (paths []string, err error) {
 	for _, arg := range args {
 		names := []string{arg}
 		if arg == "-" {
-			data, err := io.ReadAll(a.In)
+			data, err := artifact.ReadAll(a.In, "standard input", audit.MaxNames)
 			if err != nil {
 				return nil, err
 			}

@@ -104,7 +104,7 @@ command can check everything inside, with its default settings. Modules matching
 not looked up, and of upstream proxies only those on private networks hear of modules matching the first two. Branches
 and commits are recorded under their names, signed: "go get module@main" works inside and gives what was mirrored.`
 
-func (a *app) mirror(c *cli.Context) error {
+func (a *app) mirror(c *cli.Context) (err error) {
 	file, err := a.mirrorFile(c)
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (a *app) mirror(c *cli.Context) error {
 	if err != nil {
 		return file.explain(command.FlagRegistry, "store", err)
 	}
-	defer stores.Close()
+	defer command.CloseWritten(stores, &err)
 	show := a.display(c)
 	s, err := a.collectAndMirror(c, mirror.Options{
 		Stores: stores, Signer: signer, Policy: policy, Jobs: n, DryRun: c.Bool(command.FlagDryRun), Verify: c.Bool(flagVerify),

@@ -74,7 +74,7 @@ type publication struct {
 	Notes     []string        `json:"notes,omitempty"`
 }
 
-func (a *app) publish(c *cli.Context) error {
+func (a *app) publish(c *cli.Context) (err error) {
 	if c.NArg() != 1 {
 		return command.UsageErrorf("publish needs exactly one directory")
 	}
@@ -94,7 +94,7 @@ func (a *app) publish(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
+	defer command.CloseWritten(stores, &err)
 	pkg, err := gitsource.Pack(c.Context, gitsource.Options{
 		Dir: c.Args().First(), Module: c.String(flagModule), Version: c.String(flagVersion),
 		Revision: c.String(flagRevision), AllowDirty: c.Bool(flagAllowDirty),

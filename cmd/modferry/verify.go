@@ -65,7 +65,7 @@ modferry verify --key cosign.pub --repair --all`),
 	}
 }
 
-func (a *app) verify(c *cli.Context) error {
+func (a *app) verify(c *cli.Context) (err error) {
 	if c.Bool(flagAll) == c.Args().Present() {
 		return command.UsageErrorf("verify needs module@version or go.sum arguments, or --%s", flagAll)
 	}
@@ -85,7 +85,7 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
+	defer command.CloseWritten(stores, &err)
 	var broken []error
 	if c.Bool(flagAll) {
 		if list, broken, err = a.Everything(c, stores, checker.Verifier); err != nil {

@@ -13,7 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/registry/collect/closure"
 	"github.com/modferry/modferry/registry/project"
 	"github.com/modferry/modferry/registry/requirement"
@@ -98,9 +100,9 @@ func (c *collector) addStdin() {
 	if c.Stdin == nil {
 		return
 	}
-	data, err := project.ReadAll(c.Stdin, maxSource)
+	data, err := artifact.ReadAll(c.Stdin, "standard input", maxSource)
 	if err != nil {
-		c.fail(fmt.Errorf("reading standard input: %w", err))
+		c.fail(err)
 		return
 	}
 	c.addList("standard input", data)
@@ -158,19 +160,11 @@ func (c *collector) addFile(name string) {
 const maxSource = 64 << 20
 
 // readFile reads a file. A list may also be the output of a program, as a shell's <(…) is: /dev/fd/63.
-func readFile(name string) (data []byte, err error) {
-	if filepath.Ext(name) != "" {
-		data, err = project.ReadFile(name, maxSource)
-	} else if f, openErr := os.Open(name); openErr == nil {
-		defer f.Close()
-		data, err = project.ReadAll(f, maxSource)
-	} else {
-		err = openErr
+func readFile(name string) ([]byte, error) {
+	if filepath.Ext(name) == "" {
+		return userfile.ReadAny(name, maxSource)
 	}
-	if system := (*fs.PathError)(nil); err != nil && !errors.As(err, &system) {
-		err = fmt.Errorf("reading %s: %w", name, err)
-	}
-	return data, err
+	return userfile.Read(name, maxSource)
 }
 
 func exists(name string) bool {

@@ -138,6 +138,9 @@ func (r *runner) plan(ctx context.Context, j *job) error {
 
 // finish does what inspection found to be missing.
 func (r *runner) finish(ctx context.Context, j *job) error {
+	if err := r.outages.check(j.store); err != nil {
+		return err
+	}
 	if j.damaged != nil {
 		if err := r.mend(ctx, j); err != nil {
 			return err
@@ -229,6 +232,7 @@ func (r *runner) publish(ctx context.Context, j *job, files artifact.Files, e *a
 		Recorded: j.Recorded,
 		Absent:   j.have == nil && !j.unread,
 	})
+	r.outages.observe(j.store, err)
 	if err != nil {
 		return err
 	}
@@ -252,7 +256,9 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 		return fmt.Errorf("SECURITY: %s was stored without asking the checksum database, and is not what that knows: find out who changed it, and delete it: %w: %w",
 			j.Reference, upstream.ErrChecksum, err)
 	}
-	if err := j.store.PublishEvidence(ctx, *e, r.Signer); err != nil {
+	err = j.store.PublishEvidence(ctx, *e, r.Signer)
+	r.outages.observe(j.store, err)
+	if err != nil {
 		return err
 	}
 	j.Recorded, j.tile = true, r.tileOf(e.Record, e.Tiles)

@@ -3,8 +3,11 @@ package mirror
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modferry/modferry/registry"
 	"github.com/modferry/modferry/registry/collect/collecttest"
@@ -13,32 +16,75 @@ import (
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
-func TestARegistryThatIsDownIsNotWaitedForByEveryVersion(t *testing.T) {
-	reg := registrytest.New(t, registrytest.Options{})
-	reg.Inject(registrytest.ServiceUnavailable())
-	o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, upstreamtest.NewTree(t).URL()), Jobs: 2}
-	var items []requirement.Requirement
+// manyVersions are more than a registry that is down is asked for.
+func manyVersions() (names []string, items []requirement.Requirement) {
 	for i := range 10 * deadAfter {
-		items = append(items, upstreamtest.Full(fmt.Sprintf("example.com/m%02d@v1.0.0", i)))
+		names = append(names, fmt.Sprintf("example.com/m%02d@v1.0.0", i))
+		items = append(items, upstreamtest.Full(names[i]))
 	}
-	events, summary := run(t, items, o)
-	if summary.Failed != len(items) {
-		t.Errorf("%+v", summary)
-	}
-	for _, e := range events {
-		if !errors.Is(e.Err, registry.ErrUnavailable) {
-			t.Errorf("%s: %v", e.Module, e.Err)
+	return names, items
+}
+
+// repositories returns how many repositories were asked for with one of these methods; none is any.
+func repositories(requests []registrytest.Request, methods ...string) int {
+	asked := map[string]bool{}
+	for _, r := range requests {
+		if methods == nil || slices.Contains(methods, r.Method) {
+			asked[r.Repository] = true
 		}
 	}
-	if last := events[len(events)-1].Err; !strings.Contains(last.Error(), "not tried") {
-		t.Errorf("the last one: %v", last)
+	return len(asked)
+}
+
+func TestARegistryThatIsDownIsNotWaitedForByEveryVersion(t *testing.T) {
+	names, items := manyVersions()
+	tree := upstreamtest.NewTree(t, names...)
+	for name, methods := range map[string][]string{"from the beginning": nil, "when versions are pushed": {http.MethodPost}} {
+		t.Run(name, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{})
+			reg.Inject(registrytest.ServiceUnavailable().On(strings.Join(methods, ""), ""))
+			proxy := upstreamtest.NewProxy(t, tree, nil)
+			o := Options{Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, proxy.URL), Jobs: 2}
+			events, summary := run(t, items, o)
+			if summary.Failed != len(items) {
+				t.Errorf("%+v", summary)
+			}
+			for _, e := range events {
+				if !errors.Is(e.Err, registry.ErrUnavailable) {
+					t.Errorf("%s: %v", e.Module, e.Err)
+				}
+			}
+			if last := events[len(events)-1].Err; !strings.Contains(last.Error(), "not tried") {
+				t.Errorf("the last one: %v", last)
+			}
+			most := deadAfter + o.Jobs
+			if asked, fetched := repositories(reg.Requests(), methods...), proxy.Count(".zip"); asked > most || fetched > most {
+				t.Errorf("asked for %d versions and fetched %d, want at most %d", asked, fetched, most)
+			}
+		})
 	}
-	asked := map[string]bool{}
-	for _, r := range reg.Requests() {
-		asked[r.Repository] = true
+}
+
+func TestARegistryThatGoesDownWhileScansAreWaitedForIsNotAskedForEveryVersion(t *testing.T) {
+	names, items := manyVersions()
+	reg := registrytest.New(t, registrytest.Options{})
+	o := Options{
+		Stores: openStores(t, reg.Host()+"/golang"), Upstream: collecttest.NewUpstream(t, upstreamtest.NewTree(t, names...).URL()),
+		Jobs: 2, WaitForScan: time.Minute,
 	}
-	if most := deadAfter + o.Jobs; len(asked) > most {
-		t.Errorf("asked for %d versions, want at most %d", len(asked), most)
+	done, before := 0, 0
+	o.Report = func(Event) {
+		if done++; done == len(items) {
+			before = len(reg.Requests())
+			reg.Inject(registrytest.ServiceUnavailable())
+		}
+	}
+	summary, err := Run(t.Context(), items, o)
+	if err != nil || summary.New != len(items) || summary.Failed != len(items) {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	if asked, most := repositories(reg.Requests()[before:]), deadAfter+o.Jobs+1; asked > most { // and for the index
+		t.Errorf("asked for %d versions, want at most %d", asked, most)
 	}
 }
 

@@ -64,7 +64,11 @@ func (r *runner) askForScans(ctx context.Context, list []*scanned) (left []*scan
 	group.SetLimit(r.Jobs)
 	for _, s := range list {
 		group.Go(func() error {
-			_, err := s.store.FindKind(ctx, s.Module, false)
+			err := r.outages.check(s.store)
+			if err == nil {
+				_, err = s.store.FindKind(ctx, s.Module, false)
+				r.outages.observe(s.store, err)
+			}
 			var answer *registry.Error
 			switch {
 			case err == nil:

@@ -1,6 +1,7 @@
 package ocilayout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,17 +105,14 @@ func (l *layout) changeTag(ctx context.Context, t *tagging) error {
 // commit makes changes of tags, in their order, and tells each what came of it. If ctx, which is that of own, ends before
 // the lock is there, the others are left to those who wait for them.
 func (l *layout) commit(ctx context.Context, list []*tagging, own *tagging) {
-	list = slices.DeleteFunc(list, (*tagging).givenUp)
+	list = l.syncNeeded(slices.DeleteFunc(list, (*tagging).givenUp))
 	if len(list) == 0 {
 		return
 	}
-	err := l.syncNeeded(ctx, list)
+	unlock, err := l.lock(ctx)
 	if err == nil {
-		var unlock func()
-		if unlock, err = l.lock(ctx); err == nil {
-			defer unlock()
-			err = l.apply(list)
-		}
+		defer unlock()
+		err = l.apply(list)
 	}
 	for _, t := range list {
 		if t != own && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -200,15 +198,29 @@ func (l *layout) changed(t *tagging, now entry) (entry, error) {
 	return e, nil
 }
 
-// syncNeeded makes durable what tags are to lead to, whoever has written it.
-func (l *layout) syncNeeded(ctx context.Context, list []*tagging) error {
-	needed := make(map[digest.Digest]bool)
-	for _, t := range list {
-		if err := l.closure(ctx, needed, t.pushed, t.links); err != nil {
-			return err
+// syncNeeded makes durable what tags are to lead to, whoever has written it. It ends the changes of which something
+// cannot be made durable, and returns the others.
+func (l *layout) syncNeeded(list []*tagging) []*tagging {
+	all, needed := make(map[digest.Digest]bool), make(map[*tagging]map[digest.Digest]bool)
+	list = slices.DeleteFunc(list, func(t *tagging) bool {
+		needed[t] = make(map[digest.Digest]bool)
+		err := l.closure(t.ctx, needed[t], t.pushed, t.links)
+		if maps.Copy(all, needed[t]); err != nil {
+			t.end(err)
 		}
-	}
-	return l.syncBlobs(slices.Collect(maps.Keys(needed)))
+		return err != nil
+	})
+	faults, err := l.syncBlobs(slices.Collect(maps.Keys(all)))
+	return slices.DeleteFunc(list, func(t *tagging) bool {
+		err := err
+		for d := range needed[t] {
+			err = cmp.Or(err, faults[d])
+		}
+		if err != nil {
+			t.end(err)
+		}
+		return err != nil
+	})
 }
 
 // closure adds a manifest, and all that it leads to, to what is needed.
@@ -235,26 +247,31 @@ func (l *layout) closure(ctx context.Context, needed map[digest.Digest]bool, d o
 	return nil
 }
 
-// syncBlobs makes blobs durable with their names. Those that are not there, who needs them finds out.
-func (l *layout) syncBlobs(blobs []digest.Digest) (err error) {
+// syncBlobs makes blobs durable, and then the names of all of them; faults are those of single ones. Those that are not
+// there, who needs them finds out.
+func (l *layout) syncBlobs(blobs []digest.Digest) (faults map[digest.Digest]error, err error) {
+	if len(blobs) == 0 {
+		return nil, nil
+	}
 	l.commits.clean(blobs) // before: one that somebody writes again meanwhile is another file
-	defer func() {
-		if err != nil {
-			l.commits.written(blobs...)
-		}
-	}()
+	faults = make(map[digest.Digest]error)
+	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(syncers)
 	for _, d := range blobs {
 		g.Go(func() error {
 			if err := l.sync(l.blobPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
+				mu.Lock()
+				defer mu.Unlock()
+				faults[d] = err
 			}
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	_ = g.Wait() // the errors are in faults
+	if err = l.sync(l.path(blobsDir)); err != nil {
+		l.commits.written(blobs...)
 	}
-	return l.sync(l.path(blobsDir))
+	l.commits.written(slices.Collect(maps.Keys(faults))...)
+	return faults, err
 }

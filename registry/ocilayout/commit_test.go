@@ -193,6 +193,46 @@ func TestTagsThatArePutAtTheSameTimeAreMadeDurableTogether(t *testing.T) {
 	}
 }
 
+func TestABlobThatCannotBeMadeDurableFailsWhatNeedsItAlone(t *testing.T) {
+	l := openLayout(t, t.TempDir())
+	list := images(4)
+	bad := list[2].blobs[0].Descriptor.Digest.Encoded()
+	for _, img := range list {
+		for _, b := range img.blobs {
+			if err := l.PushBlob(t.Context(), img.repo, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	errs := make([]error, len(list))
+	var g errgroup.Group
+	create := func(i int) error {
+		errs[i] = l.CreateTag(t.Context(), list[i].repo, list[i].desc, list[i].manifest, list[i].tag, false)
+		return nil
+	}
+	var once sync.Once
+	l.sync = func(name string) error {
+		once.Do(func() {
+			for i := range list[1:] {
+				g.Go(func() error { return create(i + 1) })
+			}
+			queued(l, len(list)-1)
+		})
+		if filepath.Base(name) == bad {
+			return syscall.EIO
+		}
+		return syncFile(name)
+	}
+	_ = errors.Join(create(0), g.Wait())
+	for i, img := range list {
+		_, _, found := l.Manifest(t.Context(), img.repo, img.tag)
+		if want := i == 2; errors.Is(errs[i], syscall.EIO) != want || errors.Is(found, registry.ErrNotFound) != want {
+			t.Errorf("%s: %v; its tag: %v", img.repo, errs[i], found)
+		}
+	}
+	l.sync = syncFile
+}
+
 // Of two in one group that create a tag with other content, one loses.
 func TestOfTwoInAGroupWhoCreateATagOneLoses(t *testing.T) {
 	l := openLayout(t, t.TempDir())

@@ -123,6 +123,20 @@ func readBlob(ctx context.Context, b registry.Backend, repo string, d ocispec.De
 	return err
 }
 
+func openStore(t testing.TB, dir string) *registry.Store {
+	t.Helper()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 func openLayout(t testing.TB, dir string) *layout {
 	t.Helper()
 	l, err := newLayout(dir)

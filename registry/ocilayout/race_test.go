@@ -151,17 +151,3 @@ func raceResult(t *testing.T, out *bufio.Scanner, i int) (sum, result string) {
 	t.Fatalf("no result of race %d: %v", i, out.Err())
 	return "", ""
 }
-
-func openStore(t testing.TB, dir string) *registry.Store {
-	t.Helper()
-	s, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}

@@ -3,7 +3,10 @@ package ocilayout
 import (
 	"cmp"
 	"context"
+	"errors"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/gofrs/flock"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -89,7 +92,8 @@ func (l *layout) Close() error {
 	if !l.prepared {
 		return nil
 	}
-	err := l.syncBlobs(l.commits.unsynced())
+	faults, err := l.syncBlobs(l.commits.unsynced())
+	err = errors.Join(append(slices.Collect(maps.Values(faults)), err)...)
 	var unlock func()
 	if err == nil {
 		unlock, err = l.lock(context.Background())

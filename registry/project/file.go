@@ -2,13 +2,13 @@ package project
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // place is a directory: absolute, and as a person would have it.
@@ -56,35 +56,13 @@ func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// ReadFile reads a file of at most limit bytes. What is no regular file is refused: reading a
-// pipe might never end. Only errors of the system name the file.
-func ReadFile(name string, limit int64) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a file")
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return ReadAll(f, limit)
-}
-
-// ReadAll reads at most limit bytes, and fails if there are more.
-func ReadAll(r io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		return nil, fmt.Errorf("more than %d MiB", limit>>20)
-	}
-	return data, err
-}
-
-// withoutName leaves out the name of a file, which is told otherwise.
+// withoutName leaves out the name of a file that userfile.Read could not read, which is told otherwise.
 func withoutName(err error) error {
+	for _, what := range []error{userfile.ErrNotRegular, userfile.ErrTooLarge} {
+		if errors.Is(err, what) {
+			return what
+		}
+	}
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // maxModFile is the largest go.mod or go.work that is read: what the go command accepts of a dependency.
@@ -106,7 +108,7 @@ type parser[F any] func(name string, data []byte, fix modfile.VersionFixer) (*F,
 // read reads and parses a go.mod or go.work. The result is nil if there is any mistake in it.
 func read[F any](p *Project, dir place, base string, parse parser[F]) *F {
 	name := dir.file(base)
-	data, err := ReadFile(filepath.Join(dir.abs, base), maxModFile)
+	data, err := userfile.Read(filepath.Join(dir.abs, base), maxModFile)
 	if err != nil {
 		p.add(&Problem{File: name, Err: fmt.Errorf("reading it: %w", withoutName(err))})
 		return nil

@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // ErrNoProject: a directory has neither a go.mod nor a go.work.
@@ -89,7 +91,7 @@ func (p *Project) readable(yield func(Module) bool) {
 func (p *Project) Fingerprint() (string, error) {
 	hashed := make(map[string]string)
 	for _, name := range p.files() {
-		data, err := ReadFile(name, maxSumFile) // the largest of them
+		data, err := userfile.Read(name, maxSumFile) // the largest of them
 		switch {
 		case err == nil:
 			hashed[slashed(p.Root, name)] = fmt.Sprintf("%x", sha256.Sum256(data))

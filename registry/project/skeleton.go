@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/modferry/modferry/artifact/userfile"
 )
 
 // files returns the names of the files that say which modules the project needs: go.work, go.work.sum and every main
@@ -31,7 +33,7 @@ func (p *Project) Skeleton(dst string) (*Project, error) {
 	to := func(name string) string { return filepath.Join(dst, strings.ReplaceAll(name, ":", "")) } // as in C:\
 	err := os.RemoveAll(dst)
 	for _, name := range p.files() {
-		data, readErr := ReadFile(name, maxSumFile)
+		data, readErr := userfile.Read(name, maxSumFile)
 		if missing(readErr) {
 			continue
 		}
@@ -145,7 +147,7 @@ func (p *Project) alone() map[string][]modfile.Replace {
 	}
 	shared := p.shared()
 	for m := range p.readable {
-		data, _ := ReadFile(filepath.Join(m.Dir, "go.sum"), maxSumFile)
+		data, _ := userfile.Read(filepath.Join(m.Dir, "go.sum"), maxSumFile)
 		lines, _ := ParseSums("go.sum", data) // Sums says what is wrong with it
 		sums := listed(lines)
 		for _, r := range m.File.Require {

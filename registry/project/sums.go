@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modferry/modferry/artifact/goproxy"
+	"github.com/modferry/modferry/artifact/userfile"
 	"github.com/modferry/modferry/registry/requirement"
 )
 
@@ -71,7 +72,7 @@ func (p *Project) SumFiles() []string {
 func (p *Project) Sums() (lines []requirement.Requirement, problems []error) {
 	for _, file := range p.SumFiles() {
 		shown := filepath.Join(p.root.shown, slashed(p.Root, file))
-		data, err := ReadFile(file, maxSumFile)
+		data, err := userfile.Read(file, maxSumFile)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("reading %s: %w", shown, withoutName(err)))
 			continue

@@ -31,16 +31,27 @@ func (l *Lister) Each(ctx context.Context, do func(path string, versions []regis
 	if err != nil {
 		return broken, err
 	}
+	faults, err := l.EachOf(ctx, paths, do)
+	return append(broken, slices.DeleteFunc(faults, func(err error) bool {
+		return errors.Is(err, registry.ErrNotFound) // it is gone since it was listed, or nothing is left of it
+	})...), err
+}
+
+// EachOf is Each for modules that somebody has named: of one that is not there, broken says so.
+func (l *Lister) EachOf(ctx context.Context, paths []string, do func(path string, versions []registry.Listed) error) (broken []error, err error) {
 	down := false
 	for _, path := range paths {
-		versions, err := Versions(ctx, l.Stores, path)
+		store, err := l.Stores.For(path)
+		var versions []registry.Listed
+		if err == nil {
+			versions, err = store.Versions(ctx, path)
+		}
 		switch {
 		case err == nil:
 			if err := do(path, versions); err != nil {
 				return broken, err
 			}
-		case errors.Is(err, registry.ErrNotFound): // it is gone since it was listed, or nothing is left of it
-		case ctx.Err() != nil, down && errors.Is(err, registry.ErrUnavailable):
+		case ctx.Err() != nil, errors.Is(err, registry.ErrNoLayout), down && errors.Is(err, registry.ErrUnavailable):
 			return broken, err // the second in a row: it is not the repository
 		default:
 			broken = append(broken, err)
@@ -100,15 +111,6 @@ func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, 
 		l.CatalogOnly(s)
 	}
 	return paths, broken, nil
-}
-
-// Versions lists the versions of a module in the store that it is routed to.
-func Versions(ctx context.Context, stores *registry.Router, path string) ([]registry.Listed, error) {
-	store, err := stores.For(path)
-	if err != nil {
-		return nil, err
-	}
-	return store.Versions(ctx, path)
 }
 
 // Kind is how a version that has its go.mod only is marked in listings, after its name.

@@ -17,8 +17,8 @@ import (
 	"github.com/modferry/modferry/registry/requirement"
 )
 
-// maxNames bounds what names versions, in bytes.
-const maxNames = 128 << 20
+// MaxNames bounds what names versions, in bytes.
+const MaxNames = 128 << 20
 
 // ReadNames returns what a file names, as [ParseNames] does; "-" is standard input.
 func ReadNames(file string, stdin io.Reader) ([]requirement.Requirement, error) {
@@ -27,9 +27,9 @@ func ReadNames(file string, stdin io.Reader) ([]requirement.Requirement, error) 
 		err  error
 	)
 	if file == "-" {
-		data, err = artifact.ReadAll(stdin, "standard input", maxNames)
+		data, err = artifact.ReadAll(stdin, "standard input", MaxNames)
 	} else {
-		data, err = userfile.ReadAny(file, maxNames)
+		data, err = userfile.ReadAny(file, MaxNames)
 	}
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ ssh diode cat delivery.tar | modferry bundle load --key cosign.pub -`),
 	}
 }
 
-func (a *app) bundleLoad(c *cli.Context) error {
+func (a *app) bundleLoad(c *cli.Context) (err error) {
 	if !c.Args().Present() {
 		return command.UsageErrorf("bundle load needs volumes: directories, tars, or - for standard input")
 	}
@@ -80,7 +80,7 @@ func (a *app) bundleLoad(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer command.CloseWritten(store, &err)
 	if err := command.Contact(c.Context, []*registry.Store{store}, "loaded", registry.ErrUnreachable, registry.ErrUnauthorized); err != nil {
 		return err
 	}

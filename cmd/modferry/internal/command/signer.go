@@ -70,7 +70,7 @@ func (a *App) loadSigner(c *cli.Context, key string) (signer *sign.Signer, err e
 	if sign.IsKMS(key) {
 		signer, err = sign.LoadKMSSigner(c.Context, key)
 	} else {
-		signer, err = sign.LoadSigner(key, func() ([]byte, error) { return a.password("Password for " + key + ": ") })
+		signer, err = sign.LoadSigner(key, func() ([]byte, error) { return a.password(c.Context, "Password for "+key+": ") })
 		debug.FreeOSMemory() // decrypting a key takes 64 MiB, nothing after it does
 	}
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -123,6 +124,14 @@ func (a *App) OpenSource(c *cli.Context, done string) (*registry.Store, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	return store, nil
+}
+
+// CloseWritten closes stores that a command may have written to, at its end. What is not in order then is the command's
+// error, besides another one that it may have.
+func CloseWritten(stores io.Closer, err *error) {
+	if closed := stores.Close(); closed != nil {
+		*err = errors.Join(*err, closed)
+	}
 }
 
 // Answers returns why a store that is to be read does not answer, or not to us; nil if it does.

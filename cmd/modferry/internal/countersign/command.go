@@ -64,7 +64,7 @@ modferry sign --key vault://release --policy policy.yaml corp.example/lib@v1.2.3
 	}
 }
 
-func (a app) sign(c *cli.Context) error {
+func (a app) sign(c *cli.Context) (err error) {
 	all, pattern := c.Bool(flagAll), c.String(flagPattern)
 	switch {
 	case all == c.Args().Present():
@@ -85,7 +85,7 @@ func (a app) sign(c *cli.Context) error {
 		return err
 	}
 	stores := run.Checker.Stores
-	defer stores.Close()
+	defer command.CloseWritten(stores, &err)
 	var broken []error
 	if all {
 		list, broken, err = a.Everything(c, stores, run.Checker.Verifier)

@@ -176,7 +176,7 @@ modferry prune apply --registry harbor.example/golang --sign-key cosign.key plan
 	}
 }
 
-func (a app) pruneApply(c *cli.Context) error {
+func (a app) pruneApply(c *cli.Context) (err error) {
 	if c.Args().Len() != 1 {
 		return command.UsageErrorf("prune apply needs a plan, which prune plan writes")
 	}
@@ -194,7 +194,7 @@ func (a app) pruneApply(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer command.CloseWritten(store, &err)
 	r := &report{out: a.Out, json: c.Bool(command.FlagJSON)}
 	if err := plan.Apply(c.Context, store, r.tell); err != nil {
 		return err

@@ -71,7 +71,7 @@ modferry sync --key cosign.pub --watch 1h --rate 10MB centre.example/golang bran
 	}
 }
 
-func (a *app) sync(c *cli.Context) error {
+func (a *app) sync(c *cli.Context) (err error) {
 	if c.NArg() < 2 {
 		return command.UsageErrorf("sync needs two stores: from where, and to where")
 	}
@@ -87,8 +87,9 @@ func (a *app) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(pair)
 	from, to := pair[0], pair[1]
+	defer from.Close()
+	defer command.CloseWritten(to, &err)
 	if from.String() == to.String() {
 		return command.UsageErrorf("%s is to be copied to itself", from)
 	}
@@ -181,11 +182,4 @@ func rateLimit(c *cli.Context) (*rate.Limiter, error) {
 		return nil, command.UsageErrorf("--%s %q is not a size like 10MB", flagRate, text)
 	}
 	return rate.NewLimiter(rate.Limit(n), 64<<10), nil
-}
-
-// closeAll closes stores. What was pushed is durable before.
-func closeAll(stores []*registry.Store) {
-	for _, s := range stores {
-		_ = s.Close()
-	}
 }
