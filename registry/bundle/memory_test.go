@@ -50,6 +50,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
+func (g *generated) Reference(string, string) string { return "" }
+
 func (g *generated) Manifest(_ context.Context, _, ref string) (d ocispec.Descriptor, raw []byte, err error) {
 	m, ok := g.manifests[ref]
 	if !ok {
