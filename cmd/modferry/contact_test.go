@@ -72,6 +72,25 @@ func TestAStoreThatIsNotThereIsToldOnce(t *testing.T) {
 	}
 }
 
+// A catalog that the account may not read is another matter.
+func TestAWrongPasswordIsToldAsSuch(t *testing.T) {
+	b, public := mirrored(t)
+	for name, auth := range map[string]registrytest.Auth{"distribution": registrytest.BasicAuth, "Harbor": registrytest.HarborToken} {
+		t.Run(name, func(t *testing.T) {
+			reg := registrytest.New(t, registrytest.Options{Auth: auth, User: "robot", Password: "right"})
+			t.Setenv("DOCKER_AUTH_CONFIG", `{"auths":{"`+reg.Host()+`":{"username":"robot","password":"canary"}}}`)
+			b.env["MODFERRY_REGISTRY"] = reg.Host() + "/golang"
+			for _, args := range [][]string{{"list"}, {"list", "example.com/a"}, {"verify", "--key", public, "--all"}} {
+				r := b.run(args...).complains("unauthorized", "password")
+				r.showsNone()
+				if r.code == command.ExitOK || strings.Contains(r.err, "catalog") {
+					t.Errorf("%v: exit code %d: %s", args, r.code, r.err)
+				}
+			}
+		})
+	}
+}
+
 // Some registries deny what does not exist, as the snapshot of a new store.
 func TestAStoreThatDeniesTheSnapshotTakesModules(t *testing.T) {
 	b := newBench(t)
