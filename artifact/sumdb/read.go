@@ -2,6 +2,7 @@ package sumdb
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
@@ -65,6 +66,7 @@ func Open(ctx context.Context, log *Log, manifest []byte, read BlobFunc, part Pa
 	first := slices.IndexFunc(layers, func(l section) bool { return l.data == nil })
 	if apart > 0 {
 		s.spine.apart, s.spine.part, s.spine.read = m.Layers[first:][:apart], part, read
+		s.spine.sums = make([][sha256.Size]byte, apart*ChunkSize/TileSize)
 	}
 	err = each(ctx, len(layers), nil, func(ctx context.Context, i int) error {
 		if i == 0 {
@@ -73,6 +75,7 @@ func Open(ctx context.Context, log *Log, manifest []byte, read BlobFunc, part Pa
 		data, err := readBlob(ctx, read, m.Layers[i])
 		if layers[i].data == nil {
 			copy(s.levels[0][(i-first)*ChunkSize/TileWidth:], hashTiles(data))
+			copy(s.spine.sums[(i-first)*ChunkSize/TileSize:], sumTiles(data))
 		} else {
 			copy(layers[i].data, data)
 		}

@@ -1,13 +1,12 @@
 package sumdb
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // A PartFunc reads len(p) bytes at off of a blob that was read before. It may be called concurrently, and for as long as
@@ -19,8 +18,10 @@ type spine struct {
 	size int64  // bytes
 	held []byte // what follows the chunks that are kept elsewhere
 
-	// Those chunks, how to read a part of one, and how to read one that is not what it was.
+	// Those chunks, the SHA-256 of each tile in them, which is checked sooner than its hash in the tree, how to read a part
+	// of one, and how to read one that is not what it was.
 	apart []ocispec.Descriptor
+	sums  [][sha256.Size]byte
 	part  PartFunc
 	read  BlobFunc
 }
@@ -35,18 +36,16 @@ func (s *spine) all() ([]byte, error) {
 	return s.held, nil
 }
 
-// tile returns the widest version of a tile, which is full if its hash is given.
-func (s *spine) tile(n int64, hash []byte) ([]byte, error) {
+// tile returns the widest version of the tile n at level 1.
+func (s *spine) tile(n int64) ([]byte, error) {
 	start := n * TileSize
 	if first := int64(len(s.apart)) * ChunkSize; start >= first {
 		return s.held[start-first : min(start+TileSize, s.size)-first], nil
 	}
 	d, off := s.apart[start/ChunkSize], start%ChunkSize
 	data := make([]byte, TileSize)
-	if err := s.part(d, data, off); err == nil {
-		if got := hashTile(data); bytes.Equal(got[:], hash) {
-			return data, nil
-		}
+	if err := s.part(d, data, off); err == nil && sha256.Sum256(data) == s.sums[n] {
+		return data, nil
 	}
 	blob, err := readBlob(context.Background(), s.read, d)
 	if err != nil { // which says nothing about any version
@@ -55,11 +54,10 @@ func (s *spine) tile(n int64, hash []byte) ([]byte, error) {
 	return blob[off:][:TileSize], nil
 }
 
-// level1 returns the widest version of the tile n at level 1.
-func (s *Snapshot) level1(n int64) ([]byte, error) {
-	var hash []byte
-	if end := (n + 1) * tlog.HashSize; end <= int64(len(s.levels[0])) {
-		hash = s.levels[0][n*tlog.HashSize : end]
+// sumTiles returns the SHA-256 of each tile of a chunk.
+func sumTiles(chunk []byte) (sums [][sha256.Size]byte) {
+	for ; len(chunk) >= TileSize; chunk = chunk[TileSize:] {
+		sums = append(sums, sha256.Sum256(chunk[:TileSize]))
 	}
-	return s.spine.tile(n, hash)
+	return sums
 }

@@ -22,7 +22,7 @@ func (s *Snapshot) Tile(t tlog.Tile) ([]byte, error) {
 		}
 		return prefix(tile, t), nil
 	case 1:
-		tile, err := s.level1(t.N)
+		tile, err := s.spine.tile(t.N)
 		if err != nil {
 			return nil, tileError(t, err)
 		}
@@ -69,7 +69,7 @@ func (s *Snapshot) CheckTile(n int64, full []byte) error {
 		}
 		return nil
 	}
-	above, err := s.level1(n / TileWidth)
+	above, err := s.spine.tile(n / TileWidth)
 	if err != nil {
 		return err
 	}
