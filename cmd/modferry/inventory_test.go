@@ -30,7 +30,8 @@ func TestAnInventoryIsSignedAndChecked(t *testing.T) {
 	}
 
 	_, stranger := b.keys("stranger")
-	b.run("inventory", "--check", "inside.txt", "--key", stranger).exits(command.ExitFailed).complains("no trusted signature")
+	b.run("inventory", "--check", "inside.txt", "--key", stranger).exits(command.ExitRefused).complains("no trusted signature")
+	b.run("bundle", "create", "--key", private, "--since", "inside.txt", "--since-key", stranger, "--output", "a.tar").exits(command.ExitRefused)
 	b.run("inventory", "--check", "inside.json", "--key", public).exits(command.ExitFailed).complains("inside.json.sig")
 	must(t, os.WriteFile("inside.txt", text[:len(text)-1], 0o600))
 	b.run("inventory", "--check", "inside.txt").exits(command.ExitFailed).complains("cut off")
