@@ -42,6 +42,9 @@ func TestHowNotToCallInventory(t *testing.T) {
 	private, _ := b.keys("inside")
 	b.run("inventory", "--format", "xml").exits(command.ExitUsage).complains("text and json")
 	b.run("inventory", "--sign-key", private).exits(command.ExitUsage).complains("--output")
+	b.env["MODFERRY_SIGN_KEY"] = private // which mirror is to sign with
+	b.run("inventory").exits(command.ExitOK).says("example.com/a")
+	delete(b.env, "MODFERRY_SIGN_KEY")
 	b.run("inventory", "--registry", "corp.example=oci:a,oci:b").exits(command.ExitUsage).complains("one store at a time")
 	b.run("inventory", "--registry", "oci:nowhere").exits(command.ExitFailed).complains("nowhere")
 }

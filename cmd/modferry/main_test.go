@@ -39,3 +39,13 @@ func TestNobodyIsToldThatNobodyReads(t *testing.T) {
 		}
 	}
 }
+
+func TestALockThatIsNoFileIsNotRead(t *testing.T) {
+	b := newBench(t)
+	file := b.mirrorFile("m.yaml")
+	must(t, os.Symlink("/dev/zero", b.path("m.lock")))
+	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
+	must(t, os.Remove(b.path("m.lock")))
+	must(t, syscall.Mkfifo(b.path("m.lock"), 0o600)) // nobody will ever write to it
+	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
+}

@@ -71,11 +71,13 @@ func (a app) inventory(c *cli.Context) error {
 	if err != nil {
 		return command.UsageErrorf("--%s: %v", flagFormat, err)
 	}
-	if c.IsSet(command.FlagSignKey) && !c.IsSet(flagOutput) {
-		return command.UsageErrorf("--%s needs --%s: the signature is a file beside it", command.FlagSignKey, flagOutput)
-	}
 	var signer *sign.Signer
-	if c.IsSet(command.FlagSignKey) {
+	switch _, fromEnv := a.Env(command.EnvName(command.FlagSignKey)); {
+	case !c.IsSet(command.FlagSignKey):
+	case !c.IsSet(flagOutput) && fromEnv: // a setting for other commands
+	case !c.IsSet(flagOutput):
+		return command.UsageErrorf("--%s needs --%s: the signature is a file beside it", command.FlagSignKey, flagOutput)
+	default:
 		if signer, err = a.Signer(c); err != nil {
 			return err
 		}
