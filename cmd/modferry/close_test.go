@@ -2,26 +2,27 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
 )
 
-// spoiler breaks the index of a layout when a text is written: in a test, the last one that a command has to say.
-type spoiler struct {
+// observer calls a function when a text is written: in a test, the last one that a command has to say.
+type observer struct {
 	bytes.Buffer
-	at, index string
+	at string
+	do func()
 }
 
-func (s *spoiler) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte(s.at)) {
-		if err := os.WriteFile(s.index, []byte("broken"), 0o600); err != nil {
-			return 0, err
-		}
+func (o *observer) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(o.at)) {
+		o.do()
 	}
-	return s.Buffer.Write(p)
+	return o.Buffer.Write(p)
 }
 
 func TestAStoreWhoseIndexCannotBeWrittenAtTheEndIsAFailure(t *testing.T) {
@@ -49,11 +50,31 @@ func TestAStoreWhoseIndexCannotBeWrittenAtTheEndIsAFailure(t *testing.T) {
 		"prune":   {"the index still names", []string{"prune", "apply", "--registry", store("prune"), b.path("plan")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out := &spoiler{at: tt.at, index: b.path(name, "index.json")}
+			out := &observer{at: tt.at, do: func() { b.write(filepath.Join(name, "index.json"), "broken") }}
 			code := execute(t.Context(), command.Streams{In: strings.NewReader(""), Out: out, Err: out, Env: b.lookup}, tt.args)
 			if code != command.ExitFailed || !strings.Contains(out.String(), "writing index.json of oci:"+b.path(name)) {
 				t.Errorf("exit code %d: %s", code, out)
 			}
 		})
+	}
+}
+
+func TestOtherToolsSeeWhatAWatchingSyncHasCopied(t *testing.T) {
+	b, public := mirrored(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var index []byte
+	out := &observer{at: " copied, ", do: func() {
+		data, err := os.ReadFile(b.path("branch", "index.json"))
+		if err != nil {
+			t.Error(err)
+		}
+		index = data
+		stop()
+	}}
+	code := execute(ctx, command.Streams{In: strings.NewReader(""), Out: out, Err: out, Env: b.lookup},
+		[]string{"sync", "--key", public, "--watch", "1h", "oci:" + b.path("store"), "oci:" + b.path("branch")})
+	if code != command.ExitOK || !bytes.Contains(index, []byte("example.com/a:v1.0.0")) {
+		t.Errorf("exit code %d, %s; after the first round, index.json is\n%s", code, out, index)
 	}
 }

@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"artifact", "artifact/strictyaml", "registry/safetext", "registry/requirement", "registry/tempdir"},
 	{"artifact/sign", "artifact/sumdb", "registry/bundle/ustar"},
 	{"registry", "registry/gocmd"},
-	{"proxyshim/access", "registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource"},
+	{"proxyshim/access", "registry/remote", "registry/ocilayout", "registry/project", "registry/record", "registry/gitsource", "registry/outage"},
 	{"registry/inventory", "registry/stores", "registry/upstream", "registry/verify", "registry/collect/mirrorfile", "proxyshim/cache"},
 	{"proxyshim/events", "proxyshim/snapshots"},
 	{"registry/collect/closure", "proxyshim", "registry/transfer"},

@@ -30,7 +30,8 @@ func TestAnInventoryIsSignedAndChecked(t *testing.T) {
 	}
 
 	_, stranger := b.keys("stranger")
-	b.run("inventory", "--check", "inside.txt", "--key", stranger).exits(command.ExitFailed).complains("no trusted signature")
+	b.run("inventory", "--check", "inside.txt", "--key", stranger).exits(command.ExitRefused).complains("no trusted signature")
+	b.run("bundle", "create", "--key", private, "--since", "inside.txt", "--since-key", stranger, "--output", "a.tar").exits(command.ExitRefused)
 	b.run("inventory", "--check", "inside.json", "--key", public).exits(command.ExitFailed).complains("inside.json.sig")
 	must(t, os.WriteFile("inside.txt", text[:len(text)-1], 0o600))
 	b.run("inventory", "--check", "inside.txt").exits(command.ExitFailed).complains("cut off")
@@ -41,6 +42,9 @@ func TestHowNotToCallInventory(t *testing.T) {
 	private, _ := b.keys("inside")
 	b.run("inventory", "--format", "xml").exits(command.ExitUsage).complains("text and json")
 	b.run("inventory", "--sign-key", private).exits(command.ExitUsage).complains("--output")
+	b.env["MODFERRY_SIGN_KEY"] = private // which mirror is to sign with
+	b.run("inventory").exits(command.ExitOK).says("example.com/a")
+	delete(b.env, "MODFERRY_SIGN_KEY")
 	b.run("inventory", "--registry", "corp.example=oci:a,oci:b").exits(command.ExitUsage).complains("one store at a time")
 	b.run("inventory", "--registry", "oci:nowhere").exits(command.ExitFailed).complains("nowhere")
 }

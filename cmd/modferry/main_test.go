@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -37,5 +39,37 @@ func TestNobodyIsToldThatNobodyReads(t *testing.T) {
 		if code := command.Report(&out, err); code != command.ExitFailed || (out.Len() == 0) != silent {
 			t.Errorf("%v: exit code %d, %q", err, code, out.String())
 		}
+	}
+}
+
+func TestALockThatIsNoFileIsNotRead(t *testing.T) {
+	b := newBench(t)
+	file := b.mirrorFile("m.yaml")
+	must(t, os.Symlink("/dev/zero", b.path("m.lock")))
+	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
+	must(t, os.Remove(b.path("m.lock")))
+	must(t, syscall.Mkfifo(b.path("m.lock"), 0o600)) // nobody will ever write to it
+	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
+}
+
+func TestRunPassesSignalsOn(t *testing.T) {
+	b := newBench(t)
+	r, w := io.Pipe()
+	code := make(chan int, 1)
+	s := command.Streams{In: strings.NewReader(""), Out: w, Err: io.Discard, Env: b.lookup}
+	go func() {
+		code <- execute(t.Context(), s, []string{"run", "--insecure-skip-verify", "sh", "-c", `trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done`})
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	if !lines.Scan() || lines.Text() != "ready" {
+		t.Fatalf("the command did not start: exit code %d", <-code)
+	}
+	must(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+	if lines.Scan() {
+		t.Errorf("unexpected output %q", lines.Text())
+	}
+	if got := <-code; got != 7 {
+		t.Errorf("exit code %d, want that of the command, 7", got)
 	}
 }

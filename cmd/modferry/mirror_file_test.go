@@ -5,9 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/modferry/modferry/cmd/modferry/internal/command"
@@ -55,19 +53,6 @@ func TestALockThatIsALinkStaysOne(t *testing.T) {
 	if target, err := os.Readlink(b.path("m.lock")); err != nil || target != b.path("elsewhere") || !strings.Contains(string(data), "- example.com/a v1.0.0\n") {
 		t.Errorf("%q, %v\n%s", target, err, data)
 	}
-}
-
-func TestALockThatIsNoFileIsNotRead(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("needs /dev/zero")
-	}
-	b := newBench(t)
-	file := b.mirrorFile("m.yaml")
-	must(t, os.Symlink("/dev/zero", b.path("m.lock")))
-	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
-	must(t, os.Remove(b.path("m.lock")))
-	must(t, syscall.Mkfifo(b.path("m.lock"), 0o600)) // nobody will ever write to it
-	b.run("mirror", "--no-sign", file).exits(command.ExitFailed).complains("m.lock is not a regular file")
 }
 
 func TestWhatAQueryLedToIsLockedThoughTheRunIsInterrupted(t *testing.T) {

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -41,28 +39,6 @@ func TestRunGivesStandardInputToTheCommand(t *testing.T) {
 	b := newBench(t)
 	b.stdin = "hello"
 	b.run("run", "--insecure-skip-verify", "cat").exits(command.ExitOK).prints("hello")
-}
-
-func TestRunPassesSignalsOn(t *testing.T) {
-	b := newBench(t)
-	r, w := io.Pipe()
-	code := make(chan int, 1)
-	s := command.Streams{In: strings.NewReader(""), Out: w, Err: io.Discard, Env: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok }}
-	go func() {
-		code <- execute(t.Context(), s, []string{"run", "--insecure-skip-verify", "sh", "-c", `trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done`})
-		w.Close()
-	}()
-	lines := bufio.NewScanner(r)
-	if !lines.Scan() || lines.Text() != "ready" {
-		t.Fatalf("the command did not start: exit code %d", <-code)
-	}
-	must(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
-	if lines.Scan() {
-		t.Errorf("unexpected output %q", lines.Text())
-	}
-	if got := <-code; got != 7 {
-		t.Errorf("exit code %d, want that of the command, 7", got)
-	}
 }
 
 func TestRunServesTheGoCommand(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 // publishIndexes adds the modules that are in a store now to its index. Without it nothing but listings is the worse.
 func (r *runner) publishIndexes(ctx context.Context) {
 	for store, paths := range r.stored {
-		err := r.outages.check(store)
+		err := r.outages.Check(store)
 		if err == nil {
 			err = store.PublishIndex(ctx, slices.Collect(maps.Keys(paths)), r.Signer)
 		}
@@ -24,7 +24,7 @@ func (r *runner) publishIndexes(ctx context.Context) {
 // with a version which it has seen itself.
 func (r *runner) publishTileIndexes(ctx context.Context) {
 	for store, tiles := range r.tiles {
-		err := r.outages.check(store)
+		err := r.outages.Check(store)
 		if err == nil {
 			err = store.PublishTileIndex(ctx, r.Checksums.Log, tiles, r.Signer)
 		}

@@ -52,11 +52,11 @@ func (r *runner) inspect(ctx context.Context, j *job) error {
 		}
 		r.mu.Unlock()
 	}
-	if err := r.outages.check(j.store); err != nil {
+	if err := r.outages.Check(j.store); err != nil {
 		return err
 	}
 	have, signed, err := j.store.Confirm(ctx, j.Module, j.ModOnly, r.Signer)
-	r.outages.observe(j.store, err)
+	r.outages.Observe(j.store, err)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 	case errors.Is(err, registry.ErrPolicy):
@@ -138,7 +138,7 @@ func (r *runner) plan(ctx context.Context, j *job) error {
 
 // finish does what inspection found to be missing.
 func (r *runner) finish(ctx context.Context, j *job) error {
-	if err := r.outages.check(j.store); err != nil {
+	if err := r.outages.Check(j.store); err != nil {
 		return err
 	}
 	if j.damaged != nil {
@@ -232,7 +232,7 @@ func (r *runner) publish(ctx context.Context, j *job, files artifact.Files, e *a
 		Recorded: j.Recorded,
 		Absent:   j.have == nil && !j.unread,
 	})
-	r.outages.observe(j.store, err)
+	r.outages.Observe(j.store, err)
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (r *runner) complete(ctx context.Context, j *job, e *artifact.Evidence) err
 			j.Reference, upstream.ErrChecksum, err)
 	}
 	err = j.store.PublishEvidence(ctx, *e, r.Signer)
-	r.outages.observe(j.store, err)
+	r.outages.Observe(j.store, err)
 	if err != nil {
 		return err
 	}

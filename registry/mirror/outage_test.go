@@ -16,6 +16,9 @@ import (
 	"github.com/modferry/modferry/registry/upstream/upstreamtest"
 )
 
+// deadAfter is how many versions in a row outage.Detector lets a store leave without an answer.
+const deadAfter = 8
+
 // manyVersions are more than a registry that is down is asked for.
 func manyVersions() (names []string, items []requirement.Requirement) {
 	for i := range 10 * deadAfter {
@@ -85,19 +88,5 @@ func TestARegistryThatGoesDownWhileScansAreWaitedForIsNotAskedForEveryVersion(t 
 	}
 	if asked, most := repositories(reg.Requests()[before:]), deadAfter+o.Jobs+1; asked > most { // and for the index
 		t.Errorf("asked for %d versions, want at most %d", asked, most)
-	}
-}
-
-func TestAnAnswerEndsAnOutage(t *testing.T) {
-	store := openStores(t, "127.0.0.1:1/golang").Stores()[0]
-	var o outages
-	down := fmt.Errorf("down: %w", registry.ErrUnavailable)
-	for range deadAfter - 1 {
-		o.observe(store, down)
-	}
-	o.observe(store, registry.ErrNotFound)
-	o.observe(store, down)
-	if err := o.check(store); err != nil {
-		t.Error(err)
 	}
 }

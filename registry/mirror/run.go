@@ -16,6 +16,7 @@ import (
 	"github.com/modferry/modferry/artifact"
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/outage"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/upstream"
 )
@@ -85,7 +86,7 @@ type runner struct {
 
 	head    *treeHead
 	headErr error // why there is none, although one is needed
-	outages outages
+	outages outage.Detector
 
 	mu      sync.Mutex // guards what follows, and calls of Report
 	summary Summary

@@ -64,10 +64,10 @@ func (r *runner) askForScans(ctx context.Context, list []*scanned) (left []*scan
 	group.SetLimit(r.Jobs)
 	for _, s := range list {
 		group.Go(func() error {
-			err := r.outages.check(s.store)
+			err := r.outages.Check(s.store)
 			if err == nil {
 				_, err = s.store.FindKind(ctx, s.Module, false)
-				r.outages.observe(s.store, err)
+				r.outages.Observe(s.store, err)
 			}
 			var answer *registry.Error
 			switch {

@@ -318,3 +318,33 @@ func TestIndexesNeverShrink(t *testing.T) {
 		})
 	}
 }
+
+// Two mirrors with one key make an index each, and both are in a store that got what they mirrored. The next store gets them
+// at once: neither is to take the other's place.
+func TestSeveralIndexesOfOneSignerCross(t *testing.T) {
+	signer, log := signtest.Signer(t, 0), transfertest.NewLog(t)
+	from := newLayout(t)
+	for _, path := range []string{"corp.example/a", "corp.example/b"} {
+		mirrored := newLayout(t)
+		m := module.Version{Path: path, Version: "v1.0.0"}
+		storetest.Publish(t, mirrored, artifacttest.ModOnlyVersion(t, m), signer)
+		must(t, mirrored.PublishIndex(t.Context(), []string{path}, signer))
+		must(t, mirrored.PublishTileIndex(t.Context(), log.Log, map[int64]module.Version{int64(path[len(path)-1]): m}, signer))
+		syncAll(t, transfer.Sync{Copier: newCopier(mirrored, from, log, signer.Verifier())})
+	}
+	for range 10 {
+		_, reg := newRegistry(t)
+		for _, to := range []*registry.Store{newLayout(t), reg} {
+			syncAll(t, transfer.Sync{Copier: newCopier(from, to, log, signer.Verifier())}).
+				wants(t, 0, map[registry.Outcome]int{registry.Published: 6})
+			names, err := to.Index(t.Context(), signer.Verifier())
+			if err != nil || len(names) != 2 {
+				t.Errorf("%s: %v, %v", to, names, err)
+			}
+			tiles, err := to.TileIndexes(t.Context(), log.Log, signer.Verifier())
+			if err != nil || len(tiles) != 2 {
+				t.Errorf("%s: %d tile indexes, %v", to, len(tiles), err)
+			}
+		}
+	}
+}

@@ -74,7 +74,8 @@ func (r *run) all(ctx context.Context, items []Item) error {
 			n++
 		}
 		jobs := r.jobs
-		if phase(items[0]) == Snapshot { // each goes on from the one before
+		switch phase(items[0]) {
+		case Snapshot, Index: // each goes on from the one before: two indexes of one signer would take the same tag
 			jobs = 1
 		}
 		if err := r.each(ctx, items[:n], jobs); err != nil {

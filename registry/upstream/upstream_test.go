@@ -206,20 +206,6 @@ func TestUpstreamDoesNotBlameOthersForAFullDisk(t *testing.T) {
 	}
 }
 
-func TestUpstreamOnlyReadsRegularFiles(t *testing.T) {
-	tree := upstreamtest.NewTree(t)
-	name := tree.File(t, upstreamtest.VersionA.String(), ".mod")
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mkfifo(name, 0o644); err != nil {
-		t.Skip(err)
-	}
-	if _, err := newUpstream(t, tree.URL()).GoMod(t.Context(), upstreamtest.VersionA); !errors.Is(err, errNotRegular) || !errors.Is(err, ErrUpstream) {
-		t.Error(err)
-	}
-}
-
 func TestUpstreamFollowsRedirectsButNeverToPlainHTTP(t *testing.T) {
 	tree := upstreamtest.NewTree(t, upstreamtest.VersionA.String())
 	plain := upstreamtest.NewProxy(t, tree, nil)

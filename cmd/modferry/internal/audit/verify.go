@@ -13,6 +13,7 @@ import (
 
 	"github.com/modferry/modferry/artifact/sign"
 	"github.com/modferry/modferry/registry"
+	"github.com/modferry/modferry/registry/outage"
 	"github.com/modferry/modferry/registry/redact"
 	"github.com/modferry/modferry/registry/requirement"
 	"github.com/modferry/modferry/registry/verify"
@@ -89,11 +90,12 @@ func (c *Checker) CheckAll(ctx context.Context, list []requirement.Requirement) 
 	}
 	var g errgroup.Group
 	g.SetLimit(c.Jobs)
+	outages := new(outage.Detector)
 	go func() {
 		for i, r := range list {
 			g.Go(func() error {
 				v := Verdict{Module: r.Module.Path, Version: r.Module.Version, ModOnly: r.ModOnly}
-				err := c.check(ctx, r, &v)
+				err := c.checkUnlessDown(ctx, r, &v, outages)
 				if c.Mend != nil && errors.Is(err, registry.ErrCorrupt) {
 					err = c.mend(ctx, r, &v, err)
 				}
@@ -106,6 +108,20 @@ func (c *Checker) CheckAll(ctx context.Context, list []requirement.Requirement) 
 		}
 	}()
 	return out
+}
+
+// checkUnlessDown is check, as long as the store answers.
+func (c *Checker) checkUnlessDown(ctx context.Context, r requirement.Requirement, v *Verdict, outages *outage.Detector) error {
+	store, err := c.Stores.For(r.Module.Path)
+	if err == nil {
+		err = outages.Check(store)
+	}
+	if err != nil {
+		return fmt.Errorf("%v: %w", r.Module, err)
+	}
+	err = c.check(ctx, r, v)
+	outages.Observe(store, err)
+	return err
 }
 
 // check fills in v as far as it gets.

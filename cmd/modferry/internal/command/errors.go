@@ -81,8 +81,11 @@ func Report(w io.Writer, err error) int {
 	if h := Hint(err); h != "" {
 		fmt.Fprintf(w, "  hint: %s\n", h)
 	}
-	if chosen {
+	switch {
+	case chosen:
 		return exit.Code
+	case errors.Is(err, sign.ErrUntrusted), errors.Is(err, sign.ErrUnsigned):
+		return ExitRefused
 	}
 	return ExitFailed
 }

@@ -43,7 +43,8 @@ A repository that cannot be listed is named, nothing is written, and the exit co
 written all the same, and a bundle made since then carries more than it has to.
 
 With --sign-key and --output FILE, FILE.sig has the signature as "cosign sign-blob" writes it, so that "cosign verify-blob"
-takes it. --check FILE verifies it with --key, and bundle create --since FILE with --since-key.`, `
+takes it. --check FILE verifies it with --key, and bundle create --since FILE with --since-key: exit code 4 if another key has
+signed it, or none this content.`, `
 modferry inventory --output inside.txt
 modferry inventory --registry harbor.inside/golang --sign-key cosign.key --output inside.txt
 modferry inventory --check inside.txt --key inside.pub
@@ -70,11 +71,13 @@ func (a app) inventory(c *cli.Context) error {
 	if err != nil {
 		return command.UsageErrorf("--%s: %v", flagFormat, err)
 	}
-	if c.IsSet(command.FlagSignKey) && !c.IsSet(flagOutput) {
-		return command.UsageErrorf("--%s needs --%s: the signature is a file beside it", command.FlagSignKey, flagOutput)
-	}
 	var signer *sign.Signer
-	if c.IsSet(command.FlagSignKey) {
+	switch _, fromEnv := a.Env(command.EnvName(command.FlagSignKey)); {
+	case !c.IsSet(command.FlagSignKey):
+	case !c.IsSet(flagOutput) && fromEnv: // a setting for other commands
+	case !c.IsSet(flagOutput):
+		return command.UsageErrorf("--%s needs --%s: the signature is a file beside it", command.FlagSignKey, flagOutput)
+	default:
 		if signer, err = a.Signer(c); err != nil {
 			return err
 		}

@@ -118,7 +118,9 @@ func (a *app) sync(c *cli.Context) (err error) {
 		w := copying.Watch{Every: every, Out: a.Out, JSON: c.Bool(command.FlagJSON), Now: time.Now}
 		w.Round = func(ctx context.Context, compare bool) (copying.Counts, error) {
 			s.Copier, s.Compare = copier(), compare || c.Bool(flagSignatures)
-			return a.round(ctx, s, &copying.Report{Out: a.Out, Err: a.Err, JSON: c.Bool(command.FlagJSON), Quiet: true})
+			counts, err := a.round(ctx, s, &copying.Report{Out: a.Out, Err: a.Err, JSON: c.Bool(command.FlagJSON), Quiet: true})
+			command.CloseWritten(to, &err) // a directory's index.json is for others, too; the next round opens it again
+			return counts, err
 		}
 		return w.Run(c.Context)
 	}
