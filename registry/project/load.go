@@ -26,7 +26,8 @@ const maxModFile = 16 << 20
 //   - a "use" of a directory that is not there or has no go.mod;
 //   - a replacement by a directory: nobody can mirror that, but where the directory is,
 //     the project works, so it is a warning. If it is not there, it is no warning;
-//   - a go.mod in Root that go.work does not use, which is a warning.
+//   - a go.mod in Root that go.work does not use, which is a warning;
+//   - a directive that the release of the file's go line cannot read, which is a warning.
 func Load(dir string) (*Project, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
@@ -53,6 +54,7 @@ func Load(dir string) (*Project, error) {
 		p.loadUses(isMod)
 	}
 	p.checkReplacements()
+	p.checkGoLines()
 	return p, nil
 }
 

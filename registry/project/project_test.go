@@ -125,6 +125,20 @@ func TestLoad(t *testing.T) {
 		{"workspace of a newer Go", map[string]string{"p/go.work": newGo + "frobnicate x\n"}, "", "", []string{"p/go.work:2: unknown directive: frobnicate", "p/go.work: it is for Go 1.999.0"}},
 		{"workspace of nonsense", map[string]string{"p/go.work": "go 1.22\nfrobnicate x\nuse ./b\n", "p/b/go.mod": "module b\n"}, "", "", []string{"p/go.work:2: unknown directive: frobnicate"}},
 		{"one bad module of two", map[string]string{"p/go.work": "go 1.22\nuse ./b\nuse ./c\n", "p/b/go.mod": "modul b\n", "p/c/go.mod": "module c\n"}, "? c", "./b/... ./c/...", []string{"p/b/go.mod:1: unknown directive: modul"}},
+		{
+			"directives that are newer than the go line, which is where an older go command looks",
+			map[string]string{
+				"p/go.work":  "go 1.22\nuse ./b\nuse ./c\ngodebug panicnil=1\n",
+				"p/b/go.mod": "module b\ngo 1.24\nignore (\n\t./x\n)\ntool b/x\ntool b/y\n",
+				"p/c/go.mod": "module c\ntool c/x\ntool c/y\n",
+			},
+			"b c", "./b/... ./c/...",
+			[]string{
+				"warning: p/go.work:4: godebug lines are for Go 1.23 and later, but the go line says 1.22",
+				"warning: p/b/go.mod:3: ignore lines are for Go 1.25 and later, but the go line says 1.24", "warning: p/c/go.mod:2: tool lines are for Go 1.24 and later, but the go line says 1.16",
+			},
+		},
+		{"directives as new as the go line", map[string]string{"p/go.mod": "module a\ngo 1.25.0\ngodebug panicnil=1\ntool a/x\nignore ./x\n"}, "a", "./...", nil},
 		{"replacements by directories", map[string]string{
 			"p/go.work": "go 1.22\nuse .\nreplace e.example => ../e\n",
 			"p/go.mod":  "module a\nreplace b.example v1.0.0 => ./b\nreplace c.example => ../c\nreplace d.example => ./d\n", "p/b/go.mod": "module b\n", "e/go.mod": "nonsense\n", "p/d/": "",
