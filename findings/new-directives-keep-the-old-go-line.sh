@@ -9,8 +9,8 @@
 #           or an ignore line (1.25). To the older ones that is "unknown directive: tool", exit 1: they read the go line,
 #           find it old enough, and do not switch. With a newer go line in the same file they do.
 # Matters:  where the go line is kept low on purpose, for users of a library or for an old image in CI, one "go get -tool" by a
-#           colleague breaks each go command there, and a mirror of the toolchain that would help is never asked for it. Raise
-#           the go line together with the first such line, or keep tools in a go.mod of their own.
+#           colleague breaks each go command there, and a mirror of the toolchain that would help is never asked for it. Add
+#           a toolchain line with the first such line, or raise the go line, or keep tools in a go.mod of their own.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -56,4 +56,6 @@ go1.27.3, a tool line and go mod tidy: go 1.21; go1.23.12: unknown directive: to
 go1.27.3, a godebug line and go mod tidy: go 1.21; go1.22.12: unknown directive: godebug; with go 1.23.12: go1.23.12
 go1.27.3, an ignore line and go mod tidy: go 1.21; go1.24.13: unknown directive: ignore; with go 1.26.8: go1.26.8
 EOF
+printf 'module example.com/project\n\ngo 1.21\n\ntoolchain go1.26.8\n\nignore ./testdata\n' >go.mod
+[ "$(read_by go1.24.13)" = go1.26.8 ] || { echo "CHANGED: a toolchain line does not help"; exit 1; }
 echo "as stated: the new lines stand under an old go line, and older go commands neither read them nor switch"

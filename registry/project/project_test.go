@@ -130,7 +130,7 @@ func TestLoad(t *testing.T) {
 			map[string]string{
 				"p/go.work":  "go 1.22\nuse ./b\nuse ./c\ngodebug panicnil=1\n",
 				"p/b/go.mod": "module b\ngo 1.24\nignore (\n\t./x\n)\ntool b/x\ntool b/y\n",
-				"p/c/go.mod": "module c\ntool c/x\ntool c/y\n",
+				"p/c/go.mod": "module c\ntool c/x\ntool c/y\ntoolchain go1.23.4\n",
 			},
 			"b c", "./b/... ./c/...",
 			[]string{
@@ -138,6 +138,7 @@ func TestLoad(t *testing.T) {
 				"warning: p/b/go.mod:3: ignore lines are for Go 1.25 and later, but the go line says 1.24", "warning: p/c/go.mod:2: tool lines are for Go 1.24 and later, but the go line says 1.16",
 			},
 		},
+		{"directives as new as the toolchain line", map[string]string{"p/go.mod": "module a\ngo 1.21\ntoolchain go1.24.1\ntool a/x\n"}, "a", "./...", nil},
 		{"directives as new as the go line", map[string]string{"p/go.mod": "module a\ngo 1.25.0\ngodebug panicnil=1\ntool a/x\nignore ./x\n"}, "a", "./...", nil},
 		{"replacements by directories", map[string]string{
 			"p/go.work": "go 1.22\nuse .\nreplace e.example => ../e\n",
