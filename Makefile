@@ -71,8 +71,9 @@ tools: build $(REGISTRY) $(ORAS) $(CRANE) $(REGCTL) $(SYFT) $(TRIVY) ## image to
 	cd e2e && MODFERRY_BIN=$(CURDIR)/modferry REGISTRY_BIN=$(REGISTRY) TOOLS_DIR=$(TOOLS)/bin \
 		$(TEST) -count=1 -run TestTools -v .
 
-lint: $(STATICCHECK) $(GOFUMPT) ## go vet, staticcheck, gofumpt
+lint: $(STATICCHECK) $(GOFUMPT) ## go vet (for Windows, too), staticcheck, gofumpt
 	$(GO) vet ./... && cd e2e && $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
 	$(STATICCHECK) ./... && cd e2e && $(STATICCHECK) ./...
 	@unformatted=$$($(GOFUMPT) -l cmd artifact registry proxyshim e2e); \
 		if [ -n "$$unformatted" ]; then echo "not gofumpt-clean (run make fmt):"; echo "$$unformatted"; exit 1; fi
