@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Software: trivy v0.74.0 (trivy image --input DIR, trivy image --input DIR:TAG), crane v0.22.1, oras v1.3.6 on one OCI image layout.
-# Expected: a layout with two images is scanned as a whole, or refused for want of a tag, as "crane push" refuses it ("layout contains 2
-#           entries").
-# Happens:  the first image in index.json is scanned, and neither the report nor the log says that there is another: exit 0. Which
-#           one is the first depends on the tool that wrote the file last.
-# Matters:  a gate in front of a closed network that scans the layout on the medium is green if the first image is, whatever else is
-#           carried. Scan one image after the other, by DIR:TAG, and count the reports.
+# Software: trivy v0.74.0 (trivy image --input DIR, trivy image --input DIR:TAG), crane v0.22.1, oras v1.3.6 on one
+#           OCI image layout.
+# Expected: a layout with two images is scanned as a whole, or refused for want of a tag, as "crane push" refuses it
+#           ("layout contains 2 entries").
+# Happens:  the first image in index.json is scanned, and neither the report nor the log says that there is another:
+#           exit 0. Which one is the first depends on the tool that wrote the file last.
+# Matters:  a gate in front of a closed network that scans the layout on the medium is green if the first image is,
+#           whatever else is carried. Scan one image after the other, by DIR:TAG, and count the reports.
 set -euo pipefail
 work=$(mktemp -d)
 pid=
