@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Software: cosign v3.1.3 and v2.6.5 (sign, attest --replace, verify-attestation --policy, clean), crane v0.22.1, oras v1.3.6;
-#           distribution v3.1.2 with deletion enabled. Offline, with one key.
-# Expected: signing once more with the same key changes nothing, and "attest --replace" leaves one attestation of its type, the new
-#           one: so it was. v3's own "attest --replace", which reports success, does the same in its default format.
-# Happens:  that holds for the old format only, in which v3 does it as well. As bundles each run of "sign" adds a signature, and
-#           "--replace" is taken and replaces nothing. verify-attestation wants all attestations of the type to pass the policy:
-#           an image whose scan failed once fails for good, whatever is attested afterwards. "cosign clean --type attestation"
-#           removes nothing either ("consider using …"); "--type all" helps, and takes the signatures with it.
-# Matters:  pipelines that attest each night's scan, or sign what may be signed already. With v3 the lists grow by one a night, each
-#           verification fetches all of them, and the first red result is never overcome. Delete the old referrers by digest, with
-#           "oras manifest delete", before the new one is made, or stay with --new-bundle-format=false.
+# Software: cosign v3.1.3 and v2.6.5 (sign, attest --replace, verify-attestation --policy, clean), crane v0.22.1, oras
+#           v1.3.6; distribution v3.1.2 with deletion enabled. Offline, with one key.
+# Expected: signing once more with the same key changes nothing, and "attest --replace" leaves one attestation of its
+#           type, the new one: so it was. v3's own "attest --replace", which reports success, does the same in its
+#           default format.
+# Happens:  that holds for the old format only, in which v3 does it as well. As bundles each run of "sign" adds a
+#           signature, and "--replace" is taken and replaces nothing. verify-attestation wants all attestations of the
+#           type to pass the policy: an image whose scan failed once fails for good, whatever is attested afterwards.
+#           "cosign clean --type attestation" removes nothing either ("consider using …"); "--type all" helps, and
+#           takes the signatures with it.
+# Matters:  pipelines that attest each night's scan, or sign what may be signed already. With v3 the lists grow by one
+#           a night, each verification fetches all of them, and the first red result is never overcome. Delete the old
+#           referrers by digest, with "oras manifest delete", before the new one is made, or stay with
+#           --new-bundle-format=false.
 set -euo pipefail
 work=$(mktemp -d)
 pid=

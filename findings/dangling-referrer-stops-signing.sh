@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Software: oras v1.3.6, regctl v0.11.7, crane v0.22.1, cosign v3.1.3; distribution v3.1.2, which has no referrers API, with
-#           deletion enabled.
-# Expected: deleting one signature or SBOM of an image by its digest takes that one away. The others stay, and new ones can be
-#           attached; at worst the deleted one is still listed.
-# Happens:  it is still listed, under the tag sha256-<hex> that clients keep: crane and regctl do not take it out of there (oras
-#           does). Everybody who attaches writes the list anew, with the dead entry in it, and the registry refuses lists that
-#           name what it does not have. From then on nobody can sign or attest the image any more: oras, regctl and cosign
-#           (its bundles) fail with MANIFEST_BLOB_UNKNOWN about a digest that none of them was asked for, after their own
-#           manifest was pushed. Reading fails in part: "oras discover" and verification go on, "oras cp -r" and
-#           "regctl image copy --referrers" end with exit 1.
-# Matters:  one clean-up with crane, regctl or curl, and the images that it touched can be neither signed anew nor carried on. Give
-#           "oras manifest delete" the job, or delete the tag of the list, after which the ones that are left must be attached again.
+# Software: oras v1.3.6, regctl v0.11.7, crane v0.22.1, cosign v3.1.3; distribution v3.1.2, which has no referrers
+#           API, with deletion enabled.
+# Expected: deleting one signature or SBOM of an image by its digest takes that one away. The others stay, and new
+#           ones can be attached; at worst the deleted one is still listed.
+# Happens:  it is still listed, under the tag sha256-<hex> that clients keep: crane and regctl do not take it out of
+#           there (oras does). Everybody who attaches writes the list anew, with the dead entry in it, and the
+#           registry refuses lists that name what it does not have. From then on nobody can sign or attest the image
+#           any more: oras, regctl and cosign (its bundles) fail with MANIFEST_BLOB_UNKNOWN about a digest that none
+#           of them was asked for, after their own manifest was pushed. Reading fails in part: "oras discover" and
+#           verification go on, "oras cp -r" and "regctl image copy --referrers" end with exit 1.
+# Matters:  one clean-up with crane, regctl or curl, and the images that it touched can be neither signed anew nor
+#           carried on. Give "oras manifest delete" the job, or delete the tag of the list, after which the ones that
+#           are left must be attached again.
 set -euo pipefail
 work=$(mktemp -d)
 pid=

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Software: oras v1.3.6, crane v0.22.1, cosign v3.1.3 and, where it is installed, skopeo, with one file of logins; a registry on
-#           loopback that knows an account for each project.
-# Expected: logins for single projects of a registry ("podman login HOST/PROJECT" writes such keys, containers-auth.json(5)
-#           describes them) are used for their projects, as skopeo and podman do; or a tool that knows hosts only does not use
-#           them, and says that there is no login.
-# Happens:  oras, crane and cosign take the login of some project of that host, another one from run to run: they cut each key down
-#           to its host and take the first that matches, in the order of a Go map. With three projects most runs name the wrong
-#           account, and one in eight or so, by luck, the right one.
-# Matters:  Harbor has a robot account for each project. The CI job that signs or copies fails with 401 and passes when it is run
-#           again, and the registry's log blames robots of other teams. One file (DOCKER_CONFIG) for each project, with the
-#           plain host as its key, is what all of them understand.
+# Software: oras v1.3.6, crane v0.22.1, cosign v3.1.3 and, where it is installed, skopeo, with one file of logins; a
+#           registry on loopback that knows an account for each project.
+# Expected: logins for single projects of a registry ("podman login HOST/PROJECT" writes such keys,
+#           containers-auth.json(5) describes them) are used for their projects, as skopeo and podman do; or a tool
+#           that knows hosts only does not use them, and says that there is no login.
+# Happens:  oras, crane and cosign take the login of some project of that host, another one from run to run: they cut
+#           each key down to its host and take the first that matches, in the order of a Go map. With three projects
+#           most runs name the wrong account, and one in eight or so, by luck, the right one.
+# Matters:  Harbor has a robot account for each project. The CI job that signs or copies fails with 401 and passes
+#           when it is run again, and the registry's log blames robots of other teams. One file (DOCKER_CONFIG) for
+#           each project, with the plain host as its key, is what all of them understand.
 set -euo pipefail
 work=$(mktemp -d)
 pid=

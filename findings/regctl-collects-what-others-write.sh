@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Software: regctl v0.11.7, oras v1.3.6 and one OCI image layout; a registry served by crane v0.22.1.
-# Expected: copying into a layout adds to it: blobs are named by their content, so two copies at a time can at worst lose one of the
-#           two names in index.json.
-# Happens:  whenever it has changed a layout, regctl deletes each blob that index.json does not lead to at that moment, whoever wrote
-#           it and when. What oras is just copying, layers first, is such a blob. oras does not look back: it reports
-#           success, and the layout has the image's name, its manifest and not its layers. The same happens to blobs that "oras
-#           blob push" has put there for a manifest to come.
-# Matters:  a job that gathers images with regctl into the layout that another one fills: both are green, and the loss is found
-#           on the far side of the gap. One layout for one writer, or a lock around both; copy back what was gathered, to see.
+# Expected: copying into a layout adds to it: blobs are named by their content, so two copies at a time can at worst
+#           lose one of the two names in index.json.
+# Happens:  whenever it has changed a layout, regctl deletes each blob that index.json does not lead to at that
+#           moment, whoever wrote it and when. What oras is just copying, layers first, is such a blob. oras does not
+#           look back: it reports success, and the layout has the image's name, its manifest and not its layers. The
+#           same happens to blobs that "oras blob push" has put there for a manifest to come.
+# Matters:  a job that gathers images with regctl into the layout that another one fills: both are green, and the loss
+#           is found on the far side of the gap. One layout for one writer, or a lock around both; copy back what was
+#           gathered, to see.
 set -euo pipefail
 work=$(mktemp -d)
 pids=

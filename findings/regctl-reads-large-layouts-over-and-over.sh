@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Software: regctl v0.11.7 (image copy, tag delete) and oras v1.3.6 on OCI image layouts of 500 and 2,000 images.
-# Expected: adding one image to a layout, or taking a tag away, costs the image and index.json, read and written once; with a clean-up
-#           afterwards at most each manifest once. Four times the images, four times the reading.
-# Happens:  before it ends, regctl looks up each manifest by its digest, and reads the whole index.json for each. To add an image of
-#           some bytes to 2,000 it reads 850 MB, 16 times as much as with 500; with 20,000 it would be 85 GB, and was stopped after
-#           nine minutes. Deleting a tag is the same. oras reads 1 MB for 2,000.
-# Matters:  a layout of modules has an image for each version, tens of thousands of them. What took a blink when it was tried grows with
-#           the square, and a loop that gathers n images with the cube. Gather in a registry or with oras, and let regctl read: that
-#           takes no clean-up.
+# Expected: adding one image to a layout, or taking a tag away, costs the image and index.json, read and written once;
+#           with a clean-up afterwards at most each manifest once. Four times the images, four times the reading.
+# Happens:  before it ends, regctl looks up each manifest by its digest, and reads the whole index.json for each. To
+#           add an image of some bytes to 2,000 it reads 850 MB, 16 times as much as with 500; with 20,000 it would be
+#           85 GB, and was stopped after nine minutes. Deleting a tag is the same. oras reads 1 MB for 2,000.
+# Matters:  a layout of modules has an image for each version, tens of thousands of them. What took a blink when it
+#           was tried grows with the square, and a loop that gathers n images with the cube. Gather in a registry or
+#           with oras, and let regctl read: that takes no clean-up.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

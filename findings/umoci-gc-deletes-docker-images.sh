@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Software: umoci v0.6.0 (umoci gc), crane v0.22.1, regctl v0.11.7 and oras v1.3.6 on one OCI image layout.
-# Expected: "umoci gc" deletes the blobs that nothing in index.json leads to. An image in Docker's format (schema 2), which
-#           skopeo, regctl, oras and crane keep in layouts as it is, since its digest must stay, leads to its layers; or umoci, which
-#           does not know the format, leaves alone what it cannot read.
-# Happens:  the manifest stays, and its configuration and all of its layers are deleted: exit 0, without a word. To umoci, a
-#           manifest of a media type that it has no parser for is a blob that leads nowhere. Artifacts in the OCI format, referrers
-#           among them, are kept, whatever their own types are.
-# Matters:  layouts that gather a registry's content for transport have both formats in them: Docker's own base images and the
-#           modules or charts beside them. The clean-up before the medium is written takes the former, and only the copy on the far
-#           side tells. Convert to the OCI format before (which changes digests), or clean up with regctl.
+# Expected: "umoci gc" deletes the blobs that nothing in index.json leads to. An image in Docker's format (schema 2),
+#           which skopeo, regctl, oras and crane keep in layouts as it is, since its digest must stay, leads to its
+#           layers; or umoci, which does not know the format, leaves alone what it cannot read.
+# Happens:  the manifest stays, and its configuration and all of its layers are deleted: exit 0, without a word. To
+#           umoci, a manifest of a media type that it has no parser for is a blob that leads nowhere. Artifacts in the
+#           OCI format, referrers among them, are kept, whatever their own types are.
+# Matters:  layouts that gather a registry's content for transport have both formats in them: Docker's own base images
+#           and the modules or charts beside them. The clean-up before the medium is written takes the former, and
+#           only the copy on the far side tells. Convert to the OCI format before (which changes digests), or clean up
+#           with regctl.
 set -euo pipefail
 work=$(mktemp -d)
 pid=
