@@ -50,9 +50,9 @@ func ParseReferrers(index []byte) ([]ocispec.Descriptor, error) {
 	return list.Manifests, nil
 }
 
-// AddReferrer returns the list of referrers index, nil for none, with one more. added is false if that is listed already.
-// The order is that in which they came.
-func AddReferrer(index []byte, referrer ocispec.Descriptor) (image *artifact.Image, added bool, err error) {
+// AddReferrer returns the list of referrers index, nil for none, with one more, and without those that are gone. added is
+// false if that is listed already. The order is that in which they came.
+func AddReferrer(index []byte, referrer ocispec.Descriptor, gone ...digest.Digest) (image *artifact.Image, added bool, err error) {
 	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
 	if index != nil {
 		if _, err := ParseReferrers(index); err != nil {
@@ -65,6 +65,7 @@ func AddReferrer(index []byte, referrer ocispec.Descriptor) (image *artifact.Ima
 	if slices.ContainsFunc(list.Manifests, func(d ocispec.Descriptor) bool { return d.Digest == referrer.Digest }) {
 		return nil, false, nil
 	}
+	list.Manifests = slices.DeleteFunc(list.Manifests, func(d ocispec.Descriptor) bool { return slices.Contains(gone, d.Digest) })
 	list.Manifests = append(list.Manifests, referrer)
 	raw, err := json.Marshal(list)
 	if err == nil {

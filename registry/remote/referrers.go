@@ -14,6 +14,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
 	orasremote "oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/modferry/modferry/registry"
 )
@@ -119,16 +120,28 @@ func (r *remote) listReferrer(ctx context.Context, repo string, subject digest.D
 	}
 	r.referrers.writing.Lock()
 	defer r.referrers.writing.Unlock()
+	var gone []digest.Digest
 	for range referrerAttempts {
-		_, raw, err := r.taggedReferrers(ctx, repo, subject)
+		list, raw, err := r.taggedReferrers(ctx, repo, subject)
 		if err != nil {
 			return err
 		}
-		image, added, err := registry.AddReferrer(raw, referrer)
+		image, added, err := registry.AddReferrer(raw, referrer, gone...)
 		if err != nil || !added {
 			return err
 		}
-		if err := r.PushManifest(ctx, repo, image.Descriptor, image.Raw, registry.ReferrersTag(subject)); err != nil {
+		err = r.PushManifest(ctx, repo, image.Descriptor, image.Raw, registry.ReferrersTag(subject))
+		var refused *registry.Error
+		if errors.As(err, &refused) && refused.Code == errcode.ErrorCodeManifestBlobUnknown && gone == nil {
+			var failed error
+			if gone, failed = r.gone(ctx, repo, list); failed != nil {
+				return failed
+			}
+			if len(gone) > 0 {
+				continue
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -136,4 +149,19 @@ func (r *remote) listReferrer(ctx context.Context, repo string, subject digest.D
 		Op: "listing a referrer of", Registry: r.at.host, Repository: r.name(repo), Reference: subject.String(),
 		Err: errBusyList,
 	}
+}
+
+// gone returns which of the manifests in a list of referrers are not there. Some clients delete a referrer and leave it in
+// the list, and distribution refuses a list with such an entry, so that nobody could add another one.
+func (r *remote) gone(ctx context.Context, repo string, list []ocispec.Descriptor) (missing []digest.Digest, err error) {
+	for _, d := range list {
+		_, err := r.Resolve(ctx, repo, d.Digest.String())
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
+			missing = append(missing, d.Digest)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return missing, nil
 }

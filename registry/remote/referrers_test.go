@@ -19,17 +19,23 @@ import (
 func refer(t *testing.T, s *registry.Store, repo string, subject ocispec.Descriptor, n int) (all []digest.Digest) {
 	t.Helper()
 	for i := range n {
-		_, image := storetest.Image(t, s, repo, "")
-		raw := []byte(fmt.Sprintf(`{"subject":{"mediaType":%q,"digest":%q,"size":%d},"annotations":{"n":"%d"},%s`,
-			subject.MediaType, subject.Digest, subject.Size, i, image[1:]))
-		d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
-		if err := s.PushManifest(t.Context(), repo, d, raw, ""); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, d.Digest)
+		all = append(all, pushReferrer(t, s, repo, subject, i))
 	}
 	slices.Sort(all)
 	return all
+}
+
+// pushReferrer pushes the i-th manifest that refers to subject, and returns its digest.
+func pushReferrer(t *testing.T, s *registry.Store, repo string, subject ocispec.Descriptor, i int) digest.Digest {
+	t.Helper()
+	_, image := storetest.Image(t, s, repo, "")
+	raw := []byte(fmt.Sprintf(`{"subject":{"mediaType":%q,"digest":%q,"size":%d},"annotations":{"n":"%d"},%s`,
+		subject.MediaType, subject.Digest, subject.Size, i, image[1:]))
+	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
+	if err := s.PushManifest(t.Context(), repo, d, raw, ""); err != nil {
+		t.Fatal(err)
+	}
+	return d.Digest
 }
 
 func digests(list []ocispec.Descriptor) (all []digest.Digest) {
@@ -132,6 +138,24 @@ func TestATagThatNamesTheSubjectIsNoListOfReferrers(t *testing.T) {
 	}
 	if d, err := s.Resolve(t.Context(), "a", "v1.0.0"); err != nil || d.Digest != subject.Digest {
 		t.Errorf("v1.0.0 is %v, %v", d, err)
+	}
+}
+
+// crane and regctl delete a referrer and leave it in the list, which distribution takes from nobody then.
+func TestAReferrerThatWasDeletedDoesNotKeepOthersFromBeingListed(t *testing.T) {
+	reg, s := newRegistry(t, registrytest.Options{AllowDelete: true})
+	reg.Inject(registrytest.NoReferrers())
+	subject, _ := storetest.Image(t, s, "a", "v1.0.0")
+	all := refer(t, s, "a", subject, 3)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, reg.Server().URL+"/v2/golang/a/manifests/"+all[1].String(), nil)
+	if resp, err := reg.Server().Client().Do(req); err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Fatal(resp, err)
+	}
+	want := []digest.Digest{all[0], all[2], pushReferrer(t, s, "a", subject, 3)}
+	slices.Sort(want)
+	list, err := s.Referrers(t.Context(), "a", subject.Digest)
+	if err != nil || !slices.Equal(digests(list), want) {
+		t.Errorf("%v, %v; want %v", digests(list), err, want)
 	}
 }
 

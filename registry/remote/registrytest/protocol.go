@@ -117,11 +117,29 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, l Reque
 		}
 	}
 	r.mu.Lock()
+	if missing, ok := r.missing(l.Repository, raw); ok {
+		r.mu.Unlock()
+		writeError(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "manifest references an unknown manifest "+missing.String())
+		return
+	}
 	d := r.store(l.Repository, l.Reference, manifest{parsed.MediaType, raw})
 	r.mu.Unlock()
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.Header().Set("Location", req.URL.Path)
 	w.WriteHeader(http.StatusCreated)
+}
+
+// missing returns a manifest that the index raw names and the repository does not have, as distribution looks for one. The
+// caller holds mu.
+func (r *Registry) missing(repo string, raw []byte) (digest.Digest, bool) {
+	var index ocispec.Index
+	_ = json.Unmarshal(raw, &index) // it has been read before
+	for _, d := range index.Manifests {
+		if known := r.repos[repo]; known == nil || known.manifests[d.Digest].raw == nil {
+			return d.Digest, true
+		}
+	}
+	return "", false
 }
 
 // store keeps a manifest under its digest and, if ref is one, a tag. The caller holds mu.
