@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -86,8 +87,7 @@ func TestServeBenchFiles(t *testing.T) {
 	mux.Handle("/", http.FileServer(http.Dir(dir)))
 	constant := make([]byte, 256<<10)
 	mux.HandleFunc("/-/constant/{size}", func(w http.ResponseWriter, r *http.Request) {
-		size := 0
-		_, _ = fmt.Sscan(r.PathValue("size"), &size)
+		size, _ := strconv.Atoi(r.PathValue("size"))
 		w.Header().Set("Content-Type", "text/plain")
 		w.Header().Set("Content-Length", r.PathValue("size"))
 		for ; size > 0; size -= len(constant) {
