@@ -43,7 +43,11 @@ func (h *Handler) fetchVersion(ctx context.Context, policy sign.Verifier, store 
 		return nil, fmt.Errorf("%w: %w", registry.ErrNotFound, err) // no store can have it
 	}
 	fingerprint := policy.Rule(m.Path).Fingerprint
-	mod, err := store.FindGoMod(ctx, m)
+	find := store.FindGoMod
+	if old != nil && old.ZipLayer != nil { // which stays unless it is known to be gone
+		find = store.Find
+	}
+	mod, err := find(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +106,7 @@ func (h *Handler) withZip(ctx context.Context, e *cache.Entry) (*cache.Entry, er
 	if e.HasZip() {
 		return e, nil
 	}
-	return share(ctx, h, "zip "+e.Module.String(), func(ctx context.Context) (*cache.Entry, error) {
+	return share(ctx, h, "zip "+e.Module.String()+" "+e.Verifier, func(ctx context.Context) (*cache.Entry, error) {
 		store, err := h.stores.For(e.Module.Path)
 		if err == nil && e.ZipLayer == nil {
 			e, err = h.full(ctx, store, e.Module)
@@ -124,7 +128,7 @@ func (h *Handler) withZip(ctx context.Context, e *cache.Entry) (*cache.Entry, er
 // full returns the verified entry of the full form of m, of which the mod-only one is known: it may have been published
 // since, or the store could not tell at that time.
 func (h *Handler) full(ctx context.Context, store *registry.Store, m module.Version) (*cache.Entry, error) {
-	zip := module.Version{Path: m.Path, Version: m.Version + ".zip"} // which is no version, for what is absent
+	zip := module.Version{Path: m.Path, Version: m.Version + " zip"} // which nobody asks for: for what is absent
 	if h.knownAbsent(zip) != nil {
 		return nil, errModOnly
 	}
@@ -138,7 +142,7 @@ func (h *Handler) full(ctx context.Context, store *registry.Store, m module.Vers
 	}
 	e, err := ask(ctx, h, h.versions, m, 0, true) // which says what else may be wrong with it
 	if err == nil && e.ZipLayer == nil {
-		err = errModOnly
+		err = fmt.Errorf("%w: %s had the zip of %s a moment ago", registry.ErrUnavailable, store, m)
 	}
 	return e, err
 }

@@ -282,3 +282,46 @@ func TestThatThereIsNoZipIsNotBelievedOfACacheWithoutItsUpstream(t *testing.T) {
 	e.transport.inject(nil)
 	e.want(graphURL+".zip", http.StatusOK, "PK")
 }
+
+// Such a cache has the mod-only form, and all blobs, and answers 404 for the tag of the full form.
+func TestACachedZipIsServedWhileACacheCannotAskForTheFullForm(t *testing.T) {
+	e := newEnv(t)
+	e.publish(content{m: graph})
+	e.publish(content{m: graph, modOnly: true})
+	e.want(graphURL+".zip", http.StatusOK, "")
+	e.transport.inject(func(r *http.Request) (*http.Response, error) {
+		fault := ociError(http.StatusNotFound, "MANIFEST_UNKNOWN", "unknown")
+		if strings.Contains(r.URL.Path, "/graph/blobs/") {
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil || resp.StatusCode == http.StatusOK {
+				return resp, err
+			}
+			resp.Body.Close()
+			fault = ociError(http.StatusInternalServerError, "UNKNOWN", "unknown error")
+		} else if !strings.HasSuffix(r.URL.Path, "/manifests/v0.9.0") {
+			return nil, nil
+		}
+		return fault(r)
+	})
+	e.clock.advance(2 * time.Hour) // due to be checked again
+	e.want(graphURL+".mod", http.StatusOK, "")
+	e.want(graphURL+".zip", http.StatusOK, "")
+}
+
+func TestThatThereIsNoZipIsNotBelievedOfAStoreThatJustHadIt(t *testing.T) {
+	e := newEnv(t)
+	e.publish(content{m: graph})
+	e.publish(content{m: graph, modOnly: true})
+	asked := 0
+	e.transport.inject(func(r *http.Request) (*http.Response, error) {
+		if !strings.HasSuffix(r.URL.Path, "/manifests/v0.9.0") {
+			return nil, nil
+		}
+		if asked++; asked == 2 { // of two replicas, the second has it
+			return nil, nil
+		}
+		return ociError(http.StatusNotFound, "MANIFEST_UNKNOWN", "unknown")(r)
+	})
+	e.want(graphURL+".mod", http.StatusOK, "")
+	e.want(graphURL+".zip", http.StatusBadGateway, "a moment ago")
+}

@@ -131,3 +131,22 @@ func TestNobodyIsToldOfModulesWhosePrivatePatternHasASpace(t *testing.T) {
 		t.Setenv("GONOSUMDB", "")
 	}
 }
+
+func TestAnOutageOfTheCatalogIsNotToldAsAWrongPassword(t *testing.T) {
+	b := newBench(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/v2/":
+		case "/v2/_catalog":
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized"}]}`))
+		}
+	}))
+	defer srv.Close()
+	b.env["MODFERRY_REGISTRY"] = strings.TrimPrefix(srv.URL, "http://") + "/golang"
+	b.run("list").exits(command.ExitFailed).complains("503")
+}

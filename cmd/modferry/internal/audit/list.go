@@ -103,7 +103,7 @@ func (l *Lister) named(ctx context.Context, s *registry.Store) (paths []string, 
 			broken = append(broken, err)
 		case indexed && registry.IsAny(err, registry.ErrDenied, registry.ErrUnsupported):
 			return paths, broken, nil
-		case errors.Is(fault, registry.ErrUnauthorized) && ctx.Err() == nil:
+		case errors.Is(fault, registry.ErrUnauthorized) && registry.IsAny(err, registry.ErrDenied, registry.ErrUnauthorized):
 			return nil, broken, fault // the account may read nothing: it is not the right to read the catalog that it lacks
 		default:
 			return nil, broken, err

@@ -51,6 +51,9 @@ func (a *App) typed(ctx context.Context, prompt string) ([]byte, error) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil, errNoTerminal
 	}
+	if ctx.Err() != nil { // else the terminal might be restored before it stops echoing
+		return nil, context.Cause(ctx)
+	}
 	fd := int(f.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {

@@ -53,6 +53,12 @@ func TestAPasswordIsTypedOnATerminal(t *testing.T) {
 	if text, err := a.password(t.Context(), "Password: "); string(text) != "secret" || err != nil {
 		t.Errorf("%q, %v", text, err)
 	}
+	over, end := context.WithCancel(t.Context())
+	end()
+	a.Err = prompted(func() { t.Error("asked, although nobody waits for the answer") })
+	if _, err := a.password(over, "Password: "); !errors.Is(err, context.Canceled) {
+		t.Errorf("too late: %v", err)
+	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	a.Err = prompted(func() {
 		go func() {

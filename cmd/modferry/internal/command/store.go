@@ -171,7 +171,7 @@ func ParseVersion(arg string) (module.Version, error) {
 // NameBroken says what is wrong with the repositories that a listing could not read.
 func (a *App) NameBroken(broken []error) {
 	for _, err := range broken {
-		fmt.Fprintf(a.Err, "modferry: %v\n", err)
+		Report(a.Err, err)
 	}
 }
 
