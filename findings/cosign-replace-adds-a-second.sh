@@ -68,7 +68,10 @@ for by in v2-classic v3-classic v3-bundle; do
 		echo "$by: after the scan that $result: policy $(verdict "$image")"
 	done
 	case $by in
-	v3-bundle) echo "$by: attestations: $(($(count "$image" '') - signatures))" ;;
+	v3-bundle)
+		echo "$by: attestations: $(($(count "$image" '') - signatures))"
+		quietly v3/cosign verify-attestation --key key.pub --insecure-ignore-tlog --type $type "$image" # it is the policy that fails
+		;;
 	*) echo "$by: attestations: $(count "$image" .att)" ;;
 	esac
 	[ $by != v3-bundle ] || {

@@ -57,19 +57,20 @@ for with in oras regctl crane; do
 	echo "deleted with $with: regctl artifact put: $(status ./regctl artifact put --subject "$image:v1" --artifact-type application/vnd.example.note -f other)"
 	echo "deleted with $with: cosign sign: $(status sign "$image")"
 	echo "deleted with $with: cosign verify: $(status ./cosign verify --key key.pub --insecure-ignore-tlog "$image:v1")"
+	echo "deleted with $with: oras discover: $(status ./oras discover --plain-http "$image:v1")"
 	echo "deleted with $with: oras cp -r: $(status ./oras cp -r --from-plain-http "$image:v1" --to-plain-http "$image-copied:v1")"
 	echo "deleted with $with: regctl copy: $(./regctl image copy --referrers "$image:v1" "$image-again:v1" >log 2>&1 && echo done || echo fails)"
 done | tee out
 
 expect() { grep -qxF -- "$1" out || { echo "CHANGED: not \"$1\""; exit 1; }; }
-for what in 'oras attach' 'regctl artifact put' 'cosign sign' 'cosign verify' 'oras cp -r' 'regctl copy'; do
+for what in 'oras attach' 'regctl artifact put' 'cosign sign' 'cosign verify' 'oras discover' 'oras cp -r' 'regctl copy'; do
 	expect "deleted with oras: $what: done"
 done
 for with in regctl crane; do
 	for what in 'oras attach' 'regctl artifact put' 'cosign sign'; do
 		expect "deleted with $with: $what: fails: manifest_blob_unknown"
 	done
-	expect "deleted with $with: cosign verify: done"
+	for what in 'cosign verify' 'oras discover'; do expect "deleted with $with: $what: done"; done
 	expect "deleted with $with: oras cp -r: fails: not_found"
 	expect "deleted with $with: regctl copy: fails"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Software: go 1.26.8 and 1.27.3: a tool whose go.mod says "go 1.24" and "godebug ( panicnil=1 )", from a GOPROXY in a directory:
+# Software: go 1.26.8 and 1.27.3: a tool whose go.mod says "go 1.24" and "godebug panicnil=1", from a GOPROXY in a directory:
 #           built in its source, by "go install M@v1.0.0", and as "go tool" in a project.
 # Expected: "go install M@v1.0.0" builds what its authors build: for that it refuses a go.mod with replace or exclude lines, which
 #           "would cause it to be interpreted differently than if it were the main module". godebug lines are for main
@@ -82,7 +82,8 @@ for toolchain in go1.26.8 go1.27.3; do
 	printf 'module example.com/user\n\ngo 1.26\n' >go.mod
 	for m in tool directive old; do
 		"$go" install example.com/$m@v1.0.0 2>log || { cat log; exit 1; }
-		"$go" get -tool example.com/$m@v1.0.0 2>log || { cat log; exit 1; }
+		"$go" get -tool example.com/$m@v1.0.0 2>>log || { cat log; exit 1; }
+		! grep -i godebug log || { echo "CHANGED: the line is mentioned"; exit 1; }
 	done
 	{
 		echo "tool, built in its source: $("$GOBIN/built")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Software: github.com/google/go-licenses v2.0.1, built by go 1.26.8 with and without -trimpath, on a project with
-#           golang.org/x/mod v0.42.0 (BSD-3-Clause), with the toolchain that built it and with go 1.27.3.
+#           golang.org/x/mod v0.30.0 (BSD-3-Clause), with the toolchain that built it and with go 1.27.3.
 # Expected: -trimpath takes directories out of a program and leaves its answers. "go-licenses check --allowed_licenses=MIT" fails
 #           for a BSD licence, and "report" and "save" have the module, with whatever toolchain the project is built.
 # Happens:  the program built with -trimpath has no GOROOT in it, takes "/" for it, and everything below that for the standard
@@ -39,10 +39,13 @@ printf 'MIT License\n\nPermission is hereby granted, free of charge, to any pers
 go mod tidy 2>log || { cat log; exit 2; }
 go build -o /dev/null .
 report() { # program, toolchain of the project, variables…: whether it passes the gate, and what is reported
-	local code=0 modules
+	local code=0 modules saved
 	env "${@:3}" GOTOOLCHAIN="$2" "$work/$1" check --ignore example.com/project --allowed_licenses=MIT . >log 2>&1 || code=$?
 	modules=$(env "${@:3}" GOTOOLCHAIN="$2" "$work/$1" report --ignore example.com/project . 2>>log | cut -d, -f1,3 | paste -sd' ') || true
-	echo "$1, $2${3:+, GOROOT set}: check exit $code, report \"$modules\"$(grep -o -m1 ' Package net/http does not have module info' log || true)"
+	env "${@:3}" GOTOOLCHAIN="$2" "$work/$1" save --ignore example.com/project --save_path "$work/saved" . 2>>log || true
+	saved=$(find "$work" -path "$work/saved/*" -type f | wc -l)
+	rm -rf "$work/saved"
+	echo "$1, $2${3:+, GOROOT set}: check exit $code, report \"$modules\", saves $saved$(grep -o -m1 'Package net/http does not have module info' log | sed 's/^/: /' || true)"
 }
 {
 	report plain go1.26.8
@@ -54,11 +57,11 @@ report() { # program, toolchain of the project, variables…: whether it passes 
 	done
 } | tee out
 diff - out <<'EOF' || { echo "CHANGED: the lines with < were expected"; exit 1; }
-plain, go1.26.8: check exit 1, report "golang.org/x/mod/semver,BSD-3-Clause"
-trimmed, go1.26.8: check exit 0, report ""
-plain, go1.27.3: check exit 1, report "" Package net/http does not have module info
-trimmed, go1.27.3: check exit 0, report ""
-trimmed, go1.26.8, GOROOT set: check exit 1, report "golang.org/x/mod/semver,BSD-3-Clause"
-trimmed, go1.27.3, GOROOT set: check exit 1, report "golang.org/x/mod/semver,BSD-3-Clause"
+plain, go1.26.8: check exit 1, report "golang.org/x/mod/semver,BSD-3-Clause", saves 1
+trimmed, go1.26.8: check exit 0, report "", saves 0
+plain, go1.27.3: check exit 1, report "", saves 0: Package net/http does not have module info
+trimmed, go1.27.3: check exit 0, report "", saves 0
+trimmed, go1.26.8, GOROOT set: check exit 1, report "golang.org/x/mod/semver,BSD-3-Clause", saves 1
+trimmed, go1.27.3, GOROOT set: check exit 1, report "golang.org/x/mod/semver,BSD-3-Clause", saves 1
 EOF
 echo "as stated: built with -trimpath the gate for licences passes what it never looked at"

@@ -111,6 +111,7 @@ for file in info zip; do
 	for outage in 429 500 502; do want "upstream $outage, .$file: 404 not found: bad upstream"; done
 	want "upstream 504, .$file: 404 not found: fetch timed out"
 done
+want "upstream 200, go get -u: exit 0, v1.1.0 true"
 want "upstream 403, go get -u: exit 1, v1.1.0 false"
 for outage in 429 500 502 504; do want "upstream $outage, go get -u: exit 0, v1.1.0 false"; done
 echo "as stated: a refusal becomes a broken server, and an outage a module that does not exist"

@@ -6,7 +6,7 @@
 #           that knows hosts only does not use them, and says that there is no login.
 # Happens:  oras, crane and cosign take the login of some project of that host, another one from run to run: they cut
 #           each key down to its host and take the first that matches, in the order of a Go map. With three projects
-#           most runs name the wrong account, and one in eight or so, by luck, the right one.
+#           most runs name the wrong account, and a few, by luck, the right one.
 # Matters:  Harbor has a robot account for each project. The CI job that signs or copies fails with 401 and passes
 #           when it is run again, and the registry's log blames robots of other teams. One file (DOCKER_CONFIG) for
 #           each project, with the plain host as its key, is what all of them understand.

@@ -52,18 +52,19 @@ go build -o generate generate.go
 ./generate one 1
 
 kilobytes() { # what a command reads, its children included
-	bash -c '"$@" >/dev/null; awk "/^rchar/ { print int(\$2 / 1000) }" /proc/$$/io' kilobytes "$@"
+	bash -c '"$@" >/dev/null || exit; awk "/^rchar/ { print int(\$2 / 1000) }" /proc/$$/io' kilobytes "$@"
 }
+declare -A kb
 for n in 500 2000; do
 	./generate of$n $n
-	declare "added$n=$(kilobytes ./regctl image copy ocidir://one:t0 ocidir://of$n:added)"
-	declare "deleted$n=$(kilobytes ./regctl tag delete ocidir://of$n:added)"
-	declare "oras$n=$(kilobytes ./oras cp --from-oci-layout one:t0 --to-oci-layout of$n:added)"
-	declare "read$n=$(kilobytes ./regctl image copy ocidir://of$n:t7 ocidir://out$n:t7)"
+	kb[added$n]=$(kilobytes ./regctl image copy ocidir://one:t0 ocidir://of$n:added)
+	kb[deleted$n]=$(kilobytes ./regctl tag delete ocidir://of$n:added)
+	kb[oras$n]=$(kilobytes ./oras cp --from-oci-layout one:t0 --to-oci-layout of$n:added)
+	kb[read$n]=$(kilobytes ./regctl image copy ocidir://of$n:t7 ocidir://out$n:t7)
 done
-echo "kB read, of 500 and of 2,000 images: to add one with regctl $added500 and $added2000, with oras $oras500 and $oras2000;"
-echo "to delete a tag with regctl $deleted500 and $deleted2000; to copy one out with regctl $read500 and $read2000"
-[ $((added2000)) -gt $((12 * added500)) ] && [ $((added2000)) -gt 500000 ] || { echo 'CHANGED: regctl adds for less'; exit 1; }
-[ $((deleted2000)) -gt $((12 * deleted500)) ] || { echo 'CHANGED: regctl deletes for less'; exit 1; }
-[ $((oras2000)) -lt 20000 ] && [ $((read2000)) -lt 20000 ] || { echo 'CHANGED: oras, or regctl as a reader, takes more'; exit 1; }
+echo "kB read, of 500 and of 2,000 images: to add one with regctl ${kb[added500]} and ${kb[added2000]}, with oras ${kb[oras500]} and ${kb[oras2000]};"
+echo "to delete a tag with regctl ${kb[deleted500]} and ${kb[deleted2000]}; to copy one out with regctl ${kb[read500]} and ${kb[read2000]}"
+[ ${kb[added2000]} -gt $((12 * kb[added500])) ] && [ ${kb[added2000]} -gt 500000 ] || { echo 'CHANGED: regctl adds for less'; exit 1; }
+[ ${kb[deleted2000]} -gt $((12 * kb[deleted500])) ] || { echo 'CHANGED: regctl deletes for less'; exit 1; }
+[ ${kb[oras2000]} -lt 20000 ] && [ ${kb[read2000]} -lt 20000 ] || { echo 'CHANGED: oras, or regctl as a reader, takes more'; exit 1; }
 echo "as stated: each change by regctl reads index.json once for each image in it"

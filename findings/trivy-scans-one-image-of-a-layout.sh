@@ -5,8 +5,8 @@
 #           ("layout contains 2 entries").
 # Happens:  the first image in index.json is scanned, and neither the report nor the log says that there is another:
 #           exit 0. Which one is the first depends on the tool that wrote the file last.
-# Matters:  a gate in front of a closed network that scans the layout on the medium is green if the first image is,
-#           whatever else is carried. Scan one image after the other, by DIR:TAG, and count the reports.
+# Matters:  a report of a layout that gathers images for transport is about one of them, which nobody is told. Scan
+#           one image after the other, by DIR:TAG, and count the reports.
 set -euo pipefail
 work=$(mktemp -d)
 pid=
