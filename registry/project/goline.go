@@ -23,8 +23,11 @@ func (p *Project) checkGoLines() {
 // checkGoLine warns of each kind of directive once. A toolchain line makes older go commands switch, too. The file is
 // edited by "go <editor> edit".
 func (p *Project) checkGoLine(file *modfile.FileSyntax, line *modfile.Go, toolchain *modfile.Toolchain, editor string) {
+	says := "there is no go line"
 	if line == nil {
 		line = &modfile.Go{Version: "1.16"} // as the go command does
+	} else {
+		says = "the go line says " + line.Version
 	}
 	switchesTo := "go" + line.Version
 	if toolchain != nil && version.Compare(toolchain.Name, switchesTo) > 0 {
@@ -45,9 +48,9 @@ func (p *Project) checkGoLine(file *modfile.FileSyntax, line *modfile.Go, toolch
 		}
 		known = append(known, directive)
 		start, _ := stmt.Span()
-		err := fmt.Errorf("%s lines are for Go %s and later, but the go line says %s: older go commands fail on them "+
+		err := fmt.Errorf("%s lines are for Go %s and later, but %s: older go commands fail on them "+
 			"instead of switching to a newer toolchain; \"go %s edit -go=%[2]s\" mends that",
-			directive, since, line.Version, editor)
+			directive, since, says, editor)
 		p.add(&Problem{File: file.Name, Line: start.Line, Err: err, Warning: true})
 	}
 }

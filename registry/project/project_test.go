@@ -135,7 +135,7 @@ func TestLoad(t *testing.T) {
 			"b c", "./b/... ./c/...",
 			[]string{
 				"warning: p/go.work:4: godebug lines are for Go 1.23 and later, but the go line says 1.22",
-				"warning: p/b/go.mod:3: ignore lines are for Go 1.25 and later, but the go line says 1.24", "warning: p/c/go.mod:2: tool lines are for Go 1.24 and later, but the go line says 1.16",
+				"warning: p/b/go.mod:3: ignore lines are for Go 1.25 and later, but the go line says 1.24", "warning: p/c/go.mod:2: tool lines are for Go 1.24 and later, but there is no go line",
 			},
 		},
 		{"directives as new as the toolchain line", map[string]string{"p/go.mod": "module a\ngo 1.21\ntoolchain go1.24.1\ntool a/x\n"}, "a", "./...", nil},
