@@ -86,7 +86,7 @@ func (c *checkedClient) Do(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	e.Registry = req.URL.Host
-	e.Account = c.accounts.of(req.URL.Host)
+	e.Account = c.accounts.of(req.Context(), req.URL.Host)
 	if e.Status == http.StatusUnauthorized && e.Account != "" && lacksRight.MatchString(e.Message) {
 		e.Err = registry.ErrDenied // Harbor never says 403
 	}

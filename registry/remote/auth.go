@@ -1,125 +1,54 @@
 package remote
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/auth"
-	"oras.land/oras-go/v2/registry/remote/credentials"
 )
 
-// configuredCredentials reads what DOCKER_AUTH_CONFIG holds, then the docker configuration and, where neither has anything
-// for a host, podman's. All may name credential helpers. They are read whenever a registry asks, for somebody may log in
-// while the shim runs.
-func configuredCredentials() auth.CredentialFunc {
-	return func(ctx context.Context, host string) (auth.Credential, error) {
-		store, err := configuredStore(host)
-		if err != nil {
-			return auth.EmptyCredential, fmt.Errorf("reading registry credentials: %w", err)
-		}
-		return credentials.Credential(store)(ctx, host)
-	}
+// namespaceKey is the context key of the namespace of the store that a request is for.
+type namespaceKey struct{}
+
+func namespaceOf(ctx context.Context) string {
+	s, _ := ctx.Value(namespaceKey{}).(string)
+	return s
 }
 
-func configuredStore(host string) (credentials.Store, error) {
-	docker, err := dockerCredentials()
-	if err != nil {
-		return nil, err
-	}
-	stores := []credentials.Store{docker}
-	for _, name := range podmanFiles() {
-		s, err := credentials.NewStore(name, credentials.StoreOptions{}) // empty where there is no such file
-		if err != nil {
-			return nil, err
-		}
-		stores = append(stores, s)
-	}
-	if text := os.Getenv(authConfigEnv); text != "" {
-		s, err := parseAuthConfig(text, host)
-		if err != nil {
-			return nil, err
-		}
-		stores = slices.Insert(stores, 0, s)
-	}
-	return credentials.NewStoreWithFallbacks(stores[0], stores[1:]...), nil
+// storeClient makes the requests of one store. Its namespace is in their contexts, for there may be a login for it.
+type storeClient struct {
+	*checkedClient
+	namespace string
 }
 
-// authConfigEnv holds the text of a docker configuration, as GitLab's CI/CD variables and docker itself have it. It wins
-// over the files there, too.
-const authConfigEnv = "DOCKER_AUTH_CONFIG"
-
-// parseAuthConfig reads what a docker configuration has for a host.
-func parseAuthConfig(text, host string) (credentials.Store, error) {
-	var helpers struct {
-		CredHelpers map[string]string `json:"credHelpers"`
-		CredsStore  string            `json:"credsStore"`
-	}
-	s, err := credentials.NewMemoryStoreFromDockerConfig([]byte(text))
-	if err == nil {
-		err = json.Unmarshal([]byte(text), &helpers)
-	}
-	if err != nil { // which may quote a part of it
-		return nil, fmt.Errorf("%s is not the text of a docker configuration", authConfigEnv)
-	}
-	if helper := cmp.Or(helpers.CredHelpers[host], helpers.CredsStore); helper != "" {
-		s = credentials.NewStoreWithFallbacks(s, credentials.NewNativeStore(helper))
-	}
-	return s, nil
+// Do implements oras-go's remote.Client.
+func (c storeClient) Do(req *http.Request) (*http.Response, error) {
+	return c.checkedClient.Do(req.WithContext(context.WithValue(req.Context(), namespaceKey{}, c.namespace)))
 }
 
-// dockerCredentials reads the docker configuration, or nothing where it cannot be: a service may have no home.
-func dockerCredentials() (credentials.Store, error) {
-	if _, err := os.UserHomeDir(); err != nil && os.Getenv("DOCKER_CONFIG") == "" {
-		return credentials.NewMemoryStore(), nil
-	}
-	return credentials.NewStoreFromDocker(credentials.StoreOptions{})
-}
-
-// podmanFiles are the files containers-auth.json(5) names, in its order.
-func podmanFiles() []string {
-	var names []string
-	if name := os.Getenv("REGISTRY_AUTH_FILE"); name != "" {
-		names = append(names, name)
-	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		names = append(names, filepath.Join(dir, "containers", "auth.json"))
-	}
-	if dir := os.Getenv("XDG_CONFIG_HOME"); dir != "" {
-		names = append(names, filepath.Join(dir, "containers", "auth.json"))
-	} else if home, err := os.UserHomeDir(); err == nil {
-		names = append(names, filepath.Join(home, ".config", "containers", "auth.json"))
-	}
-	return names
-}
-
-// accounts remembers the user name used with each host, for error messages.
-type accounts struct{ byHost sync.Map }
+// accounts remembers the user name used with each namespace of a host, for error messages.
+type accounts struct{ byStore sync.Map }
 
 // record wraps a credential function.
 func (a *accounts) record(f auth.CredentialFunc) auth.CredentialFunc {
 	return func(ctx context.Context, host string) (auth.Credential, error) {
 		c, err := f(ctx, host)
 		if err == nil {
-			a.byHost.Store(host, c.Username)
+			a.byStore.Store(host+"/"+namespaceOf(ctx), c.Username)
 		}
 		return c, err
 	}
 }
 
-func (a *accounts) of(host string) string {
-	name, _ := a.byHost.Load(host)
+func (a *accounts) of(ctx context.Context, host string) string {
+	name, _ := a.byStore.Load(host + "/" + namespaceOf(ctx))
 	s, _ := name.(string)
 	return s
 }
@@ -205,9 +134,10 @@ func (t *tokens) GetScheme(ctx context.Context, host string) (auth.Scheme, error
 	return t.current().GetScheme(ctx, host)
 }
 
-// GetToken implements auth.Cache. A token that is about to end is none.
+// GetToken implements auth.Cache. A token that is about to end is none. Tokens and, of basic authentication, passwords are
+// kept for each namespace, which may have an account of its own.
 func (t *tokens) GetToken(ctx context.Context, host string, scheme auth.Scheme, scope string) (string, error) {
-	token, err := t.current().GetToken(ctx, host, scheme, t.key(host, scope))
+	token, err := t.current().GetToken(ctx, host, scheme, namespaceOf(ctx)+" "+t.key(host, scope))
 	if err != nil || scheme != auth.SchemeBearer {
 		return token, err
 	}
@@ -225,5 +155,5 @@ func (t *tokens) Set(ctx context.Context, host string, scheme auth.Scheme, scope
 	}
 	cache := t.cache
 	t.mu.Unlock()
-	return cache.Set(ctx, host, scheme, t.key(host, scope), fetch)
+	return cache.Set(ctx, host, scheme, namespaceOf(ctx)+" "+t.key(host, scope), fetch)
 }

@@ -39,12 +39,12 @@ type ClientOptions struct {
 	Requested func(method string, status int, took time.Duration)
 
 	// Credentials returns the credential for a registry's host[:port]; the empty credential means anonymous. Nil: the
-	// docker and podman configuration and their credential helpers.
+	// docker and podman configuration, where a project may have a login of its own, and their credential helpers.
 	Credentials func(ctx context.Context, host string) (auth.Credential, error)
 }
 
 // Client opens stores. A process needs one: stores opened by it share their
-// connections, tokens and credentials. It is safe for concurrent use.
+// connections, those of one namespace their tokens and credentials, too. It is safe for concurrent use.
 type Client struct {
 	o          ClientOptions
 	http       *checkedClient
@@ -101,7 +101,7 @@ func (c *Client) Open(ref string) (*registry.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return registry.New(&remote{c: c, at: l}), nil
+	return registry.New(&remote{c: c, http: storeClient{c.http, l.namespace}, at: l}), nil
 }
 
 // timedTransport tells how long requests take.

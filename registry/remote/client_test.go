@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"net/http"
@@ -166,106 +165,6 @@ func TestPlainRegistryAskedForTLS(t *testing.T) {
 	storetest.WantMeaning(t, err, registry.ErrUnavailable)
 	if !strings.Contains(err.Error(), "http://") {
 		t.Errorf("%v; want a hint", err)
-	}
-}
-
-// credentialFiles gives a test its own home and returns the docker and podman files.
-func credentialFiles(t *testing.T) (docker, podman string) {
-	dir := t.TempDir()
-	t.Setenv("HOME", dir)
-	t.Setenv("DOCKER_CONFIG", filepath.Join(dir, "docker"))
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("XDG_CONFIG_HOME", "")
-	t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(dir, "auth.json"))
-	t.Setenv(authConfigEnv, "")
-	if err := os.MkdirAll(filepath.Join(dir, "docker"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "docker", "config.json"), filepath.Join(dir, "auth.json")
-}
-
-// authText is the text of a docker configuration.
-func authText(host, login string) string {
-	return `{"auths":{"` + host + `":{"auth":"` + base64.StdEncoding.EncodeToString([]byte(login)) + `"}}}`
-}
-
-func writeAuth(t *testing.T, file, host, login string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(authText(host, login)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestConfiguredCredentials(t *testing.T) {
-	docker, podman := credentialFiles(t)
-	f := configuredCredentials()
-	if c, err := f(t.Context(), "a.example"); err != nil || c != auth.EmptyCredential {
-		t.Errorf("without files: %v", err)
-	}
-	writeAuth(t, docker, "a.example", "dock:er")
-	writeAuth(t, podman, "b.example:8443", "pod:man")
-	want := func(users map[string]string) {
-		t.Helper()
-		for host, want := range users {
-			if c, err := f(t.Context(), host); err != nil || c.Username != want {
-				t.Errorf("%s: user %q, %v; want %q", host, c.Username, err, want)
-			}
-		}
-	}
-	want(map[string]string{"a.example": "dock", "b.example:8443": "pod", "c.example": ""})
-	writeAuth(t, docker, "a.example", "an:other") // somebody has logged in meanwhile
-	want(map[string]string{"a.example": "an"})
-	t.Setenv(authConfigEnv, authText("a.example", "git:lab"))
-	want(map[string]string{"a.example": "git", "b.example:8443": "pod", "c.example": ""})
-	t.Setenv(authConfigEnv, `{"auths": "canary`)
-	if _, err := f(t.Context(), "a.example"); err == nil || !strings.Contains(err.Error(), authConfigEnv) || strings.Contains(err.Error(), "canary") {
-		t.Errorf("an authentication that is none: %v", err)
-	}
-}
-
-func TestAuthConfigMayNameCredentialHelpers(t *testing.T) {
-	docker, _ := credentialFiles(t)
-	bin := filepath.Dir(docker)
-	helper := "#!/bin/sh\necho '{\"Username\":\"helped\",\"Secret\":\"x\"}'\n"
-	if err := os.WriteFile(filepath.Join(bin, "docker-credential-modferry-test"), []byte(helper), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	t.Setenv(authConfigEnv, `{"credHelpers":{"a.example":"modferry-test"}}`)
-	for host, want := range map[string]string{"a.example": "helped", "b.example": ""} {
-		if c, err := configuredCredentials()(t.Context(), host); err != nil || c.Username != want {
-			t.Errorf("%s: user %q, %v; want %q", host, c.Username, err, want)
-		}
-	}
-}
-
-func TestWithoutAHomeThereAreNoDockerCredentials(t *testing.T) {
-	_, podman := credentialFiles(t)
-	writeAuth(t, podman, "b.example", "pod:man")
-	t.Setenv("HOME", "")
-	t.Setenv("DOCKER_CONFIG", "")
-	f := configuredCredentials()
-	for host, want := range map[string]string{"a.example": "", "b.example": "pod"} {
-		if c, err := f(t.Context(), host); err != nil || c.Username != want {
-			t.Errorf("%s: user %q, %v; want %q", host, c.Username, err, want)
-		}
-	}
-}
-
-func TestBrokenCredentialsFileIsNamed(t *testing.T) {
-	docker, _ := credentialFiles(t)
-	if err := os.WriteFile(docker, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	reg := registrytest.New(t, registrytest.Options{Auth: registrytest.BasicAuth, User: "u", Password: "p"})
-	c, err := NewClient(ClientOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _, err = open(t, c, reg.Host()+"/golang").Manifest(t.Context(), "a", "v1")
-	storetest.WantMeaning(t, err, registry.ErrUnauthorized)
-	if !strings.Contains(err.Error(), docker) {
-		t.Errorf("%v; want the name of the file", err)
 	}
 }
 

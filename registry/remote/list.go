@@ -51,7 +51,7 @@ func (r *remote) Repositories(ctx context.Context) iter.Seq2[string, error] {
 		err := r.c.retry(ctx, func() error {
 			l = listing{}
 			reg := &orasremote.Registry{RepositoryListPageSize: pageSize}
-			reg.Client, reg.PlainHTTP, reg.Reference.Registry = r.c.http, r.at.plain, r.at.host
+			reg.Client, reg.PlainHTTP, reg.Reference.Registry = r.http, r.at.plain, r.at.host
 			return r.fail(ctx, "listing repositories of", "", "", reg.Repositories(ctx, "", l.add))
 		})
 		if prefix := r.name(""); prefix != "" {

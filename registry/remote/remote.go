@@ -35,6 +35,7 @@ var acceptManifests = strings.Join([]string{
 // remote is a store in a namespace of an OCI registry.
 type remote struct {
 	c         *Client
+	http      storeClient
 	at        location
 	absence   absence
 	referrers referrers
@@ -69,7 +70,7 @@ func (r *remote) repository(repo, ref string) (*orasremote.Repository, error) {
 		return nil, err
 	}
 	o := &orasremote.Repository{
-		Client:               r.c.http,
+		Client:               r.http,
 		Reference:            oras.Reference{Registry: r.at.host, Repository: r.name(repo)},
 		PlainHTTP:            r.at.plain,
 		TagListPageSize:      pageSize,

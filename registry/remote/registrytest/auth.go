@@ -23,15 +23,21 @@ const (
 
 const tokenPath = "/service/token"
 
-func (r *Registry) login(req *http.Request) bool {
+// login reports whether a request shows the account for a repository.
+func (r *Registry) login(req *http.Request, repository string) bool {
+	project, _, _ := strings.Cut(repository, "/")
+	want, ok := r.o.Accounts[project]
+	if !ok {
+		want = r.o.User + ":" + r.o.Password
+	}
 	user, password, ok := req.BasicAuth()
-	return ok && user == r.o.User && password == r.o.Password
+	return ok && user+":"+password == want
 }
 
 func (r *Registry) authorized(req *http.Request, l Request) bool {
 	switch r.o.Auth {
 	case BasicAuth:
-		return r.login(req)
+		return r.login(req, l.Repository)
 	case TokenAuth, HarborToken:
 		return slices.Contains(granted(req), r.subject(l)+"="+action(l))
 	default:
@@ -81,12 +87,8 @@ type claims struct {
 	Grants []string
 }
 
-// serveToken grants what is asked for.
+// serveToken grants what is asked for, as far as the account is that of the repository.
 func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
-	if !r.login(req) {
-		writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "wrong user name or password")
-		return
-	}
 	var c claims
 	for _, scope := range req.URL.Query()["scope"] {
 		kind, rest, _ := strings.Cut(scope, ":")
@@ -98,9 +100,16 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 		if kind == "registry" {
 			l.Repository = ""
 		}
+		if !r.login(req, l.Repository) {
+			continue
+		}
 		for a := range strings.SplitSeq(strings.ReplaceAll(rest[i+1:], "*", "pull"), ",") {
 			c.Grants = append(c.Grants, r.subject(l)+"="+a)
 		}
+	}
+	if len(c.Grants) == 0 {
+		writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "wrong user name or password")
+		return
 	}
 	if r.o.TokenLife != 0 {
 		c.Exp = time.Now().Add(r.o.TokenLife).Unix()

@@ -27,7 +27,8 @@ type Options struct {
 	Auth     Auth
 	User     string // who may do everything; nobody else may do anything
 	Password string
-	PageSize int // entries of a page of tags or repositories, whatever was asked for; 0 = as asked
+	Accounts map[string]string // "user:password", by project (the first part of a repository's name): who may, there, in place of User
+	PageSize int               // entries of a page of tags or repositories, whatever was asked for; 0 = as asked
 	TLS      bool
 	FoldTags bool // Gitea, which has tags in lower case only
 
