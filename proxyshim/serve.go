@@ -73,7 +73,7 @@ func (h *Handler) open(ctx context.Context, m module.Version, k kind) (io.ReadSe
 			h.record(event, h.policy(), e, cached)
 		}
 		if err == nil && k == kindZip {
-			if e, err = h.withZip(ctx, e); err == nil {
+			if e, err = h.withZip(ctx, e); err == nil { // of the full form, if only the other one was known
 				h.record(event, h.policy(), e, cached)
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
+// PushBlob implements registry.Writer.
 func (l *layout) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	err := l.prepare(ctx)
 	if err == nil {
@@ -27,10 +28,12 @@ func (l *layout) PushBlob(ctx context.Context, repo string, b artifact.Blob) err
 	return l.fail("pushing blob", repo, string(b.Descriptor.Digest), err)
 }
 
+// PushManifest implements registry.Writer.
 func (l *layout) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
 	return l.push(ctx, repo, d, raw, tag, false)
 }
 
+// CreateTag implements registry.Writer: it looks under the lock, sure or not.
 func (l *layout) CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, _ bool) error {
 	return l.push(ctx, repo, d, raw, tag, true)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/modferry/modferry/registry"
 )
 
+// Manifest implements registry.Reader.
 func (l *layout) Manifest(ctx context.Context, repo, ref string) (d ocispec.Descriptor, raw []byte, err error) {
 	d, err = l.lookup(ctx, repo, ref)
 	if err == nil {
@@ -45,11 +46,13 @@ func (l *layout) Resolve(ctx context.Context, repo, ref string) (ocispec.Descrip
 	return d, l.fail("resolving", repo, ref, err)
 }
 
+// Blob implements registry.Reader.
 func (l *layout) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
 	r, err := l.open(ctx, d)
 	return r, l.fail("reading blob", repo, string(d.Digest), err)
 }
 
+// CheckBlob implements registry.Reader: it reads the blob.
 func (l *layout) CheckBlob(ctx context.Context, repo string, d ocispec.Descriptor) error {
 	r, err := l.open(ctx, d)
 	if err == nil {
@@ -89,10 +92,12 @@ func (l *layout) referrers(ctx context.Context, repo string, subject digest.Dige
 	return list, err
 }
 
+// Tags implements registry.Lister.
 func (l *layout) Tags(ctx context.Context, repo string) iter.Seq2[string, error] {
 	return l.list(ctx, "listing tags", repo, func(x *index) []string { return x.tags(repo) })
 }
 
+// Repositories implements registry.Lister.
 func (l *layout) Repositories(ctx context.Context) iter.Seq2[string, error] {
 	return l.list(ctx, "listing repositories", "", (*index).repositories)
 }

@@ -45,6 +45,7 @@ func (r *remote) Tags(ctx context.Context, repo string) iter.Seq2[string, error]
 	}
 }
 
+// Repositories implements registry.Lister.
 func (r *remote) Repositories(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var l listing

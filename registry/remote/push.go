@@ -18,6 +18,7 @@ import (
 // errContent marks an error of the content being pushed, which is not the registry's, and passes for good.
 var errContent = errors.New("reading the content to push")
 
+// PushBlob implements registry.Writer.
 func (r *remote) PushBlob(ctx context.Context, repo string, b artifact.Blob) error {
 	d := b.Descriptor
 	err := r.push(ctx, "pushing blob", repo, d.Digest.String(), func(o *orasremote.Repository) error {
@@ -56,6 +57,7 @@ func (r *remote) MountBlob(ctx context.Context, repo string, b artifact.Blob, fr
 	return sent, err
 }
 
+// PushManifest implements registry.Writer.
 func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string) error {
 	ref := tag
 	if tag == "" {
@@ -70,6 +72,7 @@ func (r *remote) PushManifest(ctx context.Context, repo string, d ocispec.Descri
 	return err
 }
 
+// CreateTag implements registry.Writer.
 func (r *remote) CreateTag(ctx context.Context, repo string, d ocispec.Descriptor, raw []byte, tag string, sure bool) error {
 	if sure {
 		return r.PushManifest(ctx, repo, d, raw, tag)

@@ -44,6 +44,7 @@ var (
 	errBusyList = errors.New("others keep changing the list")
 )
 
+// Referrers implements registry.Reader.
 func (r *remote) Referrers(ctx context.Context, repo string, subject digest.Digest) ([]ocispec.Descriptor, error) {
 	if err := subject.Validate(); err != nil {
 		return nil, malformed(subject.String(), err.Error())

@@ -55,6 +55,7 @@ func (r *remote) name(repo string) string {
 	}
 }
 
+// Reference implements registry.Backend.
 func (r *remote) Reference(repo, ref string) string {
 	e := registry.Error{Registry: r.at.host, Repository: r.name(repo), Reference: ref}
 	return e.Where()
@@ -145,6 +146,7 @@ func endpoint(o *orasremote.Repository, path string) string {
 	return fmt.Sprintf("%s://%s/v2/%s/%s", scheme, o.Reference.Host(), o.Reference.Repository, path)
 }
 
+// Manifest implements registry.Reader.
 func (r *remote) Manifest(ctx context.Context, repo, ref string) (ocispec.Descriptor, []byte, error) {
 	_, d, raw, err := r.FirstManifest(ctx, repo, ref)
 	return d, raw, err
@@ -220,6 +222,7 @@ func readManifest(resp *http.Response, ref string) (ocispec.Descriptor, []byte, 
 	return d, raw, nil
 }
 
+// Blob implements registry.Reader.
 func (r *remote) Blob(ctx context.Context, repo string, d ocispec.Descriptor) (io.ReadCloser, error) {
 	const op = "reading blob"
 	ref := d.Digest.String()

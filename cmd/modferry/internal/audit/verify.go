@@ -113,23 +113,19 @@ func (c *Checker) CheckAll(ctx context.Context, list []requirement.Requirement) 
 // checkUnlessDown is check, as long as the store answers.
 func (c *Checker) checkUnlessDown(ctx context.Context, r requirement.Requirement, v *Verdict, outages *outage.Detector) error {
 	store, err := c.Stores.For(r.Module.Path)
-	if err == nil {
-		err = outages.Check(store)
-	}
 	if err != nil {
+		return err
+	}
+	if err := outages.Check(store); err != nil {
 		return fmt.Errorf("%v: %w", r.Module, err)
 	}
-	err = c.check(ctx, r, v)
+	err = c.check(ctx, store, r, v)
 	outages.Observe(store, err)
 	return err
 }
 
 // check fills in v as far as it gets.
-func (c *Checker) check(ctx context.Context, r requirement.Requirement, v *Verdict) error {
-	store, err := c.Stores.For(r.Module.Path)
-	if err != nil {
-		return err
-	}
+func (c *Checker) check(ctx context.Context, store *registry.Store, r requirement.Requirement, v *Verdict) error {
 	m, err := c.find(ctx, store, r)
 	if err != nil {
 		return err
@@ -176,7 +172,7 @@ func (c *Checker) mend(ctx context.Context, r requirement.Requirement, v *Verdic
 	if err != nil {
 		return fmt.Errorf("%w; not mended: %v", damage, err)
 	}
-	if err := c.check(ctx, r, v); err != nil {
+	if err := c.check(ctx, store, r, v); err != nil {
 		return c.unmended(ctx, store, m, err)
 	}
 	v.Mended = true
